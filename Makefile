@@ -1,0 +1,49 @@
+# Two commands for everybody: `make demo` and `make test`. Both set up what they need, once.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ROOMS := agents brains envs recorders scenarios
+
+.PHONY: demo test check lint types setup bench clean
+
+setup: $(VENV)/ready .typecheck/ready
+
+$(VENV)/ready: pyproject.toml Makefile
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "ethospike needs Python 3.11 or later; '$(PYTHON)' is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	  { echo "could not make a virtual environment with $(PYTHON); on Debian: apt install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,video]'
+# GeNN is optional and not on the package index, where anybody could register its name: it is taken only
+# from a folder of wheels that pip's own configuration names (find-links), never from an index.
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps pygenn 2>/dev/null && echo "GeNN: installed from a local wheel" || \
+	  echo "GeNN: no local wheel of pygenn; its tests will be skipped (docs/simulators.md says how to install it)"
+	@touch $@
+
+# Type checkers do not see through the folder mapping of an editable install; a folder of links does it.
+.typecheck/ready: Makefile
+	@mkdir -p .typecheck/ethospike
+	@for room in $(ROOMS); do ln -sfn ../../$$room .typecheck/ethospike/$$room; done
+	@touch $@
+
+demo: setup
+	$(BIN)/ethospike run odor-conditioning --demo
+
+test: check
+
+check: lint types setup
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup
+	@test -d .typecheck/ethospike/brains/ || { echo "the links in .typecheck are missing: make clean setup"; exit 1; }
+	cd .typecheck && ../$(BIN)/mypy --config-file ../pyproject.toml -p ethospike
+
+bench: setup
+	$(BIN)/ethospike bench
+
+clean:
+	rm -rf $(VENV) .typecheck build *.egg-info

@@ -1,0 +1,1 @@
+"""A brain wired to a body: senses into stimuli, spikes into actions."""

@@ -1,0 +1,127 @@
+"""The contract of an agent: an observation in, a decision out, once per control step.
+
+In: observations of an environment, with the animal axis first. Out: a `Decision`. This file knows no
+particular brain and no particular body.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ethospike.brains.simulator import SpikeBlock, State, Stimulus
+
+
+class AgentError(ValueError):
+    """An observation, an action or a setting that does not fit the agent; the message says what does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What an agent did in one control step.
+
+    Parameters
+    ----------
+    action : ndarray of float32, shape (animals, actions) or (actions,)
+        For the environment's `step`; unbatched if the observation was.
+    stimulus : Stimulus or None
+        What the senses became; None for an agent without neurons.
+    spikes : SpikeBlock or None
+        What the stimulus caused in its window; None for an agent without neurons.
+    readout : mapping of str to ndarray, shape (animals, …)
+        What was decoded on the way, for recordings; described by `Agent.variables`.
+    """
+
+    action: NDArray[np.float32]
+    stimulus: Stimulus | None = None
+    spikes: SpikeBlock | None = None
+    readout: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+
+class Agent(ABC):
+    """Something that acts in an environment; a context manager.
+
+    Attributes
+    ----------
+    animals : int
+    control_interval_ms : float
+        The environment's control interval; `check_fits` refuses another.
+    variables : mapping
+        Name of each readout to its description, `{"dims": (...), "units": str, "long_name": str}`, where
+        `dims` are the dimensions after (time, animal).
+    """
+
+    variables: Mapping[str, Mapping[str, Any]] = {}
+
+    def __init__(self, animals: int, control_interval_ms: float) -> None:
+        self.animals = animals
+        self.control_interval_ms = control_interval_ms
+
+    def act(self, observation: NDArray[np.floating]) -> Decision:
+        """Sense, think and decide for one control step.
+
+        Parameters
+        ----------
+        observation : ndarray of float32, shape (animals, features); with one animal also (features,)
+
+        Raises
+        ------
+        AgentError
+            When the shape is wrong or a value is not finite.
+        """
+        observation = np.asarray(observation)
+        single = observation.ndim == 1 and self.animals == 1
+        batch = observation[None] if single else observation
+        if batch.ndim != 2 or batch.shape[0] != self.animals:
+            raise AgentError(
+                f"observation: expected shape ({self.animals}, features), got {observation.shape}"
+            )
+        if not np.isfinite(batch).all():
+            raise AgentError(f"observation: expected finite numbers, got {observation}")
+        decision = self._act(batch)
+        if single:
+            return Decision(decision.action[0], decision.stimulus, decision.spikes, decision.readout)
+        return decision
+
+    @abstractmethod
+    def _act(self, observation: NDArray[np.floating]) -> Decision:
+        """Act on a checked observation of shape (animals, features)."""
+
+    def learn(self, reward: NDArray[np.floating] | float, terminated: NDArray[np.bool_] | bool) -> None:
+        """Take notice of a reward; does nothing by default (the mushroom body learns inside `act`)."""
+
+    def weights(self) -> dict[str, NDArray[np.float64]]:
+        """Return the plastic weights by projection, each of shape (animals, synapses)."""
+        return {}
+
+    def check_fits(self, animals: int, control_interval_ms: float) -> None:
+        """Raise `AgentError` unless the agent was built for that many animals and that control interval."""
+        if animals != self.animals:
+            raise AgentError(f"the environment has {animals} animals, the agent was built for {self.animals}")
+        if control_interval_ms != self.control_interval_ms:
+            raise AgentError(
+                f"the environment's control interval is {control_interval_ms} ms, the agent was built for "
+                f"{self.control_interval_ms} ms"
+            )
+
+    @abstractmethod
+    def state(self) -> State:
+        """Return copies of all that the next decision depends on, random generators included."""
+
+    @abstractmethod
+    def set_state(self, state: State) -> None:
+        """Continue from a `state()` of an agent built alike."""
+
+    def close(self) -> None:
+        """Give back what the agent holds (its simulator); closing twice is harmless."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,1 @@
+"""Spiking brains: networks as descriptions, and the simulators that run them. Knows no body."""

@@ -1,0 +1,1 @@
+"""Bodies, arenas and tasks behind the Gymnasium API. Knows no neuron."""

@@ -1,0 +1,1 @@
+"""Listeners of the closed loop: to Zarr, to the screen, to video; and the reader of recordings."""

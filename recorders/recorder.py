@@ -1,0 +1,149 @@
+"""The contract of a recorder: one `StepRecord` per control step, described once by a `Layout`.
+
+In: what happened in a control step. Out: nothing; a recorder listens and never changes the run. This file
+knows no storage, no screen, and no brain: spikes and stimuli are anything with the attributes named here.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class RecordingError(RuntimeError):
+    """A recording that cannot be written or read; the message says why and what to do."""
+
+
+class Spikes(Protocol):
+    """Spikes of a window, sorted by (step, animal, neuron); integer arrays of one length."""
+
+    @property
+    def step(self) -> NDArray[np.int64]:
+        """Simulation steps, from 1."""
+
+    @property
+    def animal(self) -> NDArray[np.int32]:
+        """Animals, from 0."""
+
+    @property
+    def neuron(self) -> NDArray[np.int32]:
+        """Neurons, counted through the populations of an animal."""
+
+
+class StimulusLike(Protocol):
+    """What entered the network: arrays of shape (animals, channels), or None."""
+
+    @property
+    def rate_hz(self) -> NDArray[np.float64] | None:
+        """Rates of the spike channels."""
+
+    @property
+    def current_pa(self) -> NDArray[np.float64] | None:
+        """Amplitudes of the current channels."""
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One array of `behavior/`: what each of its rows holds, after the dimensions (time, animal)."""
+
+    units: str
+    long_name: str
+    dims: tuple[str, ...] = ()
+    shape: tuple[int, ...] = ()
+    dtype: str = "float32"
+
+
+@dataclass(frozen=True)
+class PopulationLayout:
+    """Neurons start … start + size − 1 of an animal, in `clusters` equal, contiguous groups."""
+
+    name: str
+    start: int
+    size: int
+    clusters: int = 1
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a run will record: everything that a reader needs to know and a `StepRecord` does not repeat.
+
+    Parameters
+    ----------
+    animals : int
+    dt_ms, control_interval_ms : float
+    steps_per_control : int
+        Simulation steps in one control step.
+    variables : mapping of str to Variable
+        The arrays of `behavior/`: observation, action, reward, terminated, truncated, and the entries of
+        `StepRecord.values`.
+    populations : tuple of PopulationLayout
+        Empty for an agent without neurons.
+    rate_channels, current_channels : tuple of str
+        Name of each stimulus channel, by habit `input[index]`.
+    weights : mapping of str to tuple (n_synapses, units)
+        Plastic projections.
+    phases : tuple of str
+        Names of the phases to which the integer variable `phase` refers; empty without phases.
+    """
+
+    animals: int
+    dt_ms: float
+    control_interval_ms: float
+    steps_per_control: int
+    variables: Mapping[str, Variable]
+    populations: tuple[PopulationLayout, ...] = ()
+    rate_channels: tuple[str, ...] = ()
+    current_channels: tuple[str, ...] = ()
+    weights: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    phases: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StepRecord:
+    """Control step k: the observation that was used, and all that it led to.
+
+    Parameters
+    ----------
+    control_step : int
+        k, from 0.
+    values : mapping of str to ndarray, shape (animals, …)
+        By name in `Layout.variables`: observation, action, reward, terminated, truncated, the state of
+        the body after the step, and what the agent decoded.
+    stimulus, spikes
+        As the agent's decision holds them; None for an agent without neurons.
+    weights : callable
+        Returns the plastic weights by projection, each (animals, synapses); called when they are due.
+    events : mapping of str to ndarray
+        Rows that ended in this step, by table column (e.g. of a trial); empty in most steps. Each column
+        is an array of shape (rows,), all of one length, with the integer column `animal`.
+    """
+
+    control_step: int
+    values: Mapping[str, NDArray[Any]]
+    stimulus: StimulusLike | None = None
+    spikes: Spikes | None = None
+    weights: Callable[[], Mapping[str, NDArray[np.float64]]] = dict
+    events: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+
+class Recorder(ABC):
+    """Something that listens to the loop; a context manager."""
+
+    @abstractmethod
+    def record(self, record: StepRecord) -> None:
+        """Take one control step; they come in order, from 0 (or from where a continued run begins)."""
+
+    @abstractmethod
+    def close(self, status: str = "complete") -> None:
+        """Finish with a status: complete, stopped or failed. Closing twice is harmless."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self.close("complete" if kind is None else "failed")

@@ -1,0 +1,1 @@
+"""Experiments that can be run: configuration, the closed loop, the command line."""
