@@ -1,0 +1,84 @@
+"""What the Numba simulator's two engines have in common: one interface behind one facade.
+
+`numba_circuit.py` runs any network that NumPy can wire; `numba_dense.py` runs large, densely connected
+networks of `iaf_psc_exp`. `numba_simulator.py` chooses. Each engine's file also has a function
+`refusal(network) -> str | None`: why this engine cannot run the network, or None when it can.
+
+An engine may trust what `Simulator` has checked: the stimulus fits the window, weights have the right
+shape and signs, delays are whole steps, and it is not used after `close`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ethospike.brains.network import BrainError, Network
+from ethospike.brains.simulator import SpikeBlock, State, Stimulus
+
+
+class Engine(Protocol):
+    """A network in the form in which compiled code runs it.
+
+    Parameters
+    ----------
+    network : Network
+    seed : int
+        Of wiring and drawn parameters, keyed by animal.
+    animals : int
+    dt_ms : float
+    precision : str
+        "single" or "double": type of the neurons' state.
+    threads : int
+        At least 1; results must not depend on it.
+    """
+
+    def __init__(
+        self, network: Network, *, seed: int, animals: int, dt_ms: float, precision: str, threads: int
+    ) -> None: ...
+
+    def run(self, first_step: int, n_steps: int, stimulus: Stimulus) -> SpikeBlock:
+        """Simulate the steps first_step … first_step + n_steps − 1 and return their sorted spikes.
+
+        Raises
+        ------
+        FloatingPointError
+            When a membrane potential is no longer finite.
+        """
+
+    def weights(self, name: str) -> NDArray[np.float64]:
+        """Return a copy of a projection's weights, shape (animals, synapses), as `Network.wire` orders them."""
+
+    def set_weights(self, name: str, weights: NDArray[np.float64]) -> None:
+        """Replace a projection's weights."""
+
+    def state(self) -> State:
+        """Return copies of all that the next step depends on, except the step's number."""
+
+    def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
+        """Continue from a `state()`; what does not fit raises `BrainError` and changes nothing."""
+
+    def watch(self, neurons: NDArray[np.integer]) -> None:
+        """Record V_m of these neurons of every animal from the next window on."""
+
+    def voltages(self) -> NDArray[np.float64]:
+        """Return V_m (mV) at the end of each step of the last window, shape (steps, animals, watched)."""
+
+    def close(self) -> None:
+        """Give back memory."""
+
+
+def check_state(given: Mapping[str, NDArray[np.generic]], own: Mapping[str, NDArray[np.generic]]) -> None:
+    """Raise `BrainError` unless `given` has the names, shapes and types of `own`."""
+    if set(given) != set(own):
+        raise BrainError(f"state: expected the arrays {sorted(own)}, got {sorted(given)}")
+    for name, array in own.items():
+        other = np.asarray(given[name])
+        if other.shape != array.shape or other.dtype != array.dtype:
+            raise BrainError(
+                f"state of {name!r}: expected {array.dtype} of shape {array.shape}, got {other.dtype} of "
+                f"shape {other.shape}; was it taken from a simulator built alike?"
+            )
