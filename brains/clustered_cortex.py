@@ -174,7 +174,6 @@ class CortexConfig:
         return self.V_th / self.tau_m_I * C_M
 
 
-_LARGE = {"n_e": 20_000, "n_i": 5_000, "clusters": 20, "V_th": 20.0}
 PARAMETER_SETS: dict[str, CortexConfig] = {
     # The task model of CN, Figs 5 and 6; with fixed in-degrees every direction can win.
     "reach": CortexConfig(),
@@ -183,9 +182,18 @@ PARAMETER_SETS: dict[str, CortexConfig] = {
     # Sizes of CN's default network with the clusters of NEST's example (EI_clustered_network).
     "cortex": CortexConfig(n_e=4_000, n_i=1_000, clusters=20, V_th=20.0, j_plus=6.0),
     # The size of GN's grid search, clustered strongly enough to switch.
-    "large": CortexConfig(**_LARGE, j_plus=8.0),
+    "large": CortexConfig(n_e=20_000, n_i=5_000, clusters=20, V_th=20.0, j_plus=8.0),
     # GN's grid search; it scans the currents, and reports E 3.2 Hz and I 4.3 Hz at this point.
-    "grid": CortexConfig(**_LARGE, j_plus=2.75, I_th_E=2.90, I_th_I=1.375, wiring="bernoulli"),
+    "grid": CortexConfig(
+        n_e=20_000,
+        n_i=5_000,
+        clusters=20,
+        V_th=20.0,
+        j_plus=2.75,
+        I_th_E=2.90,
+        I_th_I=1.375,
+        wiring="bernoulli",
+    ),
 }
 """Named parameter sets, one row each."""
 
@@ -216,7 +224,7 @@ def clustered_cortex(config: CortexConfig) -> Network:
         "tau_syn_ex": _spread(c.tau_syn_ex, c.tau_syn_spread),
         "tau_syn_in": _spread(c.tau_syn_in, c.tau_syn_spread),
     }
-    populations = [
+    populations = tuple(
         Population(
             name,
             size,
@@ -233,7 +241,7 @@ def clustered_cortex(config: CortexConfig) -> Network:
             ("E", c.n_e, c.tau_m_E, current_e, c.delta_I_E),
             ("I", c.n_i, c.tau_m_I, current_i, c.delta_I_I),
         )
-    ]
+    )
     size = {"E": c.n_e // c.clusters, "I": c.n_i // c.clusters}
     probability = {"E>E": c.p_ee, "I>E": c.p_ei, "E>I": c.p_ie, "I>I": c.p_ii}
     projections = []
@@ -246,7 +254,7 @@ def clustered_cortex(config: CortexConfig) -> Network:
         within, across = _clustering(c.j_plus if name == "E>E" else c.j_plus_i, c.clusters)
         clustered = ClusteredWeight(weight * within, weight * across)
         projections.append(Projection(name, source, target, rule, clustered, c.delay_ms))
-    return Network(populations, projections, current_inputs=[CurrentInput("cue", "E", c.clusters)])
+    return Network(populations, tuple(projections), (), (CurrentInput("cue", "E", c.clusters),))
 
 
 def unclustered_weights(config: CortexConfig) -> dict[str, float]:
