@@ -50,7 +50,7 @@ class Engine(Protocol):
         """
 
     def weights(self, name: str) -> NDArray[np.float64]:
-        """Return a copy of a projection's weights, shape (animals, synapses), as `Network.wire` orders them."""
+        """Return a copy of the weights, shape (animals, synapses), in the order of `Network.wire`."""
 
     def set_weights(self, name: str, weights: NDArray[np.float64]) -> None:
         """Replace a projection's weights."""
