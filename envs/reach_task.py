@@ -1,0 +1,482 @@
+"""The delayed center-out reach: its trials, its rules, and the hand.
+
+In: a 2-D drive of the hand. Out: the signals that are on, where the hand is, and how trials ended. The task
+is that of Rostami et al. 2024 (Nat Commun 15:6304; timing from the authors' simulate_experiment.py): a
+preparatory signal shows one, two or three possible targets, a response signal names the right one, and only
+then may the hand leave the center. This file knows no Gymnasium, no neuron and no screen.
+
+All state is in arrays with the animal axis first. Everything happens at whole control steps; the hand's
+equation is linear and is solved exactly over each of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ethospike.envs.animals import (
+    EnvError,
+    State,
+    check_state,
+    checked_action,
+    pack_generators,
+    random_stream,
+    unpack_generators,
+)
+
+PHASES = (
+    "inter_trial",
+    "trial_start",
+    "preparatory",
+    "delay",
+    "response",
+    "movement",
+    "feedback",
+    "finished",
+)
+"""Epochs of a trial in their order; `info["phase"]` is an index into them.
+
+`movement` begins when the hand leaves the center, `feedback` lasts from the outcome until the response signal
+is off, so that early answers do not shorten the published 400 ms. `finished` follows the last trial.
+"""
+INTER_TRIAL, TRIAL_START, PREPARATORY, DELAY, RESPONSE, MOVEMENT, FEEDBACK, FINISHED = range(len(PHASES))
+
+OUTCOMES = ("correct", "wrong", "false_start", "time_out")
+"""How a trial can end; `info["outcome"]` is an index into them, −1 before."""
+CORRECT, WRONG, FALSE_START, TIME_OUT = range(len(OUTCOMES))
+
+ROLE_TRIALS = 25
+"""Role of the random stream that draws conditions, cues, targets and intervals of one animal."""
+
+CUE_SETS = ((0,), (1,), (2,), (3,), (4,), (5,), (0, 1), (2, 3), (4, 5), (5, 0, 1), (2, 3, 4))
+"""Sets of targets that are cued together (authors' simulate_experiment.py, there counted from 1)."""
+
+
+@dataclass(frozen=True)
+class ReachConfig:
+    """Trials, times and the hand of the delayed reach.
+
+    Raises
+    ------
+    EnvError
+        When a value is out of range, a time is not a whole number of control steps, or a condition has no
+        set of targets.
+
+    Examples
+    --------
+    >>> ReachConfig(conditions=(1, 3), n_trials=60).n_steps("preparatory_ms")
+    100
+    """
+
+    n_trials: int = 1
+    """Trials in an episode; one, so that plain `gymnasium.make` gives an ordinary short episode."""
+    conditions: tuple[int, ...] = (1, 2, 3)
+    """Numbers of cued targets; every len(conditions) trials hold each of them once, in random order."""
+    cue_sets: tuple[tuple[int, ...], ...] = CUE_SETS
+    """Targets (from 0) that can be cued together; a trial of condition c draws one of the sets of size c."""
+    n_targets: int = 6
+    """Targets, at equal angles, the first to the right of the center, counted counterclockwise."""
+    control_interval_ms: float = 10.0
+    """Length of a control step (ms)."""
+    inter_trial_ms: float = 1000.0
+    """Rest before a trial (ms); with the 500 ms of the trial start the published 1500 ms without signals."""
+    inter_trial_jitter_ms: float = 200.0
+    """Upper end of the uniform random time added to the rest (ms), as published."""
+    trial_start_ms: float = 500.0
+    """From the trial start, when the hand has to be at the center, to the preparatory signal (ms)."""
+    preparatory_ms: float = 1000.0
+    """Duration of the preparatory signal (ms), as published."""
+    delay_ms: float = 0.0
+    """From the end of the preparatory to the response signal (ms). The authors' code has 1 ms, which is no
+    whole control step."""
+    response_signal_ms: float = 400.0
+    """Duration of the response signal (ms), as published for Figs 5 and 6."""
+    response_window_ms: float = 1000.0
+    """Time for leaving the center (ms): the authors look at 1000 ms after the response signal."""
+    movement_window_ms: float = 1000.0
+    """Time from leaving the center to a target (ms): five times what the hand needs at full drive."""
+    target_distance_mm: float = 80.0
+    """From the center to each target (mm): chosen, a hand-sized reach."""
+    target_radius_mm: float = 15.0
+    """Of the disc that the hand must touch (mm): chosen, small enough for a gap of 50 mm between targets."""
+    center_radius_mm: float = 10.0
+    """The hand is at the center within this radius (mm): chosen, so that full drive leaves it in 50 ms."""
+    workspace_mm: float = 120.0
+    """Half the side of the square that the hand cannot leave (mm): chosen, beyond all targets."""
+    hand_speed_mm_s: float = 500.0
+    """Speed at full drive (mm/s): chosen, reaches of about 0.2 s like those of trained monkeys."""
+    hand_tau_ms: float = 50.0
+    """Time constant with which the velocity approaches the drive's (ms): chosen, muscles take 30–70 ms."""
+
+    def __post_init__(self) -> None:
+        # A configuration file has lists where a frozen dataclass needs tuples.
+        object.__setattr__(self, "conditions", tuple(self.conditions))
+        object.__setattr__(self, "cue_sets", tuple(tuple(one) for one in self.cue_sets))
+        for one in fields(self):
+            if one.type == "float":
+                value = getattr(self, one.name)
+                if not (np.isfinite(value) and value >= 0):
+                    raise EnvError(f"ReachConfig.{one.name}: expected a number of at least 0, got {value}")
+        for name in _POSITIVE:
+            if not getattr(self, name) > 0:
+                raise EnvError(f"ReachConfig.{name}: expected a value above 0, got {getattr(self, name)}")
+        for name in _DURATIONS:
+            self.n_steps(name)
+        self._check_geometry()
+        self._check_conditions()
+
+    def _check_geometry(self) -> None:
+        if self.n_targets < 2:
+            raise EnvError(f"ReachConfig.n_targets: expected at least 2, got {self.n_targets}")
+        gap = 2 * self.target_distance_mm * np.sin(np.pi / self.n_targets)
+        if 2 * self.target_radius_mm >= gap:
+            raise EnvError(
+                f"ReachConfig.target_radius_mm: {self.target_radius_mm} mm makes targets overlap that are "
+                f"{gap:.1f} mm apart; expected below {gap / 2:.1f}"
+            )
+        if self.center_radius_mm + self.target_radius_mm >= self.target_distance_mm:
+            raise EnvError(
+                f"ReachConfig.center_radius_mm: a center of {self.center_radius_mm} mm touches the targets"
+            )
+        if self.workspace_mm < self.target_distance_mm:
+            raise EnvError(
+                f"ReachConfig.workspace_mm: expected at least the target distance of "
+                f"{self.target_distance_mm} mm, got {self.workspace_mm}"
+            )
+
+    def _check_conditions(self) -> None:
+        for one in self.cue_sets:
+            if not one or len(set(one)) < len(one) or not all(0 <= t < self.n_targets for t in one):
+                raise EnvError(
+                    f"ReachConfig.cue_sets: expected sets of distinct targets 0 … {self.n_targets - 1}, "
+                    f"got {one}"
+                )
+        if not self.conditions:
+            raise EnvError("ReachConfig.conditions: expected at least one number of cued targets")
+        for condition in self.conditions:
+            if not any(len(one) == condition for one in self.cue_sets):
+                sizes = sorted({len(one) for one in self.cue_sets})
+                raise EnvError(
+                    f"ReachConfig.conditions: condition {condition} has no targets, since no cue set has "
+                    f"{condition} of them; the sizes of the cue sets are {sizes}"
+                )
+
+    def n_steps(self, name: str) -> int:
+        """Return a duration as whole control steps, or raise with both numbers."""
+        duration_ms: float = getattr(self, name)
+        steps = round(duration_ms / self.control_interval_ms)
+        if abs(steps * self.control_interval_ms - duration_ms) > 1e-9 * max(1.0, duration_ms):
+            raise EnvError(
+                f"ReachConfig.{name}: {duration_ms} ms is not a whole number of control steps of "
+                f"{self.control_interval_ms} ms"
+            )
+        return steps
+
+
+_POSITIVE = (
+    "n_trials",
+    "control_interval_ms",
+    "preparatory_ms",
+    "response_signal_ms",
+    "response_window_ms",
+    "movement_window_ms",
+    "target_radius_mm",
+    "center_radius_mm",
+    "hand_speed_mm_s",
+    "hand_tau_ms",
+)
+_NO_DURATIONS = ("control_interval_ms", "hand_tau_ms")
+_DURATIONS = tuple(
+    one.name for one in fields(ReachConfig) if one.name.endswith("_ms") and one.name not in _NO_DURATIONS
+)
+
+
+def target_directions(n_targets: int) -> NDArray[np.float64]:
+    """Return the unit vectors from the center to the targets, shape (n_targets, 2)."""
+    angle = 2 * np.pi * np.arange(n_targets) / n_targets
+    return np.stack([np.cos(angle), np.sin(angle)], axis=1)
+
+
+_ARRAYS = (
+    "position_mm",
+    "velocity_mm_s",
+    "preparatory_signal",
+    "response_signal",
+    "phase",
+    "steps_left",
+    "control_step",
+    "response_off_step",
+    "trial",
+    "cue_set",
+    "target",
+    "chosen",
+    "outcome",
+    "reaction_time_ms",
+    "movement_time_ms",
+    "onsets",
+    "block",
+    "terminated",
+)
+
+
+class ReachTask:
+    """Hand and rules for a group of animals that do not see each other.
+
+    Parameters
+    ----------
+    config : ReachConfig
+    animals : sequence of int
+        Key of each animal's random stream; array row i belongs to `animals[i]`.
+    """
+
+    def __init__(self, config: ReachConfig, animals: Sequence[int]) -> None:
+        self.config = config
+        self._keys = tuple(animals)
+        n, targets = len(self._keys), config.n_targets
+        self.position_mm = np.zeros((n, 2))
+        self.velocity_mm_s = np.zeros((n, 2))
+        self.preparatory_signal = np.zeros((n, targets), dtype=bool)
+        self.response_signal = np.zeros((n, targets), dtype=bool)
+        self.phase = np.full(n, FINISHED)
+        self.steps_left = np.zeros(n, dtype=np.int64)
+        self.control_step = np.zeros(n, dtype=np.int64)
+        self.response_off_step = np.full(n, -1)
+        self.trial = np.zeros(n, dtype=np.int64)
+        self.cue_set = np.zeros(n, dtype=np.int64)
+        self.target = np.zeros(n, dtype=np.int64)
+        self.chosen = np.full(n, -1)
+        self.outcome = np.full(n, -1)
+        self.reaction_time_ms = np.full(n, -1.0)
+        self.movement_time_ms = np.full(n, -1.0)
+        # Control step at which each phase of the current trial began, −1 before.
+        self.onsets = np.full((n, len(PHASES)), -1)
+        self.block = np.zeros((n, len(config.conditions)), dtype=np.int64)
+        self.terminated = np.zeros(n, dtype=bool)
+        self._rng: list[np.random.Generator] = []
+        self._ended: list[dict[str, float]] = []
+
+        self._directions = target_directions(targets)
+        self._targets_mm = self._directions * config.target_distance_mm
+        self._sizes = np.array([len(one) for one in config.cue_sets])
+        self._cued = np.array([[t in one for t in range(targets)] for one in config.cue_sets])
+        durations = {
+            TRIAL_START: "trial_start_ms",
+            PREPARATORY: "preparatory_ms",
+            DELAY: "delay_ms",
+            RESPONSE: "response_window_ms",
+            MOVEMENT: "movement_window_ms",
+        }
+        self._duration = {phase: config.n_steps(name) for phase, name in durations.items()}
+        self._rest = config.n_steps("inter_trial_ms")
+        self._jitter = config.n_steps("inter_trial_jitter_ms")
+        self._signal = config.n_steps("response_signal_ms")
+        # Exact solution of dv/dt = (speed · drive − v)/tau, dx/dt = v, over one control step.
+        step_s, tau_s = config.control_interval_ms / 1000, config.hand_tau_ms / 1000
+        self._decay = float(np.exp(-step_s / tau_s))
+        self._glide_s = tau_s * (1 - self._decay)
+        self._step_s = step_s
+
+    @property
+    def is_seeded(self) -> bool:
+        """Whether the random streams exist."""
+        return bool(self._rng)
+
+    def seed(self, seed: int) -> None:
+        """Begin the random stream of every animal anew."""
+        self._rng = [random_stream(seed, key, ROLE_TRIALS) for key in self._keys]
+
+    def reset(self, mask: NDArray[np.bool_]) -> None:
+        """Put the animals of the mask to the beginning of their first trial."""
+        for animal in np.flatnonzero(mask):
+            for array in (self.position_mm, self.velocity_mm_s, self.control_step, self.terminated):
+                array[animal] = 0
+            self._begin_trial(int(animal), 0)
+
+    def step(self, action: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Move the hands for one control step, apply the rules, and return the rewards, shape (animals,).
+
+        Raises
+        ------
+        EnvError
+            When the action has another shape than (animals, 2) or is not finite.
+        """
+        self._move(checked_action(action, self.position_mm.shape))
+        self.control_step += 1
+        self.steps_left -= 1
+        self.response_signal[self.control_step == self.response_off_step] = False
+        reward = np.zeros(len(self._keys))
+        for animal in np.flatnonzero(self._something_happens()):
+            reward[animal] = self._apply_rules(int(animal))
+        return reward
+
+    def observation(self) -> NDArray[np.float32]:
+        """Return signals, position and velocity, shape (animals, 2 · n_targets + 4)."""
+        n = self.config.n_targets
+        observation = np.empty((len(self._keys), 2 * n + 4), dtype=np.float32)
+        observation[:, :n] = self.preparatory_signal
+        observation[:, n : 2 * n] = self.response_signal
+        observation[:, 2 * n : 2 * n + 2] = self.position_mm / self.config.target_distance_mm
+        observation[:, 2 * n + 2 :] = self.velocity_mm_s / self.config.hand_speed_mm_s
+        return observation
+
+    def pop_trials(self) -> dict[str, NDArray[np.generic]]:
+        """Return the trials that ended since the last call as columns, and forget them; empty if none.
+
+        Columns: the integers `animal` (row of the arrays), `trial`, `condition`, `cue_set`, `target`,
+        `chosen` (−1: none) and `outcome`; and in ms, counted from the reset, `trial_start_ms`,
+        `preparatory_onset_ms`, `response_onset_ms`, `movement_onset_ms` and `end_ms`, with
+        `reaction_time_ms` and `movement_time_ms`. A time that does not exist is NaN.
+        """
+        rows, self._ended = self._ended, []
+        return {name: np.array([row[name] for row in rows]) for name in rows[0]} if rows else {}
+
+    @property
+    def condition(self) -> NDArray[np.int64]:
+        """Number of cued targets of each animal's trial."""
+        return self._sizes[self.cue_set]
+
+    def state(self) -> State:
+        """Return copies of everything that the next step depends on, random generators included.
+
+        Trials that ended and were not popped are not part of it: pop them before.
+        """
+        return {name: getattr(self, name).copy() for name in _ARRAYS} | {"rng": pack_generators(self._rng)}
+
+    def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
+        """Continue from a `state()` of a task made alike.
+
+        Raises
+        ------
+        EnvError
+            When an array is missing or has the shape of another task.
+        """
+        check_state(state, self.state())
+        for name in _ARRAYS:
+            getattr(self, name)[...] = state[name]
+        self._rng = unpack_generators(state["rng"])
+        self._ended = []
+
+    # -- the hand -----------------------------------------------------------------------------------
+
+    def _move(self, drive: NDArray[np.float64]) -> None:
+        """Let the hands follow drives of at most unit length for one control step."""
+        length = np.sqrt((drive * drive).sum(axis=1, keepdims=True))
+        aim = drive * (self.config.hand_speed_mm_s / np.maximum(length, 1.0))
+        lag = self.velocity_mm_s - aim
+        self.position_mm += aim * self._step_s + lag * self._glide_s
+        self.velocity_mm_s[...] = aim + lag * self._decay
+        wall = self.config.workspace_mm
+        beyond = np.abs(self.position_mm) > wall
+        if beyond.any():
+            np.clip(self.position_mm, -wall, wall, out=self.position_mm)
+            self.velocity_mm_s[beyond] = 0.0
+
+    def _is_away(self) -> NDArray[np.bool_]:
+        """Return which hands are not at the center."""
+        squared = (self.position_mm * self.position_mm).sum(axis=1)
+        return np.asarray(squared > self.config.center_radius_mm**2)
+
+    # -- the rules ----------------------------------------------------------------------------------
+
+    def _something_happens(self) -> NDArray[np.bool_]:
+        """Return for which animals a rule may apply now: time is up, or the hand is away when it counts."""
+        counts = (self.phase >= TRIAL_START) & (self.phase <= MOVEMENT)
+        return ((self.steps_left <= 0) & (self.phase != FINISHED)) | (counts & self._is_away())
+
+    def _apply_rules(self, animal: int) -> float:
+        """Apply the rules to one animal and return its reward."""
+        away, phase = bool(self._is_away()[animal]), self.phase[animal]
+        if away and TRIAL_START <= phase <= DELAY:
+            self._end_trial(animal, FALSE_START)
+            return 0.0
+        if away and phase == RESPONSE:
+            self._enter(animal, MOVEMENT)
+            self.reaction_time_ms[animal] = self._since(animal, RESPONSE)
+        if self.phase[animal] == MOVEMENT:
+            distance = np.linalg.norm(self._targets_mm - self.position_mm[animal], axis=1)
+            touched = int(distance.argmin())
+            if distance[touched] <= self.config.target_radius_mm:
+                self.chosen[animal] = touched
+                self.movement_time_ms[animal] = self._since(animal, MOVEMENT)
+                self._end_trial(animal, CORRECT if touched == self.target[animal] else WRONG)
+                return float(self.outcome[animal] == CORRECT)
+        while self.steps_left[animal] <= 0 and self.phase[animal] != FINISHED:
+            self._end_phase(animal)
+        return 0.0
+
+    def _end_phase(self, animal: int) -> None:
+        """Go on to the next phase because the time of the present one is up."""
+        phase = int(self.phase[animal])
+        if phase in (RESPONSE, MOVEMENT):
+            self._end_trial(animal, TIME_OUT)
+        elif phase == FEEDBACK:
+            self._begin_trial(animal, int(self.trial[animal]) + 1)
+        else:
+            self._enter(animal, phase + 1)
+
+    def _enter(self, animal: int, phase: int) -> None:
+        self.phase[animal] = phase
+        self.onsets[animal, phase] = self.control_step[animal]
+        self.steps_left[animal] = self._duration.get(phase, 0)
+        self.preparatory_signal[animal] = self._cued[self.cue_set[animal]] if phase == PREPARATORY else False
+        if phase == RESPONSE:
+            self.response_signal[animal, self.target[animal]] = True
+            self.response_off_step[animal] = self.control_step[animal] + self._signal
+
+    def _begin_trial(self, animal: int, trial: int) -> None:
+        """Draw the trial and begin with its rest."""
+        config, rng = self.config, self._rng[animal]
+        place = trial % len(config.conditions)
+        if place == 0:
+            self.block[animal] = rng.permutation(config.conditions)
+        sets = np.flatnonzero(self._sizes == self.block[animal, place])
+        cue_set = int(rng.choice(sets))
+        self.trial[animal] = trial
+        self.cue_set[animal] = cue_set
+        self.target[animal] = rng.choice(config.cue_sets[cue_set])
+        self.chosen[animal] = self.outcome[animal] = self.response_off_step[animal] = -1
+        self.reaction_time_ms[animal] = self.movement_time_ms[animal] = -1.0
+        self.response_signal[animal] = False
+        self.onsets[animal] = -1
+        self._enter(animal, INTER_TRIAL)
+        self.steps_left[animal] = self._rest + rng.integers(0, self._jitter + 1)
+
+    def _end_trial(self, animal: int, outcome: int) -> None:
+        """Note the outcome; wait for the end of the response signal, or finish after the last trial."""
+        self.outcome[animal] = outcome
+        self.terminated[animal] = self.trial[animal] + 1 >= self.config.n_trials
+        self._enter(animal, FEEDBACK)
+        self.steps_left[animal] = max(0, int(self.response_off_step[animal] - self.control_step[animal]))
+        self._ended.append(self._row(animal))
+        if self.terminated[animal]:
+            self._enter(animal, FINISHED)
+            self.response_signal[animal] = False
+
+    def _since(self, animal: int, phase: int) -> float:
+        """Return the time since the onset of a phase in ms."""
+        return float(self.control_step[animal] - self.onsets[animal, phase]) * self.config.control_interval_ms
+
+    def _row(self, animal: int) -> dict[str, float]:
+        onset_ms = np.where(self.onsets[animal] < 0, np.nan, self.onsets[animal] * 1.0)
+        onset_ms *= self.config.control_interval_ms
+        times_ms = np.array([self.reaction_time_ms[animal], self.movement_time_ms[animal]])
+        reaction_ms, movement_ms = np.where(times_ms < 0, np.nan, times_ms)
+        return {
+            "animal": animal,
+            "trial": int(self.trial[animal]),
+            "condition": int(self.condition[animal]),
+            "cue_set": int(self.cue_set[animal]),
+            "target": int(self.target[animal]),
+            "chosen": int(self.chosen[animal]),
+            "outcome": int(self.outcome[animal]),
+            "trial_start_ms": float(onset_ms[TRIAL_START]),
+            "preparatory_onset_ms": float(onset_ms[PREPARATORY]),
+            "response_onset_ms": float(onset_ms[RESPONSE]),
+            "movement_onset_ms": float(onset_ms[MOVEMENT]),
+            "end_ms": float(onset_ms[FEEDBACK]),
+            "reaction_time_ms": float(reaction_ms),
+            "movement_time_ms": float(movement_ms),
+        }
