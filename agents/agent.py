@@ -14,6 +14,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ethospike.brains.network import Network
 from ethospike.brains.simulator import SpikeBlock, State, Stimulus
 
 
@@ -52,10 +53,16 @@ class Agent(ABC):
     control_interval_ms : float
         The environment's control interval; `check_fits` refuses another.
     variables : mapping
-        Name of each readout to its description, `{"dims": (...), "units": str, "long_name": str}`, where
-        `dims` are the dimensions after (time, animal).
+        Name of each readout to its description, `{"dims": (...), "shape": (...), "units": str,
+        "long_name": str, "dtype": str}`; `dims` and `shape` are those after (time, animal).
+    network : Network or None
+        What runs in the brain; None for an agent without neurons.
+    backend : str
+        What actually runs it, for `run.json`.
     """
 
+    network: Network | None = None
+    backend: str = "no simulator"
     variables: Mapping[str, Mapping[str, Any]] = {}
 
     def __init__(self, animals: int, control_interval_ms: float) -> None:

@@ -1,0 +1,204 @@
+"""The command `ethospike`: list, run, show, plot, doctor.
+
+In: words. Out: runs, tables, figures; for a mistake, one message on stderr and exit code 1 (2 for a mistake
+in the words themselves). This file knows no scenario.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import cyclopts
+from cyclopts import Parameter
+from rich.console import Console
+from rich.table import Table
+
+from ethospike.agents.agent import AgentError
+from ethospike.brains.network import BrainError
+from ethospike.brains.simulator import SimulatorNotInstalled, SimulatorUnavailable
+from ethospike.envs.animals import EnvError
+from ethospike.recorders.recorder import RecordingError
+from ethospike.recorders.recording import open_recording
+from ethospike.scenarios import configuration, doctor, run_folder, runner
+from ethospike.scenarios.progress import clock
+from ethospike.scenarios.scenario import SCENARIOS, Scenario, ScenarioError, find_scenario
+
+USER_ERRORS = (
+    AgentError,
+    BrainError,
+    EnvError,
+    RecordingError,
+    ScenarioError,
+    SimulatorNotInstalled,
+    SimulatorUnavailable,
+    run_folder.RunFolderError,
+)
+"""Mistakes of the user or of the machine that have a message; anything else is a bug and has a traceback."""
+
+RUN_FLAGS = "--config, --preset, --simulator, --genn-backend, --out, --quiet"
+SHOWN = (
+    *("scenario", "status", "seed", "animals", "simulator", "backend"),
+    *("started", "simulated_s", "loop_wall_s", "real_time_factor"),
+)
+"""Entries of run.json that `ethospike show` prints."""
+
+app = cyclopts.App(
+    name="ethospike",
+    help="Spiking brains in bodies, in closed loop, for as long as an animal experiment lasts.",
+    version_flags=["--version"],
+)
+
+
+@app.command(name="list")
+def list_scenarios() -> None:
+    """List the scenarios that come with ethospike."""
+    table = Table("scenario", "what it is", "presets")
+    for name in SCENARIOS:
+        scenario = find_scenario(name)
+        table.add_row(name, scenario.about, ", ".join(scenario.presets))
+    Console().print(table)
+
+
+@app.command(help_flags=[])
+def run(
+    scenario: str,
+    /,
+    *flags: Annotated[str, Parameter(allow_leading_hyphen=True, show=False)],
+    config: Path | None = None,
+    preset: str = "",
+    simulator: str = "",
+    genn_backend: str = "",
+    out: Path | None = None,
+    quiet: bool = False,
+) -> None:
+    """Run a scenario, or your own from a .py file; `ethospike run SCENARIO --help` shows all flags.
+
+    Parameters
+    ----------
+    scenario
+        A name from `ethospike list`, or the path of a Python file that defines SCENARIO.
+    flags
+        Any field of the scenario's configuration.
+    config
+        A TOML file with fields of the configuration, e.g. the config.toml of an earlier run.
+    preset
+        A named set of values of the scenario; flags and file win over it.
+    simulator
+        nest, numba or genn: short for --simulator.name.
+    genn_backend
+        auto, cuda, hip or cpu: short for --simulator.genn-backend.
+    out
+        The run's folder, which must not exist; by default a new one in runs/.
+    quiet
+        No progress.
+    """
+    chosen = find_scenario(scenario)
+    layers = [(str(config), configuration.read_toml(config))] if config else []
+    layers += [(f"preset {preset}", configuration.preset(chosen, preset))] if preset else []
+    words = [*flags]
+    words += ["--simulator.name", simulator] if simulator else []
+    words += ["--simulator.genn-backend", genn_backend] if genn_backend else []
+    if {"--help", "-h"} & set(words):
+        configuration.parser(chosen)(["--help"])
+        print(f"Flags of every run: {RUN_FLAGS}.\nPresets: {', '.join(chosen.presets) or 'none'}.")
+        return
+    settings = configuration.configure(chosen, words, layers)
+    result = runner.run_scenario(chosen, settings, out or run_folder.default_path(chosen.name), quiet=quiet)
+    _report(chosen, result)
+
+
+def _report(chosen: Scenario, result: runner.RunResult) -> None:
+    info = result.folder.info
+    print(
+        f"{info['status']}: {clock(info['simulated_s'])} simulated in {clock(info['loop_wall_s'])} "
+        f"({info['real_time_factor']}× real time) on {info['backend']}"
+    )
+    print(f"recording: {result.folder.recording}")
+    for path in result.figures:
+        print(f"figure:    {path}")
+    sentence = chosen.conclude(result.folder.summary)
+    if sentence:
+        print(sentence)
+
+
+@app.command
+def show(path: Path, /, *, as_json: Annotated[bool, Parameter(name="--json", negative="")] = False) -> None:
+    """Show what is in a run: scenario, status, size, measures.
+
+    Parameters
+    ----------
+    path
+        The run's folder.
+    as_json
+        Print one JSON object instead of text.
+    """
+    folder = run_folder.RunFolder.open(path)
+    info = {**folder.info, "summary": folder.summary}
+    recording = open_recording(path)
+    info["recording"] = recording.describe()
+    if as_json:
+        print(json.dumps(info, indent=2))
+        return
+    table = Table(show_header=False, box=None)
+    for key in (
+        "scenario",
+        "status",
+        "seed",
+        "animals",
+        "simulator",
+        "backend",
+        "started",
+        "simulated_s",
+        "loop_wall_s",
+        "real_time_factor",
+    ):
+        table.add_row(key, str(info.get(key)))
+    for key, value in info["recording"].items():
+        table.add_row(f"recording: {key}", str(value))
+    for key, value in info["summary"].items():
+        shown = value if not isinstance(value, dict) else {k: v for k, v in value.items() if k != "animals"}
+        table.add_row(f"summary: {key}", str(shown))
+    Console().print(table)
+
+
+@app.command
+def plot(path: Path, /) -> None:
+    """Draw the figures of a run again, from its recording.
+
+    Parameters
+    ----------
+    path
+        The run's folder.
+    """
+    folder = run_folder.RunFolder.open(path)
+    chosen = find_scenario(folder.info["scenario_file"] or folder.info["scenario"])
+    settings = configuration.configure(chosen, layers=[(str(path / "config.toml"), folder.config)])
+    for figure in runner.finish(chosen, settings, folder):
+        print(f"figure: {figure}")
+
+
+@app.command(name="doctor")
+def run_doctor() -> None:
+    """Say which simulators are installed and whether they work, and what to do about those that do not."""
+    if not doctor.report():
+        sys.exit(1)
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Run the command; mistakes end with a message and exit code 1, not with a traceback."""
+    try:
+        app(words)
+    except USER_ERRORS as error:
+        print(f"ethospike: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("ethospike: interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

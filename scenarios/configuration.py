@@ -1,0 +1,105 @@
+"""Configuration: a scenario's dataclass, filled from flags, a TOML file and presets, in this order.
+
+In: command-line words, a file, a preset's name. Out: the scenario's configuration, validated. Every field of
+the dataclass is a flag (`--larva.gain 100`) and a key (`[larva] gain = 100`); nothing else is accepted.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+import typing
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import cyclopts
+
+from ethospike.brains.network import nearest
+from ethospike.scenarios.scenario import Scenario, ScenarioConfig, ScenarioError
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a configuration file.
+
+    Raises
+    ------
+    ScenarioError
+        When it does not exist or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text())
+    except OSError as error:
+        raise ScenarioError(f"cannot read the configuration {path}: {error.strerror}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ScenarioError(f"{path} is not TOML: {error}") from error
+
+
+def preset(scenario: Scenario, name: str) -> Mapping[str, Any]:
+    """Return a scenario's preset as nested dictionaries."""
+    if name not in scenario.presets:
+        raise ScenarioError(f"{scenario.name} has no preset {name!r}; {nearest(name, scenario.presets)}")
+    return scenario.presets[name]
+
+
+def parser(scenario: Scenario, layers: Sequence[tuple[str, Mapping[str, Any]]] = ()) -> cyclopts.App:
+    """Return a command-line parser that returns the scenario's configuration.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    layers : sequence of (source, nested mapping)
+        Values below the flags; earlier layers win.
+    """
+    app = cyclopts.App(
+        name=f"ethospike run {scenario.name}",
+        help=scenario.about,
+        help_flags=["--help", "-h"],
+        version_flags=[],
+        config=[cyclopts.config.Dict(_plain(layer), source=source) for source, layer in layers],
+        result_action="return_value",
+    )
+    default = scenario.config()
+
+    def configuration(*, config: ScenarioConfig = default) -> ScenarioConfig:
+        return config
+
+    configuration.__annotations__["config"] = Annotated[scenario.config, cyclopts.Parameter(name="*")]
+    app.default(configuration)
+    return app
+
+
+def configure(
+    scenario: Scenario,
+    words: Sequence[str] = (),
+    layers: Sequence[tuple[str, Mapping[str, Any]]] = (),
+) -> ScenarioConfig:
+    """Return a scenario's configuration from flags and layers.
+
+    Raises
+    ------
+    ScenarioError
+        For an unknown key or a value that does not fit; the message names the nearest valid key.
+    """
+    for source, layer in layers:
+        _check_keys(scenario.config, layer, source)
+    try:
+        config: ScenarioConfig = parser(scenario, layers)(list(words), print_error=False, exit_on_error=False)
+    except (cyclopts.CycloptsError, ValueError) as error:
+        raise ScenarioError(str(error)) from error
+    return config
+
+
+def _check_keys(config: type, layer: Mapping[str, Any], source: str, table: str = "") -> None:
+    """Raise for a key that the dataclass does not have; cyclopts does not name the nearest one."""
+    hints = typing.get_type_hints(config)
+    valid = {field.name for field in dataclasses.fields(config)}
+    for key, value in layer.items():
+        if key not in valid:
+            raise ScenarioError(f"{source}: unknown key {table + key!r}; {nearest(key, valid)}")
+        if isinstance(value, Mapping) and dataclasses.is_dataclass(hints[key]):
+            _check_keys(hints[key], value, source, f"{table}{key}.")
+
+
+def _plain(layer: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _plain(value) if isinstance(value, Mapping) else value for key, value in layer.items()}

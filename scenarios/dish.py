@@ -1,0 +1,123 @@
+"""Larvae in a dish: what the odor scenarios share — odors, sides, body and brain.
+
+In: a `DishConfig` and a timetable. Out: the environment and the agent. This file knows no protocol.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import gymnasium
+from gymnasium.vector import VectorEnv
+
+from ethospike.agents.larva import LarvaAgent, LarvaConfig
+from ethospike.brains.mushroom_body import PRESETS, MushroomBodyConfig
+from ethospike.envs.odor_arena import ArenaConfig, OdorSource, Phase
+from ethospike.scenarios.scenario import ScenarioConfig, ScenarioError
+
+SIDE_MM = 40.0
+"""Distance of the odor from the dish's centre in the test, as in larvaworld's preference arenas."""
+EVERYWHERE_MM = 1e6
+"""Width of an odor that is equally strong in the whole dish: far beyond its radius."""
+MEMORY = "memory.npz"
+"""File in the run folder with the weights at the end of a run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DishConfig(ScenarioConfig):
+    """Odors, test, larvae."""
+
+    odor_a: str = "n-amylacetate"
+    """The odor whose preference is measured; a key of `ODOR_PATTERNS`."""
+    odor_b: str = ""
+    """Another odor, at the other side in the test; empty for none."""
+    test_s: float = 240.0
+    """Length of the test (s)."""
+    test_field: Literal["gradient", "uniform"] = "gradient"
+    """Odor at one side, or everywhere with concentration 1 (as the published model, which has no body)."""
+    odor_width_mm: float = 40.0
+    """Standard deviation of the concentration in the test (mm). larvaworld has 14 mm (2023) and 100 mm (now);
+    in between, larvae smell the odor where they start and still find a gradient. Chosen here."""
+    larva: LarvaConfig = field(default_factory=LarvaConfig)
+    """Senses, read-out and locomotion."""
+    brain: MushroomBodyConfig = field(default_factory=MushroomBodyConfig)
+    """The mushroom body."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.test_s >= 0:
+            raise ScenarioError(f"test_s: expected at least 0 s, got {self.test_s}")
+        if self.odor_a == self.odor_b:
+            raise ScenarioError(f"odor_b: expected another odor than odor_a, got {self.odor_b!r} twice")
+        if not self.odor_width_mm > 0:
+            raise ScenarioError(f"odor_width_mm: expected above 0, got {self.odor_width_mm}")
+
+    @property
+    def odors(self) -> tuple[str, ...]:
+        """The odors of the experiment, A first."""
+        return (self.odor_a, self.odor_b) if self.odor_b else (self.odor_a,)
+
+
+BRAIN_PRESETS = {name: {"brain": dataclasses.asdict(config)} for name, config in PRESETS.items()}
+"""Presets of the odor scenarios: those of the mushroom body."""
+
+
+def everywhere(odor: str) -> OdorSource:
+    """Return an odor with concentration 1 in the whole dish."""
+    return OdorSource(odor, (0.0, 0.0), width_mm=EVERYWHERE_MM)
+
+
+def test_sources(config: DishConfig) -> tuple[OdorSource, ...]:
+    """Return the odors of the test: A at the left, B at the right; odd animals have them mirrored."""
+    if config.test_field == "uniform":
+        return (everywhere(config.odor_a),)
+    sides = zip(config.odors, (-SIDE_MM, SIDE_MM), strict=False)
+    return tuple(OdorSource(name, (x, 0.0), width_mm=config.odor_width_mm) for name, x in sides)
+
+
+def test_phase(config: DishConfig) -> Phase:
+    """Return the test: larvae are put back to the middle, the odors are there, nothing is on the agar."""
+    return Phase("test", config.test_s, sources=test_sources(config), replace_animals=True)
+
+
+def open_dish(
+    config: DishConfig, phases: tuple[Phase, ...], memory: Path | None = None
+) -> tuple[VectorEnv, LarvaAgent]:
+    """Make the dish with its timetable, and the larvae, with a memory if one is given."""
+    arena = ArenaConfig(
+        odors=config.odors,
+        phases=phases,
+        mirror_odd_animals=True,
+        control_interval_ms=config.control_interval_ms,
+    )
+    env = gymnasium.make_vec(
+        "ethospike.envs:ethospike/OdorArena-v0",
+        num_envs=config.animals,
+        vectorization_mode="vector_entry_point",
+        config=arena,
+    )
+    agent = LarvaAgent(
+        config.larva,
+        config.brain,
+        config.odors,
+        animals=config.animals,
+        control_interval_ms=config.control_interval_ms,
+        seed=config.seed,
+        simulator=config.simulator,
+        dt_ms=config.dt_ms,
+    )
+    if memory is not None:
+        try:
+            agent.load_memory(memory)
+        except BaseException:
+            agent.close()
+            raise
+    return env, agent
+
+
+def keep_memory(agent: Any, folder: Path) -> None:
+    """Save the weights at the end of a run in its folder."""
+    agent.save_memory(folder / MEMORY)

@@ -1,0 +1,247 @@
+"""Figures of the odor scenarios: paths in the dish, activity over time, weights, a raster of the whole brain.
+
+In: a recording and its configuration. Out: PNG files. Colors are those of Okabe and Ito, which people with
+any kind of color vision can tell apart.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle
+from numpy.typing import NDArray
+
+from ethospike.recorders.recording import Recording
+from ethospike.scenarios.dish import DishConfig, test_sources
+from ethospike.scenarios.dish_measures import distance_index, phase_rows, towards_a
+
+BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#D55E00",
+    "#CC79A7",
+    "#56B4E9",
+    "#777777",
+)
+SMOOTH_S = 5.0
+"""Width of the moving average of rates: short against a phase, long against an interval between spikes."""
+RASTER_S = (1.0, 2.0)
+"""Raster: seconds before and after the odor's onset."""
+DPI = 130
+
+
+def draw_all(recording: Recording, config: DishConfig, folder: Path) -> list[Path]:
+    """Draw what the recording can show; a run that was stopped early has fewer figures."""
+    figures: dict[str, Figure] = {"activity": draw_activity(recording)}
+    if len(phase_rows(recording, "test")) > 1:
+        figures["paths"] = draw_paths(recording, config)
+    if recording.layout.weights:
+        figures["weights"] = draw_weights(recording)
+    onset_s = odor_onset_s(recording)
+    if onset_s is not None and recording.layout.populations:
+        figures["raster"] = draw_raster(recording, onset_s)
+    paths = []
+    for name, figure in figures.items():
+        paths.append(folder / f"{name}.png")
+        figure.savefig(paths[-1], dpi=DPI)
+    return sorted(paths)
+
+
+def draw_paths(recording: Recording, config: DishConfig) -> Figure:
+    """Draw the paths of all animals in the test over the odor field, odor A turned to the left."""
+    behavior = recording.behavior.isel(time=phase_rows(recording, "test"))
+    position = towards_a(behavior["position_mm"].values)
+    radius = 50.0
+    figure = Figure(figsize=(9.0, 4.6), layout="constrained")
+    dish, over_time = figure.subplots(1, 2, width_ratios=(1.0, 1.1))
+    _draw_field(dish, config, radius)
+    colors = [BLUE, ORANGE, GREEN, RED, PURPLE, SKY]
+    for animal in range(position.shape[1]):
+        x, y = position[:, animal, 0], position[:, animal, 1]
+        dish.plot(x, y, lw=0.7, alpha=0.8, color=colors[animal % len(colors)])
+        dish.plot(x[-1], y[-1], "o", ms=4, color=colors[animal % len(colors)], mec="white", mew=0.5)
+    dish.plot([20, 40], [-56, -56], color="black", lw=2, clip_on=False)
+    dish.text(30, -58, "20 mm", ha="center", va="top")
+    dish.set(xlim=(-52, 52), ylim=(-62, 58), aspect="equal")
+    dish.set_title(f"Test: paths of {position.shape[1]} larvae, end marked", fontsize=10)
+    dish.axis("off")
+
+    index = distance_index(position, 40.0)
+    minutes = (behavior["time"].values - behavior["time"].values[0]) / 60.0
+    _band(over_time, minutes, index, BLUE, "mean and 95 % interval")
+    over_time.axhline(0, color=GREY, lw=0.8)
+    over_time.set(
+        xlabel="time in the test (min)", ylabel=f"preference index for {config.odor_a}", ylim=(-1.05, 1.05)
+    )
+    over_time.set_title("Towards the odor (+1) or away from it (−1)", fontsize=10)
+    over_time.legend(frameon=False)
+    _bare(over_time)
+    return figure
+
+
+def draw_activity(recording: Recording) -> Figure:
+    """Draw preference, output neurons and dopaminergic neurons over the whole run, phases shaded."""
+    behavior = recording.behavior
+    minutes = behavior["time"].values / 60.0
+    rows = ["preference", "MBON", "DAN"] if recording.layout.populations else ["position_mm"]
+    figure = Figure(figsize=(10.0, 2.2 * len(rows) + 0.6), layout="constrained")
+    axes = figure.subplots(len(rows), 1, sharex=True, squeeze=False)[:, 0]
+    if not recording.layout.populations:
+        _band(axes[0], minutes, behavior["position_mm"].values[..., 0], BLUE, "x")
+        axes[0].set_ylabel("x of the head (mm)")
+    else:
+        _band(axes[0], minutes, behavior["preference"].values, BLUE, "mean and 95 % interval over larvae")
+        axes[0].set(ylabel="preference", ylim=(-1.05, 1.05))
+        axes[0].axhline(0, color=GREY, lw=0.8)
+        axes[0].legend(frameon=False, loc="upper left")
+        for axis, pair in ((axes[1], ("MBONp", "MBONn")), (axes[2], ("DANp", "DANn"))):
+            for name, color, meaning in zip(pair, (BLUE, RED), _MEANINGS[pair[0][:3]], strict=True):
+                _band(axis, minutes, _rate(recording, name), color, f"{name} ({meaning})")
+            axis.set_ylabel(f"{pair[0][:-1]}s (Hz)")
+            axis.legend(frameon=False, loc="upper left", ncols=2)
+    for axis in axes:
+        _shade_phases(axis, recording, label=axis is axes[0])
+        _bare(axis)
+    axes[-1].set(xlabel="time (min)", xlim=(0, minutes[-1]))
+    return figure
+
+
+_MEANINGS = {"MBO": ("approach", "avoidance"), "DAN": ("reward", "punishment")}
+
+
+def draw_weights(recording: Recording) -> Figure:
+    """Draw the plastic weights over time: all synapses of animal 0, and the mean over animals."""
+    names = list(recording.layout.weights)
+    figure = Figure(figsize=(10.0, 2.4 * len(names) + 0.6), layout="constrained")
+    axes = figure.subplots(len(names), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+    for axis, name, color in zip(axes, names, (BLUE, RED), strict=False):
+        weights = recording.weights(name)
+        minutes = weights["time"].values / 60.0
+        axis.plot(minutes, weights.values[:, 0], color=GREY, lw=0.4, alpha=0.5)
+        axis.plot([], [], color=GREY, lw=0.8, label="each synapse of larva 0")
+        axis.plot(minutes, weights.values.mean(axis=(1, 2)), color=color, lw=2, label="mean over larvae")
+        axis.set(ylabel=f"{name} ({recording.layout.weights[name][1]})")
+        axis.legend(frameon=False, loc="lower left")
+        _shade_phases(axis, recording, label=axis is axes[0])
+        _bare(axis)
+    axes[-1].set(xlabel="time (min)", xlim=(0, minutes[-1]), ylim=(0, None))
+    return figure
+
+
+def draw_raster(recording: Recording, onset_s: float) -> Figure:
+    """Draw every neuron of animal 0 around an odor onset."""
+    before, after = RASTER_S
+    figure = Figure(figsize=(10.0, 6.2), layout="constrained")
+    axis = figure.subplots()
+    colors = [BLUE, ORANGE, GREEN, RED, PURPLE, SKY]
+    ticks, labels = [], []
+    for number, population in enumerate(recording.layout.populations):
+        spikes = recording.spikes(
+            population=population.name, animal=0, start_s=onset_s - before, stop_s=onset_s + after
+        )
+        steps, neurons = np.asarray(spikes.step), np.asarray(spikes.neuron)
+        seconds = steps * recording.layout.dt_ms / 1000.0 - onset_s
+        size = 60.0 if population.size == 1 else 9.0
+        axis.scatter(seconds, neurons, s=size, marker="|", lw=0.8, color=colors[number % len(colors)])
+        ticks.append(population.start + (population.size - 1) / 2)
+        labels.append(f"{population.name} ({population.size})" if population.size > 1 else population.name)
+    axis.axvspan(0, after, color=ORANGE, alpha=0.12, lw=0)
+    axis.set_yticks(_spread(ticks, 4.2), labels, fontsize=8)
+    for tick, at in zip(axis.get_yticklabels(), ticks, strict=True):
+        tick.set_gid(str(at))
+    axis.set(xlabel="time from odor onset (s)", xlim=(-before, after))
+    axis.set_title("Larva 0: all neurons around an odor onset (shaded: odor)", fontsize=10)
+    axis.invert_yaxis()
+    _bare(axis)
+    return figure
+
+
+def odor_onset_s(recording: Recording) -> float | None:
+    """Return when an odor first appears, after a second without it if it ever does; None if never."""
+    n_odors = recording.behavior["observation"].shape[-1] - 3
+    smelled = (recording.behavior["observation"].values[:, 0, :n_odors] > 0.5).any(axis=-1)
+    onsets = np.flatnonzero(smelled[1:] & ~smelled[:-1]) + 1
+    seconds = recording.layout.control_interval_ms / 1000.0
+    later = [row for row in onsets if row * seconds >= RASTER_S[0]]
+    if later:
+        return float(later[0] * seconds)
+    return 0.0 if len(smelled) and smelled[0] else None
+
+
+def _rate(recording: Recording, population: str) -> NDArray[np.float64]:
+    """Return a population's rate in Hz, shape (time, animal), smoothed over `SMOOTH_S`."""
+    seconds = recording.layout.control_interval_ms / 1000.0
+    size = next(p.size for p in recording.layout.populations if p.name == population)
+    counts = recording.counts.sel(population=population).values.astype(float)
+    width = max(1, min(round(SMOOTH_S / seconds), len(counts)))
+    sums = np.cumsum(np.vstack([np.zeros_like(counts[:1]), counts]), axis=0)
+    begin = np.maximum(np.arange(1, len(counts) + 1) - width, 0)
+    end = np.arange(1, len(counts) + 1)
+    rate: NDArray[np.float64] = (sums[end] - sums[begin]) / ((end - begin) * seconds * size)[:, None]
+    return rate
+
+
+def _band(axis: Axes, x: NDArray[np.floating], values: NDArray[np.floating], color: str, label: str) -> None:
+    """Plot the mean over animals with the normal 95 % interval; at most 2,000 points, for small files."""
+    thin = slice(None, None, max(1, len(x) // 2000))
+    x, values = x[thin], np.asarray(values[thin], dtype=float)
+    mean = values.mean(axis=1)
+    if values.shape[1] > 1:
+        half = 1.96 * values.std(axis=1, ddof=1) / np.sqrt(values.shape[1])
+        axis.fill_between(x, mean - half, mean + half, color=color, alpha=0.25, lw=0)
+    axis.plot(x, mean, color=color, lw=1.3, label=label)
+
+
+def _draw_field(axis: Axes, config: DishConfig, radius: float) -> None:
+    grid = np.linspace(-radius, radius, 201)
+    x, y = np.meshgrid(grid, grid)
+    inside = x**2 + y**2 <= radius**2
+    field = np.zeros_like(x)
+    for source in test_sources(config):
+        field += source.concentration(np.stack([x, y], axis=-1))
+    shown = np.where(inside, field, np.nan)
+    axis.imshow(
+        shown, origin="lower", extent=(-radius, radius, -radius, radius), cmap="Oranges", vmin=0, alpha=0.55
+    )
+    if np.nanmax(shown) - np.nanmin(shown) > 1e-6:
+        axis.contour(x, y, shown, levels=5, colors="white", linewidths=0.8)
+    axis.add_patch(Circle((0, 0), radius, fill=False, color="black", lw=1.2))
+    for source in test_sources(config):
+        if source.width_mm < 10 * radius:
+            axis.plot(*source.position_mm, "k+", ms=9)
+            axis.annotate(source.odor, source.position_mm, (0, 8), textcoords="offset points", ha="center")
+
+
+def _shade_phases(axis: Axes, recording: Recording, *, label: bool) -> None:
+    phase = recording.behavior["phase"].values[:, 0]
+    edges = [0, *(np.flatnonzero(np.diff(phase)) + 1), len(phase)]
+    minutes = recording.layout.control_interval_ms / 60e3
+    for begin, end in itertools.pairwise(edges):
+        name = recording.layout.phases[int(phase[begin])]
+        color = RED if "punishment" in name else GREEN if "reward" in name else None
+        if name == "test":
+            color = ORANGE
+        if color:
+            axis.axvspan(begin * minutes, end * minutes, color=color, alpha=0.10, lw=0)
+        if label and (end - begin) > 0.06 * len(phase):
+            text = name.split(": ")[-1].replace(" + ", "\n+ ")
+            axis.text((begin + end) / 2 * minutes, 1.02, text, transform=axis.get_xaxis_transform(),
+                      ha="center", va="bottom", fontsize=7)  # fmt: skip
+
+
+def _spread(positions: Sequence[float], apart: float) -> list[float]:
+    """Move tick positions down where labels would overlap."""
+    spread: list[float] = []
+    for position in positions:
+        spread.append(max(position, spread[-1] + apart) if spread else position)
+    return spread
+
+
+def _bare(axis: Axes) -> None:
+    axis.spines[["top", "right"]].set_visible(False)

@@ -1,0 +1,123 @@
+"""What an odor experiment measures: preference of the mushroom body, choice in the dish, learning.
+
+In: a recording. Out: numbers an animal, and their mean with a 95 % interval. The signs are those of odor A:
+above zero is towards it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from ethospike.recorders.recording import Recording
+from ethospike.scenarios.dish import SIDE_MM, DishConfig
+
+EDGE_S = 20.0
+"""First and last part of the test in which the read-out is averaged, as in the reference of the protocol."""
+CHOICE_S = 120.0
+"""Last part of the test in which the choice is measured: the odor's effect needs time to move a larva."""
+NEUTRAL_MM = 10.0
+"""Half-width of the zone that counts for neither side: a tenth of the dish, as in larvaworld."""
+
+
+def phase_rows(recording: Recording, name: str) -> NDArray[np.int64]:
+    """Return the control steps of the phases whose name begins with `name`."""
+    wanted = [i for i, phase in enumerate(recording.layout.phases) if phase.startswith(name)]
+    phase = recording.behavior["phase"].values[:, 0]
+    return np.flatnonzero(np.isin(phase, wanted))
+
+
+def measure(recording: Recording, config: DishConfig) -> dict[str, Any]:
+    """Return the measures of an odor experiment.
+
+    Parameters
+    ----------
+    recording : Recording
+        Of `OdorArena-v0` with a phase "test", animals of odd number mirrored.
+    config : DishConfig
+
+    Returns
+    -------
+    dict
+        Each measure as `{"mean", "low", "high", "animals"}`; `low` … `high` is the 95 % interval of the mean
+        over animals, `animals` the value of each.
+    """
+    seconds = recording.layout.control_interval_ms / 1000.0
+    test = phase_rows(recording, "test")
+    measures: dict[str, Any] = {}
+    if len(test):
+        edge, choice = round(EDGE_S / seconds), round(CHOICE_S / seconds)
+        preference = recording.behavior["preference"]
+        measures["preference_first_20_s"] = interval(preference.values[test[:edge]].mean(axis=0))
+        measures["preference_last_20_s"] = interval(preference.values[test[-edge:]].mean(axis=0))
+        x = towards_a(recording.behavior["position_mm"].values[test[-choice:]])
+        measures["preference_index"] = interval(distance_index(x, SIDE_MM).mean(axis=0))
+        measures["choice_index"] = interval(side_index(x))
+    reinforced = np.flatnonzero(recording.behavior["observation"].values[:, 0, -3:-1].any(axis=1))
+    neuron = {"reward": "DANp", "punishment": "DANn"}[getattr(config, "reinforcement", "reward")]
+    if len(reinforced):
+        counts = recording.counts.sel(population=neuron).values[reinforced]
+        measures["dan_hz_in_training"] = interval(counts.mean(axis=0) / seconds)
+    for projection in recording.layout.weights:
+        final = recording.weights(projection).values[-1].mean(axis=-1)
+        measures[f"final_weight_{projection}_ns"] = interval(final)
+    return measures
+
+
+def towards_a(position_mm: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return positions (time, animal, xy) with odor A of every animal at −x (odd animals have it at +x)."""
+    turned = np.array(position_mm)
+    turned[:, 1::2, 0] *= -1.0
+    return turned
+
+
+def distance_index(position_mm: NDArray[np.floating], side_mm: float) -> NDArray[np.floating]:
+    """Return (d_away − d_A) / (2 · side) for each time and animal: 1 at odor A, −1 at the opposite point.
+
+    Source: PI2 of larvaworld (dataset.py).
+    """
+    y_squared = position_mm[..., 1] ** 2
+    d_a = np.sqrt((position_mm[..., 0] + side_mm) ** 2 + y_squared)
+    d_away = np.sqrt((position_mm[..., 0] - side_mm) ** 2 + y_squared)
+    return (d_away - d_a) / (2.0 * side_mm)
+
+
+def side_index(position_mm: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return for each animal (time at A's side − time at the other side) / all time, without a neutral zone.
+
+    Source: the spatial preference index of larvaworld (util/xy.py), over time instead of larvae.
+    """
+    x = position_mm[..., 0]
+    return ((x < -NEUTRAL_MM).mean(axis=0) - (x > NEUTRAL_MM).mean(axis=0)).astype(float)
+
+
+def interval(values: NDArray[np.floating]) -> dict[str, Any]:
+    """Return mean and 95 % interval of the mean (Student's t) over animals; no interval for one animal."""
+    values = np.asarray(values, dtype=float)
+    mean = float(values.mean())
+    half = float("nan")
+    if len(values) > 1:
+        half = float(stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+    low, high = (None, None) if np.isnan(half) else (mean - half, mean + half)
+    return {"mean": mean, "low": low, "high": high, "animals": values.tolist()}
+
+
+def sentence(summary: dict[str, Any]) -> str:
+    """Return what the test showed, for people."""
+
+    def show(key: str) -> str:
+        one = summary[key]
+        spread = "" if one["low"] is None else f" [{one['low']:.2f}, {one['high']:.2f}]"
+        return f"{one['mean']:+.2f}{spread}"
+
+    if "preference_index" not in summary:
+        return "The experiment was stopped before its test."
+    return (
+        "Preference of the mushroom body for odor A at the start of the test: "
+        f"{show('preference_first_20_s')}; preference index in the dish over the last two minutes: "
+        f"{show('preference_index')} (−1 … +1, mean over {len(summary['preference_index']['animals'])} "
+        "larvae, 95 % interval in brackets)."
+    )

@@ -1,0 +1,80 @@
+"""The layout of a recording, put together from what environment, agent and network say of themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from gymnasium.vector import VectorEnv
+
+from ethospike.agents.agent import Agent
+from ethospike.brains.network import Network
+from ethospike.recorders.recorder import Layout, PopulationLayout, Variable
+from ethospike.scenarios.scenario import whole_steps
+
+
+def describe(env: VectorEnv, agent: Agent, *, dt_ms: float) -> Layout:
+    """Return what a run of this agent in this environment will record."""
+    body: Any = env.unwrapped
+    variables = {
+        "observation": Variable(
+            "1", "observation that the agent used", ("feature",), _shape(env.single_observation_space)
+        ),
+        "action": Variable(
+            "1", "action that the agent chose", ("actuator",), _shape(env.single_action_space)
+        ),
+        "reward": Variable("1", "reward after the step"),
+        "terminated": Variable("1", "experiment finished", dtype="bool"),
+        "truncated": Variable("1", "experiment cut off by a time limit", dtype="bool"),
+        **_variables(body.variables),
+        **_variables(agent.variables),
+    }
+    network = agent.network
+    return Layout(
+        animals=agent.animals,
+        dt_ms=dt_ms,
+        control_interval_ms=agent.control_interval_ms,
+        steps_per_control=whole_steps(agent.control_interval_ms, dt_ms),
+        variables=variables,
+        phases=tuple(getattr(body, "phases", ())),
+        **({} if network is None else _of_network(network)),
+    )
+
+
+def _of_network(network: Network) -> dict[str, Any]:
+    def channels(inputs: Any) -> tuple[str, ...]:
+        return tuple(f"{one.name}[{i}]" for one in inputs for i in range(network.n_channels(one)))
+
+    units = {"iaf_psc_exp": "pA"}
+    return {
+        "populations": tuple(
+            PopulationLayout(p.name, network.offset(p.name), p.size, p.clusters) for p in network.populations
+        ),
+        "rate_channels": channels(network.spike_inputs),
+        "current_channels": channels(network.current_inputs),
+        "weights": {
+            p.name: (
+                len(network.wire(p.name, 0, 0).source),
+                units.get(network.population(p.target).model, "nS"),
+            )
+            for p in network.plastic_projections
+        },
+    }
+
+
+def _shape(space: Any) -> tuple[int, ...]:
+    return tuple(space.shape)
+
+
+def _variables(described: Mapping[str, Mapping[str, Any]]) -> dict[str, Variable]:
+    return {
+        name: Variable(
+            units=one["units"],
+            long_name=one["long_name"],
+            dims=tuple(one.get("dims", ())),
+            shape=tuple(one.get("shape", ())),
+            dtype=str(np.dtype(one.get("dtype", "float32"))),
+        )
+        for name, one in described.items()
+    }

@@ -1,0 +1,101 @@
+"""The closed loop: one function, one order of things, for every environment, agent and recorder.
+
+In: a vector environment, an agent, a recorder. Out: how many control steps were run, and why it ended.
+This file knows neither odors nor neurons, neither files nor screens.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from gymnasium.vector import VectorEnv
+from numpy.typing import NDArray
+
+from ethospike.agents.agent import Agent
+from ethospike.recorders.recorder import Recorder, StepRecord
+
+
+@dataclass
+class LoopState:
+    """Where the loop stands between two control steps; with the states of environment and agent, all that
+    a continued run needs.
+
+    Parameters
+    ----------
+    control_step : int
+        The next control step, from 0.
+    observation : ndarray, shape (animals, features)
+        What the agent will see in it.
+    waiting_actions : deque of ndarray, shape (animals, actions)
+        Actions that were chosen but not yet carried out; as many as the action delay has control steps.
+    """
+
+    control_step: int
+    observation: NDArray[Any]
+    waiting_actions: deque[NDArray[Any]]
+
+
+def start_loop(env: VectorEnv, agent: Agent, *, seed: int, action_delay: int = 0) -> LoopState:
+    """Reset the environment and return the state before control step 0.
+
+    `action_delay` is in whole control steps; until the first action arrives, the body gets zeros.
+
+    Raises
+    ------
+    ValueError
+        When the delay is negative.
+    AgentError
+        When the agent was built for another number of animals or another control interval.
+    """
+    if action_delay < 0:
+        raise ValueError(f"action_delay: expected at least 0 control steps, got {action_delay}")
+    agent.check_fits(env.num_envs, env.unwrapped.control_interval_ms)  # type: ignore[attr-defined]
+    observation, _ = env.reset(seed=seed)
+    nothing = np.zeros(env.action_space.shape, dtype=env.action_space.dtype)
+    return LoopState(0, observation, deque([nothing] * action_delay))
+
+
+def run_closed_loop(
+    env: VectorEnv,
+    agent: Agent,
+    recorder: Recorder,
+    loop: LoopState,
+    keep_going: Callable[[LoopState], bool] = lambda loop: True,
+) -> bool:
+    """Run control steps until the experiment ends or `keep_going` says stop; return whether it ended.
+
+    Row k of the recording is control step k: the observation that was used, the stimulus made from it,
+    the spikes that it caused in its window, the action that they chose, and the reward and the state of
+    the body that followed. `keep_going` is asked between control steps and sees the loop's state.
+    """
+    ended = False
+    while not ended and keep_going(loop):
+        decision = agent.act(loop.observation)
+        loop.waiting_actions.append(decision.action)
+        observation, reward, terminated, truncated, info = env.step(loop.waiting_actions.popleft())
+        agent.learn(reward, terminated)
+        outcome = {"reward": reward, "terminated": terminated, "truncated": truncated}
+        used = {"observation": loop.observation, "action": decision.action}
+        recorder.record(
+            StepRecord(
+                control_step=loop.control_step,
+                values={**used, **outcome, **info, **decision.readout},
+                stimulus=decision.stimulus,
+                spikes=decision.spikes,
+                weights=agent.weights,
+                events=info_events(env),
+            )
+        )
+        loop.control_step, loop.observation = loop.control_step + 1, observation
+        ended = bool((terminated | truncated).all())
+    return ended
+
+
+def info_events(env: VectorEnv) -> dict[str, NDArray[Any]]:
+    """Return the table rows (e.g. trials) that ended since the last call, if the environment has any."""
+    pop = getattr(env.unwrapped, "pop_trials", None)
+    return {} if pop is None else pop()

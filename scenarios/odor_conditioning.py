@@ -1,0 +1,129 @@
+"""Odor conditioning: larvae learn that an odor comes with a reward (or a punishment), and are tested.
+
+A group of larvae crawls in a dish. In each training cycle one part has odor A, the other part odor B or no
+odor; reinforcement is on the agar in one of the parts, or in neither, as `group` says. After a gap without
+odor, the test has odor A at one side of the dish (and odor B, if there is one, at the other), the side
+counterbalanced between animals. Larval laboratories train in this reciprocal way (Gerber, Biernacki and
+Thum 2013, Cold Spring Harb Protoc, doi 10.1101/pdb.prot071639).
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Literal
+
+from gymnasium.vector import VectorEnv
+
+from ethospike.agents.larva import LarvaAgent
+from ethospike.envs.odor_arena import Phase, Reinforcement
+from ethospike.scenarios import dish, dish_figures, dish_measures
+from ethospike.scenarios.scenario import Scenario, ScenarioError
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConditioningConfig(dish.DishConfig):
+    """The protocol; the default lasts 30 minutes: 5 × (2.5 + 2.5), 1, 4."""
+
+    group: Literal["paired-a", "paired-b", "unpaired", "odor-only"] = "paired-a"
+    """Where the reinforcement is: with odor A; in the other part (with odor B, if there is one); in the other
+    part, always without odor; nowhere."""
+    reinforcement: Literal["reward", "punishment"] = "reward"
+    """What is on the agar."""
+    cycles: int = 5
+    """Training cycles."""
+    odor_s: float = 150.0
+    """Length of the part with odor A (s)."""
+    blank_s: float = 150.0
+    """Length of the other part (s); 0 leaves it out."""
+    onset_s: float | None = None
+    """Onset of the reinforcement within a cycle (s), for trace conditioning; None is the onset of the part to
+    which `group` assigns it."""
+    reinforcement_s: float | None = None
+    """Length of the reinforcement (s); None is that of its part."""
+    gap_s: float = 60.0
+    """Without odor, between training and test (s)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("odor_s", "blank_s", "gap_s"):
+            if not getattr(self, name) >= 0:
+                raise ScenarioError(f"{name}: expected at least 0 s, got {getattr(self, name)}")
+        if self.cycles < 0:
+            raise ScenarioError(f"cycles: expected at least 0, got {self.cycles}")
+        if self.reinforced_s is not None:
+            begin, end = self.reinforced_s
+            if not 0 <= begin <= end <= self.cycle_s:
+                raise ScenarioError(
+                    f"onset_s, reinforcement_s: {begin} … {end} s is not within a cycle of {self.cycle_s} s"
+                )
+
+    @property
+    def cycle_s(self) -> float:
+        """Length of a training cycle (s)."""
+        return self.odor_s + self.blank_s
+
+    @property
+    def reinforced_s(self) -> tuple[float, float] | None:
+        """Begin and end of the reinforcement within a cycle (s); None without."""
+        if self.group == "odor-only":
+            return None
+        part = (0.0, self.odor_s) if self.group == "paired-a" else (self.odor_s, self.cycle_s)
+        begin = part[0] if self.onset_s is None else self.onset_s
+        length = part[1] - part[0] if self.reinforcement_s is None else self.reinforcement_s
+        return begin, begin + length
+
+
+def timetable(config: ConditioningConfig) -> tuple[Phase, ...]:
+    """Return the phases: training cycles, cut where odor or reinforcement change, then gap and test."""
+    phases = [phase for cycle in range(1, config.cycles + 1) for phase in training_cycle(config, cycle)]
+    if config.gap_s:
+        phases.append(Phase("gap", config.gap_s))
+    if config.test_s:
+        phases.append(dish.test_phase(config))
+    return tuple(phases)
+
+
+def training_cycle(config: ConditioningConfig, cycle: int) -> list[Phase]:
+    """Return the phases of one training cycle."""
+    reinforced = config.reinforced_s
+    cuts = sorted({0.0, config.odor_s, config.cycle_s, *(reinforced or ())})
+    second_odor = "" if config.group == "unpaired" else config.odor_b
+    phases = []
+    for begin, end in itertools.pairwise(cuts):
+        odor = config.odor_a if begin < config.odor_s else second_odor
+        present = reinforced is not None and reinforced[0] <= begin < reinforced[1]
+        name = f"cycle {cycle}: {odor or 'no odor'}" + (f" + {config.reinforcement}" if present else "")
+        phases.append(
+            Phase(
+                name,
+                end - begin,
+                sources=(dish.everywhere(odor),) if odor else (),
+                reinforcement=(Reinforcement(config.reinforcement),) if present else (),
+            )
+        )
+    return phases
+
+
+def open_experiment(config: ConditioningConfig) -> tuple[VectorEnv, LarvaAgent]:
+    """Make the dish and the larvae."""
+    return dish.open_dish(config, timetable(config))
+
+
+def duration_s(config: ConditioningConfig) -> float:
+    """Return the length of the experiment (s)."""
+    return config.cycles * config.cycle_s + config.gap_s + config.test_s
+
+
+SCENARIO = Scenario(
+    name="odor-conditioning",
+    about="Larvae learn that an odor comes with reward or punishment, and are tested in a dish.",
+    config=ConditioningConfig,
+    open=open_experiment,
+    duration_s=duration_s,
+    summarize=dish_measures.measure,
+    draw=dish_figures.draw_all,
+    conclude=dish_measures.sentence,
+    keep=dish.keep_memory,
+    presets=dish.BRAIN_PRESETS,
+)

@@ -1,0 +1,199 @@
+"""A run on disk: configuration, provenance, status, summary. What was run, where, by what, and how it ended.
+
+In: a path, and what is to be known about the run. Out: `config.toml`, `run.json`, `summary.json`. This file
+knows nothing about what is inside the recording.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tomli_w
+
+RECORDING = "recording.zarr"
+PACKAGES = (
+    "ethospike",
+    "gymnasium",
+    "nest-simulator",
+    "numba",
+    "numpy",
+    "pygame-ce",
+    "pygenn",
+    "xarray",
+    "zarr",
+)
+STATUSES = ("running", "complete", "stopped", "failed")
+
+
+class RunFolderError(RuntimeError):
+    """A run folder that cannot be made or read; the message says why and what to do."""
+
+
+class RunFolder:
+    """The folder of one run.
+
+    Attributes
+    ----------
+    path : Path
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, path: Path) -> RunFolder:
+        """Make a new folder; a run never reuses one.
+
+        Raises
+        ------
+        RunFolderError
+            When the path exists or cannot be written.
+        """
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.mkdir()
+        except FileExistsError as error:
+            raise RunFolderError(
+                f"{path} exists already, and a run never reuses a folder; choose another with --out"
+            ) from error
+        except OSError as error:
+            raise RunFolderError(
+                f"cannot make {path}: {error.strerror}; choose another with --out"
+            ) from error
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """Open an existing run.
+
+        Raises
+        ------
+        RunFolderError
+            When there is no run.
+        """
+        if not (path / "run.json").is_file():
+            raise RunFolderError(f"{path} is not a run: expected a folder with run.json in it")
+        return cls(path)
+
+    @property
+    def recording(self) -> Path:
+        """The Zarr group of the run."""
+        return self.path / RECORDING
+
+    @property
+    def figures(self) -> Path:
+        """The folder of figures."""
+        return self.path / "figures"
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The configuration as nested dictionaries."""
+        return tomllib.loads((self.path / "config.toml").read_text())
+
+    def write_config(self, config: Any) -> None:
+        """Write a configuration dataclass, resolved, such that it can be loaded again."""
+        self._write("config.toml", tomli_w.dumps(to_plain(config)))
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """`run.json`: scenario, seed, simulator, versions, status, times."""
+        info: dict[str, Any] = json.loads((self.path / "run.json").read_text())
+        return info
+
+    def update_info(self, **entries: Any) -> None:
+        """Add entries to `run.json`, atomically."""
+        info = self.info if (self.path / "run.json").exists() else {}
+        self._write("run.json", json.dumps({**info, **entries}, indent=2) + "\n")
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """`summary.json`: the scenario's measures; empty if the run did not get that far."""
+        path = self.path / "summary.json"
+        return json.loads(path.read_text()) if path.exists() else {}
+
+    def write_summary(self, summary: dict[str, Any]) -> None:
+        """Write the scenario's measures."""
+        self._write("summary.json", json.dumps(summary, indent=2, default=_plain_number) + "\n")
+
+    def _write(self, name: str, text: str) -> None:
+        """Write a file whole or not at all."""
+        partial = self.path / f".{name}.partial"
+        with partial.open("w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(self.path / name)
+
+
+def default_path(scenario: str, root: Path = Path("runs")) -> Path:
+    """Return a path that does not exist yet: scenario, date and time, and a number if need be."""
+    stamp = datetime.datetime.now().strftime("%Y-%m-%d_%H%M%S")
+    path, number = root / f"{scenario}_{stamp}", 1
+    while path.exists():
+        number += 1
+        path = root / f"{scenario}_{stamp}_{number}"
+    return path
+
+
+def provenance() -> dict[str, Any]:
+    """Return what a reader will want to know about the program and the machine."""
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            versions[package] = None
+    return {
+        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "command": sys.argv,
+        "versions": versions,
+        "git": git_state(),
+        "python": platform.python_version(),
+        "host": platform.node(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}",
+    }
+
+
+def git_state() -> dict[str, Any] | None:
+    """Return commit and cleanliness of the source tree, or None outside one."""
+
+    def git(*arguments: str) -> str:
+        folder = Path(__file__).resolve().parent
+        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    try:
+        return {"commit": git("rev-parse", "HEAD"), "clean": not git("status", "--porcelain")}
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def to_plain(value: Any) -> Any:
+    """Return dataclasses as dictionaries, without entries that are None (TOML has no null)."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        entries = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))
+        return {name: to_plain(entry) for name, entry in entries if entry is not None}
+    if isinstance(value, dict):
+        return {str(name): to_plain(entry) for name, entry in value.items() if entry is not None}
+    if isinstance(value, (list, tuple)):
+        return [to_plain(entry) for entry in value]
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
+    return str(value) if isinstance(value, Path) else value
+
+
+def _plain_number(value: Any) -> Any:
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
+    raise TypeError(f"summary: {type(value).__name__} cannot be written as JSON")

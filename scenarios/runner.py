@@ -1,0 +1,176 @@
+"""Runs a scenario: folder, body, brain, recorder, loop, summary, figures, in this order.
+
+In: a scenario and its configuration. Out: a run folder, whatever happens on the way: an exception, Ctrl-C
+and a full disk end the run, but lose nothing that was recorded, and the folder says how it ended.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ethospike.recorders.recorder import Layout, Recorder, StepRecord
+from ethospike.recorders.recording import open_recording
+from ethospike.recorders.zarr_recorder import ZarrRecorder
+from ethospike.scenarios.layout import describe
+from ethospike.scenarios.loop import LoopState, run_closed_loop, start_loop
+from ethospike.scenarios.progress import RunProgress
+from ethospike.scenarios.run_folder import RunFolder, provenance
+from ethospike.scenarios.scenario import Scenario, ScenarioConfig
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """Where a run is, and how it ended."""
+
+    folder: RunFolder
+    status: str
+    figures: Sequence[Path]
+
+
+class Recorders(Recorder):
+    """Several recorders as one; each gets every record."""
+
+    def __init__(self, recorders: Sequence[Recorder]) -> None:
+        self._recorders = recorders
+
+    def record(self, record: StepRecord) -> None:
+        """Hand the record to each."""
+        for recorder in self._recorders:
+            recorder.record(record)
+
+    def close(self, status: str = "complete") -> None:
+        """Close each, the last one first."""
+        for recorder in reversed(self._recorders):
+            recorder.close(status)
+
+
+def run_scenario(
+    scenario: Scenario,
+    config: ScenarioConfig,
+    path: Path,
+    *,
+    listeners: Sequence[Callable[[Layout], Recorder]] = (),
+    quiet: bool = False,
+    draw: bool = True,
+) -> RunResult:
+    """Run a scenario from its beginning into a new folder.
+
+    Parameters
+    ----------
+    scenario, config
+    path : Path
+        The run's folder; must not exist.
+    listeners : sequence of callable(layout) -> Recorder
+        More recorders than the one that writes the recording, e.g. the live view.
+    quiet : bool
+        No progress.
+    draw : bool
+        Write the scenario's summary and figures at the end.
+
+    Raises
+    ------
+    RunFolderError
+        When the folder exists or cannot be made.
+    """
+    folder = RunFolder.create(path)
+    folder.write_config(config)
+    folder.update_info(
+        scenario=scenario.name,
+        scenario_file=None if scenario.file is None else str(scenario.file),
+        seed=config.seed,
+        animals=config.animals,
+        simulator=config.simulator.name,
+        status="running",
+        **provenance(),
+    )
+    clock = _Clock(config.control_interval_ms)
+    status = "failed"
+    try:
+        with ExitStack() as stack:
+            env, agent = scenario.open(config)
+            stack.callback(env.close)
+            stack.enter_context(agent)
+            layout = describe(env, agent, dt_ms=config.dt_ms)
+            writer = ZarrRecorder(folder.recording, layout, config.recorder)
+            recorder = Recorders([writer, *(make(layout) for make in listeners)])
+            stack.push(lambda *_: recorder.close(status))
+            folder.update_info(backend=agent.backend)
+            loop = start_loop(env, agent, seed=config.seed, action_delay=config.action_delay)
+            duration_s = scenario.duration_s(config)
+            progress = stack.enter_context(RunProgress(scenario.name, duration_s, quiet=quiet))
+            stop = stack.enter_context(_interrupts())
+
+            def keep_going(loop: LoopState) -> bool:
+                progress.update(clock.at(loop.control_step))
+                return not stop
+
+            ended = run_closed_loop(env, agent, recorder, loop, keep_going)
+            status = "complete" if ended else "stopped"
+            scenario.keep(agent, folder.path)
+    finally:
+        folder.update_info(status=status, **clock.times())
+    figures = finish(scenario, config, folder) if draw and clock.simulated_s else []
+    return RunResult(folder, status, figures)
+
+
+class _Clock:
+    """Wall and simulated time of a run: all of it, and the loop's part."""
+
+    def __init__(self, control_interval_ms: float) -> None:
+        self._interval_s = control_interval_ms / 1000.0
+        self._begin = time.monotonic()
+        self._loop_begin: float | None = None
+        self.simulated_s = 0.0
+
+    def at(self, control_step: int) -> float:
+        """Take notice of a control step that is about to begin; return the simulated time in s."""
+        if self._loop_begin is None:
+            self._loop_begin = time.monotonic()
+        # The last call sees the step before the last one: the loop ends without asking again.
+        self.simulated_s = (control_step + 1) * self._interval_s
+        return control_step * self._interval_s
+
+    def times(self) -> dict[str, float | None]:
+        """Return the entries of run.json."""
+        now = time.monotonic()
+        loop_s = now - (now if self._loop_begin is None else self._loop_begin)
+        return {
+            "wall_s": round(now - self._begin, 3),
+            "loop_wall_s": round(loop_s, 3),
+            "simulated_s": round(self.simulated_s, 6),
+            "real_time_factor": round(self.simulated_s / loop_s, 4) if loop_s else None,
+        }
+
+
+def finish(scenario: Scenario, config: ScenarioConfig, folder: RunFolder) -> Sequence[Path]:
+    """Write summary and figures of a run from its recording; return the figures."""
+    recording = open_recording(folder.path)
+    folder.write_summary(scenario.summarize(recording, config))
+    folder.figures.mkdir(exist_ok=True)
+    return scenario.draw(recording, config, folder.figures)
+
+
+@contextmanager
+def _interrupts() -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM in a list, so that the loop ends between two control steps.
+
+    A second Ctrl-C interrupts at once, as Python users expect.
+    """
+    caught: list[int] = []
+
+    def catch(number: int, frame: object) -> None:
+        if caught:
+            raise KeyboardInterrupt
+        caught.append(number)
+
+    before = {number: signal.signal(number, catch) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield caught
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,166 @@
+"""What an experiment has to say about itself, and where experiments are found.
+
+In: a name, or the path of a user's own file. Out: a `Scenario`. This file knows no particular experiment.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gymnasium.vector import VectorEnv
+
+from ethospike.agents.agent import Agent
+from ethospike.brains.network import nearest
+from ethospike.brains.simulator import SimulatorSettings
+from ethospike.recorders.recording import Recording
+from ethospike.recorders.zarr_recorder import RecorderConfig
+
+
+class ScenarioError(ValueError):
+    """A scenario or a configuration that does not fit; the message says what does."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScenarioConfig:
+    """What every scenario's configuration has; scenarios add their own fields.
+
+    Parameters
+    ----------
+    seed : int
+        The same seed, scenario, simulator and version give the same recording, bit for bit.
+    animals : int
+        Size of the group; animals do not interact, and animal 3 of 5 is animal 3 of 8.
+    control_interval_ms : float
+        How often brain and body exchange; a whole number of simulation steps.
+    dt_ms : float
+        Length of a simulation step.
+    action_delay : int
+        Control steps by which the body is behind the brain; 0 moves it with the action of the same window.
+    simulator : SimulatorSettings
+        Which simulator runs the brain, and how.
+    recorder : RecorderConfig
+        What is recorded.
+    """
+
+    seed: int = 1
+    animals: int = 1
+    control_interval_ms: float = 100.0
+    dt_ms: float = 0.1
+    action_delay: int = 0
+    simulator: SimulatorSettings = field(default_factory=SimulatorSettings)
+    recorder: RecorderConfig = field(default_factory=RecorderConfig)
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise ScenarioError(f"seed: expected at least 0, got {self.seed}")
+        if self.animals < 1:
+            raise ScenarioError(f"animals: expected at least 1, got {self.animals}")
+        if self.action_delay < 0:
+            raise ScenarioError(f"action_delay: expected at least 0 control steps, got {self.action_delay}")
+        whole_steps(self.control_interval_ms, self.dt_ms)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """An experiment that can be run.
+
+    Parameters
+    ----------
+    name : str
+    about : str
+        One line for `ethospike list`.
+    config : type
+        A subclass of `ScenarioConfig`: every field is a flag and a key of a TOML file.
+    open : callable(config) -> (VectorEnv, Agent)
+        Makes the body and the brain.
+    summarize : callable(recording, config) -> dict
+        The measures of the run, for `summary.json`.
+    draw : callable(recording, config, folder) -> list of Path
+        Writes the figures.
+    duration_s : callable(config) -> float
+        Simulated time of the whole run, for the progress bar.
+    keep : callable(agent, folder)
+        Saves what is to be kept of the agent when the loop has ended.
+    presets : mapping of str to nested mappings
+        Named deviations from the configuration's defaults.
+    conclude : callable(summary) -> str
+        What the summary says, in a sentence or two for the end of a run.
+    file : Path or None
+        Where a user's own scenario was found; set by `find_scenario`.
+    """
+
+    name: str
+    about: str
+    config: type[ScenarioConfig]
+    open: Callable[[Any], tuple[VectorEnv, Agent]]
+    duration_s: Callable[[Any], float]
+    summarize: Callable[[Recording, Any], dict[str, Any]] = lambda recording, config: {}
+    draw: Callable[[Recording, Any, Path], Sequence[Path]] = lambda recording, config, folder: []
+    keep: Callable[[Any, Path], None] = lambda agent, folder: None
+    presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    conclude: Callable[[dict[str, Any]], str] = lambda summary: ""
+    file: Path | None = None
+
+
+SCENARIOS: dict[str, str] = {
+    "odor-conditioning": "ethospike.scenarios.odor_conditioning",
+    "odor-preference": "ethospike.scenarios.odor_preference",
+}
+"""Name and module of the scenarios that come with the package; each module has a `SCENARIO`."""
+
+
+def whole_steps(interval_ms: float, dt_ms: float) -> int:
+    """Return an interval as a whole number of steps.
+
+    Raises
+    ------
+    ScenarioError
+        When it is none; nothing is rounded silently.
+    """
+    if not (dt_ms > 0 and interval_ms > 0):
+        raise ScenarioError(f"expected positive times, got an interval of {interval_ms} ms and dt {dt_ms} ms")
+    steps = round(interval_ms / dt_ms)
+    if steps < 1 or abs(steps * dt_ms - interval_ms) > 1e-9 * interval_ms:
+        raise ScenarioError(
+            f"control_interval_ms {interval_ms} is not a whole number of steps of dt_ms {dt_ms}"
+        )
+    return steps
+
+
+def find_scenario(name: str) -> Scenario:
+    """Return a scenario by its name, or from a user's Python file that defines `SCENARIO`.
+
+    Raises
+    ------
+    ScenarioError
+        When there is none; the message names the nearest.
+    """
+    if name.endswith(".py"):
+        return _from_file(Path(name))
+    if name not in SCENARIOS:
+        raise ScenarioError(f"no scenario {name!r}; {nearest(name, SCENARIOS)} (or the path of a .py file)")
+    scenario: Scenario = importlib.import_module(SCENARIOS[name]).SCENARIO
+    return scenario
+
+
+def _from_file(path: Path) -> Scenario:
+    if not path.is_file():
+        raise ScenarioError(f"no file {path}; expected a Python file that defines SCENARIO")
+    spec = importlib.util.spec_from_file_location(f"_ethospike_scenario_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise ScenarioError(f"{path} cannot be loaded as a Python file")
+    module = importlib.util.module_from_spec(spec)
+    # Dataclasses look their annotations up in sys.modules.
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    scenario = getattr(module, "SCENARIO", None)
+    if not isinstance(scenario, Scenario):
+        raise ScenarioError(f"{path} defines no SCENARIO of type ethospike.scenarios.scenario.Scenario")
+    return dataclasses.replace(scenario, file=path.resolve())
