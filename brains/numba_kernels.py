@@ -1,0 +1,463 @@
+"""Compiled code of the sparse Numba engine: one animal through one window, and all animals side by side.
+
+In: the arrays that `numba_circuit.py` lays out. Out: the same arrays, advanced, and spikes. This file knows
+no populations and no projections. All compiled functions of the engine stand here because Numba's cache
+notices changes only in the file that it caches.
+
+Memory layout. Neurons are padded to blocks of `LANES`; a block holds one row of `LANES` numbers for each
+quantity, state first, so that a whole update is done in vector registers from one stretch of memory. With
+a constant distance between rows the compiler can prove that they do not overlap; unsigned indices spare it
+Python's wrap-around of negative ones. Without either, the loop is not vectorized and 20 times slower.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+LANES = 16
+"""Neurons in a block: one 512-bit register of single-precision numbers."""
+
+# Rows of a block. Potentials are relative to E_L; conductances are stored as the mean rate h·g/C that they
+# cause in the next step, so that no neuron needs a division by C or a table of propagators.
+ROWS = (
+    # changes from step to step
+    "v",  # membrane potential (mV)
+    "ex",  # excitatory conductance (rate) or current (pA)
+    "inh",  # inhibitory conductance (rate) or current (pA)
+    "sfa",  # adaptation conductance (rate)
+    "refractory",  # steps left
+    "inbox_ex",  # what arrives at the end of this step
+    "inbox_in",
+    "drive",  # constant currents, as their effect on v in one step (mV)
+    # constants of the update
+    "leak",  # h·g_L/C, or the propagator exp(−h/tau_m)
+    "from_ex",  # E_ex − E_L (mV), or the propagator from current to potential (mV/pA)
+    "from_in",
+    "from_sfa",  # E_sfa − E_L (mV)
+    "decay_ex",
+    "decay_in",
+    "decay_sfa",
+    "v_th",
+    "v_reset",
+    # constants of a spike, of currents, and of what is shown outside
+    "t_ref",  # steps
+    "q_sfa",  # jump of `sfa` (rate)
+    "i_e",  # constant current (pA)
+    "per_pa",  # effect of 1 pA on v in one step (mV)
+    "e_l",  # mV
+)
+STATE_ROWS = 8
+STRIDE = len(ROWS) * LANES
+INBOX = 2 * LANES
+"""Numbers that can arrive in a block in one step: `LANES` excitatory, then `LANES` inhibitory ones."""
+
+(V, EX, IN, SFA, REFRACTORY, INBOX_EX, INBOX_IN, DRIVE, LEAK, FROM_EX, FROM_IN, FROM_SFA) = (
+    np.uintp(row * LANES) for row in range(12)
+)
+(DECAY_EX, DECAY_IN, DECAY_SFA, V_TH, V_RESET, T_REF, Q_SFA, I_E, PER_PA, E_L) = (
+    np.uintp(row * LANES) for row in range(12, 22)
+)
+
+TINY = 1e-30
+"""Smaller magnitudes become 0: denormal numbers are computed up to 100 times slower than others."""
+FLUSH_EVERY = 16
+"""Steps between two searches for tiny numbers: none gets from 1e-30 to 1e-38 faster at tau ≥ 1 step."""
+
+SOURCE, MODULATOR, TARGET = 1, 2, 4
+"""Roles of a neuron in a plastic projection, as bits."""
+
+Array = NDArray[Any]
+
+
+class Circuit(NamedTuple):
+    """All animals' neurons and synapses. A slot is a neuron's place among the padded blocks."""
+
+    cells: Array  # (animals, blocks · STRIDE): rows of blocks
+    conductance: Array  # (blocks,) bool: conductance-based, or iaf_psc_exp
+    ring: Array  # (animals, depth, blocks · INBOX): effects on their way, by step of arrival; depth is 2^n
+    waiting: Array  # (animals, depth) bool: is there anything in that row of the ring
+    first: Array  # (animals, slots + 1): first synapse of each source
+    dest: Array  # (synapses,) place in the inbox
+    delay: Array  # (synapses,) steps
+    effect: Array  # (synapses,) what a spike adds to the inbox
+    weight: Array  # (synapses,) pA or nS, from which the effect is made
+    channel_first: Array  # (spike channels + 1,)
+    channel_dest: Array  # (links,)
+    channel_delay: Array  # (links,)
+    channel_effect: Array  # (animals, links)
+    current_first: Array  # (current channels + 1,)
+    current_slot: Array  # (links,)
+    pipeline: Array  # (animals, 2, current channels) amplitudes of the last two steps (pA)
+
+
+class Plastic(NamedTuple):
+    """Plastic synapses, sorted by (projection, animal, target)."""
+
+    rule: Array  # (projections, 3): learning rate, homeostasis, tau_eligibility in steps
+    role: Array  # (projections, slots): bits SOURCE, MODULATOR, TARGET
+    last_spike: Array  # (animals, slots): step
+    first: Array  # (projections, animals, slots + 1): first synapse of each target
+    synapse: Array  # (plastic synapses,) place in `Circuit.weight`
+    source: Array  # (plastic synapses,) slot
+    initial: Array  # (plastic synapses,) weight to which it recovers
+    scale: Array  # (plastic synapses,) effect of a unit of weight
+
+
+class Window(NamedTuple):
+    """What enters during a window."""
+
+    step: Array  # (spikes,) sorted by (animal, step)
+    channel: Array  # (spikes,)
+    first: Array  # (animals + 1,) first spike of each animal
+    current_pa: Array  # (animals, current channels)
+
+
+class Output(NamedTuple):
+    """What a window leaves behind."""
+
+    step: Array  # (animals, capacity); the capacity is steps × slots
+    slot: Array  # (animals, capacity)
+    count: Array  # (animals,)
+    finite: Array  # (animals,) bool
+    watched: Array  # (watched,) slots
+    voltage: Array  # (steps, animals, watched) mV
+
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+# Division by zero gives infinity, as in NumPy: Python's exception would prevent vectorization.
+_compiled: Callable[[_Function], _Function] = numba.njit(cache=True, error_model="numpy")
+# Fused multiply-add changes last digits only. Not for iaf_psc_exp, which follows NEST digit by digit.
+_compiled_fused: Callable[[_Function], _Function] = numba.njit(
+    cache=True, error_model="numpy", fastmath={"contract"}
+)
+_compiled_parallel: Callable[[_Function], _Function] = numba.njit(
+    cache=True, error_model="numpy", parallel=True
+)
+
+
+@_compiled_fused
+def _step_conductance(cells: Array, base: int) -> bool:
+    """Advance a block of conductance-based neurons by one step; return whether any reached V_th.
+
+    Conductances decay exactly. Over a step, v obeys dv/dt = b − a·v with a and b at their mean values,
+    which is of second order in the step; its exact solution needs (1 − e^−x)/x with x = h·a, for which a
+    rational approximation is used: relative error below 1e-6 for x < 1, and monotone for any x.
+    """
+    real = cells.dtype.type
+    zero, half, one, five, sixty = real(0), real(0.5), real(1), real(5), real(60)
+    reached = False
+    for lane in range(LANES):
+        at = np.uintp(base) + np.uintp(lane)
+        v, ex, inh, sfa = cells[at + V], cells[at + EX], cells[at + IN], cells[at + SFA]
+        left = cells[at + REFRACTORY]
+        x = cells[at + LEAK] + ex + inh + sfa
+        b = (
+            ex * cells[at + FROM_EX]
+            + inh * cells[at + FROM_IN]
+            + sfa * cells[at + FROM_SFA]
+            + cells[at + DRIVE]
+        )
+        above = sixty + x * x
+        below = above * (one + half * x) + five * x * x
+        limit = above * x
+        below = below if below > limit else limit
+        v += (b - x * v) * above / below
+        v = cells[at + V_RESET] if left > zero else v
+        left -= one
+        cells[at + REFRACTORY] = left if left > zero else zero
+        cells[at + V] = v
+        cells[at + EX] = ex * cells[at + DECAY_EX] + cells[at + INBOX_EX]
+        cells[at + IN] = inh * cells[at + DECAY_IN] + cells[at + INBOX_IN]
+        cells[at + SFA] = sfa * cells[at + DECAY_SFA]
+        reached |= v >= cells[at + V_TH]
+    return reached
+
+
+@_compiled
+def _step_current(cells: Array, base: int) -> bool:
+    """Advance a block of iaf_psc_exp by one step, in the order of NEST; return whether any reached V_th."""
+    real = cells.dtype.type
+    zero, one = real(0), real(1)
+    reached = False
+    for lane in range(LANES):
+        at = np.uintp(base) + np.uintp(lane)
+        v, ex, inh = cells[at + V], cells[at + EX], cells[at + IN]
+        left = cells[at + REFRACTORY]
+        v = v * cells[at + LEAK] + ex * cells[at + FROM_EX] + inh * cells[at + FROM_IN] + cells[at + DRIVE]
+        v = cells[at + V_RESET] if left > zero else v
+        left -= one
+        cells[at + REFRACTORY] = left if left > zero else zero
+        cells[at + V] = v
+        cells[at + EX] = ex * cells[at + DECAY_EX] + cells[at + INBOX_EX]
+        cells[at + IN] = inh * cells[at + DECAY_IN] + cells[at + INBOX_IN]
+        reached |= v >= cells[at + V_TH]
+    return reached
+
+
+@_compiled
+def _fire(cells: Array, block: int, slots: Array, count: int) -> int:
+    """Reset the neurons of a block that reached V_th, list them, and return the new length of the list."""
+    for lane in range(LANES):
+        at = np.uintp(block * STRIDE) + np.uintp(lane)
+        if cells[at + V] >= cells[at + V_TH]:
+            cells[at + V] = cells[at + V_RESET]
+            cells[at + REFRACTORY] = cells[at + T_REF]
+            cells[at + SFA] += cells[at + Q_SFA]
+            slots[count] = block * LANES + lane
+            count += 1
+    return count
+
+
+@_compiled
+def _fill_inboxes(cells: Array, arriving: Array) -> None:
+    """Move a row of the ring into the inboxes and empty it."""
+    for block in range(len(arriving) // INBOX):
+        for place in range(INBOX):
+            index = np.uintp(block * INBOX + place)
+            cells[np.uintp(block * STRIDE + place) + INBOX_EX] = arriving[index]
+            arriving[index] = 0
+
+
+@_compiled
+def _empty_inboxes(cells: Array, blocks: int) -> None:
+    for block in range(blocks):
+        for place in range(INBOX):
+            cells[np.uintp(block * STRIDE + place) + INBOX_EX] = 0
+
+
+@_compiled
+def _flush_tiny(cells: Array, blocks: int) -> None:
+    """Set tiny numbers of v, ex, inh and sfa (the first four rows) to 0."""
+    real = cells.dtype.type
+    tiny, zero = real(TINY), real(0)
+    for block in range(blocks):
+        for place in range(4 * LANES):
+            at = np.uintp(block * STRIDE) + np.uintp(place)
+            cells[at] = cells[at] if abs(cells[at]) > tiny else zero
+
+
+@_compiled
+def _all_finite(cells: Array, blocks: int) -> bool:
+    for block in range(blocks):
+        for lane in range(LANES):
+            if not math.isfinite(cells[np.uintp(block * STRIDE) + np.uintp(lane)]):
+                return False
+    return True
+
+
+@_compiled
+def _send(
+    start: int, stop: int, dest: Array, delay: Array, effect: Array, step: int, ring: Array, waiting: Array
+) -> None:
+    """Put the effects of one spike of step `step` into the rows of the ring at which they arrive."""
+    for synapse in range(start, stop):
+        row = (step + delay[synapse]) & (len(waiting) - 1)
+        ring[row, dest[synapse]] += effect[synapse]
+        waiting[row] = True
+
+
+@_compiled
+def _set_drive(cells: Array, blocks: int, circuit: Circuit, amplitude: Array) -> None:
+    """Let the currents be I_e plus one amplitude (pA) for each current channel."""
+    for block in range(blocks):
+        for lane in range(LANES):
+            at = np.uintp(block * STRIDE) + np.uintp(lane)
+            cells[at + DRIVE] = cells[at + I_E]
+    for channel in range(len(amplitude)):
+        for link in range(circuit.current_first[channel], circuit.current_first[channel + 1]):
+            slot = circuit.current_slot[link]
+            cells[np.uintp(slot // LANES * STRIDE + slot % LANES) + DRIVE] += amplitude[channel]
+    for block in range(blocks):
+        for lane in range(LANES):
+            at = np.uintp(block * STRIDE) + np.uintp(lane)
+            cells[at + DRIVE] *= cells[at + PER_PA]
+
+
+@_compiled
+def _depress(p: int, animal: int, step: int, plastic: Plastic, circuit: Circuit) -> None:
+    """Apply one modulator spike to all synapses of a projection."""
+    rate, tau_steps = plastic.rule[p, 0], plastic.rule[p, 2]
+    first = plastic.first[p, animal]
+    for one in range(first[0], first[len(first) - 1]):
+        eligibility = math.exp((plastic.last_spike[animal, plastic.source[one]] - step) / tau_steps)
+        synapse = plastic.synapse[one]
+        weight = max(circuit.weight[synapse] - rate * eligibility, 0.0)
+        circuit.weight[synapse] = weight
+        circuit.effect[synapse] = weight * plastic.scale[one]
+
+
+@_compiled
+def _recover(p: int, animal: int, slot: int, plastic: Plastic, circuit: Circuit) -> None:
+    """Apply one target spike to its synapses of a projection."""
+    for one in range(plastic.first[p, animal, slot], plastic.first[p, animal, slot + 1]):
+        synapse = plastic.synapse[one]
+        weight = circuit.weight[synapse]
+        weight += (plastic.initial[one] - weight) * plastic.rule[p, 1]
+        circuit.weight[synapse] = weight
+        circuit.effect[synapse] = weight * plastic.scale[one]
+
+
+@_compiled
+def _learn(animal: int, step: int, fired: Array, plastic: Plastic, circuit: Circuit) -> None:
+    """Apply one step's spikes to the plastic synapses: sources, then modulators, then targets."""
+    for slot in fired:
+        plastic.last_spike[animal, slot] = step
+    for p in range(len(plastic.rule)):
+        for slot in fired:
+            if plastic.role[p, slot] & MODULATOR:
+                _depress(p, animal, step, plastic, circuit)
+        for slot in fired:
+            if plastic.role[p, slot] & TARGET:
+                _recover(p, animal, slot, plastic, circuit)
+
+
+@_compiled
+def _advance(
+    animal: int,
+    first_step: int,
+    n_steps: int,
+    circuit: Circuit,
+    plastic: Plastic,
+    window: Window,
+    out: Output,
+) -> None:
+    """Run one animal through a window."""
+    cells, ring, waiting = circuit.cells[animal], circuit.ring[animal], circuit.waiting[animal]
+    first, out_slot, out_step = circuit.first[animal], out.slot[animal], out.step[animal]
+    pipeline, current = circuit.pipeline[animal], window.current_pa[animal]
+    channel_effect = circuit.channel_effect[animal]
+    blocks = len(circuit.conductance)
+    event, last_event = window.first[animal], window.first[animal + 1]
+    count = 0
+    inboxes_full = True  # what the last window left there has been read
+
+    for k in range(n_steps):
+        step = first_step + k
+        if len(current) and k < 3:  # a window's current acts from its third step on, as NEST's dc_generator
+            _set_drive(cells, blocks, circuit, pipeline[k] if k < 2 else current)
+
+        row = step & (len(waiting) - 1)
+        if waiting[row]:
+            _fill_inboxes(cells, ring[row])
+            waiting[row] = False
+            inboxes_full = True
+        elif inboxes_full:
+            _empty_inboxes(cells, blocks)
+            inboxes_full = False
+
+        begin = count
+        for block in range(blocks):
+            if circuit.conductance[block]:
+                reached = _step_conductance(cells, block * STRIDE)
+            else:
+                reached = _step_current(cells, block * STRIDE)
+            if reached:
+                count = _fire(cells, block, out_slot, count)
+
+        if count > begin:
+            if len(plastic.rule):
+                _learn(animal, step, out_slot[begin:count], plastic, circuit)
+            for spike in range(begin, count):
+                slot = out_slot[spike]
+                out_step[spike] = step
+                _send(
+                    first[slot],
+                    first[slot + 1],
+                    circuit.dest,
+                    circuit.delay,
+                    circuit.effect,
+                    step,
+                    ring,
+                    waiting,
+                )
+        while event < last_event and window.step[event] == step:
+            channel = window.channel[event]
+            _send(
+                circuit.channel_first[channel],
+                circuit.channel_first[channel + 1],
+                circuit.channel_dest,
+                circuit.channel_delay,
+                channel_effect,
+                step,
+                ring,
+                waiting,
+            )
+            event += 1
+
+        for i in range(len(out.watched)):
+            slot = out.watched[i]
+            at = np.uintp(slot // LANES * STRIDE + slot % LANES)
+            out.voltage[k, animal, i] = cells[at + V] + cells[at + E_L]
+        if step % FLUSH_EVERY == 0:
+            _flush_tiny(cells, blocks)
+
+    if n_steps == 1:
+        pipeline[0] = pipeline[1]
+    else:
+        pipeline[0] = current
+    pipeline[1] = current
+    out.count[animal] = count
+    out.finite[animal] = _all_finite(cells, blocks)
+
+
+@_compiled
+def advance_one_by_one(
+    first_step: int, n_steps: int, circuit: Circuit, plastic: Plastic, window: Window, out: Output
+) -> None:
+    """Run all animals through the window first_step … first_step + n_steps − 1 on this thread."""
+    for animal in range(len(circuit.cells)):
+        _advance(animal, first_step, n_steps, circuit, plastic, window, out)
+
+
+@_compiled_parallel
+def advance_side_by_side(
+    first_step: int, n_steps: int, circuit: Circuit, plastic: Plastic, window: Window, out: Output
+) -> None:
+    """Run all animals through the window first_step … first_step + n_steps − 1 on several threads."""
+    for animal in numba.prange(len(circuit.cells)):
+        _advance(animal, first_step, n_steps, circuit, plastic, window, out)
+
+
+@_compiled
+def by_animal(step: Array, animal: Array, channel: Array, animals: int) -> tuple[Array, Array, Array]:
+    """Sort input spikes by (animal, step): return step, channel, and the first spike of each animal."""
+    first = np.zeros(animals + 1, dtype=np.int64)
+    for one in animal:
+        first[one + 1] += 1
+    for one in range(animals):
+        first[one + 1] += first[one]
+    place = first.copy()
+    sorted_step, sorted_channel = np.empty_like(step), np.empty_like(channel)
+    for spike in range(len(step)):
+        to = place[animal[spike]]
+        place[animal[spike]] += 1
+        sorted_step[to], sorted_channel[to] = step[spike], channel[spike]
+    return sorted_step, sorted_channel, first
+
+
+@_compiled
+def by_step(first_step: int, n_steps: int, out: Output, neuron_of_slot: Array) -> tuple[Array, Array, Array]:
+    """Sort output spikes by (step, animal, neuron): return step, animal, neuron."""
+    place = np.zeros(n_steps + 1, dtype=np.int64)
+    for animal in range(len(out.count)):
+        for spike in range(out.count[animal]):
+            place[out.step[animal, spike] - first_step + 1] += 1
+    for k in range(n_steps):
+        place[k + 1] += place[k]
+    total = place[n_steps]
+    step, which = np.empty(total, dtype=np.int64), np.empty(total, dtype=np.int32)
+    neuron = np.empty(total, dtype=np.int32)
+    for animal in range(len(out.count)):
+        for spike in range(out.count[animal]):
+            k = out.step[animal, spike] - first_step
+            to = place[k]
+            place[k] += 1
+            step[to], which[to] = out.step[animal, spike], animal
+            neuron[to] = neuron_of_slot[out.slot[animal, spike]]
+    return step, which, neuron
