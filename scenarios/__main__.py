@@ -188,6 +188,31 @@ def run_doctor() -> None:
         sys.exit(1)
 
 
+@app.command
+def bench(
+    *,
+    out: Path = Path("runs/benchmark"),
+    small: bool = False,
+    simulators: tuple[str, ...] = (),
+) -> None:
+    """Time every installed simulator on this machine, which should be idle.
+
+    Parameters
+    ----------
+    out
+        Where the results go, without suffix: OUT.md and OUT.json.
+    small
+        Tiny sizes: shows that the benchmark works, not how fast anything is.
+    simulators
+        Only these; by default all that are installed.
+    """
+    from ethospike.scenarios import benchmark
+
+    table = benchmark.run_benchmark(out, small=small, simulators=list(simulators))
+    print(table.read_text())
+    print(f"written: {table}")
+
+
 def main(words: Sequence[str] | None = None) -> None:
     """Run the command; mistakes end with a message and exit code 1, not with a traceback."""
     try:

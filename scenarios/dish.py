@@ -15,11 +15,10 @@ from gymnasium.vector import VectorEnv
 
 from ethospike.agents.larva import LarvaAgent, LarvaConfig
 from ethospike.brains.mushroom_body import PRESETS, MushroomBodyConfig
-from ethospike.envs.odor_arena import ArenaConfig, OdorSource, Phase
+from ethospike.envs.arena_config import ODOR_DISTANCE_MM, ArenaConfig, Phase
+from ethospike.envs.odor import OdorSource
 from ethospike.scenarios.scenario import ScenarioConfig, ScenarioError
 
-SIDE_MM = 40.0
-"""Distance of the odor from the dish's centre in the test, as in larvaworld's preference arenas."""
 EVERYWHERE_MM = 1e6
 """Width of an odor that is equally strong in the whole dish: far beyond its radius."""
 MEMORY = "memory.npz"
@@ -67,15 +66,15 @@ BRAIN_PRESETS = {name: {"brain": dataclasses.asdict(config)} for name, config in
 
 def everywhere(odor: str) -> OdorSource:
     """Return an odor with concentration 1 in the whole dish."""
-    return OdorSource(odor, (0.0, 0.0), width_mm=EVERYWHERE_MM)
+    return OdorSource(odor, (0.0, 0.0), sigma_mm=EVERYWHERE_MM)
 
 
 def test_sources(config: DishConfig) -> tuple[OdorSource, ...]:
     """Return the odors of the test: A at the left, B at the right; odd animals have them mirrored."""
     if config.test_field == "uniform":
         return (everywhere(config.odor_a),)
-    sides = zip(config.odors, (-SIDE_MM, SIDE_MM), strict=False)
-    return tuple(OdorSource(name, (x, 0.0), width_mm=config.odor_width_mm) for name, x in sides)
+    sides = zip(config.odors, (-ODOR_DISTANCE_MM, ODOR_DISTANCE_MM), strict=False)
+    return tuple(OdorSource(name, (x, 0.0), sigma_mm=config.odor_width_mm) for name, x in sides)
 
 
 def test_phase(config: DishConfig) -> Phase:
@@ -87,17 +86,13 @@ def open_dish(
     config: DishConfig, phases: tuple[Phase, ...], memory: Path | None = None
 ) -> tuple[VectorEnv, LarvaAgent]:
     """Make the dish with its timetable, and the larvae, with a memory if one is given."""
-    arena = ArenaConfig(
-        odors=config.odors,
-        phases=phases,
-        mirror_odd_animals=True,
-        control_interval_ms=config.control_interval_ms,
-    )
+    arena = ArenaConfig(phases, config.odors, mirror_odd_animals=True)
     env = gymnasium.make_vec(
         "ethospike.envs:ethospike/OdorArena-v0",
         num_envs=config.animals,
         vectorization_mode="vector_entry_point",
         config=arena,
+        control_interval_ms=config.control_interval_ms,
     )
     agent = LarvaAgent(
         config.larva,

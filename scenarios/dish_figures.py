@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from numpy.typing import NDArray
 
+from ethospike.envs.arena_config import DISH_DIAMETER_MM
 from ethospike.recorders.recording import Recording
 from ethospike.scenarios.dish import DishConfig, test_sources
 from ethospike.scenarios.dish_measures import distance_index, phase_rows, towards_a
@@ -57,7 +58,7 @@ def draw_paths(recording: Recording, config: DishConfig) -> Figure:
     """Draw the paths of all animals in the test over the odor field, odor A turned to the left."""
     behavior = recording.behavior.isel(time=phase_rows(recording, "test"))
     position = towards_a(behavior["position_mm"].values)
-    radius = 50.0
+    radius = DISH_DIAMETER_MM / 2.0
     figure = Figure(figsize=(9.0, 4.6), layout="constrained")
     dish, over_time = figure.subplots(1, 2, width_ratios=(1.0, 1.1))
     _draw_field(dish, config, radius)
@@ -72,7 +73,7 @@ def draw_paths(recording: Recording, config: DishConfig) -> Figure:
     dish.set_title(f"Test: paths of {position.shape[1]} larvae, end marked", fontsize=10)
     dish.axis("off")
 
-    index = distance_index(position, 40.0)
+    index = distance_index(position)
     minutes = (behavior["time"].values - behavior["time"].values[0]) / 60.0
     _band(over_time, minutes, index, BLUE, "mean and 95 % interval")
     over_time.axhline(0, color=GREY, lw=0.8)
@@ -204,7 +205,8 @@ def _draw_field(axis: Axes, config: DishConfig, radius: float) -> None:
     inside = x**2 + y**2 <= radius**2
     field = np.zeros_like(x)
     for source in test_sources(config):
-        field += source.concentration(np.stack([x, y], axis=-1))
+        distance = np.hypot(x - source.position_mm[0], y - source.position_mm[1])
+        field += np.vectorize(source.concentration_um)(distance)
     shown = np.where(inside, field, np.nan)
     axis.imshow(
         shown, origin="lower", extent=(-radius, radius, -radius, radius), cmap="Oranges", vmin=0, alpha=0.55
@@ -213,7 +215,7 @@ def _draw_field(axis: Axes, config: DishConfig, radius: float) -> None:
         axis.contour(x, y, shown, levels=5, colors="white", linewidths=0.8)
     axis.add_patch(Circle((0, 0), radius, fill=False, color="black", lw=1.2))
     for source in test_sources(config):
-        if source.width_mm < 10 * radius:
+        if source.sigma_mm < 10 * radius:
             axis.plot(*source.position_mm, "k+", ms=9)
             axis.annotate(source.odor, source.position_mm, (0, 8), textcoords="offset points", ha="center")
 

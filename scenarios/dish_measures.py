@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from ethospike.envs.arena_config import ODOR_DISTANCE_MM
 from ethospike.recorders.recording import Recording
-from ethospike.scenarios.dish import SIDE_MM, DishConfig
+from ethospike.scenarios.dish import DishConfig
 
 EDGE_S = 20.0
 """First and last part of the test in which the read-out is averaged, as in the reference of the protocol."""
@@ -54,7 +55,7 @@ def measure(recording: Recording, config: DishConfig) -> dict[str, Any]:
         measures["preference_first_20_s"] = interval(preference.values[test[:edge]].mean(axis=0))
         measures["preference_last_20_s"] = interval(preference.values[test[-edge:]].mean(axis=0))
         x = towards_a(recording.behavior["position_mm"].values[test[-choice:]])
-        measures["preference_index"] = interval(distance_index(x, SIDE_MM).mean(axis=0))
+        measures["preference_index"] = interval(distance_index(x).mean(axis=0))
         measures["choice_index"] = interval(side_index(x))
     reinforced = np.flatnonzero(recording.behavior["observation"].values[:, 0, -3:-1].any(axis=1))
     neuron = {"reward": "DANp", "punishment": "DANn"}[getattr(config, "reinforcement", "reward")]
@@ -74,15 +75,15 @@ def towards_a(position_mm: NDArray[np.floating]) -> NDArray[np.floating]:
     return turned
 
 
-def distance_index(position_mm: NDArray[np.floating], side_mm: float) -> NDArray[np.floating]:
-    """Return (d_away − d_A) / (2 · side) for each time and animal: 1 at odor A, −1 at the opposite point.
+def distance_index(position_mm: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return (d_away − d_A) / (2 · 40 mm) for each time and animal: 1 at odor A, −1 at the opposite point.
 
     Source: PI2 of larvaworld (dataset.py).
     """
     y_squared = position_mm[..., 1] ** 2
-    d_a = np.sqrt((position_mm[..., 0] + side_mm) ** 2 + y_squared)
-    d_away = np.sqrt((position_mm[..., 0] - side_mm) ** 2 + y_squared)
-    return (d_away - d_a) / (2.0 * side_mm)
+    d_a = np.sqrt((position_mm[..., 0] + ODOR_DISTANCE_MM) ** 2 + y_squared)
+    d_away = np.sqrt((position_mm[..., 0] - ODOR_DISTANCE_MM) ** 2 + y_squared)
+    return (d_away - d_a) / (2.0 * ODOR_DISTANCE_MM)
 
 
 def side_index(position_mm: NDArray[np.floating]) -> NDArray[np.floating]:

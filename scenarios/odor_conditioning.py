@@ -16,7 +16,8 @@ from typing import Literal
 from gymnasium.vector import VectorEnv
 
 from ethospike.agents.larva import LarvaAgent
-from ethospike.envs.odor_arena import Phase, Reinforcement
+from ethospike.envs.arena_config import Phase
+from ethospike.envs.reinforcement import Reinforcement
 from ethospike.scenarios import dish, dish_figures, dish_measures
 from ethospike.scenarios.scenario import Scenario, ScenarioError
 
@@ -99,7 +100,7 @@ def training_cycle(config: ConditioningConfig, cycle: int) -> list[Phase]:
                 name,
                 end - begin,
                 sources=(dish.everywhere(odor),) if odor else (),
-                reinforcement=(Reinforcement(config.reinforcement),) if present else (),
+                reinforcements=(Reinforcement(config.reinforcement),) if present else (),
             )
         )
     return phases
