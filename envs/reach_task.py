@@ -97,13 +97,13 @@ class ReachConfig:
     response_window_ms: float = 1000.0
     """Time for leaving the center (ms): the authors look at 1000 ms after the response signal."""
     movement_window_ms: float = 1000.0
-    """Time from leaving the center to a target (ms): five times what the hand needs at full drive."""
+    """Time from leaving the center to a target (ms): seven times what the hand needs at full drive."""
     target_distance_mm: float = 80.0
     """From the center to each target (mm): chosen, a hand-sized reach."""
     target_radius_mm: float = 15.0
     """Of the disc that the hand must touch (mm): chosen, small enough for a gap of 50 mm between targets."""
     center_radius_mm: float = 10.0
-    """The hand is at the center within this radius (mm): chosen, so that full drive leaves it in 50 ms."""
+    """The hand is at the center within this radius (mm): chosen, full drive leaves it within 60 ms."""
     workspace_mm: float = 120.0
     """Half the side of the square that the hand cannot leave (mm): chosen, beyond all targets."""
     hand_speed_mm_s: float = 500.0
@@ -384,7 +384,8 @@ class ReachTask:
     def _something_happens(self) -> NDArray[np.bool_]:
         """Return for which animals a rule may apply now: time is up, or the hand is away when it counts."""
         counts = (self.phase >= TRIAL_START) & (self.phase <= MOVEMENT)
-        return ((self.steps_left <= 0) & (self.phase != FINISHED)) | (counts & self._is_away())
+        time_is_up = (self.steps_left <= 0) & (self.phase != FINISHED)
+        return np.asarray(time_is_up | (counts & self._is_away()))
 
     def _apply_rules(self, animal: int) -> float:
         """Apply the rules to one animal and return its reward."""
