@@ -1,0 +1,307 @@
+"""A group of larvae that go through the timetable of an odor arena, each in a dish of its own.
+
+In: crawling and turning drives. Out: what the animals sense, what they earn, and where they are. This is
+all of the arena's physics and rules, on arrays with one entry for each animal; the Gymnasium classes around
+it only pass arrays on.
+
+Control step k belongs to the phase in whose time it lies. At the end of a phase the last step's reward and
+information are still those of that phase; the observation, which the next step will use, is of the next.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ethospike.envs.animals import (
+    EnvError,
+    State,
+    check_state,
+    inner_steps,
+    pack_generators,
+    random_stream,
+    unpack_generators,
+)
+from ethospike.envs.arena_config import ArenaConfig, Phase
+from ethospike.envs.larva_body import BODY_LENGTH_MM, INNER_STEP_MS, LarvaBodies
+from ethospike.envs.odor import OdorField
+from ethospike.envs.reinforcement import ReinforcementField
+
+PLACEMENT_ROLE = 20
+"""Role of the random streams that place the animals."""
+FIELD_POINTS = 101
+"""Points along each side of the grid on which `view` gives the odors."""
+
+
+class ArenaTask:
+    """Larvae in their dishes, and the clock of each.
+
+    Parameters
+    ----------
+    config : ArenaConfig
+    control_interval_ms : float
+        A whole multiple of the body's inner step of 10 ms.
+    first_animal, animals : int
+        Which animals these are: those from `first_animal` on, as many as `animals`.
+
+    Raises
+    ------
+    EnvError
+        When the control interval does not divide into inner steps, or a phase into control steps.
+    """
+
+    def __init__(
+        self, config: ArenaConfig, control_interval_ms: float, *, first_animal: int = 0, animals: int = 1
+    ) -> None:
+        if first_animal < 0 or animals < 1:
+            raise EnvError(f"animals: expected at least 1, from 0 on; got {animals} from {first_animal} on")
+        self.config = config
+        self.control_interval_ms = float(control_interval_ms)
+        self.animals = animals
+        self._inner_steps = inner_steps(control_interval_ms, INNER_STEP_MS)
+        self._numbers = range(first_animal, first_animal + animals)
+        self._side = config.side(self._numbers)
+        self._odor_fields = [OdorField(phase.sources, config.odors, self._side) for phase in config.phases]
+        self._agar = [ReinforcementField(phase.reinforcements, self._side) for phase in config.phases]
+        self._phase_end = np.cumsum([self._control_steps(phase) for phase in config.phases])
+
+        self._bodies = LarvaBodies(animals, config.radius_mm)
+        self._generators: list[np.random.Generator] = []
+        self._control_step = np.zeros(animals, np.int64)
+        self._phase = np.zeros(animals, np.int64)
+        self._wall_contact = np.zeros(animals, bool)
+        self._ready = np.zeros(animals, bool)
+        self._senses = np.zeros((len(config.odors) + 2, animals))
+        self._occupied = [0]
+        self._until_change = 0
+        self._info: dict[str, NDArray[Any]] = {}
+
+    def _control_steps(self, phase: Phase) -> int:
+        """Return how many control steps a phase lasts."""
+        steps = round(phase.duration_s * 1000.0 / self.control_interval_ms)
+        if steps < 1 or not math.isclose(
+            steps * self.control_interval_ms, phase.duration_s * 1000.0, rel_tol=1e-9
+        ):
+            raise EnvError(
+                f"Phase.duration_s of {phase.name!r}: expected a whole number of control intervals of "
+                f"{self.control_interval_ms:g} ms, got {phase.duration_s:g} s"
+            )
+        return steps
+
+    # -- what the Gymnasium classes call --------------------------------------------------------------
+
+    @property
+    def is_seeded(self) -> bool:
+        """Whether the animals have their random streams."""
+        return bool(self._generators)
+
+    @property
+    def control_step(self) -> NDArray[np.int64]:
+        """Control steps since each animal's reset, shape (animals,)."""
+        return self._control_step
+
+    @property
+    def is_over(self) -> NDArray[np.bool_]:
+        """Which animals are through with the timetable, shape (animals,)."""
+        over: NDArray[np.bool_] = self._control_step >= self._phase_end[-1]
+        return over
+
+    def seed(self, seed: int, which: NDArray[np.bool_]) -> None:
+        """Give animals their streams; the first time, all of them get one."""
+        if seed < 0:
+            raise EnvError(f"seed: expected at least 0, got {seed}")
+        fresh = [random_stream(seed, number, PLACEMENT_ROLE) for number in self._numbers]
+        old = self._generators or fresh
+        self._generators = [f if w else o for f, o, w in zip(fresh, old, which, strict=True)]
+
+    def reset(self, which: NDArray[np.bool_]) -> None:
+        """Begin the timetable anew for some animals, shape (animals,)."""
+        self._control_step[which] = 0
+        self._phase[which] = 0
+        self._ready |= which
+        self._place(which)
+        self._look_at_clock()
+        self._sense()
+        self._note()
+
+    def step(self, action: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Move for one control step; return reward minus punishment at the heads, shape (animals,).
+
+        Parameters
+        ----------
+        action : ndarray, shape (animals, 2)
+            Crawling and turning drive in [−1, 1].
+        """
+        if self._until_change == 0:
+            self._refuse_to_step()
+        self._wall_contact = self._bodies.advance(action[:, 0], action[:, 1], self._inner_steps)
+        self._control_step += 1
+        self._until_change -= 1
+        self._sense()
+        self._note()
+        reward: NDArray[np.float64] = self._senses[-2] - self._senses[-1]
+        if self._until_change == 0:
+            self._change_phases()
+        return reward
+
+    def observation(self) -> NDArray[np.float32]:
+        """Return what the animals sense now, shape (animals, odors + 3)."""
+        observation = np.empty((self.animals, len(self._senses) + 1), np.float32)
+        observation[:, :-1] = self._senses.T
+        observation[:, -1] = self._wall_contact
+        return observation
+
+    def info(self) -> dict[str, NDArray[Any]]:
+        """Return the bodies' state after the last control step, and the phase in whose time it lay."""
+        return self._info
+
+    # -- snapshots and the view -----------------------------------------------------------------------
+
+    def state(self) -> State:
+        """Return copies of all that the next step depends on, the animal axis first."""
+        bodies = self._bodies
+        generators = pack_generators(self._generators) if self._generators else np.zeros((self.animals, 6))
+        return {
+            "middle_mm": bodies.middle_mm.T.copy(),
+            "heading_rad": bodies.heading_rad.copy(),
+            "bend_rad": bodies.bend_rad.copy(),
+            "turn_rad": bodies.turn_rad.copy(),
+            "stride_mm": bodies.stride_mm.copy(),
+            "wall_contact": self._wall_contact.copy(),
+            "control_step": self._control_step.copy(),
+            "ready": self._ready.copy(),
+            "generator": generators.astype(np.uint64),
+        }
+
+    def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
+        """Continue bit-identically from a `state()` of a task made alike."""
+        check_state(state, self.state())
+        bodies = self._bodies
+        bodies.middle_mm[:] = np.asarray(state["middle_mm"], float).T
+        for name in ("heading_rad", "bend_rad", "turn_rad", "stride_mm"):
+            getattr(bodies, name)[:] = state[name]
+        bodies.refresh()
+        self._wall_contact = np.array(state["wall_contact"], bool)
+        self._control_step = np.array(state["control_step"], np.int64)
+        self._ready = np.array(state["ready"], bool)
+        seeded = np.any(np.asarray(state["generator"]))
+        self._generators = unpack_generators(state["generator"]) if seeded else []
+        last = len(self._phase_end) - 1
+        self._phase = np.minimum(np.searchsorted(self._phase_end, self._control_step, side="right"), last)
+        self._look_at_clock()
+        self._sense()
+
+    def view(self, which: slice = slice(None)) -> dict[str, Any]:
+        """Return all that is needed to draw a dish with some of the animals in it, as it is now.
+
+        Phase, odors and patches are those of the first of them. Positions are those of each animal's own
+        dish; `mirrored` says in which of these left and right are exchanged with respect to the first's.
+        """
+        number, side = int(self._phase[which][0]), float(self._side[which][0])
+        phase, radius_mm = self.config.phases[number], self.config.radius_mm
+        patches = [
+            (one.center_mm[0] * side, one.center_mm[1], one.radius_mm or radius_mm)
+            for one in phase.reinforcements
+        ]
+        signs = [one.strength if one.kind == "reward" else -one.strength for one in phase.reinforcements]
+        return {
+            "dish_radius_mm": radius_mm,
+            "body_length_mm": BODY_LENGTH_MM,
+            "position_mm": self._bodies.head_mm.T[which].copy(),
+            "heading_rad": self._bodies.heading_rad[which].copy(),
+            "bend_rad": self._bodies.bend_rad[which].copy(),
+            "mirrored": self._side[which] != side,
+            "phase": phase.name,
+            "phase_index": number,
+            "time_s": float(self._control_step[which][0]) * self.control_interval_ms / 1000.0,
+            "odors": self.config.odors,
+            "odor_field": self._odor_field(number, side),
+            "patch_mm": np.array(patches).reshape(-1, 3),
+            "patch_strength": np.array(signs),
+        }
+
+    def _odor_field(self, phase: int, side: float) -> NDArray[np.float32]:
+        """Return concentrations (µM) on a grid over the dish's square, shape (odors, y, x)."""
+        axis = np.linspace(-self.config.radius_mm, self.config.radius_mm, FIELD_POINTS)
+        points = np.stack(np.meshgrid(axis, axis)).reshape(2, -1)
+        field = OdorField(
+            self.config.phases[phase].sources, self.config.odors, np.full(points.shape[1], side)
+        )
+        return field.concentrations_um(points).reshape(-1, FIELD_POINTS, FIELD_POINTS).astype(np.float32)
+
+    # -- rules ----------------------------------------------------------------------------------------
+
+    def _place(self, which: NDArray[np.bool_]) -> None:
+        """Put animals at the start: normally distributed, a body length off the wall, any heading."""
+        farthest_mm = self.config.radius_mm - BODY_LENGTH_MM
+        middles, headings = [], []
+        for i in np.flatnonzero(which):
+            generator = self._generators[i]
+            middle_mm = generator.normal(0.0, self.config.start_sd_mm)
+            while math.hypot(*middle_mm) > farthest_mm:
+                middle_mm = generator.normal(0.0, self.config.start_sd_mm)
+            middles.append(middle_mm)
+            headings.append(generator.uniform(-math.pi, math.pi))
+        self._bodies.place(which, np.array(middles).T, np.array(headings))
+        self._wall_contact[which] = False
+
+    def _sense(self) -> None:
+        """Bring odors, reward and punishment at the heads up to date."""
+        odors = len(self.config.odors)
+        head_mm = self._bodies.head_mm
+        if len(self._occupied) == 1:
+            phase = self._occupied[0]
+            self._senses[:odors] = self._odor_fields[phase].concentrations_um(head_mm)
+            self._senses[odors:] = self._agar[phase].strengths(head_mm)
+            return
+        for phase in self._occupied:
+            here = self._phase == phase
+            self._senses[:odors, here] = self._odor_fields[phase].concentrations_um(head_mm)[:, here]
+            self._senses[odors:, here] = self._agar[phase].strengths(head_mm)[:, here]
+
+    def _note(self) -> None:
+        """Keep what `info` returns: arrays that nothing else holds."""
+        bodies = self._bodies
+        wrapped = np.remainder(bodies.heading_rad + math.pi, 2.0 * math.pi)
+        wrapped -= math.pi
+        self._info = {
+            "position_mm": bodies.head_mm.T.astype(np.float32, order="C"),
+            "heading_rad": wrapped.astype(np.float32),
+            "bend_rad": bodies.bend_rad.astype(np.float32),
+            "speed_mm_s": bodies.speed_mm_s.astype(np.float32),
+            "angular_velocity_rad_s": bodies.angular_velocity_rad_s.astype(np.float32),
+            "phase": self._phase.astype(np.int32),
+        }
+
+    def _change_phases(self) -> None:
+        """Let the next phase begin for those whose phase is over."""
+        ended = (self._control_step == self._phase_end[self._phase]) & ~self.is_over
+        self._phase[ended] += 1
+        put_back = np.array([phase.replace_animals for phase in self.config.phases])
+        moved = ended & put_back[self._phase]
+        if moved.any():
+            self._place(moved)
+        self._look_at_clock()
+        self._sense()
+
+    def _look_at_clock(self) -> None:
+        """Find out which phases are going on, and for how many steps nothing changes for anybody.
+
+        0 means that an animal cannot step: it is through, or was never reset.
+        """
+        self._occupied = np.unique(self._phase).tolist()
+        left = np.where(self._ready, self._phase_end[self._phase] - self._control_step, 0)
+        self._until_change = int(left.min())
+
+    def _refuse_to_step(self) -> None:
+        if not self._ready.all():
+            raise EnvError("step: expected a reset before the first step; call reset()")
+        over = np.flatnonzero(self.is_over).tolist()
+        raise EnvError(
+            f"step: the experiment is over for animals {over}; call reset(), or reset those alone with "
+            f"options={{'reset_mask': …}}"
+        )
