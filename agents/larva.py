@@ -1,0 +1,408 @@
+"""The learning larva: a mushroom body between a nose and a pair of crawling and turning oscillators.
+
+In: observations of the odor arena (concentrations, reward, punishment, wall contact). Out: the arena's
+action, with the stimulus, the spikes and the read-outs on the way. This file knows no simulator in
+particular, and nothing of where the larva is.
+
+In each control step concentrations become rates of the receptor channels, reinforcement becomes rates of
+the DAN channels, the circuit runs (and learns: plasticity is part of it), and the rates of its two output
+neurons become a preference. The preference sets the gain with which the relative change of the smell
+suppresses or enhances turning; crawling and turning go on by themselves.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ethospike.agents.agent import Agent, AgentError, Decision
+from ethospike.agents.locomotion import Locomotion, LocomotionConfig
+from ethospike.agents.olfaction import DETECTION_FLOOR_UM, INNATE_GAIN, OlfactoryDrive
+from ethospike.brains.mushroom_body import ODOR_PATTERNS, PRESETS, MushroomBodyConfig, mushroom_body
+from ethospike.brains.network import Network, nearest
+from ethospike.brains.simulator import SimulatorSettings, SpikeBlock, State, Stimulus, open_simulator
+from ethospike.brains.spike_sources import GammaSource
+from ethospike.envs.odor import PEAK_UM
+
+READ_OUT = ("MBONp", "MBONn", "DANp", "DANn")
+"""Populations, of one neuron each, whose rates are read out."""
+N_OTHER_FEATURES = 3
+"""Features of an observation after the odors: reward, punishment, wall contact."""
+MEMORY_FORMAT = 1
+"""Version of the files of `save_memory`."""
+
+
+@dataclass(frozen=True)
+class LarvaConfig:
+    """Numbers of the encoding and the decoding around the mushroom body.
+
+    Raises
+    ------
+    AgentError
+        When a number is out of range or a pattern does not exist.
+
+    Examples
+    --------
+    >>> LarvaConfig(patterns={"A": "odor1", "B": "odor4"}).saturation
+    1.4
+    """
+
+    patterns: dict[str, str] = field(default_factory=lambda: {"A": "n-amylacetate", "B": "3-octanol"})
+    """Receptor pattern of each odor of the arena (`ODOR_PATTERNS`); an odor that is not listed has the
+    pattern of its own name. The default pair is that of learning experiments with larvae."""
+    reference_um: float = PEAK_UM
+    """Concentration at which an odor drives the receptors with its published pattern (µM): the peak of the
+    arena's odor cups. Below it the rate above baseline is proportional to concentration. Chosen here: the
+    authors' odors have one strength and no space."""
+    saturation: float = 1.4
+    """Highest drive of one odor in units of its pattern: the authors' stronger odor (Jürgensen et al. 2024,
+    authors' code: scale 700 instead of 500). Odors add up, as in the authors' mixture."""
+    readout_tau_ms: float = 1000.0
+    """Time constant of the filter of output and DAN rates (ms). Chosen here: at 100 Hz some 200 spikes
+    count, so that chance moves the preference by a few hundredths; a larva crawls about 1 mm meanwhile,
+    little beside the 14 mm width of an odor."""
+    min_spikes: float = 5.0
+    """Output spikes, both neurons together, that the filter must hold for there to be a preference; below
+    it the preference is 0. Chosen here: 5 spikes in 1 s are what a larva without odor stays under, and a
+    difference of 4 to 1 is no evidence."""
+    gain: float = INNATE_GAIN
+    """Olfactory gain at preference 1. Chosen here: a fully trained larva then navigates like larvaworld's
+    innate navigator; the published scaling, 0.001 per Hz of difference, would have no effect on behavior."""
+    detection_floor_um: float = DETECTION_FLOOR_UM
+    """Summed concentration below which nothing is smelled (µM), see `agents.olfaction`."""
+    locomotion: LocomotionConfig = field(default_factory=LocomotionConfig)
+    """Crawler, turner and pauses."""
+
+    def __post_init__(self) -> None:
+        for pattern in self.patterns.values():
+            if pattern not in ODOR_PATTERNS:
+                raise AgentError(
+                    f"LarvaConfig.patterns: unknown pattern {pattern!r}; {nearest(pattern, ODOR_PATTERNS)}"
+                )
+        for name in ("reference_um", "saturation", "readout_tau_ms", "detection_floor_um"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value > 0):
+                raise AgentError(f"LarvaConfig.{name}: expected above 0, got {value}")
+        if not (math.isfinite(self.min_spikes) and self.min_spikes >= 0):
+            raise AgentError(f"LarvaConfig.min_spikes: expected at least 0, got {self.min_spikes}")
+        if not math.isfinite(self.gain):
+            raise AgentError(f"LarvaConfig.gain: expected a finite number, got {self.gain}")
+
+    def pattern_hz(self, odor: str) -> NDArray[np.float64]:
+        """Return the rates (Hz) that an odor of the arena adds to each receptor channel at full strength."""
+        name = self.patterns.get(odor, odor)
+        if name not in ODOR_PATTERNS:
+            raise AgentError(
+                f"LarvaConfig.patterns: no receptor pattern for odor {odor!r}; "
+                f"{nearest(odor, {*self.patterns, *ODOR_PATTERNS})}"
+            )
+        return np.array(ODOR_PATTERNS[name])
+
+
+class LarvaAgent(Agent):
+    """A group of larvae, each with a mushroom body of its own.
+
+    Parameters
+    ----------
+    config : LarvaConfig or None
+        None is the default.
+    brain : MushroomBodyConfig or None
+        None is the preset "calibrated".
+    odors : sequence of str
+        Odors in the order of the observation; by default those of the default arena, A and B.
+    animals : int
+    control_interval_ms : float
+        A whole number of the body's inner steps (10 ms) and of steps of `dt_ms`.
+    seed : int
+        Of wiring, input trains and locomotion, keyed by animal: animal 3 of 5 is animal 3 of 8.
+    simulator : SimulatorSettings or None
+        None is the default simulator.
+    dt_ms : float
+
+    Raises
+    ------
+    AgentError
+        When the control interval does not fit, or an odor has no receptor pattern.
+
+    Attributes
+    ----------
+    network : Network
+    simulator : Simulator
+    variables : mapping
+        The read-outs: preference, mbon_rate_hz, dan_rate_hz, olfactory_drive.
+
+    Examples
+    --------
+    >>> import gymnasium
+    >>> import ethospike.envs
+    >>> env = gymnasium.make("ethospike/OdorArena-v0")
+    >>> with LarvaAgent.for_env(env, seed=1) as larva:
+    ...     observation, _ = env.reset(seed=1)
+    ...     decision = larva.act(observation)
+    >>> decision.action.shape
+    (2,)
+    """
+
+    network: Network
+    variables: Mapping[str, Mapping[str, Any]] = {
+        "preference": {
+            "dims": (),
+            "shape": (),
+            "units": "1",
+            "long_name": "(MBONp - MBONn) / (MBONp + MBONn), filtered",
+            "dtype": "float32",
+        },
+        "mbon_rate_hz": {
+            "dims": ("mbon",),
+            "shape": (2,),
+            "units": "Hz",
+            "long_name": "filtered rates of MBONp (approach) and MBONn (avoidance)",
+            "dtype": "float32",
+        },
+        "dan_rate_hz": {
+            "dims": ("dan",),
+            "shape": (2,),
+            "units": "Hz",
+            "long_name": "filtered rates of DANp (reward) and DANn (punishment)",
+            "dtype": "float32",
+        },
+        "olfactory_drive": {
+            "dims": (),
+            "shape": (),
+            "units": "1",
+            "long_name": "olfactory drive of the turner: 1 suppresses, -1 enhances turning",
+            "dtype": "float32",
+        },
+    }
+
+    def __init__(
+        self,
+        config: LarvaConfig | None = None,
+        brain: MushroomBodyConfig | None = None,
+        odors: Sequence[str] = tuple(LarvaConfig().patterns),
+        *,
+        animals: int = 1,
+        control_interval_ms: float = 100.0,
+        seed: int,
+        simulator: SimulatorSettings | None = None,
+        dt_ms: float = 0.1,
+    ) -> None:
+        super().__init__(animals, control_interval_ms)
+        self.config = config or LarvaConfig()
+        self.brain = brain or PRESETS["calibrated"]
+        self.odors = tuple(odors)
+        self.seed = seed
+        self.dt_ms = dt_ms
+        self.n_steps = round(control_interval_ms / dt_ms)
+        if abs(self.n_steps * dt_ms - control_interval_ms) > 1e-9 * control_interval_ms:
+            raise AgentError(
+                f"a control interval of {control_interval_ms} ms is not a whole number of steps of {dt_ms} ms"
+            )
+        self._pattern_hz = np.array([self.config.pattern_hz(odor) for odor in self.odors])
+        self._locomotion = Locomotion(
+            self.config.locomotion, animals=animals, control_interval_ms=control_interval_ms, seed=seed
+        )
+        self._olfaction = OlfactoryDrive(animals, control_interval_ms, self.config.detection_floor_um)
+
+        self.network = mushroom_body(self.brain)
+        self._odor_channels = self.network.spike_channels("odor")
+        reward = self.network.spike_channels("reward")
+        punishment = self.network.spike_channels("punishment")
+        self._reinforcement_channels = slice(reward.start, punishment.stop)
+        self._reinforcement_hz = np.array([self.brain.reward_hz, self.brain.punishment_hz])
+        self._source = GammaSource(
+            self.network.n_spike_channels, self.brain.input_shape, seed=seed, animals=animals, dt_ms=dt_ms
+        )
+        # Which read-out a neuron belongs to; those without one share the last place.
+        self._place_of_neuron = np.full(self.network.n_neurons, len(READ_OUT))
+        self._place_of_neuron[[self.network.offset(name) for name in READ_OUT]] = range(len(READ_OUT))
+        self._keep = math.exp(-control_interval_ms / self.config.readout_tau_ms)
+        self._rate_per_spike = (1.0 - self._keep) / (control_interval_ms / 1000)
+        self._least_hz = self.config.min_spikes / (self.config.readout_tau_ms / 1000)
+        self._rate_hz = np.zeros((animals, len(READ_OUT)))
+        self.simulator = open_simulator(self.network, simulator, seed=seed, animals=animals, dt_ms=dt_ms)
+        self.backend = self.simulator.backend
+
+    @classmethod
+    def for_env(
+        cls,
+        env: Any,
+        config: LarvaConfig | None = None,
+        brain: MushroomBodyConfig | None = None,
+        *,
+        seed: int,
+        simulator: SimulatorSettings | None = None,
+        dt_ms: float = 0.1,
+    ) -> Self:
+        """Make the larvae that fit an odor arena, single or vector."""
+        arena = env.unwrapped
+        return cls(
+            config,
+            brain,
+            arena.config.odors,
+            animals=arena.animals,
+            control_interval_ms=arena.control_interval_ms,
+            seed=seed,
+            simulator=simulator,
+            dt_ms=dt_ms,
+        )
+
+    # -- the control step ---------------------------------------------------------------------------
+
+    def _act(self, observation: NDArray[np.floating]) -> Decision:
+        n_odors = len(self.odors)
+        if observation.shape[1] != n_odors + N_OTHER_FEATURES:
+            raise AgentError(
+                f"observation: expected {n_odors + N_OTHER_FEATURES} features ({', '.join(self.odors)}, "
+                f"reward, punishment, wall contact), got {observation.shape[1]}"
+            )
+        concentration_um = observation[:, :n_odors].astype(np.float64)
+        stimulus = self._encode(concentration_um, observation[:, n_odors : n_odors + 2])
+        spikes = self.simulator.run(self.n_steps, stimulus)
+        preference = self._read_out(spikes)
+        drive = self._olfaction.update(np.add.reduce(concentration_um, axis=1), self.config.gain * preference)
+        rate_hz = self._rate_hz.astype(np.float32)
+        readout = {
+            "preference": preference.astype(np.float32),
+            "mbon_rate_hz": rate_hz[:, :2],
+            "dan_rate_hz": rate_hz[:, 2:],
+            "olfactory_drive": drive.astype(np.float32),
+        }
+        return Decision(self._locomotion.action(drive), stimulus, spikes, readout)
+
+    def _encode(self, concentration_um: NDArray[np.float64], reinforcement: NDArray[np.floating]) -> Stimulus:
+        """Turn the senses into rates of the input channels, and these into spikes of the next window."""
+        rate_hz = np.empty((self.animals, self.network.n_spike_channels))
+        strength = concentration_um * (1.0 / self.config.reference_um)
+        np.minimum(strength, self.config.saturation, out=strength)
+        odor_hz = rate_hz[:, self._odor_channels]
+        odor_hz[:] = self.brain.baseline_hz
+        # A sum over few odors instead of a matrix product, which rounds differently for other group sizes.
+        for odor, pattern_hz in enumerate(self._pattern_hz):
+            odor_hz += strength[:, odor, None] * pattern_hz
+        np.multiply(reinforcement, self._reinforcement_hz, out=rate_hz[:, self._reinforcement_channels])
+        step, animal, channel = self._source.window(self.simulator.step + 1, self.n_steps, rate_hz)
+        return Stimulus(step, animal, channel, rate_hz=rate_hz)
+
+    def _read_out(self, spikes: SpikeBlock) -> NDArray[np.float64]:
+        """Filter the rates of the output neurons and DANs and return the preference, shape (animals,)."""
+        place = self._place_of_neuron[spikes.neuron]
+        n_places = len(READ_OUT) + 1
+        if self.animals > 1:
+            place += spikes.animal * n_places
+        count = np.bincount(place, minlength=self.animals * n_places).reshape(self.animals, n_places)
+        # Exact for a constant rate, at any control interval.
+        self._rate_hz *= self._keep
+        self._rate_hz += count[:, :-1] * self._rate_per_spike
+        approach, avoid = self._rate_hz[:, 0], self._rate_hz[:, 1]
+        total = approach + avoid
+        preference: NDArray[np.float64] = (approach - avoid) / np.maximum(total, 1e-12)
+        preference *= total >= self._least_hz
+        return preference
+
+    # -- memory and state ---------------------------------------------------------------------------
+
+    def weights(self) -> dict[str, NDArray[np.float64]]:
+        """Return the KC>MBON weights (nS) by projection, each of shape (animals, synapses)."""
+        return {p.name: self.simulator.weights(p.name) for p in self.network.plastic_projections}
+
+    def save_memory(self, path: str | Path) -> Path:
+        """Save what the larvae have learned, as a NumPy archive; return its path (with suffix .npz).
+
+        The archive also says to which circuits the weights belong: seed and configuration of the brain.
+        """
+        path = Path(path)
+        path = path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
+        about = {"format": MEMORY_FORMAT, "seed": self.seed, "brain": dataclasses.asdict(self.brain)}
+        np.savez(path, about=json.dumps(about), allow_pickle=False, **self.weights())
+        return path
+
+    def load_memory(self, path: str | Path) -> None:
+        """Give the larvae the weights of a `save_memory`; those of animal i to animal i.
+
+        Raises
+        ------
+        AgentError
+            When the file is no memory, or was made by another circuit (seed, configuration) or by fewer
+            animals.
+        """
+        weights, about = _read_memory(Path(path))
+        mine = {"format": MEMORY_FORMAT, "seed": self.seed, **dataclasses.asdict(self.brain)}
+        theirs = {"format": about["format"], "seed": about["seed"], **about["brain"]}
+        for name in {**mine, **theirs}:
+            if mine.get(name) != theirs.get(name):
+                raise AgentError(
+                    f"memory {path}: it was made with {name} = {theirs.get(name)}, these larvae have "
+                    f"{mine.get(name)}; weights fit only the circuit that learned them"
+                )
+        for name, expected in self.weights().items():
+            if name not in weights or len(weights[name]) < self.animals:
+                raise AgentError(
+                    f"memory {path}: expected {name!r} of at least {self.animals} animals, got "
+                    f"{len(weights.get(name, ()))}"
+                )
+            if weights[name].shape[1:] != expected.shape[1:]:
+                raise AgentError(
+                    f"memory {path}: expected {expected.shape[1]} synapses in {name!r}, got shape "
+                    f"{weights[name].shape}"
+                )
+        for projection in self.network.plastic_projections:
+            self.simulator.set_weights(projection.name, weights[projection.name][: self.animals])
+
+    def state(self) -> State:
+        """Return copies of all that the next decision depends on.
+
+        Raises
+        ------
+        SimulatorUnavailable
+            When the simulator cannot save its state (`Capabilities.restores_state`).
+        """
+        parts: dict[str, State] = {
+            "simulator": self.simulator.state(),
+            "source": self._source.state(),
+            "olfaction": self._olfaction.state(),
+            "locomotion": self._locomotion.state(),
+            "readout": {"rate_hz": self._rate_hz.copy()},
+        }
+        return {f"{part}/{name}": value for part, own in parts.items() for name, value in own.items()}
+
+    def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
+        """Continue from a `state()` of larvae made alike."""
+
+        def part(name: str) -> State:
+            return {
+                key.removeprefix(name + "/"): np.asarray(value)
+                for key, value in state.items()
+                if key.startswith(name + "/")
+            }
+
+        self.simulator.set_state(part("simulator"))
+        self._source.set_state(part("source"))
+        self._olfaction.set_state(part("olfaction"))
+        self._locomotion.set_state(part("locomotion"))
+        self._rate_hz[:] = part("readout")["rate_hz"]
+
+    def close(self) -> None:
+        """Close the simulator; closing twice is harmless."""
+        self.simulator.close()
+
+
+def _read_memory(path: Path) -> tuple[dict[str, NDArray[np.float64]], dict[str, Any]]:
+    """Return the weights and the description that a file of `save_memory` holds."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = dict(archive)
+            about = json.loads(str(arrays.pop("about")))
+            return arrays, {"format": about["format"], "seed": about["seed"], "brain": dict(about["brain"])}
+    except FileNotFoundError:
+        raise AgentError(f"memory {path}: there is no such file; save_memory writes one") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise AgentError(f"memory {path}: expected a file of save_memory ({error})") from None

@@ -1,0 +1,368 @@
+"""How a larva moves by itself: strides and pauses, and a lateral oscillator that turns the head.
+
+In: one number an animal, the olfactory drive. Out: crawling speed and turner output, averaged over the
+control interval. This file knows neither odors nor neurons, and of the body only its units.
+
+The model is larvaworld's locomotor with a phasic crawl-bend interference and a neural turner (Sakagiannis
+et al.; github.com/nawrotlab/larvaworld 2.4.0: crawler.py, turner.py, crawl_bend_interference.py,
+intermitter.py); numbers without another source are its defaults. Two things differ. Time advances in the
+body's inner steps of 10 ms instead of 100 ms, whatever the control interval, so that animals under coarse and
+under fine control are the same; and a little noise reaches the turner (`LocomotionConfig.turner_noise`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ethospike.agents.agent import AgentError
+from ethospike.brains.network import random_stream
+from ethospike.brains.simulator import State
+from ethospike.brains.spike_sources import generator_state, set_generator_state
+from ethospike.envs.larva_body import BODY_LENGTH_MM, INNER_STEP_MS, MAX_SPEED_MM_S, MAX_TURNER
+
+ROLE_LOCOMOTION = 10
+"""Role in `random_stream`: channel 0 draws strides and pauses, channel 1 the turner's noise."""
+
+MAX_STRIDES = 142
+"""Longest run in strides (larvaworld: fitted range of run_count)."""
+PAUSE_RANGE_S = (0.12, 15.94)
+"""Shortest and longest pause (larvaworld: fitted range of pause_dur)."""
+
+# The turner, larvaworld's NeuralOscillator: on each side an excitatory (E) and an inhibitory (C) population.
+_TAU_S = 0.1
+_FROM_EXCITED = np.array([3.0, 0.1])[:, None, None]
+"""Weights w_ee and w_ce, from E of the same side onto E and C."""
+_W_FROM_INHIBITED = 4.0
+"""Weights w_ec and w_cc, from C of the other side onto E and C."""
+_SIDES = np.array([1.0, -1.0])[:, None]
+_MAX_RATE = 100.0
+_HALF_RATE_INPUT = 64.0
+
+_DT_S = INNER_STEP_MS / 1000
+_TURN = 2 * math.pi
+_BURN_IN = 1000
+"""Inner steps (10 s) before time 0: runs, pauses and oscillators of a group are in no common phase."""
+_NOISE_BLOCK = 256
+"""Noise that an animal draws at a time."""
+
+
+@dataclass(frozen=True)
+class LocomotionConfig:
+    """Numbers of the crawler, the turner and the pauses.
+
+    Examples
+    --------
+    >>> LocomotionConfig(stride_hz=1.0).pause_rate_hz
+    1.01503
+    """
+
+    stride_hz: float = 1.42
+    """Strides a second during a run."""
+    stride_mean: float = 0.23
+    """Mean length of a stride in body lengths."""
+    stride_sd: float = 0.04
+    """Standard deviation of the length of a stride in body lengths; below 0 it counts as 0."""
+    speed_modulation: float = 0.51
+    """Amplitude of the change of speed within a stride, relative to its mean."""
+    speed_phase_rad: float = 3.49
+    """Phase of the stride at which the speed is highest (rad)."""
+    strides_mu: float = 1.39115
+    """Location of the lognormal number of strides in a run (natural logarithm)."""
+    strides_sigma: float = 1.14667
+    """Scale of the lognormal number of strides in a run; the number lies in 1 … 142."""
+    pause_rate_hz: float = 1.01503
+    """Rate of the exponential duration of a pause (1/s); it lies in 0.12 … 15.94 s."""
+    base_drive: float = 20.0
+    """Input to the turner without odor, in its own units."""
+    low_drive: float = 10.0
+    """Input to the turner at olfactory drive −1: slow, wide turns."""
+    high_drive: float = 40.0
+    """Input to the turner at olfactory drive +1: turning dies down, the animal keeps its course."""
+    turner_noise: float = 0.5
+    """Standard deviation of white noise on the drive, up on one side when down on the other, drawn every
+    10 ms. Chosen here: without it both sides become equal to the last bit while turning is suppressed, and
+    the larva then runs straight on for up to a minute after the odor is gone. 0.5 is 2.5 % of the drive,
+    and turning is back after 2 to 4 s."""
+    suppression_floor: float = 0.1
+    """Share of the turner's output that reaches the body at any phase of a stride."""
+    suppression_relief: float = 0.6
+    """Share that is added at the phase of least suppression."""
+    relief_phase_rad: float = 3.4
+    """Phase of least suppression (rad); around it, relief falls off as a Gaussian of sd 1 rad."""
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            value = getattr(self, one.name)
+            where = f"LocomotionConfig.{one.name}"
+            if not math.isfinite(value):
+                raise AgentError(f"{where}: expected a finite number, got {value}")
+            if value < 0 and one.name != "strides_mu":
+                raise AgentError(f"{where}: expected at least 0, got {value}")
+        for name in ("stride_hz", "strides_sigma", "pause_rate_hz"):
+            if getattr(self, name) == 0:
+                raise AgentError(f"LocomotionConfig.{name}: expected above 0, got 0")
+        if not self.low_drive <= self.base_drive <= self.high_drive:
+            raise AgentError(
+                "LocomotionConfig: expected low_drive ≤ base_drive ≤ high_drive, got "
+                f"{self.low_drive}, {self.base_drive}, {self.high_drive}"
+            )
+
+
+class Locomotion:
+    """Crawlers, turners and pauses of a group of larvae that do not interact.
+
+    Parameters
+    ----------
+    config : LocomotionConfig
+    animals : int
+    control_interval_ms : float
+        A whole number of inner steps of 10 ms.
+    seed : int
+        With the number of the animal it keys the random streams.
+
+    Raises
+    ------
+    AgentError
+        When the control interval is not a whole number of inner steps.
+
+    Examples
+    --------
+    >>> larva = Locomotion(LocomotionConfig(), animals=1, control_interval_ms=100.0, seed=1)
+    >>> speed_mm_s, turner = larva.move(np.zeros(1))
+    >>> speed_mm_s.shape
+    (1,)
+    """
+
+    def __init__(
+        self, config: LocomotionConfig, *, animals: int, control_interval_ms: float, seed: int
+    ) -> None:
+        inner = round(control_interval_ms / INNER_STEP_MS)
+        if inner < 1 or abs(inner * INNER_STEP_MS - control_interval_ms) > 1e-9 * control_interval_ms:
+            raise AgentError(
+                f"a control interval of {control_interval_ms} ms is not a whole number of the body's inner "
+                f"steps of {INNER_STEP_MS} ms"
+            )
+        self.config = config
+        self.animals = animals
+        self._inner_steps = inner
+        self._running_step = _TURN * config.stride_hz * _DT_S
+        self._run_cdf = _run_length_cdf(config)
+        self._rngs = [random_stream(seed, a, ROLE_LOCOMOTION, 0) for a in range(animals)]
+        self._noise_rngs = [random_stream(seed, a, ROLE_LOCOMOTION, 1) for a in range(animals)]
+
+        start = np.stack([rng.random(6) for rng in self._rngs], axis=-1)
+        # Rates of the populations, (E or C, left or right, animal), and the adaptation of each side.
+        # larvaworld adapts E and C of a side by the same equation, so one variable serves both.
+        self._rate = 30.0 * start[:4].reshape(2, 2, animals)
+        self._adaptation = 20.0 * start[4:]
+        self._noise = np.zeros((animals, _NOISE_BLOCK))
+        self._noise_used = _NOISE_BLOCK
+        # Crawling: phase of the stride and what an inner step adds to it (0 in a pause), mean speed (mm/s)
+        # of the stride, strides left in the run (0 in a pause), inner steps until stride or pause ends.
+        self._phase = np.zeros(animals)
+        self._phase_step = np.zeros(animals)
+        self._speed = np.zeros(animals)
+        self._strides_left = np.zeros(animals, dtype=np.int64)
+        self._countdown = np.ones(animals, dtype=np.int64)
+        self._ramp = np.arange(1.0, max(inner, _BURN_IN) + 1)[:, None]
+        self._move(np.zeros(animals), _BURN_IN)
+
+    @property
+    def running(self) -> NDArray[np.bool_]:
+        """Who is in a run and not in a pause, shape (animals,)."""
+        return self._strides_left > 0
+
+    def move(self, olfactory_drive: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Move for one control interval.
+
+        Parameters
+        ----------
+        olfactory_drive : ndarray, shape (animals,)
+            In [-1, 1]: positive suppresses turning (things get better), negative enhances it.
+
+        Returns
+        -------
+        speed_mm_s, turner : ndarray, shape (animals,)
+            Crawling speed and the turner's output after suppression by crawling, positive to the left;
+            means over the control interval.
+        """
+        return self._move(olfactory_drive, self._inner_steps)
+
+    def action(self, olfactory_drive: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Move for one control interval; return the arena's action, shape (animals, 2), in [-1, 1]."""
+        speed_mm_s, turner = self._move(olfactory_drive, self._inner_steps)
+        action = np.empty((self.animals, 2), dtype=np.float32)
+        np.multiply(speed_mm_s, 1.0 / MAX_SPEED_MM_S, out=action[:, 0], casting="same_kind")
+        np.multiply(turner, 1.0 / MAX_TURNER, out=action[:, 1], casting="same_kind")
+        return np.minimum(np.maximum(action, -1.0, out=action), 1.0, out=action)
+
+    def state(self) -> State:
+        """Return copies of all that the next movement depends on, random generators included."""
+        generators = [*self._rngs, *self._noise_rngs]
+        return {
+            **{name: array.copy() for name, array in self._arrays().items()},
+            "noise_used": np.array(self._noise_used),
+            "generators": np.stack([generator_state(rng) for rng in generators]),
+        }
+
+    def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
+        """Continue bit-identically from a `state()` of a group of the same size."""
+        for name, array in self._arrays().items():
+            if state[name].shape != array.shape:
+                raise AgentError(
+                    f"locomotion state {name!r}: expected shape {array.shape}, got {state[name].shape}"
+                )
+            array[...] = state[name]
+        self._noise_used = int(state["noise_used"])
+        for rng, numbers in zip([*self._rngs, *self._noise_rngs], state["generators"], strict=True):
+            set_generator_state(rng, numbers)
+
+    def _arrays(self) -> dict[str, NDArray[np.generic]]:
+        return {
+            "rate": self._rate,
+            "adaptation": self._adaptation,
+            "noise": self._noise,
+            "phase": self._phase,
+            "phase_step": self._phase_step,
+            "speed": self._speed,
+            "strides_left": self._strides_left,
+            "countdown": self._countdown,
+        }
+
+    def _move(
+        self, olfactory_drive: NDArray[np.float64], n_steps: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        c = self.config
+        phase, mean_speed, running = self._crawl(n_steps)
+        turner = self._oscillate(olfactory_drive, n_steps)
+
+        # Within a stride the speed follows v / L = f · d · (1 + 0.51 cos(φ − 3.49)).
+        speed = np.cos(phase - c.speed_phase_rad)
+        speed *= c.speed_modulation
+        speed += 1.0
+        speed *= mean_speed
+        # A crawling animal turns less: output × min(1, 0.1 + 0.6 exp(−(φ − 3.4)² / 2)).
+        share = phase - c.relief_phase_rad
+        share *= share
+        share *= -0.5
+        np.exp(share, out=share)
+        share *= c.suppression_relief
+        share += c.suppression_floor
+        np.minimum(share, 1.0, out=share)
+        turner *= np.where(running, share, 1.0)
+        if n_steps == 1:
+            return speed[0], turner[0]
+        return np.add.reduce(speed) / n_steps, np.add.reduce(turner) / n_steps
+
+    def _crawl(self, n_steps: int) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+        """Return phase, mean speed of the stride (mm/s) and who runs, each of shape (n_steps, animals)."""
+        phase = np.empty((n_steps, self.animals))
+        mean_speed = np.empty((n_steps, self.animals))
+        running = np.empty((n_steps, self.animals), dtype=bool)
+        done = 0
+        while done < n_steps:
+            # Up to the next end of a stride or a pause nothing happens but the passing of phase.
+            next_end = int(np.minimum.reduce(self._countdown))
+            span = min(n_steps - done, next_end)
+            rows = slice(done, done + span)
+            passed = np.multiply(self._ramp[:span], self._phase_step, out=phase[rows])
+            passed += self._phase
+            mean_speed[rows] = self._speed
+            running[rows] = self._strides_left
+            done += span
+            self._phase[:] = phase[done - 1]
+            self._countdown -= span
+            if span == next_end:
+                for animal in (self._countdown == 0).nonzero()[0]:
+                    self._end_bout(animal)
+                    phase[done - 1, animal] = self._phase[animal]
+        return phase, mean_speed, running
+
+    def _end_bout(self, animal: int) -> None:
+        """End the stride or the pause of an animal and begin what follows."""
+        c, rng = self.config, self._rngs[animal]
+        if self._strides_left[animal] > 0:
+            self._phase[animal] -= _TURN
+            self._strides_left[animal] -= 1
+            if self._strides_left[animal] == 0:
+                shortest, longest = (math.exp(-c.pause_rate_hz * bound) for bound in PAUSE_RANGE_S)
+                pause_s = -math.log(shortest - rng.random() * (shortest - longest)) / c.pause_rate_hz
+                self._countdown[animal] = max(1, round(pause_s / _DT_S))
+                self._phase_step[animal] = self._speed[animal] = 0.0
+                return
+        else:
+            self._strides_left[animal] = self._run_cdf.searchsorted(rng.random(), side="right") + 1
+        stride = max(0.0, rng.normal(c.stride_mean, c.stride_sd))
+        self._speed[animal] = c.stride_hz * stride * BODY_LENGTH_MM
+        self._phase_step[animal] = self._running_step
+        self._countdown[animal] = max(1, math.ceil((_TURN - self._phase[animal]) / self._running_step))
+
+    def _oscillate(self, olfactory_drive: NDArray[np.float64], n_steps: int) -> NDArray[np.float64]:
+        """Advance the turners; return right minus left, shape (n_steps, animals), each an Euler step."""
+        c, rate, adaptation = self.config, self._rate, self._adaptation
+        up, down = c.high_drive - c.base_drive, c.base_drive - c.low_drive
+        drive = olfactory_drive * np.where(olfactory_drive < 0.0, down, up)
+        drive += c.base_drive
+        squared = drive * drive
+        gain = 0.0081 * squared
+        gain += 6.0
+        adapt = squared * (0.0016 * _DT_S / 3.0)
+        adapt += _DT_S / 3.0
+        # Noise raises the drive of one side when it lowers that of the other: (n_steps, side, animals).
+        side_drive = self._draw_noise(n_steps)[:, None] * _SIDES
+        side_drive += drive
+
+        excited, other_inhibited = rate[0], rate[1, ::-1]
+        history = np.empty((n_steps, *excited.shape))
+        target, half, part = np.empty_like(rate), np.empty_like(excited), np.empty_like(excited)
+        for k in range(n_steps):
+            # Input x: drive, excitation by the own side, inhibition by the other one.
+            np.multiply(_FROM_EXCITED, excited, out=target)
+            np.multiply(other_inhibited, -_W_FROM_INHIBITED, out=part)
+            part += side_drive[k]
+            target += part
+            # Rate: 100 x² / (x² + h²) for x > 0, with h = 64 + gain · adaptation.
+            np.maximum(target, 0.0, out=target)
+            target *= target
+            np.multiply(adaptation, gain, out=half)
+            half += _HALF_RATE_INPUT
+            half *= half
+            np.divide(target, target + half, out=target)
+            target *= _MAX_RATE * _DT_S / _TAU_S
+            np.subtract(excited, adaptation, out=part)
+            part *= adapt
+            adaptation += part
+            rate *= 1.0 - _DT_S / _TAU_S
+            rate += target
+            history[k] = excited
+        return np.subtract(history[:, 1], history[:, 0])
+
+    def _draw_noise(self, n_steps: int) -> NDArray[np.float64]:
+        """Return noise on the turners' drive, shape (n_steps, animals)."""
+        drawn = np.empty((n_steps, self.animals))
+        done = 0
+        while done < n_steps:
+            if self._noise_used == _NOISE_BLOCK:
+                for row, rng in zip(self._noise, self._noise_rngs, strict=True):
+                    rng.standard_normal(out=row)
+                self._noise *= self.config.turner_noise
+                self._noise_used = 0
+            span = min(n_steps - done, _NOISE_BLOCK - self._noise_used)
+            drawn[done : done + span] = self._noise[:, self._noise_used : self._noise_used + span].T
+            self._noise_used += span
+            done += span
+        return drawn
+
+
+def _run_length_cdf(config: LocomotionConfig) -> NDArray[np.float64]:
+    """Return the cumulative probabilities of 1 … 142 strides: larvaworld takes the density at integers."""
+    strides = np.arange(1, MAX_STRIDES + 1)
+    z = (np.log(strides) - config.strides_mu) / config.strides_sigma
+    density = np.exp(-0.5 * z * z) / strides
+    cdf: NDArray[np.float64] = np.cumsum(density) / density.sum()
+    return cdf
