@@ -256,12 +256,15 @@ class CircuitEngine:
             "drive": per_pa * parameter("I_e"),
             "from_ex": parameter("E_ex") - e_l,
             "from_in": parameter("E_in") - e_l,
+            "slope_ex": -h / tau_ex / 12.0,
+            "slope_in": -h / tau_in / 12.0,
         }
         if population.model == "iaf_cond_exp_sfa_rr":
             tau_sfa = parameter("tau_sfa")
             rows |= {
                 "from_sfa": parameter("E_sfa") - e_l,
                 "decay_sfa": np.exp(-h / tau_sfa),
+                "slope_sfa": -h / tau_sfa / 12.0,
                 "q_sfa": parameter("q_sfa") * per_pa * _mean_decay(h, tau_sfa),
             }
         return rows, scale_ex, -scale_in  # inhibitory weights are negative, conductances are not
@@ -292,7 +295,7 @@ class CircuitEngine:
             channel_first=channels.first,
             channel_dest=channels.dest,
             channel_delay=channels.delay,
-            channel_effect=(channels.weight * self._scale[:, channels.dest]).astype(self._real),
+            channel_effect=(channels.weight * self._scale[:, channels.dest]).astype(self._real, order="C"),
             current_first=currents.first,
             current_slot=currents.slot,
             pipeline=np.zeros((animals, 2, network.n_current_channels)),

@@ -43,6 +43,9 @@ ROWS = (
     "decay_ex",
     "decay_in",
     "decay_sfa",
+    "slope_ex",  # change during a step, as a fraction of the mean, over 12
+    "slope_in",
+    "slope_sfa",
     "v_th",
     "v_reset",
     # constants of a spike, of currents, and of what is shown outside
@@ -60,9 +63,10 @@ INBOX = 2 * LANES
 (V, EX, IN, SFA, REFRACTORY, INBOX_EX, INBOX_IN, DRIVE, LEAK, FROM_EX, FROM_IN, FROM_SFA) = (
     np.uintp(row * LANES) for row in range(12)
 )
-(DECAY_EX, DECAY_IN, DECAY_SFA, V_TH, V_RESET, T_REF, Q_SFA, I_E, PER_PA, E_L) = (
-    np.uintp(row * LANES) for row in range(12, 22)
+(DECAY_EX, DECAY_IN, DECAY_SFA, SLOPE_EX, SLOPE_IN, SLOPE_SFA) = (
+    np.uintp(row * LANES) for row in range(12, 18)
 )
+(V_TH, V_RESET, T_REF, Q_SFA, I_E, PER_PA, E_L) = (np.uintp(row * LANES) for row in range(18, 25))
 
 TINY = 1e-30
 """Smaller magnitudes become 0: denormal numbers are computed up to 100 times slower than others."""
@@ -157,12 +161,13 @@ def _step_conductance(cells: Array, base: int) -> bool:
         v, ex, inh, sfa = cells[at + V], cells[at + EX], cells[at + IN], cells[at + SFA]
         left = cells[at + REFRACTORY]
         x = cells[at + LEAK] + ex + inh + sfa
-        b = (
-            ex * cells[at + FROM_EX]
-            + inh * cells[at + FROM_IN]
-            + sfa * cells[at + FROM_SFA]
-            + cells[at + DRIVE]
-        )
+        from_ex, from_in, from_sfa = cells[at + FROM_EX], cells[at + FROM_IN], cells[at + FROM_SFA]
+        b = ex * from_ex + inh * from_in + sfa * from_sfa + cells[at + DRIVE]
+        change_ex = ex * cells[at + SLOPE_EX]
+        change_in = inh * cells[at + SLOPE_IN]
+        change_sfa = sfa * cells[at + SLOPE_SFA]
+        change_b = change_ex * from_ex + change_in * from_in + change_sfa * from_sfa
+        b += change_b * x - (change_ex + change_in + change_sfa) * b
         above = sixty + x * x
         below = above * (one + half * x) + five * x * x
         limit = above * x
