@@ -1,0 +1,215 @@
+"""GeNN itself: its package, its backends, and the compiled code of models in the user's cache folder.
+
+In: a `GeNNModel`. Out: the same, compiled and loaded. This file knows no network.
+
+GeNN's own check asks for a new build when any parameter or the longest row of a random matrix changes, and
+its generated folder belongs to one process. So here the generated code, not the model, decides: its hash
+names a folder of the cache, a lock lets one process at a time compile it, and every open model loads a
+copy of the library of its own (the system would hand out one library, with its global state, twice).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import hashlib
+import importlib
+import importlib.metadata
+import logging
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ethospike.brains.simulator import SimulatorNotInstalled, SimulatorUnavailable
+
+INSTALL = (
+    "GeNN is optional, and its Python package is not on the package index: install PyGeNN 5 from its "
+    "repository, https://github.com/genn-team/genn, as docs/simulators.md describes, or choose another "
+    "simulator (nest, numba)"
+)
+BACKENDS = {"cuda": "cuda", "hip": "hip", "cpu": "single_threaded_cpu"}
+"""Our name and GeNN's name of each backend, in the order in which `auto` prefers them."""
+
+_DEVICE_COUNTERS = {
+    "cuda": ("libcuda.so.1", "cuInit", "cuDeviceGetCount", "nvcc", "CUDA_PATH"),
+    "hip": ("libamdhip64.so", "hipInit", "hipGetDeviceCount", "hipcc", "HIP_PATH"),
+}
+_LIBRARY = "librunner.so"
+_PRODUCTS = {".o", ".so", ".d", ".sha"}
+
+logger = logging.getLogger(__name__)
+
+
+def _import_genn() -> Any:
+    """Return the package `pygenn`, after a look at its version: anyone could have registered the name."""
+    try:
+        version = importlib.metadata.version("pygenn")
+        package = importlib.import_module("pygenn")
+    except (ImportError, importlib.metadata.PackageNotFoundError) as error:
+        raise SimulatorNotInstalled(f"the simulator genn needs PyGeNN 5, which is absent. {INSTALL}") from error
+    if version.split(".")[0] != "5":
+        raise SimulatorNotInstalled(f"the simulator genn needs PyGeNN 5, found {version}. {INSTALL}")
+    return package
+
+
+pygenn = _import_genn()
+VERSION: str = pygenn.__version__
+
+
+# -- backends -------------------------------------------------------------------------------------------
+
+
+def backends() -> list[str]:
+    """Return the backends that GeNN was built with and this machine can run, the preferred one first."""
+    built = importlib.import_module("pygenn.genn_model").backend_modules
+    return [ours for ours, theirs in BACKENDS.items() if theirs in built and _has_device(ours)]
+
+
+def choose_backend(asked: str) -> str:
+    """Return the backend to use: the one that was asked for, or for `auto` the preferred one.
+
+    Raises
+    ------
+    SimulatorUnavailable
+        When it is not available here.
+    """
+    available = backends()
+    if asked == "auto" and available:
+        return available[0]
+    if asked not in available:
+        raise SimulatorUnavailable(
+            f"simulator.genn_backend: {asked!r} is not available; this build of GeNN on this machine has: "
+            f"{', '.join(available) or 'none'} (a GPU backend needs the device, its compiler, and a PyGeNN "
+            f"that was built with it; see docs/simulators.md)"
+        )
+    return asked
+
+
+def _has_device(backend: str) -> bool:
+    """Return whether a device and its compiler are there; a CPU always is."""
+    if backend == "cpu":
+        return True
+    library, start, count, compiler, home = _DEVICE_COUNTERS[backend]
+    found = ctypes.c_int(0)
+    try:
+        driver = ctypes.CDLL(library)
+        failed = getattr(driver, start)(0) or getattr(driver, count)(ctypes.byref(found))
+    except (OSError, AttributeError):
+        return False
+    folder = os.path.join(os.environ.get(home, ""), "bin")
+    path = os.pathsep.join([folder, os.environ.get("PATH", "")])
+    return not failed and found.value > 0 and shutil.which(compiler, path=path) is not None
+
+
+# -- compiled models ------------------------------------------------------------------------------------
+
+
+def cache_folder() -> Path:
+    """Return the folder of compiled models; `ETHOSPIKE_CACHE` replaces the user's cache folder."""
+    if given := os.environ.get("ETHOSPIKE_CACHE"):
+        base = Path(given)
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches" / "ethospike"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ethospike"
+    return base / "genn"
+
+
+def load(model: Any, recording_steps: int) -> None:
+    """Compile a model, unless it has been before, and load it.
+
+    Raises
+    ------
+    SimulatorUnavailable
+        When the cache cannot be written, or the compiler is absent or fails; the message says where its
+        output is.
+    """
+    root = cache_folder()
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="open-", dir=root) as folder:
+            code = _generate(model, Path(folder))
+            shutil.copyfile(_compiled(code, root), code / _LIBRARY)
+            model.load(num_recording_timesteps=recording_steps)
+    except OSError as error:
+        raise SimulatorUnavailable(
+            f"GeNN cannot keep its compiled models in {root}: {error}; set ETHOSPIKE_CACHE to a folder that "
+            f"can be written"
+        ) from error
+
+
+def _generate(model: Any, folder: Path) -> Path:
+    """Let GeNN write the code of a model, and return where; nothing is compiled."""
+    if shutil.which("make") is None:
+        raise SimulatorUnavailable("GeNN needs `make` and a C++ compiler; see docs/simulators.md")
+    # GeNN's `build` also runs make in our terminal. With these flags make says nothing and only touches its
+    # targets, which are then made in earnest if no process has made them before.
+    with _environment(MAKEFLAGS="ts"):
+        model.build(str(folder))
+    code = folder / f"{model.name}_CODE"
+    for touched in code.iterdir():
+        if touched.suffix in _PRODUCTS:
+            touched.unlink()
+    return code
+
+
+def _compiled(code: Path, root: Path) -> Path:
+    """Return the library of generated code, from the cache or compiled now."""
+    sources = {path.name: path.read_bytes() for path in sorted(code.iterdir())}
+    about = f"{VERSION} {platform.machine()} {os.environ.get('CXX', '')}".encode()
+    key = hashlib.sha256(about)
+    for name, text in sources.items():
+        key.update(f"\0{name}\0{len(text)}\0".encode() + text)
+    home = root / key.hexdigest()[:24]
+    library = home / _LIBRARY
+    with (root / f"{home.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not library.exists():
+            logger.info("GeNN: compiling a new model into %s", home)
+            _make(code)
+            shutil.rmtree(home, ignore_errors=True)
+            shutil.copytree(code, home.with_suffix(".new"), dirs_exist_ok=True)
+            home.with_suffix(".new").rename(home)
+    return library
+
+
+def _make(code: Path) -> None:
+    jobs = str(os.cpu_count() or 1)
+    with _environment(MAKEFLAGS=None):
+        done = subprocess.run(["make", "-j", jobs, "-C", str(code)], capture_output=True, text=True, check=False)
+    output = done.stdout + done.stderr
+    (code / "build.log").write_text(output)
+    if done.returncode or not (code / _LIBRARY).exists():
+        kept = code.parent.parent / "failed-build.log"
+        kept.write_text(output)
+        reason = next((line for line in output.splitlines() if "rror" in line), "no message")
+        raise SimulatorUnavailable(
+            f"GeNN's code was not compiled: {reason.strip()}; the compiler's output is in {kept}. Is a C++ "
+            f"compiler installed (CXX={os.environ.get('CXX', 'g++')})?"
+        )
+
+
+@contextlib.contextmanager
+def _environment(**changes: str | None) -> Iterator[None]:
+    """Set environment variables, or remove them (None), for the time of a block."""
+    before = {name: os.environ.get(name) for name in changes}
+    try:
+        _set(changes)
+        yield
+    finally:
+        _set(before)
+
+
+def _set(variables: dict[str, str | None]) -> None:
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value

@@ -1,0 +1,366 @@
+"""GeNN's side of the neuron models, synapses and inputs: code that GeNN compiles, and the constants it needs.
+
+In: parameters with NEST's names and units. Out: model objects of `pygenn` and their constants. This file
+knows no network and opens no simulation. The code follows the order of operations of NEST within a step
+(membrane first, then decay, then arriving spikes, then the threshold), so that the conventions of the clock
+in docs/design.md hold. Voltages are relative to `E_L`, which leaves single precision its digits.
+
+No constant is written into the code: those that are equal for all neurons of a population are GeNN's dynamic
+parameters, the others its variables. So a change of a value compiles nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ethospike.brains.genn_library import pygenn
+
+Constants = dict[str, NDArray[np.float64]]
+
+TINY = "1e-30"
+"""Below this, state is set to 0 (mV, pA, nS): numbers near the smallest float slow a CPU a hundredfold."""
+
+_PSC_EXP = f"""
+if (refractory > 0) {{
+    refractory -= 1;
+}}
+else {{
+    V = V * keep_V + i_ex * ex_to_V + i_in * in_to_V + (I_e + Isyn) * current_to_V;
+    V = (fabs(V) < {TINY}) ? 0.0 : V;
+}}
+i_ex = i_ex * keep_ex + in_ex;
+i_in = i_in * keep_in + in_in;
+i_ex = (fabs(i_ex) < {TINY}) ? 0.0 : i_ex;
+i_in = (fabs(i_in) < {TINY}) ? 0.0 : i_in;
+"""
+
+# One step of dV/dt = -a(t) V + b(t) by the Magnus expansion of fourth order (Blanes et al. 2009, Physics
+# Reports 470:151): stable for any conductance, where an explicit Runge-Kutta step is not. `a` and `b` are
+# means over the step, exact for exponential conductances, times dt; the term with / 12 is the commutator.
+_COND_EXP = """
+const scalar mean_ex = g_ex * mean_of_ex, mean_in = g_in * mean_of_in;
+const scalar next_ex = g_ex * keep_ex, next_in = g_in * keep_in;
+{SFA_BEGIN}
+const scalar a = (g_L + mean_ex + mean_in {SFA_MEAN}) * per_C;
+const scalar b = (I_e + Isyn + mean_ex * E_ex + mean_in * E_in {SFA_MEAN_E}) * per_C;
+const scalar rise_a = (next_ex - g_ex + next_in - g_in {SFA_RISE}) * per_C;
+const scalar rise_b = ((next_ex - g_ex) * E_ex + (next_in - g_in) * E_in {SFA_RISE_E}) * per_C;
+if (refractory > 0) {
+    refractory -= 1;
+}
+else {
+    V += (b - a * V + (a * rise_b - b * rise_a) / 12.0) * (-expm1(-a) / a);
+    V = (fabs(V) < {TINY}) ? 0.0 : V;
+}
+g_ex = next_ex + in_ex;
+g_in = next_in - in_in;
+g_ex = (g_ex < {TINY}) ? 0.0 : g_ex;
+g_in = (g_in < {TINY}) ? 0.0 : g_in;
+{SFA_END}
+"""
+
+_SFA = {
+    "{SFA_BEGIN}": "const scalar mean_sfa = g_sfa * mean_of_sfa, next_sfa = g_sfa * keep_sfa;",
+    "{SFA_MEAN}": "+ mean_sfa",
+    "{SFA_MEAN_E}": "+ mean_sfa * E_sfa",
+    "{SFA_RISE}": "+ next_sfa - g_sfa",
+    "{SFA_RISE_E}": "+ (next_sfa - g_sfa) * E_sfa",
+    "{SFA_END}": "g_sfa = (next_sfa < {TINY}) ? 0.0 : next_sfa;",
+}
+
+
+@dataclass(frozen=True)
+class _Neuron:
+    """Code of one neuron model: state besides V, code of a step, code at a spike."""
+
+    state: tuple[str, ...]
+    step: str
+    reset: str = ""
+
+
+def _cond_exp(parts: Mapping[str, str]) -> str:
+    code = _COND_EXP
+    for key in _SFA:
+        code = code.replace(key, parts.get(key, ""))
+    return code.replace("{TINY}", TINY)
+
+
+_NEURONS = {
+    "iaf_psc_exp": _Neuron(("i_ex", "i_in"), _PSC_EXP),
+    "iaf_cond_exp": _Neuron(("g_ex", "g_in"), _cond_exp({})),
+    "iaf_cond_exp_sfa_rr": _Neuron(("g_ex", "g_in", "g_sfa"), _cond_exp(_SFA), "g_sfa += q_sfa;"),
+}
+
+
+def constants(model: str, params: Mapping[str, NDArray[np.float64]], dt_ms: float) -> Constants:
+    """Return what a step of the neuron model multiplies by, each of shape (neurons,).
+
+    Parameters
+    ----------
+    model : str
+        A key of `NEURON_MODELS`.
+    params : mapping
+        All parameters of the model and `V_m`, each of shape (neurons,), in NEST's units.
+    dt_ms : float
+
+    Returns
+    -------
+    dict
+        The constants of the code above, `refractory_steps`, and `V`, the initial value in mV above E_L.
+    """
+    p = params
+    out = {
+        "V": p["V_m"] - p["E_L"],
+        "I_e": p["I_e"],
+        "theta": p["V_th"] - p["E_L"],
+        "V_reset": p["V_reset"] - p["E_L"],
+        # NEST rounds the refractory time up to whole steps.
+        "refractory_steps": np.ceil(p["t_ref"] / dt_ms - 1e-9),
+        "keep_ex": np.exp(-dt_ms / p["tau_syn_ex"]),
+        "keep_in": np.exp(-dt_ms / p["tau_syn_in"]),
+    }
+    if model == "iaf_psc_exp":
+        # Rotter & Diesmann 1999 (Biol. Cybern. 81:381): exact integration.
+        keep = np.exp(-dt_ms / p["tau_m"])
+        return out | {
+            "keep_V": keep,
+            "ex_to_V": _propagator(p["tau_syn_ex"], p["tau_m"], p["C_m"], dt_ms),
+            "in_to_V": _propagator(p["tau_syn_in"], p["tau_m"], p["C_m"], dt_ms),
+            "current_to_V": p["tau_m"] / p["C_m"] * -np.expm1(-dt_ms / p["tau_m"]),
+        }
+    out |= {"g_L": p["g_L"], "per_C": dt_ms / p["C_m"]}
+    for name in ("ex", "in"):
+        out[f"mean_of_{name}"] = _mean_of_decay(p[f"tau_syn_{name}"], dt_ms)
+        out[f"E_{name}"] = p[f"E_{name}"] - p["E_L"]
+    if model == "iaf_cond_exp_sfa_rr":
+        out |= {
+            "keep_sfa": np.exp(-dt_ms / p["tau_sfa"]),
+            "mean_of_sfa": _mean_of_decay(p["tau_sfa"], dt_ms),
+            "E_sfa": p["E_sfa"] - p["E_L"],
+            "q_sfa": p["q_sfa"],
+        }
+    return out
+
+
+def neuron_model(model: str, varying: tuple[str, ...], n_modulators: int) -> tuple[Any, tuple[str, ...]]:
+    """Return GeNN's neuron model and the names of its state variables.
+
+    Parameters
+    ----------
+    model : str
+        A key of `NEURON_MODELS`.
+    varying : tuple of str
+        The constants that differ between neurons; the others become dynamic parameters.
+    n_modulators : int
+        Inputs that count spikes of modulators in a step, for the plastic projections onto this population.
+    """
+    neuron = _NEURONS[model]
+    names = tuple(_constant_names(model))
+    dopamine = tuple(f"dopamine_{m}" for m in range(n_modulators))
+    state = ("V", *neuron.state, *dopamine)
+    read_only = pygenn.VarAccess.READ_ONLY
+    return pygenn.create_neuron_model(
+        model,
+        params=[(name, _type_of(name)) for name in names if name not in varying],
+        vars=[(name, "scalar") for name in state]
+        + [("refractory", "int")]
+        + [(name, _type_of(name), read_only) for name in names if name in varying],
+        additional_input_vars=[
+            (name, "scalar", 0.0) for name in ("in_ex", "in_in", *(f"in_{name}" for name in dopamine))
+        ],
+        sim_code=neuron.step + "".join(f"{name} = in_{name};\n" for name in dopamine),
+        threshold_condition_code="V >= theta",
+        reset_code=f"V = V_reset; refractory = refractory_steps; {neuron.reset}",
+    ), (*state, "refractory")
+
+
+def _constant_names(model: str) -> list[str]:
+    one = dict.fromkeys(
+        ("V_m", "E_L", "I_e", "V_th", "V_reset", "t_ref", "tau_syn_ex", "tau_syn_in", "tau_m", "C_m")
+        + ("g_L", "E_ex", "E_in", "tau_sfa", "E_sfa", "q_sfa"),
+        np.ones(1),
+    )
+    return [name for name in constants(model, one, 1.0) if name != "V"]
+
+
+def _type_of(constant: str) -> str:
+    return "int" if constant == "refractory_steps" else "scalar"
+
+
+def _mean_of_decay(tau: NDArray[np.float64], dt_ms: float) -> NDArray[np.float64]:
+    """Return the mean over a step of a decay that starts at 1."""
+    return tau / dt_ms * -np.expm1(-dt_ms / tau)
+
+
+def _propagator(
+    tau_syn: NDArray[np.float64], tau_m: NDArray[np.float64], c_m: NDArray[np.float64], dt_ms: float
+) -> NDArray[np.float64]:
+    """Return the voltage (mV) after a step that began with a synaptic current of 1 pA.
+
+    Written with the difference of rates x: exp(-dt/tau_m) · expm1(x dt) / x is smooth where the time
+    constants meet, where the textbook form divides 0 by 0.
+    """
+    x = 1.0 / tau_m - 1.0 / tau_syn
+    safe = np.where(x == 0.0, 1.0, x)
+    ramp = np.where(x == 0.0, dt_ms, np.expm1(x * dt_ms) / safe)
+    return np.exp(-dt_ms / tau_m) / c_m * ramp
+
+
+# ---------------------------------------------------------------------------------------------------
+# Inputs. The host writes one table a window; row r belongs to the r-th step of the window.
+
+SPIKE_INPUT = pygenn.create_current_source_model(
+    "spike_input",
+    params=["weight", ("n_columns", "int"), ("first_ms", "timepoint")],
+    vars=[("column", "int", pygenn.VarAccess.READ_ONLY)],
+    extra_global_params=[("count", "uint16_t*")],
+    injection_code="""
+    if (column >= 0) {
+        const int row = (int)((t - first_ms) / dt + 0.5);
+        injectCurrent(weight * count[row * n_columns + column]);
+    }
+    """,
+)
+"""Spikes that arrive in a step, counted in a table (steps, columns); column -1 receives nothing."""
+
+CURRENT_INPUT = pygenn.create_current_source_model(
+    "current_input",
+    params=[("n_columns", "int"), ("first_ms", "timepoint")],
+    vars=[("column", "int", pygenn.VarAccess.READ_ONLY)],
+    extra_global_params=[("current", "scalar*")],
+    injection_code="""
+    if (column >= 0) {
+        const int row = (int)((t - first_ms) / dt + 0.5);
+        injectCurrent(current[(row < 2 ? row : 2) * n_columns + column]);
+    }
+    """,
+)
+"""Currents (pA) in a table of three rows: the window's first two steps, which still see what was before, and
+the rest."""
+
+
+# ---------------------------------------------------------------------------------------------------
+# Synapses.
+
+STATIC = pygenn.create_weight_update_model(
+    "static",
+    vars=[("w", "scalar", pygenn.VarAccess.READ_ONLY)],
+    pre_spike_syn_code="addToPost(w);",
+)
+
+CLUSTERED = pygenn.create_weight_update_model(
+    "clustered",
+    params=["within", "across", ("source_size", "unsigned int"), ("target_size", "unsigned int")],
+    pre_spike_syn_code="""
+    const unsigned int own = (id_pre / source_size) * target_size;
+    addToPost((id_post - own < target_size) ? within : across);
+    """,
+)
+"""Two weights that follow from the clusters of source and target: no memory for weights."""
+
+COUNT = pygenn.create_weight_update_model("count", pre_spike_syn_code="addToPost(1.0);")
+"""Tells each target how many of its modulators spiked."""
+
+# The events of a step are processed two steps later, because the modulator's spike needs one step to reach
+# the target's `dopamine` and the synapse looks at it in the next. Events keep their order and their times:
+# source (eligibility), modulator, target. `since_ms` forgets events that came before `set_weights`.
+DOPAMINE_GATED = pygenn.create_weight_update_model(
+    "dopamine_gated",
+    params=[
+        ("tau_ms", "double"),
+        ("learning_rate", "double"),
+        ("homeostasis", "double"),
+        ("since_ms", "timepoint"),
+        ("dendritic_steps", "unsigned int"),
+    ],
+    vars=[("w", "double"), ("w_init", "double", pygenn.VarAccess.READ_ONLY)],
+    post_neuron_var_refs=[("dopamine", "scalar", pygenn.VarAccessMode.READ_ONLY)],
+    pre_spike_syn_code="addToPostDelay((scalar)w, dendritic_steps);",
+    synapse_dynamics_code="""
+    const timepoint event_ms = t - 2.0 * dt;
+    if (event_ms > since_ms) {
+        if (dopamine > 0.0) {
+            const timepoint last_ms = (st_pre < event_ms + 0.5 * dt) ? st_pre : prev_st_pre;
+            w = fmax(w - dopamine * learning_rate * exp((last_ms - event_ms) / tau_ms), 0.0);
+        }
+        if (fabs(st_post - event_ms) < 0.5 * dt || fabs(prev_st_post - event_ms) < 0.5 * dt) {
+            w += (w_init - w) * homeostasis;
+        }
+    }
+    """,
+)
+
+DOPAMINE_GATED_DYNAMIC = ("tau_ms", "learning_rate", "homeostasis", "since_ms")
+
+
+# ---------------------------------------------------------------------------------------------------
+# Connections that are drawn where the network lives.
+
+# Selection sampling (Knuth, The Art of Computer Programming 2, 3.4.2, algorithm S) of distinct sources in
+# each cluster, from a 64-bit congruential generator for each target, whose upper half is used. So the
+# connections follow from the key alone and are the same on every backend.
+_SEEDED = """
+uint64_t random = (key[0] + id_post) * key[1];
+random = (random ^ (random >> 31)) * key[2];
+random = (random ^ (random >> 29)) * key[1] + key[3];
+"""
+
+CLUSTERED_INDEGREE = pygenn.create_sparse_connect_init_snippet(
+    "clustered_indegree",
+    params=[
+        ("low", "unsigned int"),
+        ("high", "unsigned int"),
+        ("cluster_size", "unsigned int"),
+        ("recurrent", "unsigned int"),
+    ],
+    extra_global_params=[("key", "uint64_t*")],
+    col_build_code=_SEEDED
+    + """
+    const uint64_t spread = high - low + 1;
+    for (unsigned int begin = 0; begin < num_pre; begin += cluster_size) {
+        random = random * key[1] + key[3];
+        uint64_t needed = low + (((random >> 32) * spread) >> 32);
+        uint64_t left = cluster_size;
+        if (recurrent && id_post >= begin && id_post - begin < cluster_size) {
+            left -= 1;
+        }
+        for (unsigned int id_pre = begin; needed > 0; id_pre++) {
+            if (!(recurrent && id_pre == id_post)) {
+                random = random * key[1] + key[3];
+                if ((((random >> 32) * left) >> 32) < needed) {
+                    addSynapse(id_pre);
+                    needed -= 1;
+                }
+                left -= 1;
+            }
+        }
+    }
+    """,
+    calc_max_row_len_func=lambda num_pre, num_post, pars: num_post,
+)
+
+BERNOULLI = pygenn.create_sparse_connect_init_snippet(
+    "bernoulli",
+    params=[("p", "double"), ("recurrent", "unsigned int")],
+    extra_global_params=[("key", "uint64_t*")],
+    col_build_code=_SEEDED
+    + """
+    for (unsigned int id_pre = 0; id_pre < num_pre; id_pre++) {
+        random = random * key[1] + key[3];
+        if (!(recurrent && id_pre == id_post) && (double)(random >> 32) < p * 4294967296.0) {
+            addSynapse(id_pre);
+        }
+    }
+    """,
+    calc_max_row_len_func=lambda num_pre, num_post, pars: num_post,
+)
+"""Each pair with probability p."""
+
+MULTIPLIERS = (0xD1342543DE82EF95, 0xBF58476D1CE4E5B9, 0x14057B7EF767814F)
+"""Of the generator: multiplier (Steele & Vigna 2022, Softw. Pract. Exp. 52:443), mixing (splitmix64),
+increment (PCG)."""

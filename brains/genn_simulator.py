@@ -1,0 +1,460 @@
+"""GeNN behind the simulators' contract: a network becomes generated code for a GPU or one CPU thread.
+
+In: a `Network`, a `Stimulus`. Out: spikes and weights. This file knows no body; what GeNN computes is in
+`genn_models.py`, what is exchanged with it in `genn_exchange.py`, how it is compiled in `genn_library.py`.
+
+Animals are blocks: neuron i of animal a is neuron a · size + i of GeNN's population. GeNN's step k is step
+k + 1 here, and its zero delay is one step, so a delay of d steps is d − 1 there. Between host and device go,
+once a window: the counts of input spikes, three rows of currents, and the record of spikes; weights on demand.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binom
+
+from ethospike.brains import genn_models
+from ethospike.brains.genn_exchange import CurrentTable, PendingPlasticity, SpikeRecord, SpikeTable
+from ethospike.brains.genn_library import BACKENDS, VERSION, backends, choose_backend, load, pygenn
+from ethospike.brains.network import (
+    NEURON_MODELS,
+    ROLE_WIRING,
+    AllToAll,
+    BrainError,
+    ClusteredIndegree,
+    ClusteredWeight,
+    CurrentInput,
+    Explicit,
+    FixedIndegree,
+    OneToOne,
+    PairwiseBernoulli,
+    Population,
+    Projection,
+    RandomIndegree,
+    SpikeInput,
+    random_stream,
+)
+from ethospike.brains.simulator import Capabilities, Simulator, SpikeBlock, Stimulus
+
+__all__ = ["GennSimulator", "backends"]
+
+TABLE_BYTES = 4_000_000
+"""Memory of one input table or record, which decides how many steps run between two exchanges."""
+MIN_TABLE_STEPS, MAX_TABLE_STEPS = 100, 1000
+"""Our choice: a control window of 10 ms always fits, and the copy of a small network's record stays small."""
+
+logger = logging.getLogger(__name__)
+
+
+class _Group(NamedTuple):
+    """A synapse group of GeNN and which synapses of the projection it holds."""
+
+    group: Any
+    members: NDArray[np.int64]
+
+
+class GennSimulator(Simulator):
+    """A network on GeNN; see `Simulator` for what it does and docs/simulators.md for how to install GeNN.
+
+    Examples
+    --------
+    >>> from ethospike.brains.network import Network, Population
+    >>> from ethospike.brains.simulator import SimulatorSettings, open_simulator
+    >>> net = Network([Population("E", 1, "iaf_psc_exp", {"I_e": 500.0})])
+    >>> with open_simulator(net, SimulatorSettings(name="genn"), seed=1) as simulator:  # doctest: +SKIP
+    ...     spikes = simulator.run(1000)
+    """
+
+    name = "genn"
+    capabilities = Capabilities(exact_plasticity=True)
+
+    def _build(self) -> None:
+        if not self.network.is_wired_by_numpy and self.animals > 1:
+            raise BrainError(
+                f"animals: expected 1, got {self.animals}: GeNN draws the synapses of a network this large "
+                f"itself, for one animal; open one simulator an animal"
+            )
+        chosen = choose_backend(self.settings.genn_backend)
+        self.backend = f"genn {VERSION} {chosen} {self.settings.precision} precision"
+        logger.info("GeNN: backend %s", self.backend)
+        self._dtype = np.float32 if self.settings.precision == "single" else np.float64
+        self._model = pygenn.GeNNModel(
+            "float" if self.settings.precision == "single" else "double",
+            "network",
+            backend=BACKENDS[chosen],
+            # With single precision, time could not count beyond 2^24 steps (28 minutes).
+            time_precision="double",
+            # GPU compilers optimize by themselves, and their fast mathematics is less exact.
+            optimize_code=chosen == "cpu",
+        )
+        self._model.dt = self.dt_ms
+        self._model.fuse_postsynaptic_models = True
+        self._table_steps = self._longest_exchange()
+        self._groups: dict[str, list[_Group]] = {}
+        self._pending: dict[str, PendingPlasticity] = {}
+        self._populations = {pop.name: self._add_population(pop) for pop in self.network.populations}
+        for projection in self.network.projections:
+            if self.network.is_wired_by_numpy:
+                self._add_wired(projection)
+            else:
+                self._add_drawn(projection)
+        self._spike_tables = [self._add_spike_input(one) for one in self.network.spike_inputs]
+        self._current_tables = [self._add_current_input(one) for one in self.network.current_inputs]
+        load(self._model, self._table_steps)
+        self._records = [
+            SpikeRecord(self._populations[p.name], self._table_steps, p.size, self.network.offset(p.name))
+            for p in self.network.populations
+        ]
+
+    def _longest_exchange(self) -> int:
+        """Return how many steps the tables hold."""
+        channels = [self.network.n_channels(one) for one in self.network.spike_inputs]
+        bytes_a_step = self.animals * max([self.network.n_neurons // 8, *(2 * n for n in channels), 1])
+        return int(np.clip(TABLE_BYTES // bytes_a_step, MIN_TABLE_STEPS, MAX_TABLE_STEPS))
+
+    # -- populations --------------------------------------------------------------------------------
+
+    def _add_population(self, pop: Population) -> Any:
+        params = {
+            key: np.concatenate(
+                [self.network.parameter(pop.name, key, self.seed, animal) for animal in range(self.animals)]
+            )
+            for key in (*NEURON_MODELS[pop.model], "V_m")
+        }
+        constants = genn_models.constants(pop.model, params, self.dt_ms)
+        initial = {"V": constants.pop("V")}
+        varying = tuple(name for name, values in constants.items() if np.ptp(values) > 0)
+        model, state = genn_models.neuron_model(pop.model, varying, len(self._plastic_onto(pop.name)))
+        group = self._model.add_neuron_population(
+            f"n{len(self._model.neuron_populations)}",
+            pop.size * self.animals,
+            model,
+            {name: values[0] for name, values in constants.items() if name not in varying},
+            # Arrays rather than numbers: these are copied at the start, numbers would be compiled.
+            {name: initial.get(name, np.zeros(pop.size * self.animals)) for name in state}
+            | {name: constants[name] for name in varying},
+        )
+        for name in constants:
+            if name not in varying:
+                group.set_param_dynamic(name)
+        group.spike_recording_enabled = True
+        return group
+
+    def _plastic_onto(self, target: str) -> list[Projection]:
+        return [p for p in self.network.plastic_projections if p.target == target]
+
+    # -- synapses that NumPy draws ------------------------------------------------------------------
+
+    def _add_wired(self, projection: Projection) -> None:
+        wired = [self._synapses(projection.name, animal) for animal in range(self.animals)]
+        n_source = self.network.population(projection.source).size
+        n_target = self.network.population(projection.target).size
+        source = np.concatenate([s.source + animal * n_source for animal, s in enumerate(wired)])
+        target = np.concatenate([s.target + animal * n_target for animal, s in enumerate(wired)])
+        weight = np.concatenate([s.weight for s in wired])
+        steps = self.delay_steps(projection.name, projection.delay_ms)
+        self._groups[projection.name] = groups = []
+        for receptor, members in (
+            ("in_ex", np.flatnonzero(weight >= 0)),
+            ("in_in", np.flatnonzero(weight < 0)),
+        ):
+            if not len(members):
+                continue
+            if projection.plasticity is None:
+                update = pygenn.init_weight_update(genn_models.STATIC, {}, {"w": weight[members]})
+            else:
+                update = self._plastic_update(projection, weight[members], steps)
+            group = self._add_synapses(projection.source, projection.target, update, receptor)
+            _connect(group, source[members], target[members])
+            if projection.plasticity is None:
+                group.axonal_delay_steps = steps - 1
+            else:
+                group.max_dendritic_delay_timesteps = steps
+                for name in genn_models.DOPAMINE_GATED_DYNAMIC:
+                    group.set_wu_param_dynamic(name)
+            groups.append(_Group(group, members))
+        if projection.plasticity is not None:
+            self._add_modulator(projection)
+
+    def _plastic_update(self, projection: Projection, weight: NDArray[np.float64], steps: int) -> Any:
+        rule = projection.plasticity
+        if rule is None:
+            raise BrainError(f"Projection {projection.name!r} has no plasticity")
+        index = self._plastic_onto(projection.target).index(projection)
+        dopamine = pygenn.create_var_ref(self._populations[projection.target], f"dopamine_{index}")
+        return pygenn.init_weight_update(
+            genn_models.DOPAMINE_GATED,
+            {
+                "tau_ms": rule.tau_eligibility_ms,
+                "learning_rate": rule.learning_rate,
+                "homeostasis": rule.homeostasis,
+                "since_ms": -1.0,
+                "dendritic_steps": steps - 1,
+            },
+            {"w": weight, "w_init": weight},
+            post_var_refs={"dopamine": dopamine},
+        )
+
+    def _add_modulator(self, projection: Projection) -> None:
+        """Let every target neuron count the spikes of its animal's modulators."""
+        rule = projection.plasticity
+        if rule is None:
+            return
+        n_source = self.network.population(rule.modulator).size
+        n_target = self.network.population(projection.target).size
+        block = np.arange(n_source * n_target)
+        animal = np.arange(self.animals)[:, None]
+        group = self._add_synapses(
+            rule.modulator,
+            projection.target,
+            pygenn.init_weight_update(genn_models.COUNT),
+            f"in_dopamine_{self._plastic_onto(projection.target).index(projection)}",
+        )
+        _connect(
+            group,
+            (block // n_target + animal * n_source).ravel(),
+            (block % n_target + animal * n_target).ravel(),
+        )
+        self._pending[projection.name] = PendingPlasticity(
+            rule,
+            *(self.network.neurons(n) for n in (projection.source, projection.target, rule.modulator)),
+            self.animals,
+            self.dt_ms,
+        )
+
+    def _add_synapses(self, source: str, target: str, update: Any, receptor: str, wiring: Any = None) -> Any:
+        group = self._model.add_synapse_population(
+            f"s{len(self._model.synapse_populations)}",
+            "SPARSE",
+            self._populations[source],
+            self._populations[target],
+            update,
+            pygenn.init_postsynaptic("DeltaCurr"),
+            wiring,
+        )
+        group.post_target_var = receptor
+        return group
+
+    # -- synapses that GeNN draws -------------------------------------------------------------------
+
+    def _add_drawn(self, projection: Projection) -> None:
+        source = self.network.population(projection.source)
+        target = self.network.population(projection.target)
+        weight = projection.weight
+        if projection.plasticity is not None:
+            raise BrainError(
+                f"Projection {projection.name!r}: GeNN has plasticity only in networks of up to two million "
+                f"synapses an animal"
+            )
+        if isinstance(weight, ClusteredWeight):
+            within, across, sizes = weight.within, weight.across, (source.cluster_size, target.cluster_size)
+        elif np.ndim(weight) == 0:
+            within = across = float(weight)
+            sizes = (source.size, target.size)
+        else:
+            raise BrainError(
+                f"Projection {projection.name!r}.weight: an array needs synapses in a known order, which "
+                f"networks of over two million synapses do not have; give a number or a ClusteredWeight"
+            )
+        if within * across < 0:
+            raise BrainError(
+                f"Projection {projection.name!r}.weight: expected one sign in a network of over two million "
+                f"synapses, got {within} within and {across} across clusters; use two projections"
+            )
+        update = pygenn.init_weight_update(
+            genn_models.CLUSTERED,
+            {"within": within, "across": across, "source_size": sizes[0], "target_size": sizes[1]},
+        )
+        receptor = "in_ex" if within >= 0 and across >= 0 else "in_in"
+        if isinstance(projection.rule, Explicit):
+            group = self._add_synapses(source.name, target.name, update, receptor)
+            _connect(group, projection.rule.pairs[:, 0], projection.rule.pairs[:, 1])
+        else:
+            wiring, longest_row = _wiring(projection, source, target)
+            group = self._add_synapses(source.name, target.name, update, receptor, wiring)
+            if longest_row is not None:
+                if source.size * longest_row >= 2**32:
+                    raise BrainError(
+                        f"Projection {projection.name!r}: GeNN's tables have room for 2^32 synapses, this "
+                        f"one needs {source.size * longest_row}"
+                    )
+                group.max_connections = longest_row
+                group.narrow_sparse_ind_enabled = True
+                index = self.network.projections.index(projection)
+                rng = random_stream(self.seed, 0, ROLE_WIRING, index)
+                key = rng.integers(2**64, dtype=np.uint64)
+                group.connectivity_extra_global_params["key"].set_init_values(
+                    np.array([key, *genn_models.MULTIPLIERS], dtype=np.uint64)
+                )
+        for name in ("within", "across", "source_size", "target_size"):
+            group.set_wu_param_dynamic(name)
+        group.axonal_delay_steps = self.delay_steps(projection.name, projection.delay_ms) - 1
+
+    # -- inputs -------------------------------------------------------------------------------------
+
+    def _columns(self, one: SpikeInput | CurrentInput) -> tuple[NDArray[np.int64], int]:
+        """Return the column of each of the target's neurons, -1 for none, and the number of columns."""
+        size, channels = self.network.population(one.target).size, self.network.n_channels(one)
+        reach = self.network.input_neurons(one)
+        own = np.full(size, -1)
+        own[reach] = np.arange(reach.stop - reach.start) // ((reach.stop - reach.start) // channels)
+        shift = np.arange(self.animals)[:, None] * channels
+        return np.where(own < 0, -1, own + shift).ravel(), self.animals * channels
+
+    def _add_spike_input(self, one: SpikeInput) -> SpikeTable:
+        column, n_columns = self._columns(one)
+        source = self._model.add_current_source(
+            f"i{len(self._model.current_sources)}",
+            genn_models.SPIKE_INPUT,
+            self._populations[one.target],
+            {"weight": one.weight, "n_columns": n_columns, "first_ms": 0.0},
+            {"column": column},
+        )
+        source.target_var = "in_ex" if one.weight >= 0 else "in_in"
+        for name in ("weight", "n_columns", "first_ms"):
+            source.set_param_dynamic(name)
+        return SpikeTable(source, self.delay_steps(one.name, one.delay_ms), self._table_steps, n_columns)
+
+    def _add_current_input(self, one: CurrentInput) -> CurrentTable:
+        column, n_columns = self._columns(one)
+        source = self._model.add_current_source(
+            f"i{len(self._model.current_sources)}",
+            genn_models.CURRENT_INPUT,
+            self._populations[one.target],
+            {"n_columns": n_columns, "first_ms": 0.0},
+            {"column": column},
+        )
+        for name in ("n_columns", "first_ms"):
+            source.set_param_dynamic(name)
+        return CurrentTable(source, n_columns, self._dtype)
+
+    # -- running ------------------------------------------------------------------------------------
+
+    def _run(self, n_steps: int, stimulus: Stimulus) -> SpikeBlock:
+        current = stimulus.current_pa
+        if current is None:
+            current = np.zeros((self.animals, self.network.n_current_channels))
+        step: list[NDArray[np.int64]] = []
+        animal: list[NDArray[np.int64]] = []
+        neuron: list[NDArray[np.int64]] = []
+        for done, n in _pieces(self.step, n_steps, self._table_steps):
+            self._write_inputs(done, n, stimulus, current)
+            advance = self._model.step_time
+            for _ in range(n):
+                advance()
+            self._model.pull_recording_buffers_from_device()
+            for record in self._records:
+                one_step, one_animal, one_neuron = record.read(done, n)
+                step.append(one_step)
+                animal.append(one_animal)
+                neuron.append(one_neuron)
+        spikes = SpikeBlock.sorted(np.concatenate(step), np.concatenate(animal), np.concatenate(neuron))
+        for pending in self._pending.values():
+            pending.remember(spikes, self.step + n_steps)
+        return spikes
+
+    def _write_inputs(
+        self, done: int, n_steps: int, stimulus: Stimulus, current: NDArray[np.float64]
+    ) -> None:
+        low, high = np.searchsorted(stimulus.step, [done, done + n_steps], side="right")
+        step, channel = stimulus.step[low:high], stimulus.channel[low:high]
+        animal = stimulus.animal[low:high]
+        for spike_input, spike_table in zip(self.network.spike_inputs, self._spike_tables, strict=True):
+            own = self.network.spike_channels(spike_input.name)
+            mine = (channel >= own.start) & (channel < own.stop)
+            column = animal[mine] * np.int64(own.stop - own.start) + channel[mine] - own.start
+            spike_table.write(done, n_steps, self.dt_ms, (step[mine], column))
+        for current_input, current_table in zip(
+            self.network.current_inputs, self._current_tables, strict=True
+        ):
+            own = self.network.current_channels(current_input.name)
+            current_table.write(done, n_steps, self.dt_ms, current[:, own].ravel())
+
+    # -- weights ------------------------------------------------------------------------------------
+
+    def _weights(self, projection: str) -> NDArray[np.float64]:
+        wired = [self._synapses(projection, animal) for animal in range(self.animals)]
+        flat = np.zeros(sum(len(s.weight) for s in wired))
+        for group, members in self._groups[projection]:
+            group.vars["w"].pull_from_device()
+            flat[members] = group.vars["w"].values
+        weights = flat.reshape(self.animals, -1)
+        if projection in self._pending:
+            for animal, s in enumerate(wired):
+                weights[animal] = self._pending[projection].apply(
+                    animal, s.source, s.target, s.weight, weights[animal]
+                )
+        return weights
+
+    def _set_weights(self, projection: str, weights: NDArray[np.float64]) -> None:
+        for group, members in self._groups[projection]:
+            group.vars["w"].values = weights.ravel()[members]
+            group.vars["w"].push_to_device()
+            if projection in self._pending:
+                # GeNN's time of the last step that was simulated.
+                group.set_dynamic_param_value("since_ms", (self.step - 0.5) * self.dt_ms)
+        if projection in self._pending:
+            self._pending[projection].forget()
+
+    def _close(self) -> None:
+        self._records = []
+        self._model.unload()
+        del self._model
+
+
+def _pieces(done: int, n_steps: int, longest: int) -> Iterator[tuple[int, int]]:
+    """Yield (steps done, steps to do) of the pieces of a window that fit the tables."""
+    end = done + n_steps
+    while done < end:
+        n = min(longest, end - done)
+        yield done, n
+        done += n
+
+
+def _connect(group: Any, source: NDArray[np.integer], target: NDArray[np.integer]) -> None:
+    """Set the synapses of a group, whose rows are as long as a power of two.
+
+    The length of the rows is part of the generated code; so most seeds share their code.
+    """
+    group.set_sparse_connections(source, target)
+    longest = int(group.max_connections)
+    group.max_connections = 1 << (longest - 1).bit_length()
+
+
+def _wiring(projection: Projection, source: Population, target: Population) -> tuple[Any, int | None]:
+    """Return GeNN's snippet for a rule, and the length of the longest row that it can draw (None: known)."""
+    recurrent = int(source.name == target.name)
+    match projection.rule:
+        case OneToOne():
+            return pygenn.init_sparse_connectivity("OneToOne"), None
+        case AllToAll():
+            return _bernoulli(1.0, recurrent), target.size
+        case PairwiseBernoulli(p):
+            return _bernoulli(p, recurrent), _longest_row(p, source, target)
+        case FixedIndegree(k):
+            low, high, cluster_size = k, k, source.size
+        case RandomIndegree(low, high):
+            cluster_size = source.size
+        case ClusteredIndegree(k):
+            low, high, cluster_size = k, k, source.cluster_size
+        case _:
+            raise BrainError(f"Projection {projection.name!r}: GeNN cannot draw {projection.rule}")
+    snippet = pygenn.init_sparse_connectivity(
+        genn_models.CLUSTERED_INDEGREE,
+        {"low": low, "high": high, "cluster_size": cluster_size, "recurrent": recurrent},
+    )
+    return snippet, _longest_row((low + high) / 2 / (cluster_size - recurrent), source, target)
+
+
+def _bernoulli(p: float, recurrent: int) -> Any:
+    return pygenn.init_sparse_connectivity(genn_models.BERNOULLI, {"p": p, "recurrent": recurrent})
+
+
+def _longest_row(p: float, source: Population, target: Population) -> int:
+    """Return a length that no row exceeds, but for one network in a billion."""
+    return int(max(1, binom.isf(1e-9 / source.size, target.size, min(p, 1.0))))
