@@ -528,7 +528,7 @@ def check_plasticity_acts(open_network: OpenNetwork) -> None:
     expect(
         len(fired) > 0 and int(fired[0]) >= 2314,
         f"targets must answer source 2 alone (from step 2314 on), whose synapses were not eligible, but "
-        f"fired at {fired[:3].tolist()}: do changed weights reach the synapses, and eligibility the right ones?",
+        f"fired at {fired[:3].tolist()}: do changed weights reach the synapses, and the right ones?",
     )
 
 

@@ -128,8 +128,7 @@ class ReferenceSimulator(Simulator):
         self.syn_in += self.ring_in[slot]
         self.ring_ex[slot] = self.ring_in[slot] = 0
         self.I_now, self.I_next = self.I_next, given
-        threshold = p["V_th"]
-        fired = np.flatnonzero(free & (self.V >= threshold))
+        fired = np.flatnonzero(free & np.greater_equal(self.V, p["V_th"]))
         self._reset(fired)
         return fired
 

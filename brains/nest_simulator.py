@@ -1,0 +1,464 @@
+"""NEST: the reference that the field trusts, on CPU threads.
+
+In: a `Network` and stimuli. Out: spikes, as `simulator.py` wants them. This file knows no experiment.
+
+There is one NEST kernel in a process, so one `NestSimulator` can be open at a time, and opening it clears
+whatever else the process has built in NEST. Each window is one `Simulate` (or several, one up to each update
+of the plastic weights): input spikes are armed before, spikes are read and cleared after. NEST has no way
+to restore a state, and its multimeter delivers the last step of a window only in the next one: states and
+voltages are not offered.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ethospike.brains.network import (
+    NEURON_MODELS,
+    AllToAll,
+    BrainError,
+    ClusteredIndegree,
+    ClusteredWeight,
+    Explicit,
+    FixedIndegree,
+    OneToOne,
+    PairwiseBernoulli,
+    Population,
+    Projection,
+    RandomIndegree,
+    Rule,
+)
+from ethospike.brains.plasticity import DopaminePlasticity
+from ethospike.brains.simulator import (
+    Capabilities,
+    Simulator,
+    SimulatorNotInstalled,
+    SimulatorUnavailable,
+    SpikeBlock,
+    Stimulus,
+)
+
+ONE_THREAD_BELOW = 1_000
+"""Neurons below which one thread is fastest: threads meet after every step of 0.1 ms."""
+
+_MOST_SEEDS = 2**32 - 1  # NEST's rng_seed lies in 1 … 2^32 − 1
+
+
+def _import_nest() -> Any:
+    """Import NEST without its banner, which would spoil what a program prints."""
+    before = os.environ.get("PYNEST_QUIET")
+    os.environ["PYNEST_QUIET"] = "1"
+    try:
+        import nest
+    except ImportError as error:
+        raise SimulatorNotInstalled(
+            f"NEST cannot be imported ({error}); `pip install nest-simulator` installs it on Linux and macOS"
+        ) from error
+    finally:
+        if before is None:
+            del os.environ["PYNEST_QUIET"]
+        else:
+            os.environ["PYNEST_QUIET"] = before
+    return nest
+
+
+nest = _import_nest()
+
+_holder: weakref.ref[NestSimulator] | None = None
+"""The simulator that has the kernel."""
+
+
+class NestSimulator(Simulator):
+    """A network in the NEST kernel; see `Simulator`.
+
+    Raises
+    ------
+    SimulatorUnavailable
+        When another `NestSimulator` of this process is open.
+    BrainError
+        When the network is too large to be wired by NumPy and there is more than one animal, or one of its
+        projections has no counterpart among NEST's rules.
+
+    Examples
+    --------
+    >>> from ethospike.brains.network import Network, Population
+    >>> from ethospike.brains.simulator import open_simulator
+    >>> with open_simulator(Network((Population("E", 1, "iaf_psc_exp", {"I_e": 500.0}),)), seed=1) as sim:
+    ...     print(sim.run(1000).step[0])
+    139
+    """
+
+    name: ClassVar[str] = "nest"
+    capabilities: ClassVar[Capabilities] = Capabilities()
+
+    def _build(self) -> None:
+        global _holder
+        holder = _holder() if _holder is not None else None
+        if holder is not None and not holder._closed:
+            raise SimulatorUnavailable(
+                "another NEST simulator is open in this process and NEST has one kernel a process; close it "
+                "first, or use a second process"
+            )
+        if self.animals > 1 and not self.network.is_wired_by_numpy:
+            raise BrainError(
+                f"NEST draws the synapses of a network of this size itself and for one animal only, got "
+                f"animals={self.animals}; run the animals one after the other"
+            )
+        self._interval_steps = self.delay_steps(
+            "plasticity_interval_ms", self.settings.plasticity_interval_ms
+        )
+        self._threads = self.settings.threads or self._default_threads()
+        _holder = weakref.ref(self)
+        try:
+            self._build_kernel()
+        except BaseException:
+            self.close()
+            raise
+        self.backend = f"NEST {nest.__version__}, {self._threads} thread{'s' * (self._threads > 1)}"
+
+    def _default_threads(self) -> int:
+        if self.animals * self.network.n_neurons < ONE_THREAD_BELOW:
+            return 1
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+    def _build_kernel(self) -> None:
+        nest.ResetKernel()
+        nest.verbosity = nest.VerbosityLevel.ERROR  # also of the next calls
+        nest.set(
+            resolution=self.dt_ms,
+            local_num_threads=self._threads,
+            rng_seed=1 + self.seed % _MOST_SEEDS,
+            # Weights are looked up through this table; where NEST draws the synapses there is no look-up,
+            # and the table would take 8 bytes a synapse.
+            keep_source_table=self.network.is_wired_by_numpy,
+        )
+        self._create_neurons()
+        self._weight: dict[str, NDArray[np.float64]] = {}  # (animals, synapses) flat, in the order of `wire`
+        self._native: dict[str, list[Any]] = {}  # NEST's handles of the same synapses, looked up on demand
+        for projection in self.network.projections:
+            self._connect(projection)
+        self._connect_inputs()
+        self._connect_recorder()
+        self._rules = [_PlasticSynapses(self, projection) for projection in self.network.plastic_projections]
+
+    # -- making the network ---------------------------------------------------------------------------
+
+    def _create_neurons(self) -> None:
+        """Create animals as blocks: neuron i of animal a has NEST's id 1 + a · n_neurons + i."""
+        for animal in range(self.animals):
+            for population in self.network.populations:
+                keys = [*NEURON_MODELS[population.model], "V_m"]
+                values = {k: self.network.parameter(population.name, k, self.seed, animal) for k in keys}
+                params: dict[str, Any] = {
+                    key: float(v[0]) if (v == v[0]).all() else v.tolist() for key, v in values.items()
+                }
+                if population.model == "iaf_cond_exp_sfa_rr":
+                    params["q_rr"] = 0.0  # this model's relative refractory mechanism is not part of ours
+                nest.Create(population.model, population.size, params=params)
+
+    def _ids(self, population: str, animal: int = 0) -> NDArray[np.int64]:
+        """Return NEST's ids of a population."""
+        neurons = self.network.neurons(population)
+        return np.arange(neurons.start, neurons.stop) + 1 + animal * self.network.n_neurons
+
+    def _connect(self, projection: Projection) -> None:
+        delay_ms = self.delay_steps(projection.name, projection.delay_ms) * self.dt_ms
+        if not self.network.is_wired_by_numpy:
+            self._connect_by_rule(projection, delay_ms)
+            return
+        # A synapse model of its own makes the projection's synapses recognizable.
+        nest.CopyModel("static_synapse", projection.name)
+        wired = [self._synapses(projection.name, animal) for animal in range(self.animals)]
+        starts = np.arange(self.animals) * self.network.n_neurons + 1
+        source, target = (
+            np.concatenate([own[end] + start for own, start in zip(wired, starts, strict=True)])
+            + self.network.offset(population)
+            for end, population in ((0, projection.source), (1, projection.target))
+        )
+        weight = np.concatenate([own.weight for own in wired])
+        self._weight[projection.name] = weight
+        self._connect_pairs(source, target, weight, delay_ms, projection.name)
+
+    def _connect_pairs(
+        self,
+        source: NDArray[np.integer],
+        target: NDArray[np.integer],
+        weight: NDArray[np.float64],
+        delay_ms: float,
+        synapse_model: str,
+    ) -> None:
+        if len(source):
+            nest.Connect(
+                source.astype(np.int64),
+                target.astype(np.int64),
+                "one_to_one",
+                {"synapse_model": synapse_model, "weight": weight, "delay": np.full(len(weight), delay_ms)},
+            )
+
+    def _connect_by_rule(self, projection: Projection, delay_ms: float) -> None:
+        """Let NEST draw the synapses of a large network: the same statistics, not the same synapses."""
+        where = f"Projection {projection.name!r}"
+        if projection.plasticity is not None:
+            raise BrainError(f"{where}: NEST draws the synapses of this network; plastic ones must be wired")
+        source, target = (self.network.population(name) for name in (projection.source, projection.target))
+        if isinstance(projection.rule, Explicit):
+            pairs = np.asarray(projection.rule.pairs)
+            weight = np.broadcast_to(np.asarray(projection.weight, dtype=float), len(pairs)).copy()
+            ids = self._ids(source.name)[pairs[:, 0]], self._ids(target.name)[pairs[:, 1]]
+            self._connect_pairs(*ids, weight, delay_ms, "static_synapse")
+            return
+        for sources, targets, weight_value in self._blocks(projection, source, target):
+            # Homogeneous weights: one number for a synapse model instead of 8 bytes a synapse.
+            model = f"{projection.name} {weight_value}"
+            if model not in nest.synapse_models:
+                nest.CopyModel("static_synapse_hom_w", model, {"weight": weight_value})
+            nest.Connect(
+                nest.NodeCollection(sources),
+                nest.NodeCollection(targets),
+                _native_rule(projection.rule, where),
+                {"synapse_model": model, "delay": delay_ms},
+            )
+
+    def _blocks(
+        self, projection: Projection, source: Population, target: Population
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], float]]:
+        """Yield (sources, targets, weight) of the parts that NEST can connect in one go."""
+        sources = self._ids(source.name).reshape(source.clusters, -1)
+        targets = self._ids(target.name)
+        of_each = isinstance(projection.rule, ClusteredIndegree)  # a rule for each cluster of the source
+        weight = projection.weight
+        if isinstance(weight, ClusteredWeight):
+            for c, own in enumerate(targets.reshape(target.clusters, -1)):
+                yield sources[c], own, weight.within
+                others = np.delete(sources, c, axis=0)
+                for part in others if of_each else [others.ravel()]:
+                    if len(part):
+                        yield part, own, weight.across
+        elif np.ndim(weight) == 0:
+            for part in sources if of_each else [sources.ravel()]:
+                yield part, targets, float(np.asarray(weight))
+        else:
+            raise BrainError(
+                f"Projection {projection.name!r}: NEST draws the synapses of this network, so one weight a "
+                f"synapse needs the rule Explicit"
+            )
+
+    def _connect_inputs(self) -> None:
+        """Create one generator a channel; an animal's follow each other, then come the next animal's."""
+        self._generators = self._drivers = None
+        if self.network.n_spike_channels:
+            self._generators = nest.Create("spike_generator", self.animals * self.network.n_spike_channels)
+        if self.network.n_current_channels:
+            self._drivers = nest.Create("dc_generator", self.animals * self.network.n_current_channels)
+        self._current_pa = np.zeros((self.animals, self.network.n_current_channels))
+        for kind, generators in (("spike", self._generators), ("current", self._drivers)):
+            if generators is None:
+                continue
+            first = np.asarray(generators.tolist())[0]
+            for animal in range(self.animals):
+                offset = 1 + animal * self.network.n_neurons
+                inputs = self.network.spike_inputs if kind == "spike" else self.network.current_inputs
+                for one in inputs:
+                    weight, delay_ms = getattr(one, "weight", 1.0), getattr(one, "delay_ms", self.dt_ms)
+                    delay_ms = self.delay_steps(one.name, delay_ms) * self.dt_ms
+                    reached = self.network.channel_neurons(one) + offset
+                    ids = np.repeat(first + np.arange(len(reached)), reached.shape[1])
+                    values = np.full(len(ids), weight)
+                    self._connect_pairs(ids, reached.ravel(), values, delay_ms, "static_synapse")
+                    first += len(reached)
+
+    def _connect_recorder(self) -> None:
+        self._recorder = nest.Create("spike_recorder", params={"time_in_steps": True})
+        # Spikes reach a recorder at once whatever the delay, but NEST advances by the shortest delay of all
+        # connections at a time: this one must not be shorter than the network's own.
+        shortest = min((delay for _, delay in self.network.delays()), default=1.0)
+        if self.network.n_current_channels:
+            shortest = self.dt_ms
+        neurons = nest.NodeCollection(np.arange(1, self.animals * self.network.n_neurons + 1))
+        nest.Connect(neurons, self._recorder, syn_spec={"delay": shortest})
+
+    # -- running --------------------------------------------------------------------------------------
+
+    def _run(self, n_steps: int, stimulus: Stimulus) -> SpikeBlock:
+        self._arm_spikes(stimulus)
+        self._set_currents(stimulus)
+        if not self._rules:
+            return self._advance(n_steps)
+        blocks = []
+        now, end = self.step, self.step + n_steps
+        while now < end:
+            until = min(end, (now // self._interval_steps + 1) * self._interval_steps)
+            block = self._advance(until - now)
+            now = until
+            for rule in self._rules:
+                rule.learn(block)
+                if now % self._interval_steps == 0:
+                    rule.transmit()
+            blocks.append(block)
+        return SpikeBlock(*(np.concatenate([getattr(b, key) for b in blocks]) for key in _COLUMNS))
+
+    def _arm_spikes(self, stimulus: Stimulus) -> None:
+        """Give each generator that has spikes in this window their times; old times of others are over."""
+        if not len(stimulus.step):
+            return
+        generator = stimulus.animal.astype(np.int64) * self.network.n_spike_channels + stimulus.channel
+        order = np.argsort(generator, kind="stable")
+        times = stimulus.step[order] * self.dt_ms
+        which, first = np.unique(generator[order], return_index=True)
+        _set_nodes(
+            self._generators,
+            which,
+            [{"spike_times": part} for part in np.split(times, first[1:])],
+        )
+
+    def _set_currents(self, stimulus: Stimulus) -> None:
+        """Set the generators whose amplitude changes."""
+        wanted = np.zeros_like(self._current_pa) if stimulus.current_pa is None else stimulus.current_pa
+        changed = np.flatnonzero(wanted != self._current_pa)
+        if len(changed):
+            amplitudes = wanted.ravel()[changed]
+            _set_nodes(self._drivers, changed, [{"amplitude": float(a)} for a in amplitudes])
+            self._current_pa = wanted.copy()
+
+    def _advance(self, n_steps: int) -> SpikeBlock:
+        nest.Simulate(n_steps * self.dt_ms)
+        events = _take_events(self._recorder)
+        animal, neuron = np.divmod(events["senders"] - 1, self.network.n_neurons)
+        return SpikeBlock.sorted(events["times"], animal, neuron)
+
+    # -- weights --------------------------------------------------------------------------------------
+
+    def _weights(self, projection: str) -> NDArray[np.float64]:
+        return self._weight[projection].reshape(self.animals, -1).copy()
+
+    def _set_weights(self, projection: str, weights: NDArray[np.float64]) -> None:
+        self._weight[projection][:] = weights.ravel()
+        self._transmit(projection, np.arange(weights.size))
+
+    def _transmit(self, projection: str, synapses: NDArray[np.integer]) -> None:
+        """Write these weights (indices in the order of `wire`, animal by animal) into the kernel."""
+        if projection not in self._native:
+            self._native[projection] = self._look_up(projection)
+        native, weight = self._native[projection], self._weight[projection]
+        _set_synapses([native[i] for i in synapses], weight[synapses])
+
+    def _look_up(self, projection: str) -> list[Any]:
+        """Return NEST's handles of a projection's synapses in the order of `wire`, animal by animal."""
+        if not len(self._weight[projection]):
+            return []
+        found = nest.GetConnections(synapse_model=projection)
+        ends = found.get(["source", "target"])
+        theirs = np.lexsort((ends["target"], ends["source"]))
+        # Ours are sorted by (animal, source, target), and ids grow with the animal: the same order.
+        return [found._datum[i] for i in theirs]
+
+    def _close(self) -> None:
+        global _holder
+        if _holder is not None and _holder() is self:
+            nest.ResetKernel()
+            _holder = None
+
+
+class _PlasticSynapses:
+    """The synapses of one plastic projection in all animals: learns from spikes, then tells the kernel."""
+
+    def __init__(self, simulator: NestSimulator, projection: Projection) -> None:
+        network, rule = simulator.network, projection.plasticity
+        if rule is None:
+            raise TypeError(f"{projection.name!r} is not plastic")
+        self._simulator = simulator
+        self._name = projection.name
+        self._parts = [
+            network.neurons(name) for name in (projection.source, rule.modulator, projection.target)
+        ]
+        self._weight = simulator._weight[projection.name]
+        self._sent = self._weight.copy()
+        self._references = []
+        start = 0
+        for animal in range(simulator.animals):
+            wired = simulator._synapses(projection.name, animal)
+            reference = DopaminePlasticity(rule, wired.source, wired.target, wired.weight, simulator.dt_ms)
+            own = self._weight[start : start + len(wired.source)]
+            own[:] = reference.weight
+            reference.weight = own  # one array, so that weights that are set reach the rule
+            self._references.append(reference)
+            start += len(wired.source)
+
+    def learn(self, spikes: SpikeBlock) -> None:
+        """Apply the rule to the next spikes."""
+        if not len(spikes):
+            return
+        for animal, reference in enumerate(self._references):
+            own = spikes.animal == animal if len(self._references) > 1 else slice(None)
+            step, neuron = spikes.step[own], spikes.neuron[own]
+            source, modulator, target = (_of_population(step, neuron, part) for part in self._parts)
+            if len(source[0]) or len(modulator[0]) or len(target[0]):
+                reference.apply(source, modulator[0], target)
+
+    def transmit(self) -> None:
+        """Tell the kernel the weights that have changed since it was last told."""
+        changed = np.flatnonzero(self._weight != self._sent)
+        if len(changed):
+            self._simulator._transmit(self._name, changed)
+            self._sent[changed] = self._weight[changed]
+
+
+_COLUMNS = ("step", "animal", "neuron")
+
+
+def _of_population(
+    step: NDArray[np.int64], neuron: NDArray[np.int32], part: slice
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    inside = (neuron >= part.start) & (neuron < part.stop)
+    return step[inside], neuron[inside] - np.int32(part.start)
+
+
+def _native_rule(rule: Rule, where: str) -> dict[str, Any]:
+    """Return NEST's connection rule without autapses and multapses."""
+    match rule:
+        case PairwiseBernoulli(p):
+            return {"rule": "pairwise_bernoulli", "p": p, "allow_autapses": False}
+        case FixedIndegree(k) | ClusteredIndegree(k):
+            own = {"allow_autapses": False, "allow_multapses": False}
+            return {"rule": "fixed_indegree", "indegree": k, **own}
+        case AllToAll():
+            return {"rule": "all_to_all", "allow_autapses": False}
+        case OneToOne():
+            return {"rule": "one_to_one"}
+        case RandomIndegree() | Explicit():
+            raise BrainError(
+                f"{where}: NEST draws the synapses of a network of this size and has no rule "
+                f"{type(rule).__name__}"
+            )
+
+
+# -- the kernel's own functions -----------------------------------------------------------------------
+#
+# The public ones (`NodeCollection.set`, `.get`, `SynapseCollection.set`) ask the kernel for its whole
+# status before they act, which becomes slower with every call of `Simulate`: a control step would cost 20
+# times more after half an hour. These three go past them and stay flat; nothing else in the project does.
+
+
+def _set_nodes(nodes: Any, which: NDArray[np.integer], params: Sequence[dict[str, Any]]) -> None:
+    """Set parameters of some nodes of a collection, one dictionary a node."""
+    chosen = nodes if len(which) == len(nodes) else nodes[which.tolist()]
+    nest.ll_api.nestkernel.llapi_set_nc_status(chosen._datum, list(params))
+
+
+def _take_events(recorder: Any) -> dict[str, NDArray[np.int64]]:
+    """Return `senders` and `times` (steps) of what a recorder holds, and empty it."""
+    events = nest.ll_api.nestkernel.llapi_get_nc_status(recorder._datum)["events"][0]
+    nest.ll_api.nestkernel.llapi_set_nc_status(recorder._datum, [{"n_events": 0}])
+    return {key: np.asarray(events[key], dtype=np.int64) for key in ("senders", "times")}
+
+
+def _set_synapses(synapses: list[Any], weight: NDArray[np.float64]) -> None:
+    """Set the weights of synapses, given as the handles of a `SynapseCollection`."""
+    params = [{"weight": value} for value in weight.tolist()]
+    nest.ll_api.nestkernel.llapi_set_connection_status(synapses, params)
