@@ -89,6 +89,10 @@ class Layout:
         Plastic projections.
     phases : tuple of str
         Names of the phases to which the integer variable `phase` refers; empty without phases.
+    watched : tuple of int
+        Neurons, counted through an animal, whose voltages each `StepRecord` holds.
+    events : mapping of str to Variable
+        Columns of `StepRecord.events`; a column that is not described here is recorded with unit 1.
     """
 
     animals: int
@@ -101,6 +105,8 @@ class Layout:
     current_channels: tuple[str, ...] = ()
     weights: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     phases: tuple[str, ...] = ()
+    watched: tuple[int, ...] = ()
+    events: Mapping[str, Variable] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +127,8 @@ class StepRecord:
     events : mapping of str to ndarray
         Rows that ended in this step, by table column (e.g. of a trial); empty in most steps. Each column
         is an array of shape (rows,), all of one length, with the integer column `animal`.
+    voltages : ndarray or None, shape (steps, animals, watched)
+        V_m in mV of the neurons in `Layout.watched` at the end of each simulation step of the window.
     """
 
     control_step: int
@@ -129,6 +137,7 @@ class StepRecord:
     spikes: Spikes | None = None
     weights: Callable[[], Mapping[str, NDArray[np.float64]]] = dict
     events: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    voltages: NDArray[np.float64] | None = None
 
 
 class Recorder(ABC):

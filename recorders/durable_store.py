@@ -1,0 +1,166 @@
+"""A local Zarr store whose writes survive a power cut, and the lock that keeps a second writer out.
+
+In: keys and bytes, as any Zarr store gets them. Out: files that are whole or absent, and on the disk
+when `sync` returns. This file knows nothing of what is recorded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import itertools
+import os
+import time
+from pathlib import Path
+
+from zarr.core.buffer import Buffer
+from zarr.storage import LocalStore
+
+from ethospike.recorders.recorder import RecordingError
+
+LOCK_PATIENCE_S = 0.5
+"""How long a writer asks for the lock; readers that look whether it is held take it for a moment."""
+
+
+class DurableStore(LocalStore):
+    """A `LocalStore` that forces files to the disk before they replace older ones.
+
+    Zarr's own store renames without fsync: after a power cut a file that was rewritten, such as the last
+    chunk of an array or the metadata, may be empty although it had been whole before. Here each file is
+    written beside the group, forced to the disk, and renamed; `sync` then forces the folders, after which
+    nothing written before can be lost.
+    """
+
+    def __init__(self, root: Path | str, *, read_only: bool = False) -> None:
+        super().__init__(root, read_only=read_only)
+        self._changed: set[Path] = set()
+        self._numbers = itertools.count()
+
+    async def set(self, key: str, value: Buffer) -> None:
+        """Write a file whole."""
+        self._check_writable()
+        await asyncio.to_thread(self._write, key, value)
+
+    def set_sync(self, key: str, value: Buffer) -> None:
+        """Write a file whole."""
+        self._check_writable()
+        self._write(key, value)
+
+    async def set_if_not_exists(self, key: str, value: Buffer) -> None:
+        """Write a file whole unless it is there; there is one writer, so nothing can come between."""
+        if not await self.exists(key):
+            await self.set(key, value)
+
+    async def delete(self, key: str) -> None:
+        """Remove a file."""
+        await super().delete(key)
+        self._changed.add((self.root / key).parent)
+
+    def sync(self) -> None:
+        """Force to the disk the folders of everything that was written or removed."""
+        for folder in sorted(self._changed):
+            if folder.is_dir():
+                _sync(folder)
+        self._changed.clear()
+
+    def _write(self, key: str, value: Buffer) -> None:
+        target = self.root / key
+        self._note_folders(target.parent)
+        # Beside the group, because Zarr and xarray warn of files in it that they do not know.
+        partial = self.root.with_name(f"{self.root.name}.{os.getpid()}-{next(self._numbers)}.partial")
+        try:
+            with partial.open("wb") as file:
+                file.write(value.as_buffer_like())
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(target)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+
+    def _note_folders(self, folder: Path) -> None:
+        """Make the folder, and remember it and each folder above it that was made now."""
+        self._changed.add(folder)
+        if not folder.is_dir():
+            self._note_folders(folder.parent)
+            folder.mkdir(exist_ok=True)
+
+
+def remove_partials(root: Path) -> None:
+    """Remove what a writer that was killed had begun to write."""
+    for partial in root.parent.glob(f"{root.name}.*.partial"):
+        partial.unlink(missing_ok=True)
+
+
+class WriterLock:
+    """The right to write to a recording; held by one process, and given back when that process ends, however.
+
+    Raises
+    ------
+    RecordingError
+        When another process holds it, or the folder cannot be written to.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._path = lock_path(root)
+        patience_ends = time.monotonic() + LOCK_PATIENCE_S
+        while (file := self._take()) is None:
+            if time.monotonic() > patience_ends:
+                raise RecordingError(
+                    f"{root} is being written by another process; wait until it ends or choose another path"
+                )
+            time.sleep(0.02)
+        self._file = file
+
+    def release(self) -> None:
+        """Let others write."""
+        if self._file >= 0:
+            self._path.unlink(missing_ok=True)
+            os.close(self._file)
+            self._file = -1
+
+    def _take(self) -> int | None:
+        """Return the open lock file, or None while somebody else holds it."""
+        try:
+            file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise RecordingError(
+                f"cannot write to {self._path.parent}: {error.strerror}; choose a folder that is writable"
+            ) from error
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Whoever held it may have removed the file between our opening and locking it.
+            if os.path.samestat(os.fstat(file), os.stat(self._path)):
+                return file
+        except OSError:
+            pass
+        os.close(file)
+        return None
+
+
+def lock_path(root: Path) -> Path:
+    """Return the lock file of a recording: beside it, because Zarr knows every file in a group."""
+    return root.with_name(f"{root.name}.lock")
+
+
+def is_being_written(root: Path) -> bool:
+    """Return whether a living process holds the lock of a recording."""
+    try:
+        file = os.open(lock_path(root), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(file)
+    return False
+
+
+def _sync(folder: Path) -> None:
+    file = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)

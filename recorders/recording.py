@@ -1,0 +1,459 @@
+"""Reading a recording back: by time, population and animal, without loading what was not asked for.
+
+In: a run folder or its `recording.zarr`, finished, running or broken. Out: xarray objects and spike tables of
+the rows that are committed. This file knows neither scenarios nor figures.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+import zarr
+from numpy.typing import ArrayLike, NDArray
+
+from ethospike.recorders.committed_store import CommittedStore, read_attributes
+from ethospike.recorders.durable_store import is_being_written
+from ethospike.recorders.format import INTERRUPTED, SPIKES, STEPS
+from ethospike.recorders.recorder import Layout, PopulationLayout, RecordingError, Variable
+
+if TYPE_CHECKING:
+    import neo
+    import pynapple
+
+RECORDING = "recording.zarr"
+SPIKES_AT_ONCE = 1 << 22
+"""Spikes read and filtered at a time: some 100 MB, whatever the length of the recording."""
+
+
+@dataclass(frozen=True)
+class SpikeTable:
+    """Spikes, sorted by (step, animal, neuron).
+
+    Parameters
+    ----------
+    step : ndarray of int64, shape (spikes,)
+        Simulation steps, from 1.
+    animal, neuron : ndarray of int32, shape (spikes,)
+        Animals from 0; neurons counted through the populations of an animal.
+    dt_ms : float
+    """
+
+    step: NDArray[np.int64]
+    animal: NDArray[np.int32]
+    neuron: NDArray[np.int32]
+    dt_ms: float
+
+    def __len__(self) -> int:
+        return len(self.step)
+
+    @property
+    def time_s(self) -> NDArray[np.float64]:
+        """Times of the spikes in seconds, shape (spikes,)."""
+        return np.asarray(self.step * (self.dt_ms / 1000.0), np.float64)
+
+
+def open_recording(path: str | Path) -> Recording:
+    """Open a recording for reading; a running one as far as it is committed now.
+
+    Parameters
+    ----------
+    path : path-like
+        The folder of a run, or the recording itself.
+
+    Raises
+    ------
+    RecordingError
+        When there is none, or one of a newer format.
+    """
+    path = Path(path).absolute()
+    if not path.exists():
+        raise RecordingError(f"there is no {path}; expected the folder of a run or its {RECORDING}")
+    if not (path / "zarr.json").exists() and (path / RECORDING).exists():
+        path = path / RECORDING
+    return Recording(path, read_attributes(path))
+
+
+class Recording:
+    """What was recorded, as committed when it was opened. Made by `open_recording`.
+
+    Attributes
+    ----------
+    path : Path
+    store : CommittedStore
+        For zarr and xarray: shows committed rows only.
+    layout : Layout
+    """
+
+    def __init__(self, path: Path, attributes: dict[str, Any]) -> None:
+        self.path = path
+        self._attributes = attributes
+        self.store = CommittedStore(path, attributes)
+        self._root = zarr.open_group(self.store, mode="r", zarr_format=3)
+
+    def __repr__(self) -> str:
+        return f"<Recording {self.path}: {self.status}, {self.duration_s:g} s, {self.animals} animals>"
+
+    # -- what it is ---------------------------------------------------------------------------------
+
+    @cached_property
+    def layout(self) -> Layout:
+        """The layout of the run, with the variables that were recorded."""
+        plain = dict(self._attributes["layout"])
+        sequences = ("rate_channels", "current_channels", "phases", "watched")
+        return Layout(
+            **{
+                **plain,
+                **{name: tuple(plain[name]) for name in sequences},
+                "populations": tuple(PopulationLayout(**p) for p in plain["populations"]),
+                "weights": {name: (n, units) for name, (n, units) in plain["weights"].items()},
+                "variables": self._described("behavior", 2),
+                "events": self._described("events", 1),
+            }
+        )
+
+    @property
+    def status(self) -> str:
+        """How the run ended: running, complete, stopped, failed, or interrupted (ended without closing)."""
+        status: str = self._attributes["status"]
+        return INTERRUPTED if status == "running" and not is_being_written(self.path) else status
+
+    @property
+    def n_steps(self) -> int:
+        """Committed control steps."""
+        return int(self._attributes[STEPS])
+
+    @property
+    def n_spikes(self) -> int:
+        """Committed spikes that are listed one by one."""
+        return int(self._attributes[SPIKES])
+
+    @property
+    def animals(self) -> int:
+        """Number of animals."""
+        return int(self._attributes["layout"]["animals"])
+
+    @property
+    def interval_s(self) -> float:
+        """Length of a control step in seconds."""
+        return float(self._attributes["layout"]["control_interval_ms"]) / 1000.0
+
+    @property
+    def duration_s(self) -> float:
+        """Recorded time in seconds."""
+        return self.n_steps * float(self._attributes["layout"]["control_interval_ms"]) / 1000.0
+
+    @property
+    def listed_populations(self) -> list[str]:
+        """Populations whose spikes are listed one by one."""
+        return list(self._attributes["recorded"]["spike_populations"])
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """`config.toml` of the run folder; empty for a recording on its own."""
+        path = self.path.parent / "config.toml"
+        return tomllib.loads(path.read_text()) if path.is_file() else {}
+
+    @cached_property
+    def run_info(self) -> dict[str, Any]:
+        """`run.json` of the run folder; empty for a recording on its own."""
+        path = self.path.parent / "run.json"
+        return dict(json.loads(path.read_text())) if path.is_file() else {}
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes on disk."""
+        return sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
+
+    # -- what happened ------------------------------------------------------------------------------
+
+    @cached_property
+    def behavior(self) -> xr.Dataset:
+        """Observations, actions, rewards and the body: dimensions (time, animal, …), loaded when used."""
+        return self._group("behavior")
+
+    @cached_property
+    def stimulus(self) -> xr.Dataset:
+        """Rates (Hz) and currents (pA) of the input channels: dimensions (time, animal, channel)."""
+        dataset = self._group("stimulus")
+        for name in dataset.data_vars:
+            array = dataset[name]
+            dataset = dataset.assign_coords({str(array.dims[-1]): array.attrs["channel_names"]})
+        return dataset
+
+    @cached_property
+    def events(self) -> xr.Dataset:
+        """Rows that the environment reported, such as trials: dimension `event`; empty if there were none."""
+        return self._group("events")
+
+    @cached_property
+    def voltages(self) -> xr.DataArray:
+        """V_m (mV) of the watched neurons: dimensions (time, animal, offset, watched)."""
+        return self._group("voltages").set_coords("neuron")["V_m"]
+
+    def weights(self, projection: str) -> xr.DataArray:
+        """Return the weights of a plastic projection: dimensions (time, animal, synapse)."""
+        names = list(self._attributes["layout"]["weights"])
+        if projection not in names:
+            raise RecordingError(
+                f"{projection!r} is not a plastic projection; valid: {', '.join(names) or 'none'}"
+            )
+        dataset = self._group("weights").set_coords("control_step")
+        if projection not in dataset:
+            raise RecordingError(f"{self.path}: no weights were recorded (weights_every_s = 0)")
+        return dataset[projection].rename({f"synapse_of_{projection}": "synapse"})
+
+    @cached_property
+    def counts(self) -> xr.DataArray:
+        """Spikes of each population or cluster in each control step: dimensions (time, animal, group)."""
+        counts = self._group("spikes", drop=("step", "animal", "neuron", "interval_end")).get("count")
+        if counts is None:
+            raise RecordingError(f"{self.path}: the agent has no neurons")
+        return counts.assign_coords(
+            group=counts.attrs["group_names"], neurons=("group", counts.attrs["group_sizes"])
+        )
+
+    def rates(self, bin_s: float = 1.0) -> xr.DataArray:
+        """Return mean firing rates per neuron in Hz: dimensions (time, animal, group).
+
+        Parameters
+        ----------
+        bin_s : float
+            Width of a bin, a whole number of control steps; `time` is the end of a bin. A last bin that is
+            not complete is left out.
+        """
+        steps = self._whole_steps("bin_s", bin_s)
+        counts = self.counts
+        counts = counts.isel(time=slice(0, self.n_steps // steps * steps))
+        summed = counts.coarsen(time=steps, coord_func={"time": "max"}).sum()
+        rates = summed / (counts["neurons"] * (steps * self.interval_s))
+        rates.attrs.update(units="Hz", long_name="mean firing rate of a neuron")
+        return rates.rename("rate")
+
+    def spikes(
+        self,
+        population: str | Sequence[str] | None = None,
+        animal: int | Sequence[int] | None = None,
+        start_s: float = 0.0,
+        stop_s: float | None = None,
+    ) -> SpikeTable:
+        """Return the spikes in (start_s, stop_s], of all populations and animals or of those named.
+
+        Memory is that of the result, whatever the length of the recording.
+        """
+        self._require_listed(population)
+        neurons = self._neuron_mask(population)
+        animals = None if animal is None else np.atleast_1d(np.asarray(animal))
+        dt_s = self._attributes["layout"]["dt_ms"] / 1000.0
+        stop_s = self.duration_s if stop_s is None else stop_s
+        # A time that is a whole number of steps but for rounding is that step.
+        first, last = (int(np.floor(t / dt_s + 1e-6)) for t in (start_s, stop_s))
+        begin, end = self._spike_range(start_s, stop_s)
+        parts = []
+        for at in range(begin, end, SPIKES_AT_ONCE):
+            rows = slice(at, min(at + SPIKES_AT_ONCE, end))
+            step, who, neuron = (self._read(f"spikes/{name}", rows) for name in ("step", "animal", "neuron"))
+            kept = (step > first) & (step <= last)
+            if neurons is not None:
+                kept &= neurons[neuron]
+            if animals is not None:
+                kept &= np.isin(who, animals)
+            parts.append((step[kept], who[kept].astype(np.int32), neuron[kept].astype(np.int32)))
+        if not parts:
+            parts = [(np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int32))]
+        step, who, neuron = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return SpikeTable(step, who, neuron, float(self._attributes["layout"]["dt_ms"]))
+
+    # -- around events ------------------------------------------------------------------------------
+
+    def windows(
+        self,
+        times_s: ArrayLike,
+        before_s: float,
+        after_s: float,
+        data: xr.Dataset | xr.DataArray | None = None,
+    ) -> Any:
+        """Return behavior (or `data` with the same time, such as `counts`) around moments.
+
+        Returns
+        -------
+        Dataset or DataArray
+            Dimensions (event, lag, …): `lag` in seconds from −before_s to after_s, `event` in the order of
+            `times_s`. Only the windows are read.
+
+        Raises
+        ------
+        RecordingError
+            When a window reaches beyond the recording.
+        """
+        data = self.behavior if data is None else data
+        before, after = self._whole_steps("before_s", before_s, 0), self._whole_steps("after_s", after_s, 0)
+        times = np.atleast_1d(np.asarray(times_s, float))
+        centers = np.rint(times / self.interval_s).astype(int) - 1
+        for time, center in zip(times, centers, strict=True):
+            if center - before < 0 or center + after >= self.n_steps:
+                raise RecordingError(
+                    f"the window −{before_s} … {after_s} s around {time} s reaches beyond the recording, "
+                    f"which holds {self.interval_s} … {self.duration_s} s"
+                )
+        lags = np.arange(-before, after + 1)
+        lag_s = xr.DataArray(
+            lags * self.interval_s, dims="lag", attrs={"units": "s", "long_name": "time from the event"}
+        )
+        pieces: list[Any] = [
+            data.isel(time=c + lags).drop_vars("time").rename(time="lag").assign_coords(lag=lag_s)
+            for c in centers
+        ]
+        joined = xr.concat(pieces, dim="event") if pieces else data.isel(time=[]).rename(time="event")
+        return joined.assign_coords(event_time=("event", times))
+
+    def spikes_around(
+        self,
+        times_s: ArrayLike,
+        before_s: float,
+        after_s: float,
+        population: str | Sequence[str] | None = None,
+        animal: int | Sequence[int] | None = None,
+    ) -> list[tuple[NDArray[np.float64], SpikeTable]]:
+        """Return for each moment the spikes around it, and their times relative to it in seconds."""
+        tables = []
+        for time in np.atleast_1d(np.asarray(times_s, float)):
+            table = self.spikes(population, animal, max(0.0, time - before_s), time + after_s)
+            tables.append((table.time_s - time, table))
+        return tables
+
+    def neurons(self, population: str) -> range:
+        """Return the neurons of a population, as `SpikeTable.neuron` counts them."""
+        for known in self.layout.populations:
+            if known.name == population:
+                return range(known.start, known.start + known.size)
+        names = ", ".join(p.name for p in self.layout.populations)
+        raise RecordingError(f"there is no population {population!r}; valid: {names or 'none'}")
+
+    # -- for other libraries ------------------------------------------------------------------------
+
+    def to_xarray(self) -> xr.DataTree:
+        """Return everything as an `xarray.DataTree`, loaded when used."""
+        groups = {name: self._group(name) for name, _ in self._root.groups()}
+        tree = xr.DataTree.from_dict(groups)
+        tree.attrs.update(self._attributes)
+        return tree
+
+    def to_pynapple(
+        self,
+        animal: int = 0,
+        population: str | None = None,
+        start_s: float = 0.0,
+        stop_s: float | None = None,
+    ) -> dict[str, pynapple.TsGroup | pynapple.TsdFrame]:
+        """Return an animal's spikes (`TsGroup`) and behavior (`TsdFrame`) for pynapple."""
+        from ethospike.recorders.exports import to_pynapple
+
+        return to_pynapple(self, animal, population, start_s, stop_s)
+
+    def to_neo(
+        self,
+        animal: int = 0,
+        population: str | None = None,
+        start_s: float = 0.0,
+        stop_s: float | None = None,
+    ) -> neo.Block:
+        """Return an animal's spike trains and behavior as a `neo.Block`."""
+        from ethospike.recorders.exports import to_neo
+
+        return to_neo(self, animal, population, start_s, stop_s)
+
+    def to_nwb(
+        self,
+        file: str | Path,
+        animal: int = 0,
+        population: str | None = None,
+        start_s: float = 0.0,
+        stop_s: float | None = None,
+    ) -> Path:
+        """Write an animal's spikes and behavior to a Neurodata Without Borders file; return its path."""
+        from ethospike.recorders.exports import to_nwb
+
+        return to_nwb(self, Path(file), animal, population, start_s, stop_s)
+
+    # -- reading ------------------------------------------------------------------------------------
+
+    def _group(self, name: str, drop: Iterable[str] = ()) -> xr.Dataset:
+        if name not in self._root:
+            return xr.Dataset()
+        store: Any = self.store  # xarray's annotation of this argument leaves Zarr stores out
+        return xr.open_dataset(
+            store,
+            engine="zarr",
+            group=name,
+            consolidated=False,
+            zarr_format=3,
+            drop_variables=list(drop),
+            decode_times=False,
+        )
+
+    def _read(self, path: str, rows: slice | int) -> NDArray[Any]:
+        array: Any = self._root[path]
+        return np.asarray(array[rows])
+
+    def _described(self, group: str, own_dims: int) -> dict[str, Variable]:
+        """Return the variables of a group as they were described."""
+        if group not in self._root:
+            return {}
+        described = {}
+        members: Any = self._root[group]
+        for name, array in members.arrays():
+            if name in ("time", "control_step"):
+                continue
+            dims, attrs = array.metadata.dimension_names, array.attrs
+            described[name] = Variable(
+                str(attrs["units"]),
+                str(attrs["long_name"]),
+                tuple(dims[own_dims:]),
+                tuple(array.shape[own_dims:]),
+                str(array.dtype),
+            )
+        return described
+
+    def _spike_range(self, start_s: float, stop_s: float) -> tuple[int, int]:
+        """Return where in the list the control steps that touch (start_s, stop_s] begin and end."""
+        first = max(0, min(self.n_steps, int(np.floor(start_s / self.interval_s + 1e-9))))
+        last = max(first, min(self.n_steps, int(np.ceil(stop_s / self.interval_s - 1e-9))))
+        begin, end = (int(self._read("spikes/interval_end", k - 1)) if k else 0 for k in (first, last))
+        return begin, end
+
+    def _require_listed(self, population: str | Sequence[str] | None) -> None:
+        if "spikes/step" not in self._root:
+            raise RecordingError(f"{self.path}: no spikes were listed; `counts` may hold what you need")
+        listed = self.listed_populations
+        for name in [population] if isinstance(population, str) else population or ():
+            self.neurons(name)
+            if name not in listed:
+                raise RecordingError(
+                    f"{self.path}: the spikes of {name!r} were not listed, only those of "
+                    f"{', '.join(listed)}; `counts` holds the counts of all"
+                )
+
+    def _neuron_mask(self, population: str | Sequence[str] | None) -> NDArray[np.bool_] | None:
+        if population is None:
+            return None
+        mask = np.zeros(max(p.start + p.size for p in self.layout.populations), bool)
+        for name in [population] if isinstance(population, str) else population:
+            chosen = self.neurons(name)
+            mask[chosen.start : chosen.stop] = True
+        return mask
+
+    def _whole_steps(self, name: str, seconds: float, least: int = 1) -> int:
+        steps = seconds / self.interval_s
+        if round(steps) < least or abs(steps - round(steps)) > 1e-6:
+            raise RecordingError(
+                f"{name}: {seconds} s is not a whole number of control steps of {self.interval_s} s"
+            )
+        return round(steps)

@@ -1,0 +1,274 @@
+"""The recorder that streams a run to Zarr.
+
+In: a `Layout`, and a `StepRecord` per control step. Out: `recording.zarr` (docs/format.md). Copying a step
+into a buffer is all that happens in the loop; compressing and writing happen in another process.
+This file knows no Zarr.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ethospike.recorders.recorder import Layout, Recorder, RecordingError, StepRecord
+from ethospike.recorders.recorder_config import RecorderConfig
+from ethospike.recorders.step_buffer import Dated, StepBuffer
+from ethospike.recorders.writer_link import InlineLink, ProcessLink, WriterLink, handover_s
+
+STATUSES = ("complete", "stopped", "failed")
+
+__all__ = ["RecorderConfig", "ZarrRecorder"]
+
+
+class ZarrRecorder(Recorder):
+    """Streams control steps to a Zarr group.
+
+    Parameters
+    ----------
+    path : path-like
+        The group to make, by habit `recording.zarr` in the folder of a run; it must not exist.
+    layout : Layout
+    config : RecorderConfig
+    resume_at : int or None
+        Continue an existing recording with this control step and drop what it holds beyond.
+
+    Raises
+    ------
+    RecordingError
+        When the group cannot be made or continued; later, from `record` or `close`, when it cannot be
+        written any more. What was committed before stays readable.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np
+    >>> from ethospike.recorders.recorder import Layout, StepRecord, Variable
+    >>> layout = Layout(1, 0.1, 100.0, 1000, {"reward": Variable("1", "reward")})
+    >>> path = tempfile.mkdtemp() + "/recording.zarr"
+    >>> with ZarrRecorder(path, layout, RecorderConfig(writer="inline")) as recorder:
+    ...     recorder.record(StepRecord(0, {"reward": np.ones(1)}))
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        layout: Layout,
+        config: RecorderConfig | None = None,
+        *,
+        resume_at: int | None = None,
+    ) -> None:
+        path, config = Path(path).absolute(), config or RecorderConfig()
+        # What `record` looks up at each step, of the buffer that is being filled.
+        self._buffer: StepBuffer
+        self._filled: NDArray[np.int64]
+        self._counts: NDArray[np.int64]
+        self._behavior: list[tuple[str, tuple[int, ...], NDArray[Any]]]
+        self._rates: NDArray[Any] | None
+        self._currents: NDArray[Any] | None
+        self._voltages: NDArray[Any] | None
+        self._stimulus: bool
+        self._row: int
+        self._n_spikes: int
+        self._max_rows: int
+        self._max_spikes: int
+        self._due: float
+        self.layout = layout
+        self._weight_steps = config.weight_steps(layout)
+        link = InlineLink if config.writer == "inline" else ProcessLink
+        self._link: WriterLink = link(path, layout, config, resume_at)
+        self._next, self._last_phase = self._link.first_step, self._link.last_phase
+        self._checked = self._closed = False
+        self._handover_s = handover_s(config)
+        self._take_buffer()
+
+    @property
+    def next_step(self) -> int:
+        """The control step that `record` expects next."""
+        return self._next
+
+    def record(self, record: StepRecord) -> None:
+        """Take one control step.
+
+        Raises
+        ------
+        RecordingError
+            When the step is not the next one or does not fit the layout, or when writing has failed.
+        """
+        if not self._checked or record.control_step != self._next:
+            self._check(record)
+        try:
+            self._copy(record)
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            self._check(record)
+            raise RecordingError(f"control step {record.control_step} cannot be recorded: {error}") from error
+
+    def commit(self) -> int:
+        """Make everything recorded so far permanent, and return how many control steps that are.
+
+        The loop waits for the disk; for use before a checkpoint that refers to the recording.
+        """
+        self._hand_over()
+        return self._link.commit()
+
+    def close(self, status: str = "complete") -> None:
+        """Write everything, say how the run ended (complete, stopped or failed), and end the writer."""
+        if status not in STATUSES:
+            raise RecordingError(f"status: expected one of {', '.join(STATUSES)}, got {status!r}")
+        if self._closed:
+            return
+        self._closed, self._checked = True, False
+        if self._link.failed:
+            return  # that was raised where it was noticed
+        if self._row:
+            self._link.submit(self._buffer)
+        self._link.close(status)
+
+    # -- one control step ---------------------------------------------------------------------------
+
+    def _copy(self, record: StepRecord) -> None:
+        """Copy a step into the buffer: the part that costs time in the loop."""
+        self._link.check()
+        spikes = record.spikes
+        total = 0 if spikes is None else len(spikes.step)
+        n_spikes = self._n_spikes + total
+        if n_spikes > self._max_spikes:
+            n_spikes = self._send_ahead(spikes, total)
+        elif total:
+            self._copy_spikes(spikes, 0, self._n_spikes, total)
+        row, values = self._row, record.values
+        self._counts[row] = total
+        for name, shape, column in self._behavior:
+            value = values[name]
+            if value.shape != shape:
+                raise ValueError(f"{name} has shape {value.shape}, not {shape}")
+            column[row] = value
+        if self._stimulus:
+            self._copy_stimulus(record.stimulus, row)
+        if self._voltages is not None:
+            self._voltages[row] = np.asarray(record.voltages).swapaxes(0, 1)
+        if self._weight_steps and self._weights_are_due(values):
+            self._link.send_dated("weights", Dated(self._next, self._checked_weights(record.weights())))
+        if record.events:
+            self._link.send_dated("events", Dated(self._next, dict(record.events)))
+        # The counters last: a reader of the buffer believes what they count.
+        self._filled[1] = self._n_spikes = n_spikes
+        self._filled[0] = self._row = row + 1
+        self._next += 1
+        if self._row == self._max_rows or time.monotonic() >= self._due:
+            self._hand_over()
+
+    def _copy_spikes(self, spikes: Any, start: int, at: int, n: int) -> None:
+        """Copy n spikes, from number `start` on, to place `at` in the buffer."""
+        buffer, end = self._buffer, at + n
+        buffer.step[at:end] = spikes.step[start : start + n]
+        buffer.animal[at:end] = spikes.animal[start : start + n]
+        buffer.neuron[at:end] = spikes.neuron[start : start + n]
+
+    def _send_ahead(self, spikes: Any, total: int) -> int:
+        """Make room for a step that does not fit: hand over what is whole, and parts of the step if need be.
+
+        Returns
+        -------
+        int
+            Spikes in the buffer once the rest of the step has been copied into it.
+        """
+        if self._row:
+            self._hand_over()
+        done = 0
+        while total - done > self._max_spikes:
+            self._copy_spikes(spikes, done, 0, self._max_spikes)
+            self._filled[1] = self._max_spikes
+            done += self._max_spikes
+            self._link.submit(self._buffer)
+            self._take_buffer()
+        self._copy_spikes(spikes, done, 0, total - done)
+        return total - done
+
+    def _copy_stimulus(self, stimulus: Any, row: int) -> None:
+        if self._rates is not None:
+            self._rates[row] = stimulus.rate_hz
+        if self._currents is not None:
+            self._currents[row] = 0.0 if stimulus.current_pa is None else stimulus.current_pa
+
+    def _weights_are_due(self, values: Any) -> bool:
+        due = self._next == 0 or (self._next + 1) % self._weight_steps == 0
+        if "phase" in values:
+            phase = values["phase"].tobytes()
+            due = due or (self._last_phase is not None and phase != self._last_phase)
+            self._last_phase = phase
+        return due
+
+    def _checked_weights(self, weights: Any) -> dict[str, NDArray[np.float32]]:
+        expected = {name: (self.layout.animals, n) for name, (n, _) in self.layout.weights.items()}
+        got = {name: np.shape(values) for name, values in weights.items()}
+        if got != expected:
+            raise RecordingError(f"weights: expected {expected}, got {got}")
+        return {name: np.asarray(values, np.float32) for name, values in weights.items()}
+
+    # -- buffers ------------------------------------------------------------------------------------
+
+    def _hand_over(self) -> None:
+        if self._row:
+            self._link.submit(self._buffer)
+            self._take_buffer()
+
+    def _take_buffer(self) -> None:
+        """Begin a new buffer; its views are looked up once, because `record` runs in the loop."""
+        buffer: StepBuffer = self._link.acquire()
+        self._buffer, self._filled, self._counts = buffer, buffer.filled, buffer.counts
+        self._row = self._n_spikes = 0
+        self._max_rows, self._max_spikes = buffer.max_rows, buffer.max_spikes
+        self._due = time.monotonic() + self._handover_s
+        columns = buffer.columns
+        self._behavior = [
+            (path.partition("/")[2], column.shape[1:], column)
+            for path, column in columns.items()
+            if path.startswith("behavior/")
+        ]
+        self._rates, self._currents = columns.get("stimulus/rate_hz"), columns.get("stimulus/current_pa")
+        self._stimulus = self._rates is not None or self._currents is not None
+        self._voltages = columns.get("voltages/V_m")
+
+    # -- checks -------------------------------------------------------------------------------------
+
+    def _check(self, record: StepRecord) -> None:
+        """Raise `RecordingError` with what was expected and got, unless the step fits the layout."""
+        if self._closed:
+            raise RecordingError("this recording was closed; make another ZarrRecorder")
+        where = f"control step {record.control_step}"
+        if record.control_step != self._next:
+            raise RecordingError(f"expected control step {self._next}, got {record.control_step}")
+        for name, shape, column in self._behavior:
+            if name not in record.values:
+                raise RecordingError(
+                    f"{where}: the layout names the variable {name!r}, "
+                    f"values holds {', '.join(record.values)}"
+                )
+            _check_array(f"{where}: {name}", record.values[name], shape, column.dtype)
+        animals, layout = self.layout.animals, self.layout
+        stimulus = record.stimulus
+        if self._stimulus and stimulus is None:
+            raise RecordingError(f"{where}: expected a stimulus, as the layout names its channels, got None")
+        if self._rates is not None and stimulus is not None:
+            shape = (animals, len(layout.rate_channels))
+            _check_array(f"{where}: stimulus.rate_hz", stimulus.rate_hz, shape, self._rates.dtype)
+        if self._currents is not None and stimulus is not None and stimulus.current_pa is not None:
+            shape = (animals, len(layout.current_channels))
+            _check_array(f"{where}: stimulus.current_pa", stimulus.current_pa, shape, self._currents.dtype)
+        if self._voltages is not None:
+            shape = (layout.steps_per_control, animals, len(layout.watched))
+            _check_array(f"{where}: voltages", record.voltages, shape, self._voltages.dtype)
+        if record.spikes is not None and len(record.spikes.step) and not layout.populations:
+            raise RecordingError(f"{where}: spikes of an agent that has no populations in the layout")
+        self._checked = True
+
+
+def _check_array(what: str, value: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    if np.shape(value) != shape or not isinstance(value, np.ndarray):
+        got = f"an array of shape {np.shape(value)}" if isinstance(value, np.ndarray) else f"{value!r}"
+        raise RecordingError(f"{what}: expected an array of shape {shape}, got {got}")
+    if not np.can_cast(value.dtype, dtype, "same_kind"):
+        raise RecordingError(f"{what}: expected {dtype}, got {value.dtype}, which would lose information")
