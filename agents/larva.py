@@ -210,7 +210,8 @@ class LarvaAgent(Agent):
         self._locomotion = Locomotion(
             self.config.locomotion, animals=animals, control_interval_ms=control_interval_ms, seed=seed
         )
-        self._olfaction = OlfactoryDrive(animals, control_interval_ms, self.config.detection_floor_um)
+        # One smell: the circuit's preference is one for the whole mixture, and so is its change.
+        self._olfaction = OlfactoryDrive(animals, 1, control_interval_ms, self.config.detection_floor_um)
 
         self.network = mushroom_body(self.brain)
         self._odor_channels = self.network.spike_channels("odor")
@@ -268,7 +269,8 @@ class LarvaAgent(Agent):
         stimulus = self._encode(concentration_um, observation[:, n_odors : n_odors + 2])
         spikes = self.simulator.run(self.n_steps, stimulus)
         preference = self._read_out(spikes)
-        drive = self._olfaction.update(np.add.reduce(concentration_um, axis=1), self.config.gain * preference)
+        smell_um = np.add.reduce(concentration_um, axis=1, keepdims=True)
+        drive = self._olfaction.update(smell_um, self.config.gain * preference[:, None])
         rate_hz = self._rate_hz.astype(np.float32)
         readout = {
             "preference": preference.astype(np.float32),

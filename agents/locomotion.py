@@ -39,16 +39,20 @@ _FROM_EXCITED = np.array([3.0, 0.1])[:, None, None]
 """Weights w_ee and w_ce, from E of the same side onto E and C."""
 _W_FROM_INHIBITED = 4.0
 """Weights w_ec and w_cc, from C of the other side onto E and C."""
-_SIDES = np.array([1.0, -1.0])[:, None]
 _MAX_RATE = 100.0
 _HALF_RATE_INPUT = 64.0
+_ADAPTATION_GAIN, _ADAPTATION_PER_DRIVE2 = 6.0, 0.09**2
+"""Adaptation shifts the input of half the maximal rate by (6 + (0.09 I)²) times itself; I is the drive."""
+_TAU_ADAPTATION_S, _ADAPTATION_SPEED_PER_DRIVE2 = 3.0, 0.04**2
+"""Time constant of adaptation: 3 s / (1 + (0.04 I)²)."""
 
 _DT_S = INNER_STEP_MS / 1000
 _TURN = 2 * math.pi
 _BURN_IN = 1000
 """Inner steps (10 s) before time 0: runs, pauses and oscillators of a group are in no common phase."""
-_NOISE_BLOCK = 256
-"""Noise that an animal draws at a time."""
+_AHEAD = 250
+"""Inner steps (2.5 s) for which all that does not depend on the senses, crawling and noise, is drawn at a
+time: one short loop over animals in 2.5 s, and crawling that no control interval can change."""
 
 
 @dataclass(frozen=True)
@@ -160,22 +164,21 @@ class Locomotion:
         # larvaworld adapts E and C of a side by the same equation, so one variable serves both.
         self._rate = 30.0 * start[:4].reshape(2, 2, animals)
         self._adaptation = 20.0 * start[4:]
-        self._noise = np.zeros((animals, _NOISE_BLOCK))
-        self._noise_used = _NOISE_BLOCK
         # Crawling: phase of the stride and what an inner step adds to it (0 in a pause), mean speed (mm/s)
         # of the stride, strides left in the run (0 in a pause), inner steps until stride or pause ends.
         self._phase = np.zeros(animals)
         self._phase_step = np.zeros(animals)
-        self._speed = np.zeros(animals)
+        self._stride_speed = np.zeros(animals)
         self._strides_left = np.zeros(animals, dtype=np.int64)
         self._countdown = np.ones(animals, dtype=np.int64)
-        self._ramp = np.arange(1.0, max(inner, _BURN_IN) + 1)[:, None]
-        self._move(np.zeros(animals), _BURN_IN)
-
-    @property
-    def running(self) -> NDArray[np.bool_]:
-        """Who is in a run and not in a pause, shape (animals,)."""
-        return self._strides_left > 0
+        # What was drawn ahead, one row an inner step: speed, the share of the turner's output that
+        # crawling lets through, and noise. `_used` rows of it are past.
+        self._speed = np.zeros((_AHEAD, animals))
+        self._share = np.zeros((_AHEAD, animals))
+        self._noise = np.zeros((_AHEAD, 2, animals))
+        self._used = _AHEAD
+        for _ in range(_BURN_IN // inner):
+            self.move(np.zeros(animals))
 
     def move(self, olfactory_drive: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Move for one control interval.
@@ -191,14 +194,27 @@ class Locomotion:
             Crawling speed and the turner's output after suppression by crawling, positive to the left;
             means over the control interval.
         """
-        return self._move(olfactory_drive, self._inner_steps)
+        n_steps = self._inner_steps
+        if n_steps <= _AHEAD - self._used:
+            return self._move(olfactory_drive, n_steps)
+        speed, turner = np.zeros(self.animals), np.zeros(self.animals)
+        left = n_steps
+        while left:
+            if self._used == _AHEAD:
+                self._draw_ahead()
+            span = min(left, _AHEAD - self._used)
+            part_speed, part_turner = self._move(olfactory_drive, span)
+            speed += part_speed * (span / n_steps)
+            turner += part_turner * (span / n_steps)
+            left -= span
+        return speed, turner
 
     def action(self, olfactory_drive: NDArray[np.float64]) -> NDArray[np.float32]:
         """Move for one control interval; return the arena's action, shape (animals, 2), in [-1, 1]."""
-        speed_mm_s, turner = self._move(olfactory_drive, self._inner_steps)
+        speed_mm_s, turner = self.move(olfactory_drive)
         action = np.empty((self.animals, 2), dtype=np.float32)
-        np.multiply(speed_mm_s, 1.0 / MAX_SPEED_MM_S, out=action[:, 0], casting="same_kind")
-        np.multiply(turner, 1.0 / MAX_TURNER, out=action[:, 1], casting="same_kind")
+        action[:, 0] = speed_mm_s * (1.0 / MAX_SPEED_MM_S)
+        action[:, 1] = turner * (1.0 / MAX_TURNER)
         return np.minimum(np.maximum(action, -1.0, out=action), 1.0, out=action)
 
     def state(self) -> State:
@@ -206,7 +222,7 @@ class Locomotion:
         generators = [*self._rngs, *self._noise_rngs]
         return {
             **{name: array.copy() for name, array in self._arrays().items()},
-            "noise_used": np.array(self._noise_used),
+            "used": np.array(self._used),
             "generators": np.stack([generator_state(rng) for rng in generators]),
         }
 
@@ -218,7 +234,7 @@ class Locomotion:
                     f"locomotion state {name!r}: expected shape {array.shape}, got {state[name].shape}"
                 )
             array[...] = state[name]
-        self._noise_used = int(state["noise_used"])
+        self._used = int(state["used"])
         for rng, numbers in zip([*self._rngs, *self._noise_rngs], state["generators"], strict=True):
             set_generator_state(rng, numbers)
 
@@ -226,10 +242,12 @@ class Locomotion:
         return {
             "rate": self._rate,
             "adaptation": self._adaptation,
+            "speed": self._speed,
+            "share": self._share,
             "noise": self._noise,
             "phase": self._phase,
             "phase_step": self._phase_step,
-            "speed": self._speed,
+            "stride_speed": self._stride_speed,
             "strides_left": self._strides_left,
             "countdown": self._countdown,
         }
@@ -237,51 +255,51 @@ class Locomotion:
     def _move(
         self, olfactory_drive: NDArray[np.float64], n_steps: int
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        c = self.config
-        phase, mean_speed, running = self._crawl(n_steps)
-        turner = self._oscillate(olfactory_drive, n_steps)
-
-        # Within a stride the speed follows v / L = f · d · (1 + 0.51 cos(φ − 3.49)).
-        speed = np.cos(phase - c.speed_phase_rad)
-        speed *= c.speed_modulation
-        speed += 1.0
-        speed *= mean_speed
-        # A crawling animal turns less: output × min(1, 0.1 + 0.6 exp(−(φ − 3.4)² / 2)).
-        share = phase - c.relief_phase_rad
-        share *= share
-        share *= -0.5
-        np.exp(share, out=share)
-        share *= c.suppression_relief
-        share += c.suppression_floor
-        np.minimum(share, 1.0, out=share)
-        turner *= np.where(running, share, 1.0)
+        """Move for inner steps that were drawn ahead; return mean speed and turner output."""
+        rows = slice(self._used, self._used + n_steps)
+        turner = self._oscillate(olfactory_drive, self._noise[rows])
+        turner *= self._share[rows]
+        speed = self._speed[rows]
+        self._used += n_steps
         if n_steps == 1:
             return speed[0], turner[0]
         return np.add.reduce(speed) / n_steps, np.add.reduce(turner) / n_steps
 
+    def _draw_ahead(self) -> None:
+        """Draw the next block of crawling and noise."""
+        c = self.config
+        phase, stride_speed, running = self._crawl(_AHEAD)
+        # Within a stride the speed follows v / L = f · d · (1 + 0.51 cos(φ − 3.49)).
+        self._speed[:] = stride_speed * (1.0 + c.speed_modulation * np.cos(phase - c.speed_phase_rad))
+        # A crawling animal turns less: output × min(1, 0.1 + 0.6 exp(−(φ − 3.4)² / 2)).
+        relief = c.suppression_relief * np.exp(-0.5 * (phase - c.relief_phase_rad) ** 2)
+        self._share[:] = np.where(running, np.minimum(c.suppression_floor + relief, 1.0), 1.0)
+        for animal, rng in enumerate(self._noise_rngs):
+            # Up on one side when down on the other.
+            self._noise[:, 0, animal] = c.turner_noise * rng.standard_normal(_AHEAD)
+        np.negative(self._noise[:, 0], out=self._noise[:, 1])
+        self._used = 0
+
     def _crawl(self, n_steps: int) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
         """Return phase, mean speed of the stride (mm/s) and who runs, each of shape (n_steps, animals)."""
         phase = np.empty((n_steps, self.animals))
-        mean_speed = np.empty((n_steps, self.animals))
+        stride_speed = np.empty((n_steps, self.animals))
         running = np.empty((n_steps, self.animals), dtype=bool)
         done = 0
         while done < n_steps:
             # Up to the next end of a stride or a pause nothing happens but the passing of phase.
-            next_end = int(np.minimum.reduce(self._countdown))
-            span = min(n_steps - done, next_end)
+            span = min(n_steps - done, int(self._countdown.min()))
             rows = slice(done, done + span)
-            passed = np.multiply(self._ramp[:span], self._phase_step, out=phase[rows])
-            passed += self._phase
-            mean_speed[rows] = self._speed
+            phase[rows] = self._phase + np.arange(1.0, span + 1)[:, None] * self._phase_step
+            stride_speed[rows] = self._stride_speed
             running[rows] = self._strides_left
             done += span
             self._phase[:] = phase[done - 1]
             self._countdown -= span
-            if span == next_end:
-                for animal in (self._countdown == 0).nonzero()[0]:
-                    self._end_bout(animal)
-                    phase[done - 1, animal] = self._phase[animal]
-        return phase, mean_speed, running
+            for animal in (self._countdown == 0).nonzero()[0]:
+                self._end_bout(animal)
+                phase[done - 1, animal] = self._phase[animal]
+        return phase, stride_speed, running
 
     def _end_bout(self, animal: int) -> None:
         """End the stride or the pause of an animal and begin what follows."""
@@ -293,34 +311,37 @@ class Locomotion:
                 shortest, longest = (math.exp(-c.pause_rate_hz * bound) for bound in PAUSE_RANGE_S)
                 pause_s = -math.log(shortest - rng.random() * (shortest - longest)) / c.pause_rate_hz
                 self._countdown[animal] = max(1, round(pause_s / _DT_S))
-                self._phase_step[animal] = self._speed[animal] = 0.0
+                self._phase_step[animal] = self._stride_speed[animal] = 0.0
                 return
         else:
             self._strides_left[animal] = self._run_cdf.searchsorted(rng.random(), side="right") + 1
         stride = max(0.0, rng.normal(c.stride_mean, c.stride_sd))
-        self._speed[animal] = c.stride_hz * stride * BODY_LENGTH_MM
+        self._stride_speed[animal] = c.stride_hz * stride * BODY_LENGTH_MM
         self._phase_step[animal] = self._running_step
         self._countdown[animal] = max(1, math.ceil((_TURN - self._phase[animal]) / self._running_step))
 
-    def _oscillate(self, olfactory_drive: NDArray[np.float64], n_steps: int) -> NDArray[np.float64]:
-        """Advance the turners; return right minus left, shape (n_steps, animals), each an Euler step."""
+    def _oscillate(
+        self, olfactory_drive: NDArray[np.float64], noise: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Advance the turners by an Euler step for each row of noise, shape (n_steps, side, animals).
+
+        Returns right minus left, shape (n_steps, animals).
+        """
         c, rate, adaptation = self.config, self._rate, self._adaptation
         up, down = c.high_drive - c.base_drive, c.base_drive - c.low_drive
         drive = olfactory_drive * np.where(olfactory_drive < 0.0, down, up)
         drive += c.base_drive
         squared = drive * drive
-        gain = 0.0081 * squared
-        gain += 6.0
-        adapt = squared * (0.0016 * _DT_S / 3.0)
-        adapt += _DT_S / 3.0
-        # Noise raises the drive of one side when it lowers that of the other: (n_steps, side, animals).
-        side_drive = self._draw_noise(n_steps)[:, None] * _SIDES
-        side_drive += drive
+        gain = squared * _ADAPTATION_PER_DRIVE2
+        gain += _ADAPTATION_GAIN
+        adapt = squared * (_DT_S / _TAU_ADAPTATION_S * _ADAPTATION_SPEED_PER_DRIVE2)
+        adapt += _DT_S / _TAU_ADAPTATION_S
+        side_drive = noise + drive
 
         excited, other_inhibited = rate[0], rate[1, ::-1]
-        history = np.empty((n_steps, *excited.shape))
+        history = np.empty((len(noise), *excited.shape))
         target, half, part = np.empty_like(rate), np.empty_like(excited), np.empty_like(excited)
-        for k in range(n_steps):
+        for k in range(len(noise)):
             # Input x: drive, excitation by the own side, inhibition by the other one.
             np.multiply(_FROM_EXCITED, excited, out=target)
             np.multiply(other_inhibited, -_W_FROM_INHIBITED, out=part)
@@ -341,22 +362,6 @@ class Locomotion:
             rate += target
             history[k] = excited
         return np.subtract(history[:, 1], history[:, 0])
-
-    def _draw_noise(self, n_steps: int) -> NDArray[np.float64]:
-        """Return noise on the turners' drive, shape (n_steps, animals)."""
-        drawn = np.empty((n_steps, self.animals))
-        done = 0
-        while done < n_steps:
-            if self._noise_used == _NOISE_BLOCK:
-                for row, rng in zip(self._noise, self._noise_rngs, strict=True):
-                    rng.standard_normal(out=row)
-                self._noise *= self.config.turner_noise
-                self._noise_used = 0
-            span = min(n_steps - done, _NOISE_BLOCK - self._noise_used)
-            drawn[done : done + span] = self._noise[:, self._noise_used : self._noise_used + span].T
-            self._noise_used += span
-            done += span
-        return drawn
 
 
 def _run_length_cdf(config: LocomotionConfig) -> NDArray[np.float64]:

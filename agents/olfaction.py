@@ -30,41 +30,47 @@ REFERENCE_INTERVAL_S = 0.1
 DETECTION_FLOOR_UM = 0.02
 """Concentration below which there is no smell and hence no change of it. Chosen: a hundredth of the peak of
 an odor cup (2 µM). With that peak as the 1:20 dilution of the learning experiments it stands for 1:2000,
-where the learned preference of larvae is gone (larvaworld's figures of odor preference), and it adds less
-to a receptor's rate than the rate fluctuates within 100 ms."""
+where the learned preference of larvae is gone (larvaworld's figures of odor preference); it adds no more
+to the rate of a receptor than the rate fluctuates within 100 ms."""
 
 
 class OlfactoryDrive:
     """The olfactory drive of a group of animals.
 
-    The change counts only where the summed concentration was above the detection floor both times: none is
-    defined from nothing to something, e.g. when a phase of the experiment switches an odor on.
+    A change counts only where the concentration was above the detection floor both times: none is defined
+    from nothing to something, e.g. when a phase of the experiment switches an odor on.
 
     Parameters
     ----------
     animals : int
+    smells : int
+        Concentrations that are followed each for itself, each with its own gain.
     control_interval_ms : float
     floor_um : float
         Detection floor, above 0.
 
     Examples
     --------
-    >>> drive = OlfactoryDrive(animals=1, control_interval_ms=100.0)
-    >>> drive.update(np.array([1.0]), gain=INNATE_GAIN)  # the first smell is no change
+    >>> olfaction = OlfactoryDrive(animals=1, smells=1, control_interval_ms=100.0)
+    >>> olfaction.update(np.array([[1.0]]), INNATE_GAIN)  # the first smell is no change
     array([0.])
-    >>> bool(drive.update(np.array([1.01]), gain=INNATE_GAIN) > 0)
+    >>> bool(olfaction.update(np.array([[1.01]]), INNATE_GAIN) > 0)
     True
     """
 
     def __init__(
-        self, animals: int, control_interval_ms: float, floor_um: float = DETECTION_FLOOR_UM
+        self,
+        animals: int,
+        smells: int,
+        control_interval_ms: float,
+        floor_um: float = DETECTION_FLOOR_UM,
     ) -> None:
         if not (math.isfinite(floor_um) and floor_um > 0):
             raise AgentError(f"detection floor: expected a concentration above 0 µM, got {floor_um}")
         self._keep = math.exp(-DECAY_PER_S * control_interval_ms / 1000)
-        self._log_floor = math.log(floor_um)
         self._floor_um = floor_um
-        self._log_before = np.full(animals, self._log_floor)
+        self._log_floor = float(np.log(floor_um))
+        self._log_before = np.full((animals, smells), self._log_floor)
         self._drive = np.zeros(animals)
 
     def update(
@@ -74,9 +80,8 @@ class OlfactoryDrive:
 
         Parameters
         ----------
-        concentration_um : ndarray, shape (animals,)
-            Summed over odors.
-        gain : ndarray, shape (animals,), or float
+        concentration_um : ndarray, shape (animals, smells)
+        gain : ndarray, shape (animals, smells) or what broadcasts to it
             Positive for a smell to approach.
 
         Returns
@@ -84,16 +89,15 @@ class OlfactoryDrive:
         ndarray of float64, shape (animals,)
             In [-1, 1]; the object's own array, which the next call changes.
         """
-        log_now = np.log(np.maximum(concentration_um, self._floor_um))
-        # At the floor means nothing is smelled, and the change from or to nothing is undefined.
+        log_now = np.log(np.maximum(concentration_um, self._floor_um), dtype=np.float64)
+        # At the floor nothing is smelled, and the change from or to nothing is undefined.
         smelled = np.minimum(log_now, self._log_before) > self._log_floor
-        change = np.subtract(log_now, self._log_before)
+        change = log_now - self._log_before
         change *= smelled
         change *= gain
-        change *= REFERENCE_INTERVAL_S
         self._log_before = log_now
         self._drive *= self._keep
-        self._drive += change
+        self._drive += np.add.reduce(change, axis=1) * REFERENCE_INTERVAL_S
         return np.minimum(np.maximum(self._drive, -1.0, out=self._drive), 1.0, out=self._drive)
 
     def state(self) -> State:

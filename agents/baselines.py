@@ -1,0 +1,269 @@
+"""Larvae without neurons: what the mushroom body has to be compared with.
+
+In: observations of the odor arena. Out: the arena's action. All three move by the same `Locomotion`; they
+differ in what smells mean to them: nothing, something from birth, or what they learned from rewards.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ethospike.agents.agent import Agent, AgentError, Decision
+from ethospike.agents.locomotion import Locomotion, LocomotionConfig
+from ethospike.agents.olfaction import INNATE_GAIN, OlfactoryDrive
+from ethospike.brains.simulator import State
+from ethospike.envs.odor import PEAK_UM
+
+N_OTHER_FEATURES = 3
+"""Features of an observation after the odors: reward, punishment, wall contact."""
+LEARNING_RATE_HZ = 2.0
+"""Rate at which the value of a smell at its peak approaches the reward (1/s). Chosen: a larva crosses a
+patch of 15 mm radius in some 20 s, which is time enough to learn but not to learn in one step."""
+
+_DRIVE = {
+    "dims": (),
+    "shape": (),
+    "units": "1",
+    "long_name": "olfactory drive of the turner: 1 suppresses, -1 enhances turning",
+    "dtype": "float32",
+}
+
+
+class NeuronlessLarva(Agent):
+    """Locomotion under an olfactory drive that subclasses compute in `_drive`.
+
+    Parameters
+    ----------
+    odors : int
+        Number of odors in an observation.
+    animals : int
+    control_interval_ms : float
+        A whole number of the body's inner steps of 10 ms.
+    seed : int
+        Of strides, pauses and turning, keyed by animal.
+    locomotion : LocomotionConfig, optional
+    """
+
+    variables: Mapping[str, Mapping[str, Any]] = {"olfactory_drive": _DRIVE}
+
+    def __init__(
+        self,
+        odors: int,
+        *,
+        animals: int = 1,
+        control_interval_ms: float = 100.0,
+        seed: int,
+        locomotion: LocomotionConfig | None = None,
+    ) -> None:
+        super().__init__(animals, control_interval_ms)
+        self.odors = odors
+        self._locomotion = Locomotion(
+            locomotion or LocomotionConfig(),
+            animals=animals,
+            control_interval_ms=control_interval_ms,
+            seed=seed,
+        )
+
+    @classmethod
+    def for_env(cls, env: Any, *, seed: int, locomotion: LocomotionConfig | None = None) -> Self:
+        """Make the larvae that fit an odor arena, single or vector."""
+        arena = env.unwrapped
+        return cls(
+            len(arena.config.odors),
+            animals=arena.animals,
+            control_interval_ms=arena.control_interval_ms,
+            seed=seed,
+            locomotion=locomotion,
+        )
+
+    def _act(self, observation: NDArray[np.floating]) -> Decision:
+        expected = self.odors + N_OTHER_FEATURES
+        if observation.shape[1] != expected:
+            raise AgentError(
+                f"observation: expected {expected} features ({self.odors} odors, reward, punishment, wall "
+                f"contact), got {observation.shape[1]}"
+            )
+        drive = self._drive(observation[:, : self.odors])
+        readout = {"olfactory_drive": drive.astype(np.float32)}
+        return Decision(self._locomotion.action(drive), readout=readout)
+
+    @abstractmethod
+    def _drive(self, concentration_um: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return the olfactory drive, shape (animals,), from concentrations, shape (animals, odors)."""
+
+    def state(self) -> State:
+        """Return copies of all that the next decision depends on."""
+        return {f"locomotion/{name}": array for name, array in self._locomotion.state().items()}
+
+    def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
+        """Continue bit-identically from a `state()` of an agent made alike."""
+        self._locomotion.set_state(_under("locomotion/", state))
+
+
+class RandomLarva(NeuronlessLarva):
+    """Larvae that crawl and turn without smelling anything.
+
+    Examples
+    --------
+    >>> larva = RandomLarva(odors=2, seed=1)
+    >>> larva.act(np.zeros(5)).action.shape
+    (2,)
+    """
+
+    def _drive(self, concentration_um: NDArray[np.floating]) -> NDArray[np.float64]:
+        return np.zeros(self.animals)
+
+
+class ChemotaxisLarva(NeuronlessLarva):
+    """Larvae that are born with a gain for each odor: larvaworld's navigator.
+
+    Parameters
+    ----------
+    odors, animals, control_interval_ms, seed, locomotion
+        As in `NeuronlessLarva`.
+    gain : float or sequence of float
+        Of all odors, or of each; positive for odors to approach.
+
+    Examples
+    --------
+    >>> larva = ChemotaxisLarva(odors=1, seed=1, gain=-150.0)  # flees the odor
+    >>> larva.act(np.array([1.0, 0.0, 0.0, 0.0])).readout["olfactory_drive"]
+    array([0.], dtype=float32)
+    """
+
+    def __init__(
+        self,
+        odors: int,
+        *,
+        animals: int = 1,
+        control_interval_ms: float = 100.0,
+        seed: int,
+        locomotion: LocomotionConfig | None = None,
+        gain: float | Sequence[float] = INNATE_GAIN,
+    ) -> None:
+        super().__init__(
+            odors, animals=animals, control_interval_ms=control_interval_ms, seed=seed, locomotion=locomotion
+        )
+        given = np.asarray(gain, dtype=np.float64)
+        if given.shape not in ((), (odors,)) or not np.isfinite(given).all():
+            raise AgentError(f"gain: expected a finite number, or one for each of {odors} odors, got {gain}")
+        self._gain = np.broadcast_to(given, (animals, odors)).copy()
+        self._olfaction = OlfactoryDrive(animals, odors, control_interval_ms)
+
+    def _drive(self, concentration_um: NDArray[np.floating]) -> NDArray[np.float64]:
+        return self._olfaction.update(concentration_um, self._gain)
+
+    def state(self) -> State:
+        """Return copies of all that the next decision depends on."""
+        return super().state() | {f"olfaction/{name}": a for name, a in self._olfaction.state().items()}
+
+    def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
+        """Continue bit-identically from a `state()` of an agent made alike."""
+        super().set_state(state)
+        self._olfaction.set_state(_under("olfaction/", state))
+
+
+class RewardLearner(ChemotaxisLarva):
+    """Larvae that learn from the environment's reward what each odor is worth.
+
+    The reward is predicted as the sum of value × concentration (1 at the peak of an odor cup), and the
+    values follow the error of the prediction: the delta rule of Rescorla and Wagner (1972),
+
+        value += learning rate · dt · (reward − prediction) · concentration.
+
+    An odor's gain is its value, limited to [-1, 1], times the innate gain. Values are 0 at birth, so that a
+    larva that has met no reward yet is a `RandomLarva`.
+
+    Parameters
+    ----------
+    odors, animals, control_interval_ms, seed, locomotion
+        As in `NeuronlessLarva`.
+    learning_rate_hz : float
+        Rate of learning at concentration 1 (1/s), at least 0.
+
+    Attributes
+    ----------
+    value : ndarray, shape (animals, odors)
+
+    Examples
+    --------
+    >>> larva = RewardLearner(odors=1, seed=1)
+    >>> decision = larva.act(np.array([2.0, 1.0, 0.0, 0.0]))
+    >>> larva.learn(1.0, False)
+    >>> larva.value
+    array([[0.2]])
+    """
+
+    variables: Mapping[str, Mapping[str, Any]] = {"olfactory_drive": _DRIVE}
+
+    def __init__(
+        self,
+        odors: int,
+        *,
+        animals: int = 1,
+        control_interval_ms: float = 100.0,
+        seed: int,
+        locomotion: LocomotionConfig | None = None,
+        learning_rate_hz: float = LEARNING_RATE_HZ,
+    ) -> None:
+        super().__init__(
+            odors,
+            animals=animals,
+            control_interval_ms=control_interval_ms,
+            seed=seed,
+            locomotion=locomotion,
+            gain=0.0,
+        )
+        if not (math.isfinite(learning_rate_hz) and learning_rate_hz >= 0):
+            raise AgentError(f"learning_rate_hz: expected at least 0, got {learning_rate_hz}")
+        # Beyond 1, a single long control step would overshoot the reward.
+        self._rate_per_step = min(1.0, learning_rate_hz * control_interval_ms / 1000)
+        self.value = np.zeros((animals, odors))
+        self._concentration = np.zeros((animals, odors))
+
+    def _drive(self, concentration_um: NDArray[np.floating]) -> NDArray[np.float64]:
+        self._concentration = np.asarray(concentration_um, dtype=np.float64) / PEAK_UM
+        return super()._drive(concentration_um)
+
+    def learn(self, reward: NDArray[np.floating] | float, terminated: NDArray[np.bool_] | bool) -> None:
+        """Take notice of the reward that followed the last action.
+
+        Parameters
+        ----------
+        reward : float or ndarray, shape (animals,)
+        terminated : bool or ndarray
+            Not used: what is learned holds beyond an episode.
+
+        Raises
+        ------
+        AgentError
+            When the reward has another shape or is not finite.
+        """
+        given = np.atleast_1d(np.asarray(reward, dtype=np.float64))
+        if given.shape != (self.animals,) or not np.isfinite(given).all():
+            raise AgentError(f"reward: expected {self.animals} finite numbers, got {reward!r}")
+        error = given - (self.value * self._concentration).sum(axis=1)
+        self.value += self._rate_per_step * error[:, None] * self._concentration
+        np.clip(INNATE_GAIN * self.value, -INNATE_GAIN, INNATE_GAIN, out=self._gain)
+
+    def state(self) -> State:
+        """Return copies of all that the next decision depends on."""
+        own = {"value": self.value.copy(), "concentration": self._concentration.copy()}
+        return super().state() | own | {"gain": self._gain.copy()}
+
+    def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
+        """Continue bit-identically from a `state()` of an agent made alike."""
+        super().set_state(state)
+        self.value[:] = state["value"]
+        self._concentration = np.array(state["concentration"], dtype=np.float64)
+        self._gain[:] = state["gain"]
+
+
+def _under(prefix: str, state: Mapping[str, NDArray[np.generic]]) -> State:
+    return {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}
