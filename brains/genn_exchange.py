@@ -147,7 +147,9 @@ class PendingPlasticity:
             )
         )
         n_old = int(np.searchsorted(recent.step, step - self.LAG_STEPS, side="right"))
-        of_source = (recent.neuron[:n_old] >= self._source.start) & (recent.neuron[:n_old] < self._source.stop)
+        of_source = (recent.neuron[:n_old] >= self._source.start) & (
+            recent.neuron[:n_old] < self._source.stop
+        )
         neuron = recent.neuron[:n_old][of_source] - self._source.start
         # Spikes are sorted by step, so the last one of a neuron stays.
         self._last_spike_step[recent.animal[:n_old][of_source], neuron] = recent.step[:n_old][of_source]

@@ -53,7 +53,9 @@ def _import_genn() -> Any:
         version = importlib.metadata.version("pygenn")
         package = importlib.import_module("pygenn")
     except (ImportError, importlib.metadata.PackageNotFoundError) as error:
-        raise SimulatorNotInstalled(f"the simulator genn needs PyGeNN 5, which is absent. {INSTALL}") from error
+        raise SimulatorNotInstalled(
+            f"the simulator genn needs PyGeNN 5, which is absent. {INSTALL}"
+        ) from error
     if version.split(".")[0] != "5":
         raise SimulatorNotInstalled(f"the simulator genn needs PyGeNN 5, found {version}. {INSTALL}")
     return package
@@ -183,7 +185,9 @@ def _compiled(code: Path, root: Path) -> Path:
 def _make(code: Path) -> None:
     jobs = str(os.cpu_count() or 1)
     with _environment(MAKEFLAGS=None):
-        done = subprocess.run(["make", "-j", jobs, "-C", str(code)], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["make", "-j", jobs, "-C", str(code)], capture_output=True, text=True, check=False
+        )
     output = done.stdout + done.stderr
     (code / "build.log").write_text(output)
     if done.returncode or not (code / _LIBRARY).exists():

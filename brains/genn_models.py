@@ -25,15 +25,15 @@ Constants = dict[str, NDArray[np.float64]]
 TINY = "1e-30"
 """Below this, state is set to 0 (mV, pA, nS): numbers near the smallest float slow a CPU a hundredfold."""
 
-_PSC_EXP = f"""
-if (refractory > 0) {{
+_PSC_EXP = """
+if (refractory > 0) {
     refractory -= 1;
-}}
-else {{
+}
+else {
     V = V * keep_V + i_ex * ex_to_V + i_in * in_to_V + (I_e + Isyn) * current_to_V;
     V = (fabs(V) < {TINY}) ? 0.0 : V;
-}}
-i_ex = i_ex * keep_ex + in_ex;
+}
+i_ex = i_ex * keep_ex + {ARRIVING};
 i_in = i_in * keep_in + in_in;
 i_ex = (fabs(i_ex) < {TINY}) ? 0.0 : i_ex;
 i_in = (fabs(i_in) < {TINY}) ? 0.0 : i_in;
@@ -57,7 +57,7 @@ else {
     V += (b - a * V + (a * rise_b - b * rise_a) / 12.0) * (-expm1(-a) / a);
     V = (fabs(V) < {TINY}) ? 0.0 : V;
 }
-g_ex = next_ex + in_ex;
+g_ex = next_ex + {ARRIVING};
 g_in = next_in - in_in;
 g_ex = (g_ex < {TINY}) ? 0.0 : g_ex;
 g_in = (g_in < {TINY}) ? 0.0 : g_in;
@@ -83,18 +83,31 @@ class _Neuron:
     reset: str = ""
 
 
-def _cond_exp(parts: Mapping[str, str]) -> str:
-    code = _COND_EXP
-    for key in _SFA:
-        code = code.replace(key, parts.get(key, ""))
-    return code.replace("{TINY}", TINY)
+def _fill(code: str, parts: Mapping[str, str]) -> str:
+    for key, value in parts.items():
+        code = code.replace(key, value)
+    return code
 
 
 _NEURONS = {
     "iaf_psc_exp": _Neuron(("i_ex", "i_in"), _PSC_EXP),
-    "iaf_cond_exp": _Neuron(("g_ex", "g_in"), _cond_exp({})),
-    "iaf_cond_exp_sfa_rr": _Neuron(("g_ex", "g_in", "g_sfa"), _cond_exp(_SFA), "g_sfa += q_sfa;"),
+    "iaf_cond_exp": _Neuron(("g_ex", "g_in"), _fill(_COND_EXP, dict.fromkeys(_SFA, ""))),
+    "iaf_cond_exp_sfa_rr": _Neuron(("g_ex", "g_in", "g_sfa"), _fill(_COND_EXP, _SFA), "g_sfa += q_sfa;"),
 }
+
+
+NEVER_MS = -1e12
+"""The time of a spike that has not happened."""
+
+
+@dataclass(frozen=True)
+class PlasticRoles:
+    """What plastic projections need to know of a population."""
+
+    is_source: bool
+    """Remember the time of the last spike, as of this step and of the one before."""
+    n_onto: int
+    """Plastic projections onto the population: each has its modulators counted in every step."""
 
 
 def constants(model: str, params: Mapping[str, NDArray[np.float64]], dt_ms: float) -> Constants:
@@ -147,8 +160,8 @@ def constants(model: str, params: Mapping[str, NDArray[np.float64]], dt_ms: floa
     return out
 
 
-def neuron_model(model: str, varying: tuple[str, ...], n_modulators: int) -> tuple[Any, tuple[str, ...]]:
-    """Return GeNN's neuron model and the names of its state variables.
+def neuron_model(model: str, varying: tuple[str, ...], roles: PlasticRoles) -> tuple[Any, dict[str, float]]:
+    """Return GeNN's neuron model, and the state variables other than V with their values at the start.
 
     Parameters
     ----------
@@ -156,27 +169,43 @@ def neuron_model(model: str, varying: tuple[str, ...], n_modulators: int) -> tup
         A key of `NEURON_MODELS`.
     varying : tuple of str
         The constants that differ between neurons; the others become dynamic parameters.
-    n_modulators : int
-        Inputs that count spikes of modulators in a step, for the plastic projections onto this population.
+    roles : PlasticRoles
+        What plastic projections need to know of these neurons.
     """
     neuron = _NEURONS[model]
     names = tuple(_constant_names(model))
-    dopamine = tuple(f"dopamine_{m}" for m in range(n_modulators))
-    state = ("V", *neuron.state, *dopamine)
+    state = dict.fromkeys(("V", *neuron.state), 0.0)
+    inputs, arriving, step, reset = ["in_ex", "in_in"], ["in_ex"], "", neuron.reset
+    params = []
+    if roles.is_source:
+        step += "last_before = last_now;\n"
+        reset += "last_now = t;"
+    if roles.n_onto:
+        step += "spiked_before = spiked_now; spiked_now = 0.0;\n"
+        reset += "spiked_now = 1.0;"
+        state |= {"spiked_now": 0.0, "spiked_before": 0.0}
+    for m in range(roles.n_onto):
+        # A spike of the modulator in the step of the source's spike: the weight that was sent was too high.
+        arriving.append(f"fmax(in_plastic_{m} - in_dopamine_{m} * in_count_{m} * depression_{m}, 0.0)")
+        step += f"dopamine_{m} = in_dopamine_{m};\n"
+        state[f"dopamine_{m}"] = 0.0
+        inputs += [f"in_plastic_{m}", f"in_dopamine_{m}", f"in_count_{m}"]
+        params.append(f"depression_{m}")
+    times = dict.fromkeys(("last_now", "last_before"), NEVER_MS) if roles.is_source else {}
     read_only = pygenn.VarAccess.READ_ONLY
-    return pygenn.create_neuron_model(
+    made = pygenn.create_neuron_model(
         model,
-        params=[(name, _type_of(name)) for name in names if name not in varying],
+        params=[(name, _type_of(name)) for name in names if name not in varying] + params,
         vars=[(name, "scalar") for name in state]
+        + [(name, "timepoint") for name in times]
         + [("refractory", "int")]
         + [(name, _type_of(name), read_only) for name in names if name in varying],
-        additional_input_vars=[
-            (name, "scalar", 0.0) for name in ("in_ex", "in_in", *(f"in_{name}" for name in dopamine))
-        ],
-        sim_code=neuron.step + "".join(f"{name} = in_{name};\n" for name in dopamine),
+        additional_input_vars=[(name, "scalar", 0.0) for name in inputs],
+        sim_code=step + _fill(neuron.step, {"{ARRIVING}": " + ".join(arriving), "{TINY}": TINY}),
         threshold_condition_code="V >= theta",
-        reset_code=f"V = V_reset; refractory = refractory_steps; {neuron.reset}",
-    ), (*state, "refractory")
+        reset_code=f"V = V_reset; refractory = refractory_steps; {reset}",
+    )
+    return made, {**state, **times, "refractory": 0.0}
 
 
 def _constant_names(model: str) -> list[str]:
@@ -264,38 +293,52 @@ CLUSTERED = pygenn.create_weight_update_model(
 """Two weights that follow from the clusters of source and target: no memory for weights."""
 
 COUNT = pygenn.create_weight_update_model("count", pre_spike_syn_code="addToPost(1.0);")
-"""Tells each target how many of its modulators spiked."""
+"""Tells each target how many spikes arrive."""
 
 # The events of a step are processed two steps later, because the modulator's spike needs one step to reach
-# the target's `dopamine` and the synapse looks at it in the next. Events keep their order and their times:
+# the target's `dopamine`, and the synapse looks at it in the next. Events keep their order and their times:
 # source (eligibility), modulator, target. `since_ms` forgets events that came before `set_weights`.
-DOPAMINE_GATED = pygenn.create_weight_update_model(
-    "dopamine_gated",
-    params=[
-        ("tau_ms", "double"),
-        ("learning_rate", "double"),
-        ("homeostasis", "double"),
-        ("since_ms", "timepoint"),
-        ("dendritic_steps", "unsigned int"),
-    ],
-    vars=[("w", "double"), ("w_init", "double", pygenn.VarAccess.READ_ONLY)],
-    post_neuron_var_refs=[("dopamine", "scalar", pygenn.VarAccessMode.READ_ONLY)],
-    pre_spike_syn_code="addToPostDelay((scalar)w, dendritic_steps);",
-    synapse_dynamics_code="""
-    const timepoint event_ms = t - 2.0 * dt;
-    if (event_ms > since_ms) {
-        if (dopamine > 0.0) {
-            const timepoint last_ms = (st_pre < event_ms + 0.5 * dt) ? st_pre : prev_st_pre;
-            w = fmax(w - dopamine * learning_rate * exp((last_ms - event_ms) / tau_ms), 0.0);
-        }
-        if (fabs(st_post - event_ms) < 0.5 * dt || fabs(prev_st_post - event_ms) < 0.5 * dt) {
-            w += (w_init - w) * homeostasis;
-        }
+_APPLY_EVENTS = """
+const timepoint event_ms = t - 2.0 * dt;
+if (event_ms > since_ms) {
+    if (dopamine > 0.0) {
+        w = fmax(w - dopamine * learning_rate * exp((last_ms - event_ms) / tau_ms), 0.0);
     }
-    """,
-)
+    if (spiked_before > 0.0) {
+        w += (w_init - w) * homeostasis;
+    }
+}
+"""
+
+# A spike is transmitted with the weight after the events of its own step. With a delay of one step they are
+# not in `w` yet: the target's own spike is added here, the modulator's in the target (see `neuron_model`).
+_TRANSMIT_AT_ONCE = "addToPost((scalar)(spiked_now > 0.0 ? w + (w_init - w) * homeostasis : w));"
+_TRANSMIT_LATER = "addToPostDelay((scalar)w, dendritic_steps);"
+
+
+def _dopamine_gated(name: str, transmit: str, params: tuple[tuple[str, str], ...] = ()) -> Any:
+    return pygenn.create_weight_update_model(
+        name,
+        params=[*((p, "double") for p in DOPAMINE_GATED_DYNAMIC), *params],
+        vars=[("w", "double"), ("w_init", "double", pygenn.VarAccess.READ_ONLY)],
+        pre_neuron_var_refs=[("last_ms", "timepoint", pygenn.VarAccessMode.READ_ONLY)],
+        post_neuron_var_refs=[
+            (name, "scalar", pygenn.VarAccessMode.READ_ONLY)
+            for name in ("dopamine", "spiked_now", "spiked_before")
+        ],
+        pre_spike_syn_code=transmit,
+        synapse_dynamics_code=_APPLY_EVENTS,
+    )
+
 
 DOPAMINE_GATED_DYNAMIC = ("tau_ms", "learning_rate", "homeostasis", "since_ms")
+DOPAMINE_GATED = _dopamine_gated("dopamine_gated", _TRANSMIT_AT_ONCE)
+"""For a delay of one step; `last_ms` is the source's `last_before`."""
+DOPAMINE_GATED_LATER = _dopamine_gated(
+    "dopamine_gated_later", _TRANSMIT_LATER, (("dendritic_steps", "unsigned int"),)
+)
+"""For longer delays, with an axonal delay of one step in GeNN's count, which also delays what the synapse
+sees of its source; so `last_ms` is the source's `last_now`."""
 
 
 # ---------------------------------------------------------------------------------------------------

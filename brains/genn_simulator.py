@@ -39,6 +39,7 @@ from ethospike.brains.network import (
     SpikeInput,
     random_stream,
 )
+from ethospike.brains.plasticity import DopamineGated
 from ethospike.brains.simulator import Capabilities, Simulator, SpikeBlock, Stimulus
 
 __all__ = ["GennSimulator", "backends"]
@@ -120,30 +121,40 @@ class GennSimulator(Simulator):
     # -- populations --------------------------------------------------------------------------------
 
     def _add_population(self, pop: Population) -> Any:
-        params = {
+        n_neurons = pop.size * self.animals
+        constants = genn_models.constants(pop.model, self._parameters(pop), self.dt_ms)
+        initial_v = constants.pop("V")
+        varying = tuple(name for name, values in constants.items() if np.ptp(values) > 0)
+        plastic = [p.plasticity for p in self._plastic_onto(pop.name)]
+        is_source = any(p.source == pop.name for p in self.network.plastic_projections)
+        model, state = genn_models.neuron_model(
+            pop.model, varying, genn_models.PlasticRoles(is_source, len(plastic))
+        )
+        params = {name: values[0] for name, values in constants.items() if name not in varying}
+        params |= {f"depression_{m}": rule.learning_rate for m, rule in enumerate(plastic) if rule}
+        group = self._model.add_neuron_population(
+            f"n{len(self._model.neuron_populations)}",
+            n_neurons,
+            model,
+            params,
+            # Arrays, which are copied at the start; numbers would be compiled.
+            {name: np.full(n_neurons, value) for name, value in state.items()}
+            | {name: constants[name] for name in varying}
+            | {"V": initial_v},
+        )
+        for name in params:
+            group.set_param_dynamic(name)
+        group.spike_recording_enabled = True
+        return group
+
+    def _parameters(self, pop: Population) -> dict[str, NDArray[np.float64]]:
+        """Return all parameters of a population, each for the neurons of all animals."""
+        return {
             key: np.concatenate(
                 [self.network.parameter(pop.name, key, self.seed, animal) for animal in range(self.animals)]
             )
             for key in (*NEURON_MODELS[pop.model], "V_m")
         }
-        constants = genn_models.constants(pop.model, params, self.dt_ms)
-        initial = {"V": constants.pop("V")}
-        varying = tuple(name for name, values in constants.items() if np.ptp(values) > 0)
-        model, state = genn_models.neuron_model(pop.model, varying, len(self._plastic_onto(pop.name)))
-        group = self._model.add_neuron_population(
-            f"n{len(self._model.neuron_populations)}",
-            pop.size * self.animals,
-            model,
-            {name: values[0] for name, values in constants.items() if name not in varying},
-            # Arrays rather than numbers: these are copied at the start, numbers would be compiled.
-            {name: initial.get(name, np.zeros(pop.size * self.animals)) for name in state}
-            | {name: constants[name] for name in varying},
-        )
-        for name in constants:
-            if name not in varying:
-                group.set_param_dynamic(name)
-        group.spike_recording_enabled = True
-        return group
 
     def _plastic_onto(self, target: str) -> list[Projection]:
         return [p for p in self.network.plastic_projections if p.target == target]
@@ -151,74 +162,92 @@ class GennSimulator(Simulator):
     # -- synapses that NumPy draws ------------------------------------------------------------------
 
     def _add_wired(self, projection: Projection) -> None:
-        wired = [self._synapses(projection.name, animal) for animal in range(self.animals)]
-        n_source = self.network.population(projection.source).size
-        n_target = self.network.population(projection.target).size
-        source = np.concatenate([s.source + animal * n_source for animal, s in enumerate(wired)])
-        target = np.concatenate([s.target + animal * n_target for animal, s in enumerate(wired)])
-        weight = np.concatenate([s.weight for s in wired])
-        steps = self.delay_steps(projection.name, projection.delay_ms)
+        source, target, weight = self._block_synapses(projection)
         self._groups[projection.name] = groups = []
+        if projection.plasticity is not None:
+            group = self._add_plastic(projection, projection.plasticity, source, target, weight)
+            groups.append(_Group(group, np.arange(len(weight))))
+            return
         for receptor, members in (
             ("in_ex", np.flatnonzero(weight >= 0)),
             ("in_in", np.flatnonzero(weight < 0)),
         ):
-            if not len(members):
-                continue
-            if projection.plasticity is None:
+            if len(members):
                 update = pygenn.init_weight_update(genn_models.STATIC, {}, {"w": weight[members]})
-            else:
-                update = self._plastic_update(projection, weight[members], steps)
-            group = self._add_synapses(projection.source, projection.target, update, receptor)
-            _connect(group, source[members], target[members])
-            if projection.plasticity is None:
-                group.axonal_delay_steps = steps - 1
-            else:
-                group.max_dendritic_delay_timesteps = steps
-                for name in genn_models.DOPAMINE_GATED_DYNAMIC:
-                    group.set_wu_param_dynamic(name)
-            groups.append(_Group(group, members))
-        if projection.plasticity is not None:
-            self._add_modulator(projection)
+                group = self._add_synapses(projection.source, projection.target, update, receptor)
+                _connect(group, source[members], target[members])
+                group.axonal_delay_steps = self.delay_steps(projection.name, projection.delay_ms) - 1
+                groups.append(_Group(group, members))
 
-    def _plastic_update(self, projection: Projection, weight: NDArray[np.float64], steps: int) -> Any:
-        rule = projection.plasticity
-        if rule is None:
-            raise BrainError(f"Projection {projection.name!r} has no plasticity")
-        index = self._plastic_onto(projection.target).index(projection)
-        dopamine = pygenn.create_var_ref(self._populations[projection.target], f"dopamine_{index}")
-        return pygenn.init_weight_update(
-            genn_models.DOPAMINE_GATED,
-            {
-                "tau_ms": rule.tau_eligibility_ms,
-                "learning_rate": rule.learning_rate,
-                "homeostasis": rule.homeostasis,
-                "since_ms": -1.0,
-                "dendritic_steps": steps - 1,
-            },
-            {"w": weight, "w_init": weight},
-            post_var_refs={"dopamine": dopamine},
+    def _block_synapses(self, projection: Projection) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """Return source, target and weight of the synapses of all animals."""
+        wired = [self._synapses(projection.name, animal) for animal in range(self.animals)]
+        n_source = self.network.population(projection.source).size
+        n_target = self.network.population(projection.target).size
+        return (
+            np.concatenate([s.source + animal * n_source for animal, s in enumerate(wired)]),
+            np.concatenate([s.target + animal * n_target for animal, s in enumerate(wired)]),
+            np.concatenate([s.weight for s in wired]),
         )
 
-    def _add_modulator(self, projection: Projection) -> None:
+    def _add_plastic(
+        self,
+        projection: Projection,
+        rule: DopamineGated,
+        source: NDArray[np.int64],
+        target: NDArray[np.int64],
+        weight: NDArray[np.float64],
+    ) -> Any:
+        m = self._plastic_onto(projection.target).index(projection)
+        steps = self.delay_steps(projection.name, projection.delay_ms)
+        at_once = steps == 1
+        params = {
+            "tau_ms": rule.tau_eligibility_ms,
+            "learning_rate": rule.learning_rate,
+            "homeostasis": rule.homeostasis,
+            "since_ms": genn_models.NEVER_MS,
+        }
+        cells, last = self._populations[projection.target], "last_before" if at_once else "last_now"
+        update = pygenn.init_weight_update(
+            genn_models.DOPAMINE_GATED if at_once else genn_models.DOPAMINE_GATED_LATER,
+            params if at_once else params | {"dendritic_steps": steps - 2},
+            {"w": weight, "w_init": weight},
+            pre_var_refs={"last_ms": pygenn.create_var_ref(self._populations[projection.source], last)},
+            post_var_refs={
+                "dopamine": pygenn.create_var_ref(cells, f"dopamine_{m}"),
+                "spiked_now": pygenn.create_var_ref(cells, "spiked_now"),
+                "spiked_before": pygenn.create_var_ref(cells, "spiked_before"),
+            },
+        )
+        receptor = f"in_plastic_{m}" if at_once else "in_ex"
+        group = self._add_synapses(projection.source, projection.target, update, receptor)
+        _connect(group, source, target)
+        for name in genn_models.DOPAMINE_GATED_DYNAMIC:
+            group.set_wu_param_dynamic(name)
+        if at_once:
+            count = pygenn.init_weight_update(genn_models.COUNT)
+            _connect(
+                self._add_synapses(projection.source, projection.target, count, f"in_count_{m}"),
+                source,
+                target,
+            )
+        else:
+            group.axonal_delay_steps = 1
+            group.max_dendritic_delay_timesteps = steps - 1
+        self._add_modulator(projection, rule, f"in_dopamine_{m}")
+        return group
+
+    def _add_modulator(self, projection: Projection, rule: DopamineGated, receptor: str) -> None:
         """Let every target neuron count the spikes of its animal's modulators."""
-        rule = projection.plasticity
-        if rule is None:
-            return
         n_source = self.network.population(rule.modulator).size
         n_target = self.network.population(projection.target).size
-        block = np.arange(n_source * n_target)
+        source, target = np.divmod(np.arange(n_source * n_target), n_target)
         animal = np.arange(self.animals)[:, None]
-        group = self._add_synapses(
-            rule.modulator,
-            projection.target,
-            pygenn.init_weight_update(genn_models.COUNT),
-            f"in_dopamine_{self._plastic_onto(projection.target).index(projection)}",
-        )
+        count = pygenn.init_weight_update(genn_models.COUNT)
         _connect(
-            group,
-            (block // n_target + animal * n_source).ravel(),
-            (block % n_target + animal * n_target).ravel(),
+            self._add_synapses(rule.modulator, projection.target, count, receptor),
+            (source + animal * n_source).ravel(),
+            (target + animal * n_target).ravel(),
         )
         self._pending[projection.name] = PendingPlasticity(
             rule,
