@@ -6,7 +6,7 @@ simulator. Every check makes sure that its own specimen was active, so that a si
 
     settings = SimulatorSettings(name="nest")
     for check in CHECKS:
-        check(functools.partial(open_simulator, settings=settings))
+        check(lambda network, **k: open_simulator(network, settings, **k))
 
 Checks open one simulator at a time and close it, as NEST has one kernel a process. A check of something that
 the simulator says it cannot do (`Capabilities`) requires that it then refuses.
@@ -15,696 +15,59 @@ the simulator says it cannot do (`Capabilities`) requires that it then refuses.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from ethospike.brains.conformance_cells import (
+    check_adaptation,
+    check_current_timing,
+    check_delays,
+    check_first_spike_latency,
+    check_live_input,
+    check_plasticity,
+    check_plasticity_acts,
+    check_recovery,
+    check_signs,
+    check_stimulus_adds_up,
+    check_stimulus_timing,
+    check_synaptic_time_constants,
+    check_voltages,
+    check_weights,
+    check_wiring,
+)
+from ethospike.brains.conformance_runs import (
+    check_animals_are_independent,
+    check_bad_input_is_refused,
+    check_close,
+    check_delay_off_the_grid_is_refused,
+    check_long_clock,
+    check_memory,
+    check_same_seed_same_spikes,
+    check_spike_block,
+    check_split_run,
+    check_state,
+)
 from ethospike.brains.expectations import (
     ConformanceError,
+    OpenNetwork,
     compare_spike_trains,
-    expect,
     expect_active,
-    expect_close,
-    expect_equal,
-    expect_raises,
-    expect_same,
-    is_same,
-    joined,
-    of_animal,
-    resident_bytes,
+    run_once,
 )
-from ethospike.brains.network import NEURON_MODELS, BrainError, Network
-from ethospike.brains.plasticity import DopaminePlasticity
-from ethospike.brains.simulator import Simulator, SimulatorUnavailable, SpikeBlock, Stimulus
-from ethospike.brains.specimens import (
-    ADAPTING,
-    CHAIN_DELAYS_MS,
-    CLOCK_DELAY_MS,
-    CURRENT_BASED,
-    FIRE_PA,
-    PROBE_LATE_MS,
-    PROBE_SIZE,
-    TEACH_CHANNEL,
-    bipartite,
-    chain,
-    clock,
-    poisson_spikes,
-    probe,
-    probe_with,
-    small_deterministic_network,
-    spikes,
-    tonic,
-    tonic_spike_steps,
-    trained,
-    window,
-)
-
-SEED = 2024
-MODELS = (CURRENT_BASED, ADAPTING)
-"""One current-based and one conductance-based model; `iaf_cond_exp` is covered where its equation matters."""
-LEAK_LIMIT_BYTES = 8_000_000
-"""Growth of resident memory over 1,000 windows: NEST itself takes 2 MB; keeping the spikes of the specimen
-in memory, or a list of windows with one array of 10 kB each, takes more than this."""
-
-
-class OpenNetwork(Protocol):
-    """Builds a network in the simulator under test."""
-
-    def __call__(self, network: Network, *, seed: int, animals: int = 1, dt_ms: float = 0.1) -> Simulator:
-        """Return an open simulator; the caller closes it."""
-
+from ethospike.brains.specimens import drive, small_deterministic_network
 
 Check = Callable[[OpenNetwork], None]
-
-
-# -- spikes: where they are, and that they repeat -----------------------------------------------------
-
-
-def check_spike_block(open_network: OpenNetwork) -> None:
-    """Spikes are sorted by (step, animal, neuron), lie in their window, and have the agreed types."""
-    for model in MODELS:
-        network = small_deterministic_network(model)
-        with open_network(network, seed=SEED, animals=2) as simulator:
-            for n_steps in (700, 800):
-                first, last = simulator.step + 1, simulator.step + n_steps
-                block = simulator.run(n_steps)
-                expect_active(block, 20)
-                expect(simulator.step == last, f"after {n_steps} steps, `step` is {simulator.step}")
-                dtypes = [block.step.dtype, block.animal.dtype, block.neuron.dtype]
-                expect(
-                    dtypes == [np.int64, np.int32, np.int32], f"expected int64, int32, int32, got {dtypes}"
-                )
-                order = np.lexsort((block.neuron, block.animal, block.step))
-                expect(
-                    bool((order == np.arange(len(block))).all()),
-                    "spikes are not sorted by (step, animal, neuron); `SpikeBlock.sorted` does it",
-                )
-                expect(
-                    first <= block.step[0] and block.step[-1] <= last,
-                    f"steps {block.step[0]} … {block.step[-1]} are not in the window {first} … {last}: is "
-                    f"the clock counted from 1, and was the recorder emptied after the last window?",
-                )
-                expect(
-                    set(np.unique(block.animal)) == {0, 1}
-                    and block.neuron.min() >= 0
-                    and block.neuron.max() < network.n_neurons,
-                    "animals are counted from 0, and neurons from 0 through the populations of an animal",
-                )
-
-
-def check_same_seed_same_spikes(open_network: OpenNetwork) -> None:
-    """The same seed gives the same spikes, another seed another network."""
-    for model in MODELS:
-        network = small_deterministic_network(model)
-        once = _run(open_network, network, 2000, seed=SEED)
-        expect_active(once, 20)
-        expect_same(
-            once,
-            _run(open_network, network, 2000, seed=SEED),
-            "two runs with the same seed differ: something draws from an unseeded generator, or an earlier "
-            "run left traces in the simulator",
-        )
-        other = _run(open_network, network, 2000, seed=SEED + 1)
-        expect(
-            not is_same(once, other),
-            "two seeds give the same spikes: wiring and drawn parameters must come from `seed`",
-        )
-
-
-def check_split_run(open_network: OpenNetwork) -> None:
-    """Windows of any lengths give the spikes of one long run, plasticity included."""
-    lengths = (1, 7, 92, 200, 33, 667, 500)
-    total = sum(lengths)
-    cases = [(small_deterministic_network(model), range(30), 0.002) for model in MODELS]
-    cases.append((trained(), range(TEACH_CHANNEL + 1), 0.002))
-    for network, channels, probability in cases:
-        stimulus = poisson_spikes(total, channels, probability)
-        current = np.full((1, network.n_current_channels), 20.0)
-        stimulus = Stimulus(stimulus.step, stimulus.animal, stimulus.channel, current)
-        whole = _run(open_network, network, total, stimulus)
-        expect_active(whole, 30)
-        with open_network(network, seed=SEED) as simulator:
-            parts = [simulator.run(n, window(stimulus, simulator.step + 1, n)) for n in lengths]
-        expect_same(
-            whole,
-            joined(parts),
-            "a run that is cut into windows differs from the whole run: is something reset, rounded or "
-            "lost between windows (spikes under way, currents, refractory periods, eligibility)?",
-        )
-
-
-def check_long_clock(open_network: OpenNetwork, steps: int = 2**24) -> None:
-    """Spike steps are exact beyond step 2^24, where single-precision time cannot count any more."""
-    network = clock()
-    (expected,) = tonic_spike_steps(network.populations[0], steps + 2_500, 0.1)
-    seen: list[NDArray[np.int64]] = []
-    with open_network(network, seed=SEED) as simulator:
-        while simulator.step < steps:
-            block = simulator.run(min(2**20, steps - simulator.step))
-            seen.append(block.step[block.neuron == 0])
-        asked = steps + np.array([1, 1004, 1239])
-        block = simulator.run(2_500, spikes(asked, [0, 1, 2]))
-    seen.append(block.step[block.neuron == 0])
-    answered = block.step[block.neuron > 0]
-    expect_active(block, 4)
-    expect_equal(
-        answered,
-        asked + round(CLOCK_DELAY_MS / 0.1) + 1,
-        f"answers to spikes after step {steps} come at the wrong steps: does time, in a recorder or in a "
-        f"kernel, have single precision?",
-    )
-    expect_equal(
-        np.concatenate(seen),
-        expected,
-        f"a cell that must fire with a constant period did not, over {steps} steps: does time have single "
-        f"precision, or are spikes lost or doubled at the edges of windows?",
-    )
-
-
-def check_memory(open_network: OpenNetwork) -> None:
-    """Memory does not grow over 1,000 windows."""
-    network = small_deterministic_network(CURRENT_BASED)
-    n_spikes, at_start = 0, 0
-    with open_network(network, seed=SEED, animals=5) as simulator:
-        for index in range(1_200):
-            if index == 200:  # whatever is loaded or grown on demand has been by now
-                at_start = resident_bytes()
-            n_spikes += len(simulator.run(5))
-        grown = resident_bytes() - at_start
-    expect(n_spikes > 1_000, f"the specimen was nearly silent: {n_spikes} spikes")
-    expect(
-        grown < LEAK_LIMIT_BYTES,
-        f"memory grew by {grown / 1e6:.1f} MB over 1,000 windows: are spikes kept after they were returned?",
-    )
-
-
-# -- neurons ------------------------------------------------------------------------------------------
-
-
-def check_first_spike_latency(open_network: OpenNetwork) -> None:
-    """Cells under constant current fire when the closed solution says so, each with its own parameters."""
-    for model in NEURON_MODELS:
-        deviations: dict[str, float | NDArray[np.float64]] = {
-            # One column a cell; the last two begin above rest.
-            "I_e": np.array([500.0, 700.0, 600.0, 600.0, 600.0, 600.0, 600.0, 600.0]),
-            "C_m": np.array([250.0, 250.0, 200.0, 250.0, 250.0, 250.0, 250.0, 250.0]),
-            "V_th": np.array([-55.0, -55.0, -55.0, -56.5, -55.0, -55.0, -55.0, -55.0]),
-            "E_L": np.array([-70.0, -70.0, -70.0, -70.0, -67.5, -70.0, -70.0, -70.0]),
-            "V_reset": np.array([-70.0, -70.0, -70.0, -70.0, -70.0, -76.0, -70.0, -70.0]),
-            "t_ref": np.array([2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 7.0, 2.0]),
-            "V_m": np.array([-70.0, -70.0, -70.0, -70.0, -70.0, -70.0, -60.0, -65.0]),
-        }
-        network = tonic(model, **deviations)
-        for dt_ms in (0.1, 0.05):
-            n_steps = round(150.0 / dt_ms)
-            expected = tonic_spike_steps(network.populations[0], n_steps, dt_ms)
-            block = _run(open_network, network, n_steps, dt_ms=dt_ms)
-            expect_active(block, 5 * len(expected))
-            for neuron, steps in enumerate(expected):
-                got = block.step[block.neuron == neuron]
-                own = {key: float(np.asarray(v)[neuron]) for key, v in deviations.items()}
-                expect_equal(
-                    got,
-                    steps,
-                    f"{model}, dt {dt_ms} ms, cell {neuron} with {own}: is the equation solved exactly, does "
-                    f"I_e act from step 1 on, is V clamped for t_ref after a spike and tested against V_th "
-                    f"at the end of each step, and does every cell have its own parameters and initial V_m?",
-                )
-
-
-def check_synaptic_time_constants(open_network: OpenNetwork) -> None:
-    """Cells of one population may differ in their synaptic time constants."""
-    for model in MODELS:
-        network = probe_with(model, tau_syn_ex=np.array([0.5, 0.2, 2.0]))
-        at = network.spike_channels("nearly").start
-        block = _run(open_network, network, 300, spikes(10, at + np.arange(PROBE_SIZE)))
-        expect(
-            block.neuron.tolist() == [2],
-            f"{model}: the same weight must make only the cell with the slow synapse fire (neuron 2), got "
-            f"{block.neuron.tolist()}: is tau_syn_ex taken from the first cell for all?",
-        )
-
-
-def check_adaptation(open_network: OpenNetwork) -> None:
-    """Spike-frequency adaptation lengthens intervals after the first spike and leaves the first one alone."""
-    network = tonic(ADAPTING, I_e=np.array([600.0, 600.0]), q_sfa=np.array([0.0, 2.0]), tau_sfa=200.0)
-    block = _run(open_network, network, 5000)
-    plain, adapted = (block.step[block.neuron == n] for n in (0, 1))
-    expect_active(block, 20)
-    expect(
-        plain[0] == adapted[0],
-        f"the first spike comes at step {adapted[0]} with adaptation and {plain[0]} without it: q_sfa must "
-        f"act from the first spike on",
-    )
-    intervals = np.diff(adapted)
-    expect(
-        len(intervals) > 5 and bool((np.diff(intervals[:5]) > 0).all()),
-        f"intervals {intervals[:6].tolist()} must grow: does each spike add q_sfa, and does it decay?",
-    )
-    expect(bool((np.diff(plain) == np.diff(plain)[0]).all()), "without q_sfa, intervals must not change")
-
-
-def check_voltages(open_network: OpenNetwork) -> None:
-    """Recorded voltages are those of the closed solution; where there are none, asking is an error."""
-    network = tonic(CURRENT_BASED, I_e=np.array([300.0, 200.0]))
-    with open_network(network, seed=SEED, animals=2) as simulator:
-        if not simulator.capabilities.records_voltage:
-            expect_raises(partial(simulator.watch, np.array([0])), SimulatorUnavailable, "watch")
-            expect_raises(simulator.voltages, SimulatorUnavailable, "voltages")
-            return
-        simulator.watch(np.array([1, 0]))
-        for _ in range(2):
-            time_ms = (simulator.step + np.arange(1, 201)) * 0.1
-            simulator.run(200)
-            got = simulator.voltages()
-            expect(
-                got.shape == (200, 2, 2), f"expected V_m of shape (steps, animals, watched), got {got.shape}"
-            )
-            for column, current_pa in enumerate((200.0, 300.0)):
-                exact = -70.0 + current_pa * 0.04 * (1 - np.exp(-time_ms / 10.0))
-                error = np.abs(got[:, :, column] - exact[:, None]).max()
-                expect(
-                    error < 1e-3,
-                    f"V_m deviates by {error:.3g} mV: is it taken at the end of each step, in the order in "
-                    f"which the neurons were asked for?",
-                )
-
-
-# -- the clock: when an input acts --------------------------------------------------------------------
-
-
-def check_stimulus_timing(open_network: OpenNetwork) -> None:
-    """A stimulus spike at step s with a delay of d steps first moves V_m at s + d + 1."""
-    late = round(PROBE_LATE_MS / 0.1)
-    for model in NEURON_MODELS:
-        with open_network(probe(model), seed=SEED) as simulator:
-            blocks = [
-                simulator.run(500, spikes([1, 250, 490], [0, 1, 5])),
-                simulator.run(500, spikes([501, 993, 1000], [0, 4, 2])),
-                simulator.run(10),
-            ]
-        got = joined(blocks)
-        expected = {0: [3, 503], 1: [252, 1001], 2: [490 + late + 1, 1002]}
-        for neuron, steps in expected.items():
-            expect_equal(
-                got.step[got.neuron == neuron],
-                np.array(steps),
-                f"{model}: spikes at step s and delay d must act at s + d + 1, in the first and the last "
-                f"step of a window and across its edge; delays are 1 and {late} steps",
-            )
-
-
-def check_stimulus_adds_up(open_network: OpenNetwork) -> None:
-    """Two equal stimulus spikes act twice."""
-    for model in MODELS:
-        network = probe(model)
-        at = network.spike_channels("nearly").start
-        with open_network(network, seed=SEED) as simulator:
-            block = simulator.run(200, spikes([20, 20, 20], [at, at + 1, at + 1]))
-        expect(
-            block.neuron.tolist() == [1],
-            f"{model}: one spike of this weight is too weak and two in one step are enough, but neurons "
-            f"{block.neuron.tolist()} fired: are equal spikes merged?",
-        )
-
-
-def check_current_timing(open_network: OpenNetwork) -> None:
-    """The current of a window that begins after step t moves V_m at t + 3 … t + n + 2, and no longer."""
-    for model in NEURON_MODELS:
-        amplitudes = np.array([[FIRE_PA, 0.0, 0.0]])
-        with open_network(probe(model), seed=SEED) as simulator:
-            blocks = [
-                simulator.run(20),
-                simulator.run(30, Stimulus.currents(amplitudes)),
-                simulator.run(30, Stimulus.currents(amplitudes[:, ::-1].copy())),
-                simulator.run(30),
-            ]
-        got = joined(blocks)
-        for neuron, steps in ((0, np.arange(23, 53)), (1, np.array([])), (2, np.arange(53, 83))):
-            expect_equal(
-                got.step[got.neuron == PROBE_SIZE + neuron],
-                steps,
-                f"{model}, current channel {neuron}: a window's current must flow for as many steps as the "
-                f"window has, two steps later than the window (the path of NEST's dc_generator), into its "
-                f"own channel's neurons only, and end when the next window gives none",
-            )
-
-
-def check_live_input(open_network: OpenNetwork) -> None:
-    """What is given to a window acts in that window, is not repeated in the next, and may change any time."""
-    for model in MODELS:
-        with open_network(probe(model), seed=SEED) as simulator:
-            for index in range(12):
-                begin = simulator.step
-                channel = index % PROBE_SIZE
-                block = simulator.run(300, spikes(begin + 5 + index, channel) if index % 4 else None)
-                expected = [(begin + 7 + index, channel)] if index % 4 else []
-                got = list(zip(block.step.tolist(), block.neuron.tolist(), strict=True))
-                expect(
-                    got == expected,
-                    f"{model}, window {index}: expected (step, neuron) {expected}, got {got}: is the "
-                    f"stimulus of another window used?",
-                )
-
-
-def check_delays(open_network: OpenNetwork) -> None:
-    """A spike of step s with a delay of d steps makes its target fire at s + d + 1 at the earliest."""
-    for model in NEURON_MODELS:
-        block = _run(open_network, chain(model), 100, spikes([10], [0]))
-        expect_equal(block.step[block.neuron == 0], np.array([12]), f"{model}: the first cell must fire")
-        for neuron, delay_ms in enumerate(CHAIN_DELAYS_MS, start=1):
-            steps = round(delay_ms / 0.1)
-            expect_equal(
-                block.step[block.neuron == neuron],
-                np.array([12 + steps + 1]),
-                f"{model}: a delay of {delay_ms} ms must last {steps} steps, and act in the step after",
-            )
-
-
-# -- synapses -----------------------------------------------------------------------------------------
-
-
-def check_wiring(open_network: OpenNetwork) -> None:
-    """Each spike reaches exactly the targets that `Network.wire` lists, in every animal."""
-    network = bipartite(CURRENT_BASED)
-    size, gap = network.population("source").size, 250
-    everyone = np.repeat(np.arange(2), size)
-    fire = spikes(np.tile(np.arange(size) * gap + 10, 2), np.tile(np.arange(size), 2), everyone)
-    with open_network(network, seed=SEED, animals=2) as simulator:
-        block = simulator.run(size * gap, fire)
-    expect_active(block, 3 * size)
-    for animal in range(2):
-        wired = network.wire("source>target", SEED, animal)
-        expected = set(zip(wired.source.tolist(), wired.target.tolist(), strict=True))
-        of_target = (block.animal == animal) & (block.neuron >= size)
-        got = set(
-            zip(
-                (block.step[of_target] // gap).tolist(),
-                (block.neuron[of_target] - size).tolist(),
-                strict=True,
-            )
-        )
-        expect(
-            got == expected,
-            f"animal {animal}: synapses {sorted(got - expected)[:5]} should not be there and "
-            f"{sorted(expected - got)[:5]} are missing (source, target): does `Network.wire` draw them?",
-        )
-
-
-def check_signs(open_network: OpenNetwork) -> None:
-    """Excitation raises and inhibition lowers the firing of a cell, the more the stronger."""
-    for model in NEURON_MODELS:
-        network = probe_with(model, I_e=520.0, t_ref=2.0)
-        nearly, hold = (network.spike_channels(name).start for name in ("nearly", "hold"))
-        at = np.arange(10, 3000, 40)
-        excite, inhibit = spikes(at, nearly), spikes(at, hold + 1)
-        both = spikes(
-            np.concatenate([excite.step, inhibit.step]), np.concatenate([excite.channel, inhibit.channel])
-        )
-        block = _run(open_network, network, 3000, both)
-        more, less, plain = np.bincount(block.neuron, minlength=2 * PROBE_SIZE)[:PROBE_SIZE]
-        expect(plain > 5, f"{model}: the undisturbed cell fired only {plain} times")
-        expect(
-            more > plain > less,
-            f"{model}: {more} spikes with excitation, {plain} without, {less} with inhibition: a negative "
-            f"weight must choose the inhibitory receptor and hold the cell down",
-        )
-
-
-def check_weights(open_network: OpenNetwork) -> None:
-    """Weights are those of the description, can be replaced, are copies, and act on their own synapse."""
-    for model in MODELS:
-        network = bipartite(model)
-        wired = [network.wire("source>target", SEED, animal) for animal in range(1)]
-        with open_network(network, seed=SEED) as simulator:
-            weights = simulator.weights("source>target")
-            expect_close(
-                weights,
-                np.array([synapses.weight for synapses in wired]),
-                "`weights` must be those of the network, shape (animals, synapses), in the order of `wire`",
-            )
-            chosen = len(wired[0].source) // 2
-            source, target = int(wired[0].source[chosen]), int(wired[0].target[chosen])
-            changed = np.zeros_like(weights)
-            changed[0, chosen] = weights[0, chosen]
-            weights[:] = np.nan  # a copy: this must not reach the simulator
-            before = simulator.run(300, spikes(5, source))
-            expect_active(before, 2)
-            simulator.set_weights("source>target", changed)
-            expect_close(simulator.weights("source>target"), changed, "`weights` must return what was set")
-            after = simulator.run(300, spikes(305, np.arange(network.population("source").size)))
-            fired = after.neuron[after.neuron >= network.offset("target")] - network.offset("target")
-            expect(
-                fired.tolist() == [target],
-                f"{model}: with only the synapse {source}>{target} left, targets {fired.tolist()} fired: are "
-                f"weights set in the order of `wire`, and do they act from the next step on?",
-            )
-
-
-# -- plasticity ---------------------------------------------------------------------------------------
-
-
-def check_plasticity(open_network: OpenNetwork) -> None:
-    """Final weights are those of the reference rule for the simulator's own spikes."""
-    network, animals, n_steps = trained(), 2, 6000
-    projection = network.projection("source>target")
-    stimulus = poisson_spikes(n_steps, range(TEACH_CHANNEL + 1), 0.002, animals)
-    with open_network(network, seed=SEED, animals=animals) as simulator:
-        block = joined([simulator.run(n, window(stimulus, simulator.step + 1, n)) for n in (777, 223, 5000)])
-        final = simulator.weights(projection.name)
-    expect_active(block, 200)
-    rule = projection.plasticity
-    if rule is None:
-        raise ConformanceError("the specimen has lost its plasticity")
-    for animal in range(animals):
-        wired = network.wire(projection.name, SEED, animal)
-        reference = DopaminePlasticity(rule, wired.source, wired.target, wired.weight, dt_ms=0.1)
-
-        def of(population: str, animal: int = animal) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-            part = network.neurons(population)
-            own = (block.animal == animal) & (block.neuron >= part.start) & (block.neuron < part.stop)
-            return block.step[own], block.neuron[own] - np.int32(part.start)
-
-        expected = reference.apply(of("source"), of("modulator")[0], of("target"))
-        expect(
-            float(np.ptp(expected)) > 1.0 and float(expected.max()) < wired.weight.max() - 1.0,
-            f"the specimen's weights hardly changed: {expected.min():.3g} … {expected.max():.3g} nS",
-        )
-        error = float(np.abs(final[animal] - expected).max())
-        expect(
-            error < 1e-3,  # nS of 100; single precision over some hundred events costs 1e-4
-            f"animal {animal}: weights deviate from the reference rule by {error:.3g} nS. Within a step the "
-            f"order is source (eligibility), modulator (depression), target (recovery); weights are "
-            f"floored at 0; all spikes up to the end of the window count",
-        )
-
-
-def check_plasticity_acts(open_network: OpenNetwork) -> None:
-    """Depressed weights are the ones that transmit; with exact plasticity from the same step on."""
-    network = trained(learning_rate=1000.0, homeostasis=0.0)
-    targets = network.neurons("target")
-    with open_network(network, seed=SEED) as simulator:
-        exact = simulator.capabilities.exact_plasticity
-        before = simulator.run(1000, spikes(10, 0))
-        both = simulator.run(1000, spikes([1010, 1010], [1, TEACH_CHANNEL]))
-        after = simulator.run(1000, spikes([2010, 2010, 2310], [0, 1, 2]))
-    expect(
-        bool((before.neuron >= targets.start).any()), "the source must make the targets fire before training"
-    )
-    expect_equal(
-        both.step[both.neuron < targets.start],
-        np.array([1012, 1012]),
-        "source and modulator must fire together",
-    )
-    if exact:
-        expect(
-            not (both.neuron >= targets.start).any(),
-            "a source spike of the modulator's own step must be transmitted with the weight after the "
-            "depression: process the events of a step before sending its spikes",
-        )
-    fired = after.step[after.neuron >= targets.start]
-    expect(
-        len(fired) > 0 and int(fired[0]) >= 2314,
-        f"targets must answer source 2 alone (from step 2314 on), whose synapses were not eligible, but "
-        f"fired at {fired[:3].tolist()}: do changed weights reach the synapses, and the right ones?",
-    )
-
-
-def check_recovery(open_network: OpenNetwork) -> None:
-    """Plastic weights that were set recover to those of the network's description."""
-    network = trained(learning_rate=0.0, homeostasis=0.5)
-    with open_network(network, seed=SEED) as simulator:
-        initial = simulator.weights("source>target")
-        simulator.set_weights("source>target", 0.5 * initial)
-        block = simulator.run(3000, spikes(np.arange(10, 3000, 300), 0))
-        final = simulator.weights("source>target")
-    expect((block.neuron >= network.offset("target")).sum() >= 10, "the targets of the specimen must fire")
-    expect(
-        float(np.abs(final - initial).max()) < 0.01,
-        f"weights recovered from half of {initial.max():.3g} to {final.max():.3g} nS only: the goal "
-        f"stays that of the description, whatever was set",
-    )
-
-
-# -- animals, state, manners --------------------------------------------------------------------------
-
-
-def check_animals_are_independent(open_network: OpenNetwork) -> None:
-    """Animal 1 of 2 is animal 1 of 3; animals differ; and what happens to one does not move another."""
-    cases = [(small_deterministic_network(model), range(30)) for model in MODELS]
-    cases.append((trained(), range(TEACH_CHANNEL + 1)))
-    for network, channels in cases:
-        inputs = {n: poisson_spikes(2000, channels, 0.002, n) for n in (2, 3)}
-        two = _run(open_network, network, 2000, inputs[2], animals=2)
-        three = _run(open_network, network, 2000, inputs[3], animals=3)
-        expect_active(of_animal(two, 1), 20)
-        expect_same(
-            of_animal(two, 1),
-            of_animal(three, 1),
-            "animal 1 of 2 differs from animal 1 of 3: draw everything from streams keyed by the animal, "
-            "and wire within animals only",
-        )
-        expect(
-            not is_same(of_animal(two, 0), of_animal(two, 1)),
-            "animals 0 and 1 fire alike: each must have its own wiring, parameters and inputs",
-        )
-        own = inputs[2].animal == 1
-        alone = Stimulus(inputs[2].step[own], inputs[2].animal[own], inputs[2].channel[own])
-        expect_same(
-            of_animal(two, 1),
-            of_animal(_run(open_network, network, 2000, alone, animals=2), 1),
-            "animal 1 fires otherwise when animal 0 gets no input: inputs or synapses cross between animals",
-        )
-
-
-def check_state(open_network: OpenNetwork) -> None:
-    """A run that is continued from a saved state is bit-identical; where it cannot be, asking is an error."""
-    cases = [(small_deterministic_network(model), range(30)) for model in MODELS]
-    cases.append((trained(), range(TEACH_CHANNEL + 1)))
-    for network, channels in cases:
-        stimulus = poisson_spikes(2000, channels, 0.003, 2)
-        current = np.full((2, network.n_current_channels), 30.0)
-        stimulus = Stimulus(stimulus.step, stimulus.animal, stimulus.channel, current)
-        with open_network(network, seed=SEED, animals=2) as simulator:
-            if not simulator.capabilities.restores_state:
-                expect_raises(simulator.state, SimulatorUnavailable, "state")
-                expect_raises(partial(simulator.set_state, {}), SimulatorUnavailable, "set_state")
-                return
-            simulator.run(1003, window(stimulus, 1, 1003))
-            saved = simulator.state()
-            copies = {key: np.array(value) for key, value in saved.items()}
-            onward = simulator.run(997, window(stimulus, 1004, 997))
-            end = simulator.state()
-        expect_active(onward, 20)
-        for key, value in copies.items():
-            expect(
-                np.array_equal(saved[key], value, equal_nan=True),
-                f"state()[{key!r}] changed while the simulation went on: return copies",
-            )
-        with open_network(network, seed=SEED, animals=2) as simulator:
-            simulator.set_state(copies)
-            expect(simulator.step == 1003, f"after set_state, `step` is {simulator.step} instead of 1003")
-            again = simulator.run(997, window(stimulus, 1004, 997))
-            end_again = simulator.state()
-        expect_same(
-            onward,
-            again,
-            "a continued run differs: spikes under way, refractory counters, currents, eligibility, weights "
-            "and generators are all part of the state",
-        )
-        for key, value in end.items():
-            expect(
-                np.array_equal(end_again[key], value, equal_nan=True),
-                f"state()[{key!r}] differs at the end of a continued run",
-            )
-
-
-def check_bad_input_is_refused(open_network: OpenNetwork) -> None:
-    """Input that does not fit raises a `BrainError` and changes nothing."""
-    network = probe(CURRENT_BASED)
-    nan = np.full((1, PROBE_SIZE), np.nan)
-    with open_network(network, seed=SEED) as simulator:
-        simulator.run(100)
-        for what, stimulus in (
-            ("a stimulus spike before the window", spikes(100, 0)),
-            ("a stimulus spike after the window", spikes(201, 0)),
-            ("a channel that does not exist", spikes(150, network.n_spike_channels)),
-            ("a negative channel", spikes(150, -1)),
-            ("an animal that does not exist", spikes(150, 0, 1)),
-            (
-                "unsorted stimulus spikes",
-                Stimulus(np.array([160, 150]), np.zeros(2, np.int32), np.zeros(2, np.int32)),
-            ),
-            (
-                "arrays of different lengths",
-                Stimulus(np.array([150]), np.zeros(2, np.int32), np.zeros(1, np.int32)),
-            ),
-            ("currents of the wrong shape", Stimulus.currents(np.zeros((2, PROBE_SIZE)))),
-            ("a current that is not a number", Stimulus.currents(nan)),
-        ):
-            expect_raises(partial(simulator.run, 100, stimulus), BrainError, what)
-        for n_steps in (0, -5):
-            expect_raises(partial(simulator.run, n_steps), BrainError, f"a window of {n_steps} steps")
-        block = simulator.run(100, spikes(150, 0))
-    expect_equal(
-        block.step[block.neuron == 0], np.array([152]), "after refused input, the next window must work"
-    )
-    expect(len(block) == 1, "refused input must leave no trace")
-    with open_network(bipartite(CURRENT_BASED), seed=SEED) as simulator:
-        weights = simulator.weights("source>target")
-        for what, given in (
-            ("weights of the wrong shape", weights[:, 1:]),
-            ("a weight that is not a number", np.full_like(weights, np.nan)),
-            ("a weight that changes its sign", -weights),
-        ):
-            expect_raises(partial(simulator.set_weights, "source>target", given), BrainError, what)
-        expect_raises(partial(simulator.weights, "target>source"), BrainError, "an unknown projection")
-        expect_close(simulator.weights("source>target"), weights, "refused weights must leave no trace")
-
-
-def check_delay_off_the_grid_is_refused(open_network: OpenNetwork) -> None:
-    """A delay that is not a whole number of steps raises a `BrainError` instead of being rounded."""
-    expect_raises(
-        lambda: open_network(chain(CURRENT_BASED), seed=SEED, dt_ms=0.15).close(),
-        BrainError,
-        "a delay of 0.2 ms with steps of 0.15 ms",
-    )
-
-
-def check_close(open_network: OpenNetwork) -> None:
-    """Closing twice is harmless, using a closed simulator is an error, and another one can be opened."""
-    network = probe(CURRENT_BASED)
-    simulator = open_network(network, seed=SEED)
-    first = simulator.run(100, spikes(10, 0))
-    expect_active(first, 1)
-    simulator.close()
-    simulator.close()
-    expect_raises(partial(simulator.run, 100), SimulatorUnavailable, "running a closed simulator")
-    with open_network(network, seed=SEED) as again:
-        expect(again.step == 0, f"a new simulator begins at step 0, not {again.step}")
-        expect_same(first, again.run(100, spikes(10, 0)), "a simulator remembers the one before it")
-    expect_raises(partial(again.run, 100), SimulatorUnavailable, "running after the `with` block")
-
-
-def check_parity(
-    open_network: OpenNetwork, open_other: OpenNetwork, model: str, tolerance_steps: int = 1
-) -> None:
-    """Two simulators give the same sequence of neurons over one second, each spike within the tolerance."""
-    network, n_steps = small_deterministic_network(model), 10_000
-    stimulus = poisson_spikes(n_steps, range(30), 0.001)
-    one, other = (_run(opened, network, n_steps, stimulus) for opened in (open_network, open_other))
-    expect_active(one, 300)
-    compare_spike_trains(one, other, tolerance_steps, n_steps)
 
 
 CHECKS: tuple[Check, ...] = (
     check_spike_block,
     check_same_seed_same_spikes,
     check_split_run,
+    check_animals_are_independent,
+    check_state,
     check_long_clock,
     check_memory,
+    check_bad_input_is_refused,
+    check_delay_off_the_grid_is_refused,
+    check_close,
     check_first_spike_latency,
     check_synaptic_time_constants,
     check_adaptation,
@@ -720,28 +83,52 @@ CHECKS: tuple[Check, ...] = (
     check_plasticity,
     check_plasticity_acts,
     check_recovery,
-    check_animals_are_independent,
-    check_state,
-    check_bad_input_is_refused,
-    check_delay_off_the_grid_is_refused,
-    check_close,
 )
 """All checks of a single simulator. `check_parity` compares two."""
 
 
-# -- helpers ------------------------------------------------------------------------------------------
+def check_parity(
+    open_network: OpenNetwork, open_other: OpenNetwork, model: str, tolerance_steps: int = 1
+) -> None:
+    """Two simulators give the same sequence of neurons over one second, each spike within the tolerance."""
+    network, n_steps = small_deterministic_network(model), 10_000
+    stimulus = drive(n_steps)
+    one, other = (run_once(opened, network, n_steps, stimulus) for opened in (open_network, open_other))
+    expect_active(one, 300)
+    compare_spike_trains(one, other, tolerance_steps, n_steps)
 
 
-def _run(
-    open_network: OpenNetwork,
-    network: Network,
-    n_steps: int,
-    stimulus: Stimulus | None = None,
-    *,
-    seed: int = SEED,
-    animals: int = 1,
-    dt_ms: float = 0.1,
-) -> SpikeBlock:
-    """Open, run one window, close."""
-    with open_network(network, seed=seed, animals=animals, dt_ms=dt_ms) as simulator:
-        return simulator.run(n_steps, stimulus)
+__all__ = [
+    "CHECKS",
+    "Check",
+    "ConformanceError",
+    "OpenNetwork",
+    "check_adaptation",
+    "check_animals_are_independent",
+    "check_bad_input_is_refused",
+    "check_close",
+    "check_current_timing",
+    "check_delay_off_the_grid_is_refused",
+    "check_delays",
+    "check_first_spike_latency",
+    "check_live_input",
+    "check_long_clock",
+    "check_memory",
+    "check_parity",
+    "check_plasticity",
+    "check_plasticity_acts",
+    "check_recovery",
+    "check_same_seed_same_spikes",
+    "check_signs",
+    "check_spike_block",
+    "check_split_run",
+    "check_state",
+    "check_stimulus_adds_up",
+    "check_stimulus_timing",
+    "check_synaptic_time_constants",
+    "check_voltages",
+    "check_weights",
+    "check_wiring",
+    "compare_spike_trains",
+    "small_deterministic_network",
+]

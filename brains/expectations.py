@@ -1,7 +1,7 @@
 """Expectations: what the checks of `conformance.py` are made of, and how two spike trains are compared.
 
 In: spikes, weights and what was expected of them. Out: nothing, or a `ConformanceError`. This file knows
-neither simulators nor networks.
+no particular simulator.
 """
 
 from __future__ import annotations
@@ -9,15 +9,44 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.brains.simulator import SpikeBlock
+from ethospike.brains.network import Network
+from ethospike.brains.simulator import Simulator, SpikeBlock, Stimulus
+from ethospike.brains.specimens import ADAPTING, CURRENT_BASED
+
+SEED = 2024
+MODELS = (CURRENT_BASED, ADAPTING)
+"""One current-based and one conductance-based model; `iaf_cond_exp` is covered where its equation matters."""
 
 
 class ConformanceError(AssertionError):
     """A simulator deviates from the contract; the message says how, and what the cause may be."""
+
+
+class OpenNetwork(Protocol):
+    """Builds a network in the simulator under test."""
+
+    def __call__(self, network: Network, *, seed: int, animals: int = 1, dt_ms: float = 0.1) -> Simulator:
+        """Return an open simulator; the caller closes it."""
+
+
+def run_once(
+    open_network: OpenNetwork,
+    network: Network,
+    n_steps: int,
+    stimulus: Stimulus | None = None,
+    *,
+    seed: int = SEED,
+    animals: int = 1,
+    dt_ms: float = 0.1,
+) -> SpikeBlock:
+    """Open, run one window, close."""
+    with open_network(network, seed=seed, animals=animals, dt_ms=dt_ms) as simulator:
+        return simulator.run(n_steps, stimulus)
 
 
 def expect(condition: bool, message: str) -> None:

@@ -8,6 +8,7 @@ either far above threshold or far below it; none describes an animal.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -141,6 +142,9 @@ def clock() -> Network:
     )
 
 
+DRIVEN = 30
+"""Excitatory cells, and drive channels, of `small_deterministic_network`."""
+
 CHAIN_DELAYS_MS = (0.1, 0.2, 0.7, 2.5)
 
 
@@ -205,42 +209,50 @@ def tonic_spike_steps(population: Population, n_steps: int, dt_ms: float) -> lis
 
 
 def small_deterministic_network(model: str) -> Network:
-    """Return 40 coupled cells, no two alike, that fire some hundred spikes in a second by themselves.
+    """Return 40 coupled cells, no two alike, that answer the input "drive" with hundreds of spikes a second.
 
-    The couplings are weak (about 0.3 mV), so that rounding errors do not grow: simulators must agree on
-    every spike for a second. Inputs: "drive", one channel an excitatory cell; "current", one channel.
+    Constant currents hold the cells 1 to 5 mV below threshold; drive and couplings (PSPs of 1 to 6 mV) make
+    them fire or, as inhibition arrives, not. Without its own rhythm a cell forgets when it fired last, so
+    that rounding errors do not grow: simulators must agree on every spike. Inputs: "drive", one channel an
+    excitatory cell; "current", one channel to all excitatory cells. `drive` makes the spikes.
     """
 
     def cells(name: str, size: int) -> Population:
         deviations: dict[str, Parameter] = {
             "C_m": Uniform(230.0, 270.0),
             "E_L": Uniform(-71.0, -69.0),
-            "V_th": Uniform(-56.0, -54.0),
+            "V_th": Uniform(-55.5, -54.5),
             "V_m": Uniform(-70.0, -58.0),
             "t_ref": np.resize([2.0, 2.5, 3.0, 5.0], size),
             "tau_syn_ex": Uniform(1.5, 2.5),
             "tau_syn_in": Uniform(2.5, 4.0),
-            "I_e": Uniform(440.0, 520.0),
+            "I_e": Uniform(240.0, 320.0),
         }
         deviations |= (
-            {"tau_m": Uniform(9.0, 11.0)} if model == CURRENT_BASED else {"g_L": Uniform(23.0, 26.0)}
+            {"tau_m": Uniform(9.0, 11.0)} if model == CURRENT_BASED else {"g_L": Uniform(23.5, 26.5)}
         )
         if model == ADAPTING:
             deviations |= {"q_sfa": Uniform(0.5, 1.5), "tau_sfa": 100.0, "E_sfa": -80.0}
         return cell(name, size, model, **deviations)
 
-    excite, inhibit = (60.0, -90.0) if model == CURRENT_BASED else (1.0, -3.0)
+    excite, inhibit = (200.0, -300.0) if model == CURRENT_BASED else (3.5, -10.0)
     return Network(
-        (cells("E", 30), cells("I", 10)),
+        (cells("E", DRIVEN), cells("I", 10)),
         (
             Projection("E>E", "E", "E", PairwiseBernoulli(0.1), excite, 1.5),
-            Projection("E>I", "E", "I", PairwiseBernoulli(0.2), excite, 0.8),
+            Projection("E>I", "E", "I", PairwiseBernoulli(0.2), 3 * excite, 0.8),
             Projection("I>E", "I", "E", FixedIndegree(3), inhibit, 0.5),
             Projection("I>I", "I", "I", FixedIndegree(2), inhibit, 1.0),
         ),
-        (SpikeInput("drive", "E", 2 * excite, delay_ms=0.3),),
+        (SpikeInput("drive", "E", 6 * excite, delay_ms=0.3),),
         (CurrentInput("current", "E"),),
     )
+
+
+def drive(n_steps: int, animals: int = 1, current_pa: float = 0.0) -> Stimulus:
+    """Return input for `small_deterministic_network`: 20 spikes a second and channel, and a current."""
+    stimulus = poisson_spikes(n_steps, range(DRIVEN), 0.002, animals)
+    return replace(stimulus, current_pa=np.full((animals, 1), current_pa))
 
 
 TRAINED_SOURCES = 12
@@ -265,3 +277,12 @@ def trained(learning_rate: float = 10.0, homeostasis: float = 0.01) -> Network:
             SpikeInput("teach", "modulator", FIRE[ADAPTING]),
         ),
     )
+
+
+def busy(n_steps: int, animals: int = 1) -> list[tuple[Network, Stimulus]]:
+    """Return networks with input that keeps them busy: current-based, conductance-based, plastic."""
+    cases = [
+        (small_deterministic_network(model), drive(n_steps, animals, current_pa=20.0))
+        for model in (CURRENT_BASED, ADAPTING)
+    ]
+    return [*cases, (trained(), poisson_spikes(n_steps, range(TEACH_CHANNEL + 1), 0.002, animals))]
