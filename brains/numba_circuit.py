@@ -9,6 +9,8 @@ networks is data, so that a network of other sizes, parameters or seed compiles 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numba
@@ -58,9 +60,14 @@ class CircuitEngine:
         self, network: Network, *, seed: int, animals: int, dt_ms: float, precision: str, threads: int
     ) -> None:
         self._network, self._seed, self._animals, self._dt_ms = network, seed, animals, dt_ms
-        self._threads = min(threads, animals)
+        shares = min(threads, animals)
+        bounds = np.linspace(0, animals, shares + 1).astype(int).tolist()
+        self._shares = list(pairwise(bounds))
+        self._pool = ThreadPoolExecutor(max(1, shares - 1), "ethospike-circuit")  # starts threads on demand
         self._real = np.dtype(np.float32 if precision == "single" else np.float64)
-        self.backend = f"numba {numba.__version__}, {self._threads} threads, {precision} precision"
+        self.backend = (
+            f"numba {numba.__version__}, {shares} thread{'s' * (shares > 1)}, {precision} precision"
+        )
         self._slot, conductance = _slots(network)
         self._slots = len(conductance) * LANES
         self._neuron_of_slot = np.full(self._slots, -1, dtype=np.int32)
@@ -140,7 +147,8 @@ class CircuitEngine:
         return self._voltages.copy()
 
     def close(self) -> None:
-        """Give back memory."""
+        """Give back memory and threads."""
+        self._pool.shutdown()
         del self._circuit, self._plastic, self._room, self._voltages, self._places
 
     # -- a window -----------------------------------------------------------------------------------
@@ -152,47 +160,46 @@ class CircuitEngine:
             self._room = np.empty(shape, dtype=np.int64), np.empty(shape, dtype=np.int32)
         out = kernels.Output(
             *self._room,
-            count=np.empty(self._animals, dtype=np.int64),
+            spikes=np.empty(self._animals, dtype=np.int64),
             finite=np.empty(self._animals, dtype=np.bool_),
             watched=self._watched,
             voltage=np.empty((n_steps, self._animals, len(self._watched))),
         )
-        if self._threads == 1:
-            kernels.advance_one_by_one(first_step, n_steps, self._circuit, self._plastic, window, out)
-        else:
-            before = numba.get_num_threads()
-            numba.set_num_threads(self._threads)
-            kernels.advance_side_by_side(first_step, n_steps, self._circuit, self._plastic, window, out)
-            numba.set_num_threads(before)
+        self._advance(first_step, n_steps, self._circuit, self._plastic, window, out)
         if not out.finite.all():
             self._report_not_finite(first_step, n_steps)
         return SpikeBlock(*kernels.by_step(first_step, n_steps, out, self._neuron_of_slot)), out.voltage
+
+    def _advance(self, *arguments: Any) -> None:
+        """Call the compiled code for all animals, on all threads; the first share runs on this one."""
+        others = [self._pool.submit(kernels.advance, share, *arguments) for share in self._shares[1:]]
+        kernels.advance(self._shares[0], *arguments)
+        for other in others:
+            other.result()
 
     def _window(self, stimulus: Stimulus) -> kernels.Window:
         current_pa = stimulus.current_pa
         if current_pa is None:
             current_pa = np.zeros((self._animals, self._network.n_current_channels))
-        step = np.ascontiguousarray(stimulus.step, dtype=np.int64)
-        channel = np.ascontiguousarray(stimulus.channel, dtype=np.int32)
+        step, channel = _plain(stimulus.step, np.int64), _plain(stimulus.channel, np.int32)
         if self._animals == 1:
             first = np.array([0, len(step)])
         else:
-            animal = np.ascontiguousarray(stimulus.animal, dtype=np.int32)
+            animal = _plain(stimulus.animal, np.int32)
             step, channel, first = kernels.by_animal(step, animal, channel, self._animals)
-        return kernels.Window(step, channel, first, np.ascontiguousarray(current_pa, dtype=np.float64))
+        return kernels.Window(step, channel, first, _plain(current_pa, np.float64))
 
     def _report_not_finite(self, first_step: int, n_steps: int) -> None:
-        v = self._circuit.cells.reshape(self._animals, -1, len(ROWS), LANES)[:, :, 0].reshape(
-            self._animals, -1
-        )
-        animal, neuron = np.argwhere(~np.isfinite(v[:, self._slot]))[0]
+        cells = self._circuit.cells.reshape(self._animals, -1, len(ROWS), LANES)[:, :, :4]
+        finite = np.isfinite(cells).all(axis=2).reshape(self._animals, -1)[:, self._slot]
+        animal, neuron = np.argwhere(~finite)[0]
         for population in self._network.populations:
-            cells = self._network.neurons(population.name)
-            if cells.start <= neuron < cells.stop:
+            inside = self._network.neurons(population.name)
+            if inside.start <= neuron < inside.stop:
                 raise FloatingPointError(
-                    f"V_m of neuron {neuron - cells.start} of {population.name!r} in animal {animal} is no "
-                    f"longer finite after the steps {first_step} … {first_step + n_steps - 1}; look for "
-                    "weights or currents that are too large"
+                    f"V_m or the synaptic input of neuron {neuron - inside.start} of {population.name!r} in "
+                    f"animal {animal} is no longer finite after the steps {first_step} … "
+                    f"{first_step + n_steps - 1}; look for weights or currents that are too large"
                 )
 
     # -- construction -------------------------------------------------------------------------------
@@ -438,6 +445,12 @@ def _slots(network: Network) -> tuple[_Ints, NDArray[np.bool_]]:
         slot[neurons] = len(blocks) * LANES + np.arange(len(neurons))
         blocks += [bool(kind[neurons[0]])] * -(-len(neurons) // LANES)
     return slot, np.array(blocks)
+
+
+def _plain(array: NDArray[Any], dtype: type[np.generic]) -> NDArray[Any]:
+    """Return an array of the kind that the code was compiled for: contiguous and not read-only."""
+    array = np.ascontiguousarray(array, dtype=dtype)
+    return array if array.flags.writeable else array.copy()
 
 
 def _mean_decay(h: float, tau: _Floats) -> _Floats:

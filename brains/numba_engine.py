@@ -34,7 +34,14 @@ class Engine(Protocol):
         "single" or "double": type of the neurons' state.
     threads : int
         At least 1; results must not depend on it.
+
+    Attributes
+    ----------
+    backend : str
+        Version, threads and precision, for `run.json`.
     """
+
+    backend: str
 
     def __init__(
         self, network: Network, *, seed: int, animals: int, dt_ms: float, precision: str, threads: int

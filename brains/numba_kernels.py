@@ -13,8 +13,7 @@ Python's wrap-around of negative ones. Without either, the loop is not vectorize
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -127,22 +126,17 @@ class Output(NamedTuple):
 
     step: Array  # (animals, capacity); the capacity is steps × slots
     slot: Array  # (animals, capacity)
-    count: Array  # (animals,)
+    spikes: Array  # (animals,) how many
     finite: Array  # (animals,) bool
     watched: Array  # (watched,) slots
     voltage: Array  # (steps, animals, watched) mV
 
 
-_Function = TypeVar("_Function", bound=Callable[..., Any])
-# Division by zero gives infinity, as in NumPy: Python's exception would prevent vectorization.
-_compiled: Callable[[_Function], _Function] = numba.njit(cache=True, error_model="numpy")
+# Division by zero gives infinity, as in NumPy: Python's exception would prevent vectorization. Threads are
+# Python's, without the interpreter's lock: Numba's own use OpenMP, and NEST crashes beside a second OpenMP.
+_compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
 # Fused multiply-add changes last digits only. Not for iaf_psc_exp, which follows NEST digit by digit.
-_compiled_fused: Callable[[_Function], _Function] = numba.njit(
-    cache=True, error_model="numpy", fastmath={"contract"}
-)
-_compiled_parallel: Callable[[_Function], _Function] = numba.njit(
-    cache=True, error_model="numpy", parallel=True
-)
+_compiled_fused = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
 
 
 @_compiled_fused
@@ -249,9 +243,10 @@ def _flush_tiny(cells: Array, blocks: int) -> None:
 
 @_compiled
 def _all_finite(cells: Array, blocks: int) -> bool:
+    """Return whether v, ex, inh and sfa (the first four rows) are finite."""
     for block in range(blocks):
-        for lane in range(LANES):
-            if not math.isfinite(cells[np.uintp(block * STRIDE) + np.uintp(lane)]):
+        for place in range(4 * LANES):
+            if not math.isfinite(cells[np.uintp(block * STRIDE) + np.uintp(place)]):
                 return False
     return True
 
@@ -407,25 +402,22 @@ def _advance(
     else:
         pipeline[0] = current
     pipeline[1] = current
-    out.count[animal] = count
+    out.spikes[animal] = count
     out.finite[animal] = _all_finite(cells, blocks)
 
 
 @_compiled
-def advance_one_by_one(
-    first_step: int, n_steps: int, circuit: Circuit, plastic: Plastic, window: Window, out: Output
+def advance(
+    animals: tuple[int, int],
+    first_step: int,
+    n_steps: int,
+    circuit: Circuit,
+    plastic: Plastic,
+    window: Window,
+    out: Output,
 ) -> None:
-    """Run all animals through the window first_step … first_step + n_steps − 1 on this thread."""
-    for animal in range(len(circuit.cells)):
-        _advance(animal, first_step, n_steps, circuit, plastic, window, out)
-
-
-@_compiled_parallel
-def advance_side_by_side(
-    first_step: int, n_steps: int, circuit: Circuit, plastic: Plastic, window: Window, out: Output
-) -> None:
-    """Run all animals through the window first_step … first_step + n_steps − 1 on several threads."""
-    for animal in numba.prange(len(circuit.cells)):
+    """Run the animals first … last − 1 through the window first_step … first_step + n_steps − 1."""
+    for animal in range(animals[0], animals[1]):
         _advance(animal, first_step, n_steps, circuit, plastic, window, out)
 
 
@@ -450,16 +442,16 @@ def by_animal(step: Array, animal: Array, channel: Array, animals: int) -> tuple
 def by_step(first_step: int, n_steps: int, out: Output, neuron_of_slot: Array) -> tuple[Array, Array, Array]:
     """Sort output spikes by (step, animal, neuron): return step, animal, neuron."""
     place = np.zeros(n_steps + 1, dtype=np.int64)
-    for animal in range(len(out.count)):
-        for spike in range(out.count[animal]):
+    for animal in range(len(out.spikes)):
+        for spike in range(out.spikes[animal]):
             place[out.step[animal, spike] - first_step + 1] += 1
     for k in range(n_steps):
         place[k + 1] += place[k]
     total = place[n_steps]
     step, which = np.empty(total, dtype=np.int64), np.empty(total, dtype=np.int32)
     neuron = np.empty(total, dtype=np.int32)
-    for animal in range(len(out.count)):
-        for spike in range(out.count[animal]):
+    for animal in range(len(out.spikes)):
+        for spike in range(out.spikes[animal]):
             k = out.step[animal, spike] - first_step
             to = place[k]
             place[k] += 1

@@ -8,10 +8,10 @@ few different weights. A network that neither can run is refused with both reaso
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import ClassVar
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -70,19 +70,13 @@ class NumbaSimulator(Simulator):
     )
 
     def _build(self) -> None:
-        available = numba.config.NUMBA_NUM_THREADS
-        if self.settings.threads > available:
-            raise BrainError(
-                f"simulator.threads: expected at most {available}, got {self.settings.threads}; the "
-                "environment variable NUMBA_NUM_THREADS raises the limit"
-            )
         self._engine: Engine = choose_engine(self.network)(
             self.network,
             seed=self.seed,
             animals=self.animals,
             dt_ms=self.dt_ms,
             precision=self.settings.precision,
-            threads=self.settings.threads or available,
+            threads=self.settings.threads or _cores(),
         )
         self.backend = self._engine.backend
 
@@ -136,3 +130,8 @@ class NumbaSimulator(Simulator):
 
     def _close(self) -> None:
         self._engine.close()
+
+
+def _cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
