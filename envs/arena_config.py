@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ethospike.envs.animals import EnvError
 from ethospike.envs.larva_body import BODY_LENGTH_MM
@@ -143,7 +144,7 @@ class ArenaConfig:
         """Radius of the dish (mm)."""
         return self.dish_diameter_mm / 2.0
 
-    def side(self, animals: range) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    def side(self, animals: range) -> NDArray[np.float64]:
         """Return for each animal 1, or −1 where left and right are exchanged; shape (animals,)."""
         odd = np.array(animals) % 2 == 1
         return np.where(odd & self.mirror_odd_animals, -1.0, 1.0)

@@ -127,6 +127,15 @@ def test_the_wall_stops_the_head_and_speeds_up_its_turn():
     assert group.angular_velocity_rad_s[0] == pytest.approx(math.pi / 10 * DT_S / 0.1)
 
 
+def test_a_stopped_larva_is_not_straightened():
+    group = bodies(middle_mm=(RADIUS_MM - 2.0 - 0.001, 0.0))
+    group.bend_rad[:] = 0.8
+    group.refresh()
+    assert group.advance(drive(1.0), drive(0.0), 1)[0]
+    # only the spring acts: ω = −bend · dt, and the turn of this step is ω · dt
+    assert group.bend_rad[0] == pytest.approx(0.8 - 0.8 * DT_S**2, rel=1e-12)
+
+
 def test_a_turn_into_the_wall_is_bounced_back():
     # Heading 60° off the outward normal, head at the wall: turning towards the normal pushes it out.
     heading = math.radians(60.0)
@@ -166,6 +175,16 @@ def test_a_larva_that_backs_into_the_wall_is_stopped():
             break
     assert touched[0]
     assert group.middle_mm[0, 0] == pytest.approx(-RADIUS_MM + 2.0, abs=0.1)
+
+
+def test_a_larva_whose_tail_is_behind_the_wall_may_back_away_from_it():
+    # The wall stops no tail that follows; this one lies at (50.5, 0), and backing takes it inwards.
+    heading = math.radians(70.0)
+    group = bodies(middle_mm=(48.5, 0.0), heading_rad=heading)
+    group.bend_rad[:] = heading - math.pi
+    group.refresh()
+    assert not group.advance(drive(-1.0), drive(0.0), 1)[0]
+    assert group.middle_mm[0, 0] == pytest.approx(48.5 - 0.04 * math.cos(heading), abs=1e-4)
 
 
 @pytest.fixture(scope="module")

@@ -107,6 +107,15 @@ def test_the_vector_class_is_made_by_gymnasium():
         assert truncated.all() == (k == 6)
 
 
+def test_a_finished_experiment_is_not_truncated_as_well():
+    envs = OdorArenaVectorEnv(2, TIMETABLE, max_episode_steps=STEPS)
+    envs.reset(seed=2)
+    for _ in range(STEPS):
+        _, _, terminated, truncated, _ = envs.step(np.zeros((2, 2)))
+    assert terminated.all()
+    assert not truncated.any()
+
+
 # -- senses and rewards -----------------------------------------------------------------------------------
 
 
@@ -136,6 +145,7 @@ def test_wall_contact_is_felt_once_the_wall_is_reached():
     contact = [env.step(np.array([1.0, 0.0]))[0][-1] for _ in range(121)]
     assert contact[:119] == [0.0] * 119
     assert contact[120] == 1.0
+    assert env.reset()[0][-1] == 0.0
 
 
 def test_the_start_is_spread_as_in_larvaworld():
@@ -301,6 +311,21 @@ def test_a_single_environment_continues_as_well():
     one, two = env.step(np.array([1.0, 0.3])), other.step(np.array([1.0, 0.3]))
     np.testing.assert_array_equal(one[0], two[0])
     assert states_equal(env.state(), other.state())
+
+
+def test_a_state_replaces_all_that_was_there():
+    env, other = OdorArenaVectorEnv(3), OdorArenaVectorEnv(3)
+    env.reset(seed=1)
+    other.reset(seed=2)
+    for _ in range(150):
+        env.step(np.broadcast_to([0.9, 0.0], (3, 2)))
+        other.step(np.broadcast_to([0.0, 0.0], (3, 2)))
+    other.set_state(env.state())
+    np.testing.assert_array_equal(env.view_state()["position_mm"], other.view_state()["position_mm"])
+    for _ in range(10):
+        one, two = (e.step(np.broadcast_to([1.0, 0.0], (3, 2))) for e in (env, other))
+        np.testing.assert_array_equal(one[0], two[0])
+    assert one[0][:, -1].any()
 
 
 def test_the_control_interval_changes_no_trajectory():
