@@ -14,105 +14,136 @@ from numpy.typing import NDArray
 from ethospike.brains.genn_library import pygenn
 from ethospike.brains.network import BrainError
 from ethospike.brains.plasticity import NEVER, DopamineGated, DopaminePlasticity
-from ethospike.brains.simulator import SpikeBlock
+from ethospike.brains.simulator import SpikeBlock, Stimulus
 
 CURRENT_LAG_STEPS = 2
 """A window's current reaches V_m with its third step, as through NEST's dc_generator (docs/design.md §2)."""
-
 COUNT_LIMIT = 65535
 """Largest count that a table of input spikes can hold."""
+FOLD_AFTER = 64
+"""Windows after which remembered spikes are summed up: often enough for memory, seldom enough for speed."""
 
-Events = tuple[NDArray[np.int64], NDArray[np.int64]]
 
+class SpikeTables:
+    """Counts of the spikes that arrive at each column in each step, one table for each spike input.
 
-class SpikeTable:
-    """Counts of the spikes that arrive at each column in each step of a window.
+    A table is a ring over steps. Spikes whose delay carries them beyond the window are kept for the next.
 
-    Spikes whose delay carries them beyond the window are kept for the next ones.
+    Parameters
+    ----------
+    sources : list
+        GeNN's current sources that read the tables.
+    delay_steps, n_channels : list of int
+        Of each spike input.
+    animals, n_steps : int
+        Each channel has a column for each animal, and a table a row for each step of the longest window.
     """
 
-    def __init__(self, source: Any, delay_steps: int, n_steps: int, n_columns: int) -> None:
-        self._source = source
-        self._delay = delay_steps
-        self._n_columns = n_columns
-        self._late: Events = (np.empty(0, np.int64), np.empty(0, np.int64))
+    def __init__(
+        self, sources: list[Any], delay_steps: list[int], n_channels: list[int], animals: int, n_steps: int
+    ) -> None:
+        self._sources = sources
+        self._n_steps = n_steps
+        self._bounds = np.cumsum([0, *n_channels]) * animals
+        # The columns of all tables are counted on: those of an input lie behind those of the one before.
+        self._delay = np.repeat(np.array(delay_steps, np.int64), n_channels)
+        self._stride = np.repeat(np.array(n_channels, np.int64), n_channels)
+        first = np.repeat(self._bounds[:-1], n_channels)
+        local = [np.arange(n) for n in n_channels]
+        self._column = first + np.concatenate([*local, np.empty(0, np.int64)]).astype(np.int64)
+        self._late_step = np.empty(0, np.int64)
+        self._late_column = np.empty(0, np.int64)
         self._is_blank = True
-        source.extra_global_params["count"].set_init_values(np.zeros(n_steps * n_columns, np.uint16))
+        for source, n in zip(sources, n_channels, strict=True):
+            source.extra_global_params["count"].set_init_values(np.zeros(n_steps * n * animals, np.uint16))
 
-    def write(self, done: int, n_steps: int, dt_ms: float, sent: Events) -> None:
-        """Fill the table for the steps done + 1 … done + n_steps.
-
-        Parameters
-        ----------
-        sent : (steps, columns)
-            Spikes of this window, sorted by step.
-        """
-        arrive = np.concatenate([self._late[0], sent[0] + self._delay])
-        column = np.concatenate([self._late[1], sent[1]])
-        now = arrive <= done + n_steps
-        self._late = arrive[~now], column[~now]
-        # Even a blank table must know its first step: its rows are read in every step.
-        self._source.set_dynamic_param_value("first_ms", done * dt_ms)
+    def write(self, done: int, n_steps: int, sent: Stimulus) -> None:
+        """Fill the tables for the steps done + 1 … done + n_steps, in which these spikes were sent."""
+        step = np.concatenate([self._late_step, sent.step + self._delay[sent.channel]])
+        column = self._column[sent.channel] + sent.animal * self._stride[sent.channel]
+        column = np.concatenate([self._late_column, column])
+        now = step <= done + n_steps
+        self._late_step, self._late_column = step[~now], column[~now]
         if self._is_blank and not now.any():
             return
-        where = (arrive[now] - done - 1) * self._n_columns + column[now]
+        self._is_blank = False
+        n_columns = self._bounds[-1]
+        where = (step[now] - done - 1) * n_columns + column[now]
         if len(where) > COUNT_LIMIT and np.bincount(where).max() > COUNT_LIMIT:
             raise BrainError(f"stimulus: GeNN takes at most {COUNT_LIMIT} spikes of a channel in one step")
-        count = self._source.extra_global_params["count"]
-        count.view[:] = 0
-        np.add.at(count.view, where, 1)
-        count.push_to_device()
-        self._is_blank = not len(where)
+        count = np.zeros(n_steps * n_columns, np.uint16)
+        np.add.at(count, where, 1)
+        count = count.reshape(n_steps, n_columns)
+        rows = np.arange(done, done + n_steps) % self._n_steps
+        for source, start, stop in zip(self._sources, self._bounds, self._bounds[1:], strict=False):
+            table = source.extra_global_params["count"]
+            table.view.reshape(self._n_steps, -1)[rows] = count[:, start:stop]
+            table.push_to_device()
 
 
 class CurrentTable:
-    """Currents of a window: a row for each of its first two steps, which still see earlier windows, and a
-    row for the others."""
+    """Currents of a window: rows for its first two steps, which see what was before, and for the rest."""
 
     def __init__(self, source: Any, n_columns: int, dtype: type[np.floating[Any]]) -> None:
         self._source = source
         self._before = np.zeros((CURRENT_LAG_STEPS, n_columns))
         self._there = np.zeros((CURRENT_LAG_STEPS + 1, n_columns))
         source.extra_global_params["current"].set_init_values(self._there.ravel().astype(dtype))
+        source.extra_global_params["begin_ms"].set_init_values(np.zeros(1))
 
     def write(self, done: int, n_steps: int, dt_ms: float, current_pa: NDArray[np.float64]) -> None:
         """Set the currents of a window that begins after step `done`; shape (columns,)."""
         rows = np.vstack([self._before, current_pa])
+        if np.array_equal(rows, self._there) and (rows == current_pa).all():
+            return
         self._before = np.vstack([self._before, *[current_pa] * min(n_steps, 2)])[-CURRENT_LAG_STEPS:]
-        self._source.set_dynamic_param_value("first_ms", done * dt_ms)
-        if not np.array_equal(rows, self._there):
-            current = self._source.extra_global_params["current"]
-            current.view[:] = rows.ravel()
-            current.push_to_device()
-            self._there = rows
+        self._there = rows
+        for name, values in (("current", rows.ravel()), ("begin_ms", done * dt_ms)):
+            self._source.extra_global_params[name].view[:] = values
+            self._source.extra_global_params[name].push_to_device()
 
 
 class SpikeRecord:
-    """The record of spikes that GeNN keeps for one population, one bit a neuron and step.
+    """The record of spikes that GeNN keeps for its populations, one bit a neuron and step.
 
     GeNN's own `spike_recording_data` reads all of its buffer or nothing, which would tie a run to one length
-    of window; so the bits are read here, from the buffer that GeNN documents as a ring over steps.
+    of window. So the bits are read here, from the array under that property: a ring over steps, with each
+    step's neurons in words of 32 bits.
+
+    Parameters
+    ----------
+    groups : list
+        GeNN's populations, in the network's order.
+    sizes : list of int
+        Neurons of each in one animal.
+    n_steps : int
+        Length of the ring.
     """
 
-    def __init__(self, group: Any, n_steps: int, size: int, first_neuron: int) -> None:
-        words = -(-group.num_neurons // 32)
-        unsigned = pygenn.types.Uint32
+    def __init__(self, groups: list[Any], sizes: list[int], n_steps: int) -> None:
         self._n_steps = n_steps
-        self._size = size
-        self._first_neuron = first_neuron
-        self._buffer = group._get_array("recordSpk", unsigned, (n_steps, words))
+        self._buffers = []
+        animals, neurons = [], []
+        for group, size, first in zip(groups, sizes, np.cumsum([0, *sizes]), strict=False):
+            words = -(-group.num_neurons // 32)
+            self._buffers.append(group._get_array("recordSpk", pygenn.types.Uint32, (n_steps, words)))
+            animal, neuron = np.divmod(np.arange(words * 32), size)
+            animals.append(animal)
+            neurons.append(neuron + first)
+        self._animal, self._neuron = np.concatenate(animals), np.concatenate(neurons)
 
     def read(self, done: int, n_steps: int) -> tuple[NDArray[np.int64], ...]:
         """Return step, animal and neuron of the spikes in the steps done + 1 … done + n_steps."""
-        rows = np.arange(done, done + n_steps) % self._n_steps
-        words = self._buffer.view[rows]
+        first = done % self._n_steps
+        if first + n_steps <= self._n_steps:
+            rows: slice | NDArray[np.int64] = slice(first, first + n_steps)  # a view, no copy
+        else:
+            rows = np.arange(first, first + n_steps) % self._n_steps
+        words = np.concatenate([buffer.view[rows] for buffer in self._buffers], axis=1)
         row, word = np.nonzero(words)
-        if not len(row):
-            none = np.empty(0, np.int64)
-            return none, none, none
         at, bit = np.nonzero((words[row, word][:, None] >> np.arange(32, dtype=np.uint32)) & 1)
-        animal, neuron = np.divmod(word[at] * 32 + bit, self._size)
-        return done + 1 + row[at], animal, neuron + self._first_neuron
+        who = word[at] * 32 + bit
+        return done + 1 + row[at], self._animal[who], self._neuron[who]
 
 
 class PendingPlasticity:
@@ -123,41 +154,47 @@ class PendingPlasticity:
 
     Parameters
     ----------
-    source, target, modulator : slice
-        Neurons of an animal.
+    neurons : (slice, slice, slice)
+        Sources, targets and modulators among the neurons of an animal.
     """
 
     LAG_STEPS = 2
 
     def __init__(
-        self, rule: DopamineGated, source: slice, target: slice, modulator: slice, animals: int, dt_ms: float
+        self, rule: DopamineGated, neurons: tuple[slice, slice, slice], animals: int, dt_ms: float
     ) -> None:
-        self.rule = rule
-        self._source, self._target, self._modulator = source, target, modulator
+        self._rule = rule
+        self._source, self._target, self._modulator = neurons
         self._dt_ms = dt_ms
-        self._last_spike_step = np.full((animals, source.stop - source.start), NEVER, dtype=np.int64)
-        self._recent = SpikeBlock.empty()
+        n_source = self._source.stop - self._source.start
+        self._last_spike_step = np.full((animals, n_source), NEVER, dtype=np.int64)
+        self._recent: list[SpikeBlock] = []
 
     def remember(self, spikes: SpikeBlock, step: int) -> None:
         """Take the spikes of a window that ended with `step`."""
-        recent = SpikeBlock(
-            *(
-                np.concatenate([getattr(self._recent, name), getattr(spikes, name)])
-                for name in ("step", "animal", "neuron")
-            )
-        )
-        n_old = int(np.searchsorted(recent.step, step - self.LAG_STEPS, side="right"))
-        of_source = (recent.neuron[:n_old] >= self._source.start) & (
-            recent.neuron[:n_old] < self._source.stop
-        )
-        neuron = recent.neuron[:n_old][of_source] - self._source.start
+        self._recent.append(spikes)
+        self._step = step
+        if len(self._recent) > FOLD_AFTER:
+            self._fold()
+
+    def _fold(self) -> SpikeBlock:
+        """Sum up the spikes that GeNN has processed, and return the others."""
+        names = ("step", "animal", "neuron")
+        recent = [np.concatenate([getattr(block, name) for block in self._recent]) for name in names]
+        n_old = int(np.searchsorted(recent[0], self._step - self.LAG_STEPS, side="right"))
+        step, animal, neuron = (values[:n_old] for values in recent)
+        own = (neuron >= self._source.start) & (neuron < self._source.stop)
         # Spikes are sorted by step, so the last one of a neuron stays.
-        self._last_spike_step[recent.animal[:n_old][of_source], neuron] = recent.step[:n_old][of_source]
-        self._recent = SpikeBlock(recent.step[n_old:], recent.animal[n_old:], recent.neuron[n_old:])
+        self._last_spike_step[animal[own], neuron[own] - self._source.start] = step[own]
+        pending = SpikeBlock(*(values[n_old:] for values in recent))
+        self._recent = [pending]
+        return pending
 
     def forget(self) -> None:
         """Drop the events: the weights have just been replaced."""
-        self._recent = SpikeBlock.empty()
+        if self._recent:
+            self._fold()
+        self._recent = []
 
     def apply(
         self,
@@ -168,11 +205,14 @@ class PendingPlasticity:
         weight: NDArray[np.float64],
     ) -> NDArray[np.float64]:
         """Return the weights of an animal after its pending events."""
-        own = self._recent.animal == animal
-        step, neuron = self._recent.step[own], self._recent.neuron[own]
+        if not self._recent:
+            return weight
+        pending = self._fold()
+        own = pending.animal == animal
+        step, neuron = pending.step[own], pending.neuron[own]
         if not len(step):
             return weight
-        reference = DopaminePlasticity(self.rule, source, target, initial, self._dt_ms)
+        reference = DopaminePlasticity(self._rule, source, target, initial, self._dt_ms)
         reference.set_state({"weight": weight, "last_spike_step": self._last_spike_step[animal, source]})
 
         def of(part: slice) -> tuple[NDArray[np.int64], NDArray[np.int32]]:

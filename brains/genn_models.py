@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ethospike.brains.genn_library import pygenn
+from ethospike.brains.network import NEURON_MODELS
 
 Constants = dict[str, NDArray[np.float64]]
 
@@ -209,11 +210,7 @@ def neuron_model(model: str, varying: tuple[str, ...], roles: PlasticRoles) -> t
 
 
 def _constant_names(model: str) -> list[str]:
-    one = dict.fromkeys(
-        ("V_m", "E_L", "I_e", "V_th", "V_reset", "t_ref", "tau_syn_ex", "tau_syn_in", "tau_m", "C_m")
-        + ("g_L", "E_ex", "E_in", "tau_sfa", "E_sfa", "q_sfa"),
-        np.ones(1),
-    )
+    one = dict.fromkeys((*NEURON_MODELS[model], "V_m"), np.ones(1))
     return [name for name in constants(model, one, 1.0) if name != "V"]
 
 
@@ -241,36 +238,37 @@ def _propagator(
 
 
 # ---------------------------------------------------------------------------------------------------
-# Inputs. The host writes one table a window; row r belongs to the r-th step of the window.
+# Inputs. The host writes one table for each, once a window.
 
 SPIKE_INPUT = pygenn.create_current_source_model(
     "spike_input",
-    params=["weight", ("n_columns", "int"), ("first_ms", "timepoint")],
+    params=["weight", ("n_columns", "int"), ("n_rows", "double")],
     vars=[("column", "int", pygenn.VarAccess.READ_ONLY)],
     extra_global_params=[("count", "uint16_t*")],
     injection_code="""
+    const double step = floor(t / dt + 0.5);
+    const int row = (int)(step - n_rows * floor(step / n_rows));
     if (column >= 0) {
-        const int row = (int)((t - first_ms) / dt + 0.5);
         injectCurrent(weight * count[row * n_columns + column]);
     }
     """,
 )
-"""Spikes that arrive in a step, counted in a table (steps, columns); column -1 receives nothing."""
+"""Spikes that arrive in a step, counted in a table (steps, columns), a ring over steps; column -1 receives
+nothing."""
 
 CURRENT_INPUT = pygenn.create_current_source_model(
     "current_input",
-    params=[("n_columns", "int"), ("first_ms", "timepoint")],
+    params=[("n_columns", "int")],
     vars=[("column", "int", pygenn.VarAccess.READ_ONLY)],
-    extra_global_params=[("current", "scalar*")],
+    extra_global_params=[("current", "scalar*"), ("begin_ms", "double*")],
     injection_code="""
+    const int row = (int)fmin((t - begin_ms[0]) / dt + 0.5, 2.0);
     if (column >= 0) {
-        const int row = (int)((t - first_ms) / dt + 0.5);
-        injectCurrent(current[(row < 2 ? row : 2) * n_columns + column]);
+        injectCurrent(current[row * n_columns + column]);
     }
     """,
 )
-"""Currents (pA) in a table of three rows: the window's first two steps, which still see what was before, and
-the rest."""
+"""Currents (pA) in a table of three rows: the first two steps after `begin_ms`, and the rest."""
 
 
 # ---------------------------------------------------------------------------------------------------

@@ -4,8 +4,8 @@ In: a `Network`, a `Stimulus`. Out: spikes and weights. This file knows no body;
 `genn_models.py`, what is exchanged with it in `genn_exchange.py`, how it is compiled in `genn_library.py`.
 
 Animals are blocks: neuron i of animal a is neuron a · size + i of GeNN's population. GeNN's step k is step
-k + 1 here, and its zero delay is one step, so a delay of d steps is d − 1 there. Between host and device go,
-once a window: the counts of input spikes, three rows of currents, and the record of spikes; weights on demand.
+k + 1 here, and its zero delay is one step, so a delay of d steps is d − 1 there. Once a window, host and
+device exchange counts of input spikes, three rows of currents, and the record of spikes; weights on demand.
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom
 
 from ethospike.brains import genn_models
-from ethospike.brains.genn_exchange import CurrentTable, PendingPlasticity, SpikeRecord, SpikeTable
+from ethospike.brains.genn_exchange import CurrentTable, PendingPlasticity, SpikeRecord, SpikeTables
 from ethospike.brains.genn_library import BACKENDS, VERSION, backends, choose_backend, load, pygenn
 from ethospike.brains.network import (
     NEURON_MODELS,
@@ -104,13 +103,18 @@ class GennSimulator(Simulator):
                 self._add_wired(projection)
             else:
                 self._add_drawn(projection)
-        self._spike_tables = [self._add_spike_input(one) for one in self.network.spike_inputs]
+        self._spike_tables = SpikeTables(
+            [self._add_spike_input(one) for one in self.network.spike_inputs],
+            [self.delay_steps(one.name, one.delay_ms) for one in self.network.spike_inputs],
+            [self.network.n_channels(one) for one in self.network.spike_inputs],
+            self.animals,
+            self._table_steps,
+        )
         self._current_tables = [self._add_current_input(one) for one in self.network.current_inputs]
         load(self._model, self._table_steps)
-        self._records = [
-            SpikeRecord(self._populations[p.name], self._table_steps, p.size, self.network.offset(p.name))
-            for p in self.network.populations
-        ]
+        self._record = SpikeRecord(
+            list(self._populations.values()), [p.size for p in self.network.populations], self._table_steps
+        )
 
     def _longest_exchange(self) -> int:
         """Return how many steps the tables hold."""
@@ -251,7 +255,11 @@ class GennSimulator(Simulator):
         )
         self._pending[projection.name] = PendingPlasticity(
             rule,
-            *(self.network.neurons(n) for n in (projection.source, projection.target, rule.modulator)),
+            (
+                self.network.neurons(projection.source),
+                self.network.neurons(projection.target),
+                self.network.neurons(rule.modulator),
+            ),
             self.animals,
             self.dt_ms,
         )
@@ -335,19 +343,19 @@ class GennSimulator(Simulator):
         shift = np.arange(self.animals)[:, None] * channels
         return np.where(own < 0, -1, own + shift).ravel(), self.animals * channels
 
-    def _add_spike_input(self, one: SpikeInput) -> SpikeTable:
+    def _add_spike_input(self, one: SpikeInput) -> Any:
         column, n_columns = self._columns(one)
         source = self._model.add_current_source(
             f"i{len(self._model.current_sources)}",
             genn_models.SPIKE_INPUT,
             self._populations[one.target],
-            {"weight": one.weight, "n_columns": n_columns, "first_ms": 0.0},
+            {"weight": one.weight, "n_columns": n_columns, "n_rows": float(self._table_steps)},
             {"column": column},
         )
         source.target_var = "in_ex" if one.weight >= 0 else "in_in"
-        for name in ("weight", "n_columns", "first_ms"):
+        for name in ("weight", "n_columns", "n_rows"):
             source.set_param_dynamic(name)
-        return SpikeTable(source, self.delay_steps(one.name, one.delay_ms), self._table_steps, n_columns)
+        return source
 
     def _add_current_input(self, one: CurrentInput) -> CurrentTable:
         column, n_columns = self._columns(one)
@@ -355,11 +363,10 @@ class GennSimulator(Simulator):
             f"i{len(self._model.current_sources)}",
             genn_models.CURRENT_INPUT,
             self._populations[one.target],
-            {"n_columns": n_columns, "first_ms": 0.0},
+            {"n_columns": n_columns},
             {"column": column},
         )
-        for name in ("n_columns", "first_ms"):
-            source.set_param_dynamic(name)
+        source.set_param_dynamic("n_columns")
         return CurrentTable(source, n_columns, self._dtype)
 
     # -- running ------------------------------------------------------------------------------------
@@ -368,41 +375,26 @@ class GennSimulator(Simulator):
         current = stimulus.current_pa
         if current is None:
             current = np.zeros((self.animals, self.network.n_current_channels))
-        step: list[NDArray[np.int64]] = []
-        animal: list[NDArray[np.int64]] = []
-        neuron: list[NDArray[np.int64]] = []
+        parts = []
+        advance = self._model.step_time
         for done, n in _pieces(self.step, n_steps, self._table_steps):
-            self._write_inputs(done, n, stimulus, current)
-            advance = self._model.step_time
+            low, high = np.searchsorted(stimulus.step, [done, done + n], side="right")
+            sent = slice(low, high)
+            self._spike_tables.write(
+                done, n, Stimulus(stimulus.step[sent], stimulus.animal[sent], stimulus.channel[sent])
+            )
+            for one, table in zip(self.network.current_inputs, self._current_tables, strict=True):
+                own = self.network.current_channels(one.name)
+                table.write(done, n, self.dt_ms, current[:, own].ravel())
             for _ in range(n):
                 advance()
             self._model.pull_recording_buffers_from_device()
-            for record in self._records:
-                one_step, one_animal, one_neuron = record.read(done, n)
-                step.append(one_step)
-                animal.append(one_animal)
-                neuron.append(one_neuron)
-        spikes = SpikeBlock.sorted(np.concatenate(step), np.concatenate(animal), np.concatenate(neuron))
+            parts.append(self._record.read(done, n))
+        step, animal, neuron = (np.concatenate(values) for values in zip(*parts, strict=True))
+        spikes = SpikeBlock.sorted(step, animal, neuron)
         for pending in self._pending.values():
             pending.remember(spikes, self.step + n_steps)
         return spikes
-
-    def _write_inputs(
-        self, done: int, n_steps: int, stimulus: Stimulus, current: NDArray[np.float64]
-    ) -> None:
-        low, high = np.searchsorted(stimulus.step, [done, done + n_steps], side="right")
-        step, channel = stimulus.step[low:high], stimulus.channel[low:high]
-        animal = stimulus.animal[low:high]
-        for spike_input, spike_table in zip(self.network.spike_inputs, self._spike_tables, strict=True):
-            own = self.network.spike_channels(spike_input.name)
-            mine = (channel >= own.start) & (channel < own.stop)
-            column = animal[mine] * np.int64(own.stop - own.start) + channel[mine] - own.start
-            spike_table.write(done, n_steps, self.dt_ms, (step[mine], column))
-        for current_input, current_table in zip(
-            self.network.current_inputs, self._current_tables, strict=True
-        ):
-            own = self.network.current_channels(current_input.name)
-            current_table.write(done, n_steps, self.dt_ms, current[:, own].ravel())
 
     # -- weights ------------------------------------------------------------------------------------
 
@@ -431,7 +423,7 @@ class GennSimulator(Simulator):
             self._pending[projection].forget()
 
     def _close(self) -> None:
-        self._records = []
+        del self._record
         self._model.unload()
         del self._model
 
@@ -485,5 +477,7 @@ def _bernoulli(p: float, recurrent: int) -> Any:
 
 
 def _longest_row(p: float, source: Population, target: Population) -> int:
-    """Return a length that no row exceeds, but for one network in a billion."""
-    return int(max(1, binom.isf(1e-9 / source.size, target.size, min(p, 1.0))))
+    """Return a length that no row exceeds, but for one network in a billion (Bernstein's inequality)."""
+    log_odds = np.log(1e9 * source.size)
+    spread = np.sqrt(2 * target.size * p * (1 - p) * log_odds) + log_odds / 3
+    return min(target.size, int(np.ceil(target.size * p + spread)))
