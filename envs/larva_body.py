@@ -3,8 +3,8 @@
 In: a crawling speed and a turner output for every animal. Out: where their heads are and which way they
 point. This file knows no sense, no oscillator and no task.
 
-Kinematics and constants are larvaworld's (Sakagiannis et al.; its version of February 2023): the head
-segment turns about the middle of the body by
+Kinematics and constants are larvaworld's (Sakagiannis et al.; github.com/nawrotlab/larvaworld, the same in
+February 2023 and in version 2.4.0): the head segment turns about the middle of the body by
 
     dω/dt = −ω − bend + 0.5 · turner,
 
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 INNER_STEP_MS = 10.0
 """Integration step (ms): the finest control interval; larvaworld integrates with 100 ms."""
 BODY_LENGTH_MM = 4.0
-"""Length L (mm), third-instar larva: larvaworld."""
+"""Length L (mm), third-instar larva: larvaworld of February 2023 (5 mm in 2.4.0)."""
 MAX_SPEED_MM_S = 4.0
 """Crawling speed at drive 1 (mm/s), −1 is as fast backwards: one body length a second. Chosen so that no
 stride is cut: larvaworld's crawler peaks at 1.42 Hz · 0.23 L · 1.51 = 0.49 L/s, at 0.75 L/s with a stride
@@ -37,7 +37,8 @@ ANGULAR_DAMPING = 1.0
 BODY_SPRING = 1.0
 """Angular acceleration for each radian of bend (1/s²): larvaworld."""
 WALL_TURN_RAD_S2 = math.pi
-"""Angular acceleration of an animal at the wall (rad/s²): larvaworld adds π/10 rad/s in 100 ms."""
+"""Angular acceleration of an animal at the wall (rad/s²): larvaworld 2.4.0 adds π/10 rad/s in 100 ms
+(π/20 in February 2023)."""
 
 _DT = INNER_STEP_MS / 1000.0
 _HALF = BODY_LENGTH_MM / 2.0
@@ -133,14 +134,9 @@ class LarvaBodies:
         ndarray of bool, shape (animals,)
             Whom the wall stopped in any of the inner steps.
         """
-        motion, direction, scratch, straightened = (
-            self._motion,
-            self._direction,
-            self._scratch,
-            self._straightened,
-        )
+        motion, direction, scratch = self._motion, self._direction, self._scratch
         turned, turn_rad, bend_rad = motion[1:], *motion[:2]
-        cos, sin = direction
+        straightened, (cos, sin) = self._straightened, direction
         stride_mm = crawl * (MAX_SPEED_MM_S * _DT)
         straightening = np.minimum(np.maximum(stride_mm * (2.0 / BODY_LENGTH_MM), 0.0), 1.0)
         pull_rad = turn * (TORQUE_PER_TURNER * MAX_TURNER * _DT**2)
@@ -149,7 +145,6 @@ class LarvaBodies:
             self._free_steps = self._count_free_steps()
         free = self._free_steps >= n_steps
         self._free_steps -= n_steps
-        moved_mm = stride_mm
 
         for _ in range(n_steps):
             np.multiply(motion[:2], _KEPT_AND_SPRUNG, out=scratch)
@@ -163,8 +158,9 @@ class LarvaBodies:
                 self._stop_at_full_bend()
             np.cos(self.heading_rad, out=cos)
             np.sin(self.heading_rad, out=sin)
-            if not free:
-                stopped = self._stop_at_wall(stride_mm)
+            moved_mm = stride_mm
+            if not free and (stopped := self._are_stopped(stride_mm)).any():
+                self._turn_at_wall(stopped)
                 touched |= stopped
                 moved_mm = np.where(stopped, 0.0, stride_mm)
                 straightened[stopped] = 0.0
@@ -188,7 +184,7 @@ class LarvaBodies:
         turn, bend = (float(most) for most in np.abs(self._motion[:2]).max(axis=1))
         # The turn of a step grows by at most `gain` a step: k steps bend by less than k·turn + k²·gain.
         gain = (BODY_SPRING * math.pi + TORQUE_PER_TURNER * MAX_TURNER) * _DT**2
-        to_full_bend = (math.sqrt(turn**2 + 4.0 * gain * (math.pi - bend)) - turn) / (2.0 * gain)
+        to_full_bend = (math.sqrt(turn**2 + 4.0 * gain * max(math.pi - bend, 0.0)) - turn) / (2.0 * gain)
         return math.floor(min(clearance_mm / (MAX_SPEED_MM_S * _DT), to_full_bend)) - 1
 
     def _stop_at_full_bend(self) -> None:
@@ -199,19 +195,21 @@ class LarvaBodies:
             self._motion[:, over] -= self.bend_rad[over] - limit
             self.bend_rad[over] = limit
 
-    def _stop_at_wall(self, stride_mm: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Return who cannot make this stride, and make them turn.
-
-        At the wall an animal does not crawl, and its turn speeds up in the direction that it has, as in
-        larvaworld. Where turning alone would push the head through the wall, the turn is bounced back
-        (larvaworld searches for a turn that stays inside). The wall stops heads; it stops tails only when
-        they go first.
-        """
-        stopped = self._is_outside(self.middle_mm + (stride_mm + _HALF) * self._direction)
+    def _are_stopped(self, stride_mm: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Return whom the wall keeps from this stride. It stops heads, and tails only if they go first."""
+        reach_mm = self._direction * (stride_mm + _HALF)
+        reach_mm += self.middle_mm
+        stopped = self._is_outside(reach_mm)
         if (stride_mm < 0.0).any():
             stopped |= self._tail_leaves(stride_mm)
-        if not stopped.any():
-            return stopped
+        return stopped
+
+    def _turn_at_wall(self, stopped: NDArray[np.bool_]) -> None:
+        """Make animals turn away that the wall has stopped.
+
+        Their turn speeds up in the direction that it has, as in larvaworld. Where it would push the head
+        through the wall, it is bounced back instead (larvaworld searches for a turn that stays inside).
+        """
         swept = stopped & self._is_outside(self.middle_mm + _HALF * self._direction)
         if swept.any():
             self._motion[1:, swept] -= self.turn_rad[swept]
@@ -219,10 +217,9 @@ class LarvaBodies:
             np.cos(self.heading_rad, out=self._direction[0])
             np.sin(self.heading_rad, out=self._direction[1])
         self.turn_rad[stopped] += np.copysign(WALL_TURN_RAD_S2 * _DT**2, self.turn_rad[stopped])
-        return stopped
 
     def _is_outside(self, position_mm: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Return which of the positions, shape (2, animals), lie behind the wall."""
+        """Return which of the positions, shape (2, animals), lie behind the wall; overwrites them."""
         position_mm *= position_mm
         outside: NDArray[np.bool_] = position_mm[0] + position_mm[1] > self.dish_radius_mm**2
         return outside
@@ -231,7 +228,7 @@ class LarvaBodies:
         """Return whose tail would be pushed through the wall by crawling backwards."""
         rear_rad = self.heading_rad - self.bend_rad
         tail_mm = self.middle_mm - _HALF * np.stack((np.cos(rear_rad), np.sin(rear_rad)))
-        inward = np.einsum("ij,ij->j", tail_mm, self._direction) > 0.0
+        inward = tail_mm[0] * self._direction[0] + tail_mm[1] * self._direction[1] > 0.0
         leaves = self._is_outside(tail_mm + stride_mm * self._direction)
         leaves &= (stride_mm < 0.0) & ~inward
         return leaves
