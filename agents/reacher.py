@@ -118,6 +118,28 @@ class ClusterRace:
         return np.asarray(integral / integral.sum(axis=1, keepdims=True))
 
 
+def first_crossing(
+    share: NDArray[np.floating], threshold: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return who first exceeds the threshold, and when (RT, `race_to_threshold`).
+
+    Parameters
+    ----------
+    share : ndarray, shape (races, directions, times)
+    threshold : float
+
+    Returns
+    -------
+    winner, time : ndarray of int64, shape (races,)
+        Direction and index of the time; both −1 where the threshold is never exceeded.
+    """
+    crossed = share.max(axis=1) > threshold
+    time = crossed.argmax(axis=1)
+    winner = share[np.arange(len(share)), :, time].argmax(axis=1)
+    never = ~crossed.any(axis=1)
+    return np.where(never, UNDECIDED, winner), np.where(never, UNDECIDED, time)
+
+
 class ReacherAgent(Agent):
     """A clustered cortex that reaches for the direction whose clusters win.
 
@@ -227,13 +249,9 @@ class ReacherAgent(Agent):
         armed = self._hand.armed
         if not armed.any():
             return
-        crossed = share.max(axis=1) > self.config.threshold
-        # The value at the beginning of a window was already looked at, unless the signal has just come.
-        crossed[:, 0] &= self._hand.since_signal == 0
-        offset = crossed.argmax(axis=1)
+        winner, offset = first_crossing(share, self.config.threshold)
         time_ms = self._hand.since_signal * self.control_interval_ms + offset * BIN_MS
-        decided = armed & crossed.any(axis=1) & (time_ms < self.config.decision_window_ms)
-        winner = share.argmax(axis=1)[np.arange(self.animals), offset]
+        decided = armed & (winner != UNDECIDED) & (time_ms < self.config.decision_window_ms)
         self._direction[decided], self._decision_ms[decided] = winner[decided], time_ms[decided]
         self._hand.send(decided, winner)
 
