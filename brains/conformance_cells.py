@@ -44,7 +44,7 @@ from ethospike.brains.specimens import (
     TEACH_CHANNEL,
     bipartite,
     chain,
-    poisson_spikes,
+    lessons,
     probe,
     probe_with,
     spikes,
@@ -264,12 +264,12 @@ def check_signs(open_network: OpenNetwork) -> None:
     for model in NEURON_MODELS:
         network = probe_with(model, I_e=520.0, t_ref=2.0)
         nearly, hold = (network.spike_channels(name).start for name in ("nearly", "hold"))
-        at = np.arange(10, 3000, 40)
+        at = np.arange(10, 1500, 40)
         excite, inhibit = spikes(at, nearly), spikes(at, hold + 1)
         both = spikes(
             np.concatenate([excite.step, inhibit.step]), np.concatenate([excite.channel, inhibit.channel])
         )
-        block = run_once(open_network, network, 3000, both)
+        block = run_once(open_network, network, 1500, both)
         more, less, plain = np.bincount(block.neuron, minlength=2 * PROBE_SIZE)[:PROBE_SIZE]
         expect(plain > 5, f"{model}: the undisturbed cell fired only {plain} times")
         expect(
@@ -313,7 +313,7 @@ def check_plasticity(open_network: OpenNetwork) -> None:
     """Final weights are those of the reference rule for the simulator's own spikes."""
     network, animals, n_steps = trained(), 2, 6000
     projection = network.projection("source>target")
-    stimulus = poisson_spikes(n_steps, range(TEACH_CHANNEL + 1), 0.002, animals)
+    stimulus = lessons(n_steps, animals)
     with open_network(network, seed=SEED, animals=animals) as simulator:
         block = joined([simulator.run(n, window(stimulus, simulator.step + 1, n)) for n in (777, 223, 5000)])
         final = simulator.weights(projection.name)
@@ -332,8 +332,8 @@ def check_plasticity(open_network: OpenNetwork) -> None:
 
         expected = reference.apply(of("source"), of("modulator")[0], of("target"))
         expect(
-            float(np.ptp(expected)) > 1.0 and float(expected.max()) < wired.weight.max() - 1.0,
-            f"the specimen's weights hardly changed: {expected.min():.3g} … {expected.max():.3g} nS",
+            bool(expected.min() < 2.0 and 10.0 < expected.max() < 90.0),
+            f"the specimen's weights must spread from the floor upwards, but are {np.sort(expected)} nS",
         )
         error = float(np.abs(final[animal] - expected).max())
         expect(

@@ -91,16 +91,16 @@ def check_spike_block(open_network: OpenNetwork) -> None:
 def check_same_seed_same_spikes(open_network: OpenNetwork) -> None:
     """The same seed gives the same spikes, another seed another network."""
     for model in MODELS:
-        network, stimulus = small_deterministic_network(model), drive(2000)
-        once = run_once(open_network, network, 2000, stimulus)
+        network, stimulus = small_deterministic_network(model), drive(1000)
+        once = run_once(open_network, network, 1000, stimulus)
         expect_active(once, 20)
         expect_same(
             once,
-            run_once(open_network, network, 2000, stimulus),
+            run_once(open_network, network, 1000, stimulus),
             "two runs with the same seed differ: something draws from an unseeded generator, or an earlier "
             "run left traces in the simulator",
         )
-        other = run_once(open_network, network, 2000, stimulus, seed=SEED + 1)
+        other = run_once(open_network, network, 1000, stimulus, seed=SEED + 1)
         expect(
             not is_same(once, other),
             "two seeds give the same spikes: wiring and drawn parameters must come from `seed`",
@@ -126,12 +126,12 @@ def check_split_run(open_network: OpenNetwork) -> None:
 
 def check_animals_are_independent(open_network: OpenNetwork) -> None:
     """Animal 1 of 2 is animal 1 of 3; animals differ; and what happens to one does not move another."""
-    for (network, of_two), (_, of_three) in zip(busy(2000, 2), busy(2000, 3), strict=True):
-        two = run_once(open_network, network, 2000, of_two, animals=2)
+    for (network, of_two), (_, of_three) in zip(busy(1200, 2), busy(1200, 3), strict=True):
+        two = run_once(open_network, network, 1200, of_two, animals=2)
         expect_active(of_animal(two, 1), 20)
         expect_same(
             of_animal(two, 1),
-            of_animal(run_once(open_network, network, 2000, of_three, animals=3), 1),
+            of_animal(run_once(open_network, network, 1200, of_three, animals=3), 1),
             "animal 1 of 2 differs from animal 1 of 3: draw everything from streams keyed by the animal, "
             "and wire within animals only",
         )
@@ -139,16 +139,16 @@ def check_animals_are_independent(open_network: OpenNetwork) -> None:
         alone = Stimulus(of_two.step[own], of_two.animal[own], of_two.channel[own], of_two.current_pa)
         expect_same(
             of_animal(two, 1),
-            of_animal(run_once(open_network, network, 2000, alone, animals=2), 1),
+            of_animal(run_once(open_network, network, 1200, alone, animals=2), 1),
             "animal 1 fires otherwise when animal 0 gets no input: inputs or synapses cross between animals",
         )
-    network, stimulus = small_deterministic_network(CURRENT_BASED), drive(2000)
+    network, stimulus = small_deterministic_network(CURRENT_BASED), drive(1200)
     twice = spikes(
         np.tile(stimulus.step, 2),
         np.tile(stimulus.channel, 2),
         np.repeat([0, 1], len(stimulus.step)),
     )
-    both = run_once(open_network, network, 2000, twice, animals=2)
+    both = run_once(open_network, network, 1200, twice, animals=2)
     trains = [
         list(zip(one.step, one.neuron, strict=True)) for one in (of_animal(both, 0), of_animal(both, 1))
     ]

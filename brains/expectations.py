@@ -6,6 +6,8 @@ no particular simulator.
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -172,6 +174,9 @@ def resident_bytes() -> int:
     """Return the memory that this process occupies now (Linux), or the most that it has occupied."""
     import resource  # absent on Windows
 
+    gc.collect()
+    if hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
+        libc.malloc_trim(0)  # or growth could hide in memory that was freed earlier
     statm = Path("/proc/self/statm")
     if statm.exists():
         return int(statm.read_text().split()[1]) * resource.getpagesize()

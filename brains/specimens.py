@@ -76,13 +76,16 @@ def window(stimulus: Stimulus, first_step: int, n_steps: int) -> Stimulus:
 
 
 def poisson_spikes(
-    n_steps: int, channels: Iterable[int], probability: float, animals: int = 1, seed: int = 0
+    n_steps: int, channels: Iterable[int], probability: ArrayLike, animals: int = 1, seed: int = 0
 ) -> Stimulus:
-    """Return random input spikes; each animal's do not depend on how many animals there are."""
-    channels = np.asarray(list(channels))
+    """Return random input spikes, with one probability a step or one a channel.
+
+    Each animal's spikes do not depend on how many animals there are.
+    """
+    channels, chance = np.asarray(list(channels)), np.asarray(probability)
     steps, who, where = [], [], []
     for animal in range(animals):
-        drawn = np.random.default_rng([seed, animal]).random((n_steps, len(channels))) < probability
+        drawn = np.random.default_rng([seed, animal]).random((n_steps, len(channels))) < chance
         step, index = np.nonzero(drawn)
         steps.append(step + 1)
         who.append(np.full(len(step), animal))
@@ -260,7 +263,7 @@ TEACH_CHANNEL = TRAINED_SOURCES
 """The channel of `trained` that fires the modulator; the channels before it fire the sources."""
 
 
-def trained(learning_rate: float = 10.0, homeostasis: float = 0.01) -> Network:
+def trained(learning_rate: float = 20.0, homeostasis: float = 0.01) -> Network:
     """Return sources, two targets that they fire together, and a modulator that depresses the synapses."""
     rule = DopamineGated(
         "modulator", tau_eligibility_ms=300.0, learning_rate=learning_rate, homeostasis=homeostasis
@@ -279,10 +282,19 @@ def trained(learning_rate: float = 10.0, homeostasis: float = 0.01) -> Network:
     )
 
 
+def lessons(n_steps: int, animals: int = 1) -> Stimulus:
+    """Return input for `trained`: sources that fire from 4 to 40 times a second, the modulator 20 times.
+
+    After 600 ms the synapses of the busiest sources have been at the floor, those of the others have not.
+    """
+    probability = [*np.linspace(0.0004, 0.004, TRAINED_SOURCES), 0.002]
+    return poisson_spikes(n_steps, range(TEACH_CHANNEL + 1), probability, animals)
+
+
 def busy(n_steps: int, animals: int = 1) -> list[tuple[Network, Stimulus]]:
     """Return networks with input that keeps them busy: current-based, conductance-based, plastic."""
     cases = [
         (small_deterministic_network(model), drive(n_steps, animals, current_pa=20.0))
         for model in (CURRENT_BASED, ADAPTING)
     ]
-    return [*cases, (trained(), poisson_spikes(n_steps, range(TEACH_CHANNEL + 1), 0.002, animals))]
+    return [*cases, (trained(), lessons(n_steps, animals))]

@@ -40,6 +40,9 @@ class ReferenceSimulator(Simulator):
                     self.p[key][own] = self.parameter(pop.name, key, animal)
                 self.is_psc[own] = pop.model == "iaf_psc_exp"
                 self.is_sfa[own] = pop.model == "iaf_cond_exp_sfa_rr"
+        for key, anything in (("tau_sfa", 1.0), ("q_sfa", 0.0), ("E_sfa", 0.0)):  # of cells that do not adapt
+            self.p[key] = np.where(self.is_sfa, self.p[key], anything)
+        self.decays: dict[tuple[str, float], NDArray[np.float64]] = {}
         self.n_refractory = np.round(self.p["t_ref"] / self.dt_ms)
         self.V = self.p["V_m"].copy()
         self.syn_ex, self.syn_in, self.g_sfa = np.zeros((3, self.n))
@@ -110,7 +113,6 @@ class ReferenceSimulator(Simulator):
 
     def _deliver(self, step: int, neurons, weight) -> None:
         slot = step % self.max_delay
-        weight = np.broadcast_to(weight, np.shape(neurons))
         np.add.at(self.ring_ex[slot], neurons, np.maximum(weight, 0))
         np.add.at(self.ring_in[slot], neurons, np.minimum(weight, 0))
 
@@ -120,9 +122,9 @@ class ReferenceSimulator(Simulator):
         V = self._psc() if self.is_psc.all() else self._cond()
         self.V = np.where(free, V, p["V_reset"])
         self.refractory = np.where(free, 0, self.refractory - 1)
-        self.syn_ex *= np.exp(-dt / p["tau_syn_ex"])
-        self.syn_in *= np.exp(-dt / p["tau_syn_in"])
-        self.g_sfa = np.where(self.is_sfa, self.g_sfa * np.exp(-dt / p["tau_sfa"]), 0.0)
+        self.syn_ex *= self.decay("tau_syn_ex", dt)
+        self.syn_in *= self.decay("tau_syn_in", dt)
+        self.g_sfa *= self.decay("tau_sfa", dt)
         slot = step % self.max_delay
         self.syn_ex += self.ring_ex[slot]
         self.syn_in += self.ring_in[slot]
@@ -135,17 +137,17 @@ class ReferenceSimulator(Simulator):
     def _reset(self, fired) -> None:
         self.V[fired] = self.p["V_reset"][fired]
         self.refractory[fired] = self.n_refractory[fired]
-        self.g_sfa[fired] += np.where(self.is_sfa[fired], self.p["q_sfa"][fired], 0.0)
+        self.g_sfa[fired] += self.p["q_sfa"][fired]
 
     def _psc(self) -> NDArray[np.float64]:
         """Exact: dV/dt = −(V − E_L)/τ + (I_e + I + i_ex + i_in)/C with exponentially decaying i."""
         p, dt = self.p, self.dt_ms
-        leak = np.exp(-dt / p["tau_m"])
+        leak = self.decay("tau_m", dt)
         V = p["E_L"] + (self.V - p["E_L"]) * leak
         V = V + (p["I_e"] + self.I_now) * p["tau_m"] / p["C_m"] * (1 - leak)
-        for current, tau in ((self.syn_ex, p["tau_syn_ex"]), (self.syn_in, p["tau_syn_in"])):
-            gain = tau * p["tau_m"] / (p["C_m"] * (p["tau_m"] - tau))
-            V = V + current * gain * (leak - np.exp(-dt / tau))
+        for current, key in ((self.syn_ex, "tau_syn_ex"), (self.syn_in, "tau_syn_in")):
+            gain = p[key] * p["tau_m"] / (p["C_m"] * (p["tau_m"] - p[key]))
+            V = V + current * gain * (leak - self.decay(key, dt))
         return V
 
     def _cond(self) -> NDArray[np.float64]:
@@ -153,12 +155,12 @@ class ReferenceSimulator(Simulator):
         p, dt = self.p, self.dt_ms
 
         def slope(V, after):
-            g_ex = self.syn_ex * np.exp(-after / p["tau_syn_ex"])
-            g_in = -self.syn_in * np.exp(-after / p["tau_syn_in"])
+            g_ex = self.syn_ex * self.decay("tau_syn_ex", after)
+            g_in = -self.syn_in * self.decay("tau_syn_in", after)
+            g_sfa = self.g_sfa * self.decay("tau_sfa", after)
             current = p["I_e"] + self.I_now - p["g_L"] * (V - p["E_L"])
-            current = current - g_ex * (V - p["E_ex"]) - g_in * (V - p["E_in"])
-            adapting = self.g_sfa * np.exp(-after / p["tau_sfa"]) * (V - p["E_sfa"])
-            return (current - np.where(self.is_sfa, adapting, 0.0)) / p["C_m"]
+            current = current - g_ex * (V - p["E_ex"]) - g_in * (V - p["E_in"]) - g_sfa * (V - p["E_sfa"])
+            return current / p["C_m"]
 
         # Conductances of a thousand nS make the equation stiff: substeps keep it accurate.
         fastest = ((p["g_L"] + self.syn_ex - self.syn_in + self.g_sfa) / p["C_m"]).max() * dt
@@ -172,6 +174,12 @@ class ReferenceSimulator(Simulator):
             d = slope(V + h * c, t + h)
             V = V + h / 6 * (a + 2 * b + 2 * c + d)
         return V
+
+    def decay(self, key: str, after: float) -> NDArray[np.float64]:
+        """Return exp(−after / tau), remembered."""
+        if (key, after) not in self.decays:
+            self.decays[key, after] = np.exp(-after / self.p[key])
+        return self.decays[key, after]
 
     def _learn_and_send(self, step: int, fired) -> None:
         spiked = np.zeros(self.n, dtype=bool)

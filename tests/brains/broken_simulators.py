@@ -1,0 +1,381 @@
+"""Simulators with one defect each: what every check of the conformance suite must find.
+
+`DEFECTS` lists (check, broken simulator). Each defect is one that a simulator under development has had, or
+nearly had.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from reference_simulator import ReferenceSimulator
+
+from ethospike.brains import conformance as c
+from ethospike.brains.network import Synapses
+from ethospike.brains.simulator import SpikeBlock, Stimulus
+
+
+class Silent(ReferenceSimulator):
+    """Nothing ever fires."""
+
+    def _advance(self, step, given):
+        super()._advance(step, given)
+        return np.empty(0, np.int64)
+
+
+# -- runs ---------------------------------------------------------------------------------------------
+
+
+class Unsorted(ReferenceSimulator):
+    def _run(self, n_steps, stimulus):
+        block = super()._run(n_steps, stimulus)
+        return SpikeBlock(block.step[::-1], block.animal[::-1], block.neuron[::-1])
+
+
+class StepsCountedFromZero(ReferenceSimulator):
+    def _run(self, n_steps, stimulus):
+        block = super()._run(n_steps, stimulus)
+        return replace(block, step=block.step - self.step)
+
+
+class Unseeded(ReferenceSimulator):
+    def _build(self):
+        super()._build()
+        self.V += np.random.default_rng().uniform(0, 1, self.n)
+
+
+class SeedIgnored(ReferenceSimulator):
+    def _build(self):
+        self.seed = 1
+        super()._build()
+
+
+class SpikesUnderWayLost(ReferenceSimulator):
+    def _run(self, n_steps, stimulus):
+        self.ring_ex[:] = self.ring_in[:] = 0
+        return super()._run(n_steps, stimulus)
+
+
+class RefractoryReset(ReferenceSimulator):
+    def _run(self, n_steps, stimulus):
+        self.refractory[:] = 0
+        return super()._run(n_steps, stimulus)
+
+
+class OneAnimalForAll(ReferenceSimulator):
+    def parameter(self, population, key, animal):
+        return super().parameter(population, key, 0)
+
+    def synapses(self, projection, animal):
+        return super().synapses(projection, 0)
+
+
+class WiringDependsOnGroup(ReferenceSimulator):
+    def synapses(self, projection, animal):
+        return self.network.wire(projection, self.seed + self.animals, animal)
+
+
+class Crosstalk(ReferenceSimulator):
+    def _send_input(self, step, animal, channel):
+        for everyone in range(self.animals):
+            super()._send_input(step, everyone, channel)
+
+
+class StateWithoutRefractoriness(ReferenceSimulator):
+    ARRAYS = tuple(name for name in ReferenceSimulator.ARRAYS if name != "refractory")
+
+
+class StateWithoutSpikesUnderWay(ReferenceSimulator):
+    ARRAYS = tuple(name for name in ReferenceSimulator.ARRAYS if not name.startswith("ring"))
+
+
+class StateIsNoCopy(ReferenceSimulator):
+    def state(self):
+        return super().state() | {"ring_ex": self.ring_ex}
+
+
+class SinglePrecisionClock(ReferenceSimulator):
+    """As float32 counts beyond 2^24, but from step 4096 on."""
+
+    def _run(self, n_steps, stimulus):
+        block = super()._run(n_steps, stimulus)
+        return replace(block, step=np.where(block.step > 4096, block.step // 2 * 2, block.step))
+
+
+class SpikesKept(ReferenceSimulator):
+    def _run(self, n_steps, stimulus):
+        self.__dict__.setdefault("kept", []).append(np.ones(2_000))
+        return super()._run(n_steps, stimulus)
+
+
+class InputUnchecked(ReferenceSimulator):
+    def _check_stimulus(self, n_steps, stimulus):
+        pass
+
+
+class DelaysRounded(ReferenceSimulator):
+    def delay_steps(self, name, delay_ms):
+        return max(1, round(delay_ms / self.dt_ms))
+
+
+class UsableAfterClose(ReferenceSimulator):
+    def _check_open(self):
+        pass
+
+    def _close(self):
+        pass
+
+
+# -- cells --------------------------------------------------------------------------------------------
+
+
+class Euler(ReferenceSimulator):
+    def _psc(self):
+        p = self.p
+        current = p["I_e"] + self.I_now + self.syn_ex + self.syn_in
+        return self.V + self.dt_ms * ((p["E_L"] - self.V) / p["tau_m"] + current / p["C_m"])
+
+
+class FirstCellForAll(ReferenceSimulator):
+    def _build(self):
+        super()._build()
+        for key in ("C_m", "V_th", "E_L", "I_e"):
+            self.p[key][:] = self.p[key][0]
+
+
+class FirstTimeConstantForAll(ReferenceSimulator):
+    def _build(self):
+        super()._build()
+        self.p["tau_syn_ex"][:] = self.p["tau_syn_ex"][0]
+
+
+class InitialVoltageIgnored(ReferenceSimulator):
+    def _build(self):
+        super()._build()
+        self.V = self.p["E_L"].copy()
+
+
+class RefractoryOneStepLonger(ReferenceSimulator):
+    def _build(self):
+        super()._build()
+        self.n_refractory += 1
+
+
+class NoAdaptation(ReferenceSimulator):
+    def _reset(self, fired):
+        super()._reset(fired)
+        self.g_sfa[:] = 0
+
+
+class VoltageOfTheStepBefore(ReferenceSimulator):
+    def _advance(self, step, given):
+        before = self.V
+        fired = super()._advance(step, given)
+        self.V, self.now = before, self.V  # what the recorder sees
+        return fired
+
+    def _run(self, n_steps, stimulus):
+        class Late(np.ndarray):
+            pass
+
+        blocks, recorded = [], []
+        for _ in range(n_steps):
+            seen = self.V.copy()
+            blocks.append(ReferenceSimulator._run(self, 1, Stimulus.none()))
+            self.V = self.now
+            recorded.append(seen.reshape(self.animals, -1)[:, self.watched])
+            self.step += 1
+        self.step -= n_steps
+        self.recorded = recorded
+        return blocks[-1]
+
+
+class VoltagesInNeuronOrder(ReferenceSimulator):
+    def watch(self, neurons):
+        super().watch(np.sort(neurons))
+
+
+# -- inputs and synapses ------------------------------------------------------------------------------
+
+
+class InputOneStepEarly(ReferenceSimulator):
+    def _wire(self):
+        super()._wire()
+        self.channels = [(neurons, weight, max(delay - 1, 0)) for neurons, weight, delay in self.channels]
+
+
+class EqualSpikesMerged(ReferenceSimulator):
+    def _deliver(self, step, neurons, weight):
+        slot = step % self.max_delay
+        self.ring_ex[slot][neurons] = np.maximum(weight, 0)
+        self.ring_in[slot][neurons] = np.minimum(weight, 0)
+
+
+class CurrentAtOnce(ReferenceSimulator):
+    def _advance(self, step, given):
+        self.I_now = given
+        return super()._advance(step, given)
+
+
+class CurrentNeverEnds(ReferenceSimulator):
+    def _run(self, n_steps, stimulus):
+        if stimulus.current_pa is not None:
+            self.latest = stimulus.current_pa
+        held = getattr(self, "latest", None)
+        return super()._run(n_steps, replace(stimulus, current_pa=held))
+
+
+class StimulusOfTheWindowBefore(ReferenceSimulator):
+    def _run(self, n_steps, stimulus):
+        late = getattr(self, "late", Stimulus.none())
+        self.late = replace(stimulus, step=stimulus.step + n_steps)
+        return super()._run(n_steps, late)
+
+
+class ChannelsIgnored(ReferenceSimulator):
+    def _send_input(self, step, animal, channel):
+        for other in range(channel - channel % 3, channel - channel % 3 + 3):
+            super()._send_input(step, animal, other)
+
+
+class OneDelayForAll(ReferenceSimulator):
+    def _wire(self):
+        super()._wire()
+        self.delay = dict.fromkeys(self.delay, 1)
+
+
+class TargetsShifted(ReferenceSimulator):
+    def synapses(self, projection, animal):
+        source, target, weight = super().synapses(projection, animal)
+        size = self.network.population(self.network.projection(projection).target).size
+        return Synapses(source, (target + 1) % size, weight)
+
+
+class InhibitionExcites(ReferenceSimulator):
+    def _deliver(self, step, neurons, weight):
+        super()._deliver(step, neurons, np.abs(weight))
+
+
+class InhibitionIgnored(ReferenceSimulator):
+    def _deliver(self, step, neurons, weight):
+        super()._deliver(step, neurons, np.maximum(weight, 0))
+
+
+class WeightsNeverSet(ReferenceSimulator):
+    def _set_weights(self, projection, weights):
+        self.seen = weights
+
+    def _weights(self, projection):
+        return self.seen.copy() if hasattr(self, "seen") else super()._weights(projection)
+
+
+class WeightsInReverse(ReferenceSimulator):
+    def _set_weights(self, projection, weights):
+        super()._set_weights(projection, weights[:, ::-1])
+
+    def _weights(self, projection):
+        return super()._weights(projection)[:, ::-1]
+
+
+class WeightsAreNoCopy(ReferenceSimulator):
+    def _weights(self, projection):
+        return self.w[projection, 0][None]
+
+
+# -- plasticity ---------------------------------------------------------------------------------------
+
+
+class NoFloor(ReferenceSimulator):
+    def _learn(self, step, key, rule, animal, spiked):
+        before = self.w[key].copy()
+        super()._learn(step, key, rule, animal, spiked)
+        modulator = self.network.neurons(rule.modulator)
+        first = animal * self.network.n_neurons
+        if spiked[first + modulator.start] and not spiked[self.target[key]].any():
+            self.w[key][:] = before - rule.learning_rate * self.trace[key]
+
+
+class EligibilityAddsUp(ReferenceSimulator):
+    def _learn(self, step, key, rule, animal, spiked):
+        before = self.trace[key].copy()
+        super()._learn(step, key, rule, animal, spiked)
+        self.trace[key] += before * spiked[self.source[key]]
+
+
+class NoHomeostasis(ReferenceSimulator):
+    def _learn(self, step, key, rule, animal, spiked):
+        super()._learn(step, key, replace(rule, homeostasis=0.0), animal, spiked)
+
+
+class SentBeforeLearned(ReferenceSimulator):
+    def _learn_and_send(self, step, fired):
+        before = {key: w.copy() for key, w in self.w.items()}
+        spiked = np.zeros(self.n, dtype=bool)
+        spiked[fired] = True
+        super()._learn_and_send(step, fired)
+        for key, w in before.items():  # what was sent with the new weight is corrected to the old one
+            own = spiked[self.source[key]]
+            if own.any():
+                super()._deliver(step + self.delay[key], self.target[key][own], (w - self.w[key])[own])
+
+
+class LearnedWeightsNotUsed(ReferenceSimulator):
+    def _deliver(self, step, neurons, weight):
+        changed = np.ndim(weight) and self.network.plastic_projections
+        super()._deliver(step, neurons, np.full(np.shape(weight), 100.0) if changed else weight)
+
+
+class RecoversToWhatWasSet(ReferenceSimulator):
+    def _set_weights(self, projection, weights):
+        super()._set_weights(projection, weights)
+        for animal in range(self.animals):
+            self.w0[projection, animal][:] = weights[animal]
+
+
+DEFECTS = [
+    (c.check_spike_block, Unsorted),
+    (c.check_spike_block, StepsCountedFromZero),
+    (c.check_same_seed_same_spikes, Unseeded),
+    (c.check_same_seed_same_spikes, SeedIgnored),
+    (c.check_split_run, SpikesUnderWayLost),
+    (c.check_split_run, RefractoryReset),
+    (c.check_animals_are_independent, OneAnimalForAll),
+    (c.check_animals_are_independent, WiringDependsOnGroup),
+    (c.check_animals_are_independent, Crosstalk),
+    (c.check_state, StateWithoutRefractoriness),
+    (c.check_state, StateWithoutSpikesUnderWay),
+    (c.check_state, StateIsNoCopy),
+    (c.check_long_clock, SinglePrecisionClock),
+    (c.check_memory, SpikesKept),
+    (c.check_bad_input_is_refused, InputUnchecked),
+    (c.check_delay_off_the_grid_is_refused, DelaysRounded),
+    (c.check_close, UsableAfterClose),
+    (c.check_first_spike_latency, Euler),
+    (c.check_first_spike_latency, FirstCellForAll),
+    (c.check_first_spike_latency, InitialVoltageIgnored),
+    (c.check_first_spike_latency, RefractoryOneStepLonger),
+    (c.check_synaptic_time_constants, FirstTimeConstantForAll),
+    (c.check_adaptation, NoAdaptation),
+    (c.check_voltages, VoltageOfTheStepBefore),
+    (c.check_voltages, VoltagesInNeuronOrder),
+    (c.check_stimulus_timing, InputOneStepEarly),
+    (c.check_stimulus_adds_up, EqualSpikesMerged),
+    (c.check_current_timing, CurrentAtOnce),
+    (c.check_current_timing, CurrentNeverEnds),
+    (c.check_live_input, StimulusOfTheWindowBefore),
+    (c.check_live_input, ChannelsIgnored),
+    (c.check_delays, OneDelayForAll),
+    (c.check_wiring, TargetsShifted),
+    (c.check_signs, InhibitionExcites),
+    (c.check_signs, InhibitionIgnored),
+    (c.check_weights, WeightsNeverSet),
+    (c.check_weights, WeightsInReverse),
+    (c.check_weights, WeightsAreNoCopy),
+    (c.check_plasticity, NoFloor),
+    (c.check_plasticity, EligibilityAddsUp),
+    (c.check_plasticity, NoHomeostasis),
+    (c.check_plasticity_acts, SentBeforeLearned),
+    (c.check_plasticity_acts, LearnedWeightsNotUsed),
+    (c.check_recovery, RecoversToWhatWasSet),
+]
