@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import cyclopts
 from cyclopts import Parameter
@@ -50,6 +50,7 @@ app = cyclopts.App(
     name="ethospike",
     help="Spiking brains in bodies, in closed loop, for as long as an animal experiment lasts.",
     version_flags=["--version"],
+    result_action="return_value",
 )
 
 
@@ -97,7 +98,8 @@ def run(
         No progress.
     """
     chosen = find_scenario(scenario)
-    layers = [(str(config), configuration.read_toml(config))] if config else []
+    layers: list[tuple[str, Mapping[str, Any]]] = []
+    layers += [(str(config), configuration.read_toml(config))] if config else []
     layers += [(f"preset {preset}", configuration.preset(chosen, preset))] if preset else []
     words = [*flags]
     words += ["--simulator.name", simulator] if simulator else []
@@ -139,7 +141,15 @@ def show(path: Path, /, *, as_json: Annotated[bool, Parameter(name="--json", neg
     folder = run_folder.RunFolder.open(path)
     info = {**folder.info, "summary": folder.summary}
     recording = open_recording(path)
-    info["recording"] = recording.describe()
+    info["recording"] = {
+        "status": recording.status,
+        "duration_s": recording.duration_s,
+        "control_steps": recording.n_steps,
+        "listed_spikes": recording.n_spikes,
+        "size_mb": round(recording.size_bytes / 1e6, 3),
+        "behavior": sorted(str(name) for name in recording.behavior.data_vars),
+        "weights": list(recording.layout.weights),
+    }
     if as_json:
         print(json.dumps(info, indent=2))
         return

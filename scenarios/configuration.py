@@ -59,6 +59,7 @@ def parser(scenario: Scenario, layers: Sequence[tuple[str, Mapping[str, Any]]] =
         config=[cyclopts.config.Dict(_plain(layer), source=source) for source, layer in layers],
         result_action="return_value",
     )
+    _resolve_annotations(scenario.config)
     default = scenario.config()
 
     def configuration(*, config: ScenarioConfig = default) -> ScenarioConfig:
@@ -67,6 +68,19 @@ def parser(scenario: Scenario, layers: Sequence[tuple[str, Mapping[str, Any]]] =
     configuration.__annotations__["config"] = Annotated[scenario.config, cyclopts.Parameter(name="*")]
     app.default(configuration)
     return app
+
+
+def _resolve_annotations(config: type) -> None:
+    """Replace the annotations of a dataclass's `__init__`, which are text, by types.
+
+    A derived dataclass inherits fields from other modules, in whose names their annotations are written;
+    cyclopts would look them up in the derived class's module only.
+    """
+    hints = typing.get_type_hints(config)
+    config.__init__.__annotations__.update(hints)  # type: ignore[misc]
+    for hint in hints.values():
+        if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+            _resolve_annotations(hint)
 
 
 def configure(

@@ -7,7 +7,6 @@ any kind of color vision can tell apart.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +33,8 @@ SMOOTH_S = 5.0
 """Width of the moving average of rates: short against a phase, long against an interval between spikes."""
 RASTER_S = (1.0, 2.0)
 """Raster: seconds before and after the odor's onset."""
+LONE_ROWS = 4.0
+"""Raster: rows of a population of one neuron."""
 DPI = 130
 
 
@@ -100,7 +101,7 @@ def draw_activity(recording: Recording) -> Figure:
         _band(axes[0], minutes, behavior["preference"].values, BLUE, "mean and 95 % interval over larvae")
         axes[0].set(ylabel="preference", ylim=(-1.05, 1.05))
         axes[0].axhline(0, color=GREY, lw=0.8)
-        axes[0].legend(frameon=False, loc="upper left")
+        axes[0].legend(frameon=False, loc="lower left")
         for axis, pair in ((axes[1], ("MBONp", "MBONn")), (axes[2], ("DANp", "DANn"))):
             for name, color, meaning in zip(pair, (BLUE, RED), _MEANINGS[pair[0][:3]], strict=True):
                 _band(axis, minutes, _rate(recording, name), color, f"{name} ({meaning})")
@@ -128,7 +129,7 @@ def draw_weights(recording: Recording) -> Figure:
         axis.plot([], [], color=GREY, lw=0.8, label="each synapse of larva 0")
         axis.plot(minutes, weights.values.mean(axis=(1, 2)), color=color, lw=2, label="mean over larvae")
         axis.set(ylabel=f"{name} ({recording.layout.weights[name][1]})")
-        axis.legend(frameon=False, loc="lower left")
+        axis.legend(frameon=False, loc="lower right")
         _shade_phases(axis, recording, label=axis is axes[0])
         _bare(axis)
     axes[-1].set(xlabel="time (min)", xlim=(0, minutes[-1]), ylim=(0, None))
@@ -141,21 +142,20 @@ def draw_raster(recording: Recording, onset_s: float) -> Figure:
     figure = Figure(figsize=(10.0, 6.2), layout="constrained")
     axis = figure.subplots()
     colors = [BLUE, ORANGE, GREEN, RED, PURPLE, SKY]
-    ticks, labels = [], []
+    ticks, labels, top = [], [], 0.0
     for number, population in enumerate(recording.layout.populations):
-        spikes = recording.spikes(
-            population=population.name, animal=0, start_s=onset_s - before, stop_s=onset_s + after
-        )
-        steps, neurons = np.asarray(spikes.step), np.asarray(spikes.neuron)
-        seconds = steps * recording.layout.dt_ms / 1000.0 - onset_s
-        size = 60.0 if population.size == 1 else 9.0
-        axis.scatter(seconds, neurons, s=size, marker="|", lw=0.8, color=colors[number % len(colors)])
-        ticks.append(population.start + (population.size - 1) / 2)
+        spikes = recording.spikes(population.name, 0, onset_s - before, onset_s + after)
+        # A single neuron gets the height of a few others, so that its row can be told from the next.
+        height = 1.0 if population.size > 1 else LONE_ROWS
+        rows = top + (spikes.neuron - population.start + 0.5) * height
+        color = colors[number % len(colors)]
+        axis.vlines(spikes.time_s - onset_s, rows - 0.4 * height, rows + 0.4 * height, color=color, lw=0.8)
+        ticks.append(top + population.size * height / 2)
         labels.append(f"{population.name} ({population.size})" if population.size > 1 else population.name)
+        top += population.size * height + 1.0
     axis.axvspan(0, after, color=ORANGE, alpha=0.12, lw=0)
-    axis.set_yticks(_spread(ticks, 4.2), labels, fontsize=8)
-    for tick, at in zip(axis.get_yticklabels(), ticks, strict=True):
-        tick.set_gid(str(at))
+    axis.set_yticks(ticks, labels, fontsize=8)
+    axis.set_ylim(-0.5, top)
     axis.set(xlabel="time from odor onset (s)", xlim=(-before, after))
     axis.set_title("Larva 0: all neurons around an odor onset (shaded: odor)", fontsize=10)
     axis.invert_yaxis()
@@ -166,7 +166,8 @@ def draw_raster(recording: Recording, onset_s: float) -> Figure:
 def odor_onset_s(recording: Recording) -> float | None:
     """Return when an odor first appears, after a second without it if it ever does; None if never."""
     n_odors = recording.behavior["observation"].shape[-1] - 3
-    smelled = (recording.behavior["observation"].values[:, 0, :n_odors] > 0.5).any(axis=-1)
+    observation: NDArray[np.float32] = recording.behavior["observation"].values
+    smelled = np.any(observation[:, 0, :n_odors] > 0.5, axis=-1, keepdims=True)[:, 0]
     onsets = np.flatnonzero(smelled[1:] & ~smelled[:-1]) + 1
     seconds = recording.layout.control_interval_ms / 1000.0
     later = [row for row in onsets if row * seconds >= RASTER_S[0]]
@@ -179,7 +180,7 @@ def _rate(recording: Recording, population: str) -> NDArray[np.float64]:
     """Return a population's rate in Hz, shape (time, animal), smoothed over `SMOOTH_S`."""
     seconds = recording.layout.control_interval_ms / 1000.0
     size = next(p.size for p in recording.layout.populations if p.name == population)
-    counts = recording.counts.sel(population=population).values.astype(float)
+    counts = recording.counts.sel(group=population).values.astype(float)
     width = max(1, min(round(SMOOTH_S / seconds), len(counts)))
     sums = np.cumsum(np.vstack([np.zeros_like(counts[:1]), counts]), axis=0)
     begin = np.maximum(np.arange(1, len(counts) + 1) - width, 0)
@@ -235,14 +236,6 @@ def _shade_phases(axis: Axes, recording: Recording, *, label: bool) -> None:
             text = name.split(": ")[-1].replace(" + ", "\n+ ")
             axis.text((begin + end) / 2 * minutes, 1.02, text, transform=axis.get_xaxis_transform(),
                       ha="center", va="bottom", fontsize=7)  # fmt: skip
-
-
-def _spread(positions: Sequence[float], apart: float) -> list[float]:
-    """Move tick positions down where labels would overlap."""
-    spread: list[float] = []
-    for position in positions:
-        spread.append(max(position, spread[-1] + apart) if spread else position)
-    return spread
 
 
 def _bare(axis: Axes) -> None:

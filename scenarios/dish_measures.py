@@ -60,7 +60,7 @@ def measure(recording: Recording, config: DishConfig) -> dict[str, Any]:
     reinforced = np.flatnonzero(recording.behavior["observation"].values[:, 0, -3:-1].any(axis=1))
     neuron = {"reward": "DANp", "punishment": "DANn"}[getattr(config, "reinforcement", "reward")]
     if len(reinforced):
-        counts = recording.counts.sel(population=neuron).values[reinforced]
+        counts = recording.counts.sel(group=neuron).values[reinforced]
         measures["dan_hz_in_training"] = interval(counts.mean(axis=0) / seconds)
     for projection in recording.layout.weights:
         final = recording.weights(projection).values[-1].mean(axis=-1)
@@ -80,10 +80,10 @@ def distance_index(position_mm: NDArray[np.floating]) -> NDArray[np.floating]:
 
     Source: PI2 of larvaworld (dataset.py).
     """
-    y_squared = position_mm[..., 1] ** 2
-    d_a = np.sqrt((position_mm[..., 0] + ODOR_DISTANCE_MM) ** 2 + y_squared)
-    d_away = np.sqrt((position_mm[..., 0] - ODOR_DISTANCE_MM) ** 2 + y_squared)
-    return (d_away - d_a) / (2.0 * ODOR_DISTANCE_MM)
+    d_a = np.hypot(position_mm[..., 0] + ODOR_DISTANCE_MM, position_mm[..., 1])
+    d_away = np.hypot(position_mm[..., 0] - ODOR_DISTANCE_MM, position_mm[..., 1])
+    difference: NDArray[np.floating] = np.subtract(d_away, d_a)
+    return difference / (2.0 * ODOR_DISTANCE_MM)
 
 
 def side_index(position_mm: NDArray[np.floating]) -> NDArray[np.floating]:

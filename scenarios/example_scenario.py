@@ -68,10 +68,10 @@ class LightEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDArray[Any]]
 # -- the brain: a network is data, and runs on every simulator --------------------------------------------
 def vehicle_brain() -> Network:
     """Return two sensory neurons that excite two motor neurons one to one."""
-    # 1500 pA lift the motor neuron by 8 mV: two spikes in quick succession reach its threshold, 15 mV away.
+    # 3000 pA lift the motor neuron by 16 mV: every sensory spike reaches its threshold, 15 mV away.
     return Network(
         populations=(Population("sensor", 2, "iaf_psc_exp"), Population("motor", 2, "iaf_psc_exp")),
-        projections=(Projection("sensor>motor", "sensor", "motor", OneToOne(), weight=1500.0),),
+        projections=(Projection("sensor>motor", "sensor", "motor", OneToOne(), weight=3000.0),),
         current_inputs=(CurrentInput("light", "sensor", channels=2),),
     )
 
@@ -97,7 +97,7 @@ class Vehicle(Agent):
     def _act(self, observation: NDArray[np.floating]) -> Decision:
         stimulus = Stimulus.currents(self.light_pa * observation.astype(np.float64))
         spikes = self.simulator.run(self.n_steps, stimulus)
-        motor = self.network.offset("motor")
+        motor = self.simulator.network.offset("motor")
         counts = np.zeros((self.animals, 2), dtype=np.float32)
         fired = spikes.neuron >= motor
         np.add.at(counts, (spikes.animal[fired], spikes.neuron[fired] - motor), 1.0)
@@ -137,8 +137,8 @@ def summarize(recording: Recording, config: VehicleConfig) -> dict[str, Any]:
     """Measure how far from the light the vehicles look at the end."""
     heading = recording.behavior["heading_rad"].values
     return {
-        "first_abs_heading_rad": np.abs(heading[0]).tolist(),
-        "last_abs_heading_rad": np.abs(heading[-1]).tolist(),
+        "first_angle_rad": np.abs(heading[0]).tolist(),
+        "last_angle_rad": np.abs(heading[-1]).tolist(),
     }
 
 
@@ -149,7 +149,5 @@ SCENARIO = Scenario(
     open=open_experiment,
     duration_s=lambda config: config.duration_s,
     summarize=summarize,
-    conclude=lambda summary: (
-        f"Angle to the light at the end: {np.mean(summary['last_abs_heading_rad']):.2f} rad."
-    ),
+    conclude=lambda summary: f"Angle to the light at the end: {np.mean(summary['last_angle_rad']):.2f} rad.",
 )

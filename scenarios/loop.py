@@ -55,7 +55,7 @@ def start_loop(env: VectorEnv, agent: Agent, *, seed: int, action_delay: int = 0
         raise ValueError(f"action_delay: expected at least 0 control steps, got {action_delay}")
     agent.check_fits(env.num_envs, env.unwrapped.control_interval_ms)  # type: ignore[attr-defined]
     observation, _ = env.reset(seed=seed)
-    nothing = np.zeros(env.action_space.shape, dtype=env.action_space.dtype)
+    nothing = np.zeros_like(env.action_space.sample())
     return LoopState(0, observation, deque([nothing] * action_delay))
 
 

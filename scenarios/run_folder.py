@@ -62,10 +62,13 @@ class RunFolder:
         """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunFolderError(f"cannot make {path}: {error.strerror}; choose another by --out") from error
+        try:
             path.mkdir()
         except FileExistsError as error:
             raise RunFolderError(
-                f"{path} exists already, and a run never reuses a folder; choose another with --out"
+                f"{path} exists already, and a run never reuses a folder; choose another by --out"
             ) from error
         except OSError as error:
             raise RunFolderError(
@@ -148,7 +151,7 @@ def default_path(scenario: str, root: Path = Path("runs")) -> Path:
 
 def provenance() -> dict[str, Any]:
     """Return what a reader will want to know about the program and the machine."""
-    versions = {}
+    versions: dict[str, str | None] = {}
     for package in PACKAGES:
         try:
             versions[package] = importlib.metadata.version(package)

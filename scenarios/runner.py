@@ -70,7 +70,7 @@ def run_scenario(
     quiet : bool
         No progress.
     draw : bool
-        Write the scenario's summary and figures at the end.
+        Draw the scenario's figures at the end.
 
     Raises
     ------
@@ -110,11 +110,12 @@ def run_scenario(
                 return not stop
 
             ended = run_closed_loop(env, agent, recorder, loop, keep_going)
+            clock.at(loop.control_step)
             status = "complete" if ended else "stopped"
             scenario.keep(agent, folder.path)
     finally:
         folder.update_info(status=status, **clock.times())
-    figures = finish(scenario, config, folder) if draw and clock.simulated_s else []
+    figures = finish(scenario, config, folder, draw=draw) if clock.simulated_s else []
     return RunResult(folder, status, figures)
 
 
@@ -131,9 +132,8 @@ class _Clock:
         """Take notice of a control step that is about to begin; return the simulated time in s."""
         if self._loop_begin is None:
             self._loop_begin = time.monotonic()
-        # The last call sees the step before the last one: the loop ends without asking again.
-        self.simulated_s = (control_step + 1) * self._interval_s
-        return control_step * self._interval_s
+        self.simulated_s = control_step * self._interval_s
+        return self.simulated_s
 
     def times(self) -> dict[str, float | None]:
         """Return the entries of run.json."""
@@ -147,10 +147,14 @@ class _Clock:
         }
 
 
-def finish(scenario: Scenario, config: ScenarioConfig, folder: RunFolder) -> Sequence[Path]:
+def finish(
+    scenario: Scenario, config: ScenarioConfig, folder: RunFolder, *, draw: bool = True
+) -> Sequence[Path]:
     """Write summary and figures of a run from its recording; return the figures."""
     recording = open_recording(folder.path)
     folder.write_summary(scenario.summarize(recording, config))
+    if not draw:
+        return []
     folder.figures.mkdir(exist_ok=True)
     return scenario.draw(recording, config, folder.figures)
 

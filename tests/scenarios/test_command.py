@@ -1,0 +1,101 @@
+"""The command line as a user meets it: what works, and one clear message for every mistake."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ethospike.scenarios.__main__ import main
+
+
+def mistake(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """Run a command that must fail; return what it says on stderr, on one line."""
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code not in (0, None)
+    error = capsys.readouterr().err
+    assert "Traceback" not in error
+    return " ".join(error.split())
+
+
+def test_list_names_every_scenario(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["list"])
+    shown = capsys.readouterr().out
+    assert "odor-conditioning" in shown
+    assert "odor-preference" in shown
+
+
+def test_run_show_and_plot(
+    short_words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    main(["run", "odor-conditioning", *short_words, "--simulator", "numba", "--out", str(out), "--quiet"])
+    shown = capsys.readouterr().out
+    assert "complete: 0:10 simulated" in shown
+    assert str(out / "recording.zarr") in shown
+    assert "Preference of the mushroom body" in shown
+    main(["show", str(out), "--json"])
+    info = json.loads(capsys.readouterr().out)
+    assert (info["status"], info["recording"]["control_steps"]) == ("complete", 100)
+    main(["show", str(out)])
+    assert "odor-conditioning" in capsys.readouterr().out
+    figure = out / "figures" / "paths.png"
+    figure.unlink()
+    main(["plot", str(out)])
+    assert figure.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["run", "odor-conditionning"], "did you mean 'odor-conditioning'"),
+        (["run", "odor-conditioning", "--cycels", "3"], "--cycles"),
+        (["run", "odor-conditioning", "--simulator", "brian"], "valid: genn, nest, numba"),
+        (["run", "odor-conditioning", "--control-interval-ms", "0.25"], "not a whole number of steps"),
+        (["run", "odor-conditioning", "--test-s", "-1"], "at least 0 s"),
+        (["run", "odor-conditioning", "--config", "absent.toml"], "cannot read"),
+        (["run", "odor-conditioning", "--preset", "none"], "valid: calibrated"),
+        (["run", "odor-conditioning", "--simulator", "numba", "--genn-backend", "cpu"], "setting of genn"),
+        (["run", "odor-conditioning", "--simulator", "numba", "--odor-a", "banana"], "banana"),
+        (["show", "/nowhere"], "not a run"),
+        (["plot", "/nowhere"], "not a run"),
+    ],
+)
+def test_mistakes(
+    words: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert message in mistake(words, capsys)
+
+
+def test_an_existing_folder_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "exists already" in mistake(["run", "odor-conditioning", "--out", str(tmp_path)], capsys)
+
+
+def test_a_simulator_that_is_absent_is_one_message(tmp_path: Path) -> None:
+    """In a process of its own, where its package cannot be imported."""
+    code = (
+        "import sys; sys.modules['nest'] = None\n"
+        "from ethospike.scenarios.__main__ import main\n"
+        f"main(['run', 'odor-preference', '--test-s', '1', '--out', {str(tmp_path / 'run')!r}])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "nest-simulator" in done.stderr
+
+
+def test_doctor_tests_what_is_installed() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "ethospike.scenarios.doctor", "numba"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "numba" in done.stdout

@@ -1,0 +1,105 @@
+"""Flags, files and presets, and what is said about wrong ones."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ethospike.scenarios.configuration import configure, preset, read_toml
+from ethospike.scenarios.odor_conditioning import SCENARIO, ConditioningConfig
+from ethospike.scenarios.run_folder import RunFolder, to_plain
+from ethospike.scenarios.scenario import ScenarioError, find_scenario
+
+
+def test_flags_win_over_the_file_and_the_file_over_the_preset(tmp_path: Path) -> None:
+    file = tmp_path / "my.toml"
+    file.write_text("cycles = 2\nseed = 7\n[brain]\nlearning_rate = 0.05\nbaseline_hz = 150.0\n")
+    layers = [("file", read_toml(file)), ("preset", preset(SCENARIO, "published"))]
+    config = configure(SCENARIO, ["--seed", "9"], layers)
+    assert isinstance(config, ConditioningConfig)
+    assert (config.seed, config.cycles) == (9, 2)
+    assert (config.brain.learning_rate, config.brain.baseline_hz) == (0.05, 150.0)
+    assert configure(SCENARIO, [], layers[1:]).brain.baseline_hz == 185.0  # type: ignore[attr-defined]
+
+
+def test_a_written_configuration_loads_again_equal(tmp_path: Path) -> None:
+    config = configure(
+        SCENARIO,
+        ["--group", "unpaired", "--onset-s", "1.5", "--larva.gain", "80", "--recorder.writer", "inline"],
+    )
+    folder = RunFolder.create(tmp_path / "run")
+    folder.write_config(config)
+    assert configure(SCENARIO, layers=[("config.toml", folder.config)]) == config
+
+
+@pytest.mark.parametrize(
+    ("words", "layer", "message"),
+    [
+        (["--cycels", "3"], {}, "--cycles"),
+        ([], {"cycels": 3}, "did you mean 'cycles'"),
+        ([], {"brain": {"lerning_rate": 3}}, "did you mean 'learning_rate'"),
+        (["--cycles", "many"], {}, "many"),
+        (["--cycles", "-1"], {}, "at least 0"),
+        (["--odor-s", "-3"], {}, "at least 0 s, got -3"),
+        (["--odor-s", "nan"], {}, "at least 0 s, got nan"),
+        (["--seed", "-1"], {}, "at least 0"),
+        (["--animals", "0"], {}, "at least 1"),
+        (["--action-delay", "-1"], {}, "at least 0"),
+        (["--control-interval-ms", "0.25"], {}, "0.25 is not a whole number of steps"),
+        (["--control-interval-ms", "0"], {}, "positive"),
+        (["--group", "paired-c"], {}, "paired-c"),
+        (["--simulator.name", "nset"], {}, "did you mean 'nest'"),
+        (
+            ["--simulator.name", "numba", "--simulator.genn-backend", "cpu"],
+            {},
+            "setting of genn, not of numba",
+        ),
+        (["--odor-b", "n-amylacetate"], {}, "expected another odor"),
+        (["--onset-s", "400"], {}, "not within a cycle"),
+        (["--odor-width-mm", "0"], {}, "above 0"),
+        (["--brain.learning-rate", "-0.1"], {}, "learning_rate"),
+        (["--larva.gain", "inf"], {}, "finite"),
+    ],
+)
+def test_a_mistake_is_named(words: list[str], layer: dict[str, Any], message: str) -> None:
+    with pytest.raises(ScenarioError, match=message):
+        configure(SCENARIO, words, [("file", layer)])
+
+
+def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError, match="No such file"):
+        read_toml(tmp_path / "absent.toml")
+    (tmp_path / "bad.toml").write_text("cycles = = 3")
+    with pytest.raises(ScenarioError, match="is not TOML"):
+        read_toml(tmp_path / "bad.toml")
+
+
+def test_unknown_scenarios_and_presets_name_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError, match="did you mean 'odor-conditioning'"):
+        find_scenario("odor-conditionning")
+    with pytest.raises(ScenarioError, match="did you mean 'published'"):
+        preset(SCENARIO, "publishd")
+    with pytest.raises(ScenarioError, match="no file"):
+        find_scenario("absent.py")
+    (tmp_path / "empty.py").write_text("x = 1\n")
+    with pytest.raises(ScenarioError, match="defines no SCENARIO"):
+        find_scenario(str(tmp_path / "empty.py"))
+
+
+def test_every_field_has_a_sentence_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    from ethospike.scenarios.configuration import parser
+
+    parser(SCENARIO)(["--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    for field in dataclasses.fields(ConditioningConfig):
+        if not dataclasses.is_dataclass(field.default_factory):
+            assert f"--{field.name.replace('_', '-')}" in shown
+    assert "Training cycles." in shown
+    assert "Depression of an eligible" in shown
+
+
+def test_plain_values_have_no_nones() -> None:
+    assert "onset_s" not in to_plain(ConditioningConfig())

@@ -1,0 +1,122 @@
+"""Runs: repeatable, independent of the group's size, and honest about how they ended."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zarr
+
+from ethospike.recorders.recorder import Recorder, StepRecord
+from ethospike.recorders.recording import open_recording
+from ethospike.scenarios.configuration import configure
+from ethospike.scenarios.odor_conditioning import SCENARIO
+from ethospike.scenarios.run_folder import RunFolder, RunFolderError
+from ethospike.scenarios.runner import RunResult, run_scenario
+from ethospike.scenarios.scenario import Scenario, find_scenario
+
+
+def run(path: Path, words: list[str], **options: Any) -> RunResult:
+    config = configure(SCENARIO, [*words, "--simulator.name", "numba"])
+    return run_scenario(SCENARIO, config, path, quiet=True, draw=False, **options)
+
+
+def arrays(folder: RunFolder) -> dict[str, np.ndarray]:
+    root = zarr.open_group(folder.recording, mode="r")
+    found = {name: node[:] for name, node in root.members(max_depth=None) if isinstance(node, zarr.Array)}
+    assert found["spikes/step"].size > 100
+    return found
+
+
+def test_the_same_seed_gives_the_same_recording(
+    short_run: RunResult, short_words: list[str], tmp_path: Path
+) -> None:
+    again = run(tmp_path / "again", short_words)
+    first, second = arrays(short_run.folder), arrays(again.folder)
+    assert first.keys() == second.keys()
+    for name, values in first.items():
+        np.testing.assert_array_equal(values, second[name], err_msg=name)
+    other = run(tmp_path / "other", [*short_words, "--seed", "2"])
+    assert not np.array_equal(first["spikes/step"], arrays(other.folder)["spikes/step"])
+
+
+def test_an_animal_is_the_same_in_a_larger_group(
+    short_run: RunResult, short_words: list[str], tmp_path: Path
+) -> None:
+    larger = open_recording(run(tmp_path / "larger", [*short_words[:-1], "4"]).folder.path)
+    smaller = open_recording(short_run.folder.path)
+    for name in smaller.behavior.data_vars:
+        one, other = smaller.behavior[name].values[:, 1], larger.behavior[name].values[:, 1]
+        np.testing.assert_array_equal(one, other, err_msg=str(name))
+    one, other = smaller.spikes(animal=1), larger.spikes(animal=1)
+    np.testing.assert_array_equal(one.step, other.step)
+    np.testing.assert_array_equal(one.neuron, other.neuron)
+    weights = [r.weights("KC>MBONn").values[:, 1] for r in (smaller, larger)]
+    np.testing.assert_array_equal(*weights)
+
+
+class At(Recorder):
+    """Does something at a control step."""
+
+    def __init__(self, control_step: int, act: Any) -> None:
+        self.control_step, self.act = control_step, act
+
+    def record(self, record: StepRecord) -> None:
+        if record.control_step == self.control_step:
+            self.act()
+
+    def close(self, status: str = "complete") -> None:
+        self.status = status
+
+
+def test_ctrl_c_ends_the_run_cleanly_at_the_end_of_the_control_step(
+    short_words: list[str], tmp_path: Path
+) -> None:
+    listener = At(20, lambda: os.kill(os.getpid(), signal.SIGINT))
+    result = run(tmp_path / "run", short_words, listeners=[lambda layout: listener])
+    assert result.status == listener.status == "stopped"
+    recording = open_recording(tmp_path / "run")
+    assert (recording.status, recording.n_steps) == ("stopped", 21)
+    assert result.folder.info["status"] == "stopped"
+    assert result.folder.info["simulated_s"] == pytest.approx(2.1)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_exception_keeps_what_was_recorded_and_marks_the_run(
+    short_words: list[str], tmp_path: Path
+) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run(tmp_path / "run", short_words, listeners=[lambda layout: At(20, fail)])
+    recording = open_recording(tmp_path / "run")
+    assert recording.status == "failed"
+    assert recording.n_steps >= 20
+    assert RunFolder.open(tmp_path / "run").info["status"] == "failed"
+
+
+def test_a_folder_is_never_used_twice_and_must_be_writable(short_words: list[str], tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    with pytest.raises(RunFolderError, match="exists already"):
+        run(tmp_path / "there", short_words)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunFolderError, match="cannot make"):
+        run(tmp_path / "file" / "run", short_words)
+
+
+def test_the_example_scenario_turns_towards_the_light(tmp_path: Path) -> None:
+    source = Path(__file__).parents[2] / "scenarios" / "example_scenario.py"
+    mine = tmp_path / "my_scenario.py"
+    mine.write_text(source.read_text())
+    scenario: Scenario = find_scenario(str(mine))
+    config = configure(scenario, ["--animals", "3", "--duration-s", "5", "--simulator.name", "numba"])
+    result = run_scenario(scenario, config, tmp_path / "run", quiet=True)
+    assert result.status == "complete"
+    assert min(result.folder.summary["first_angle_rad"]) > 0.3
+    assert max(result.folder.summary["last_angle_rad"]) < 0.1
+    assert result.folder.info["scenario_file"] == str(mine)
