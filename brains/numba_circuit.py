@@ -28,13 +28,16 @@ from ethospike.brains.network import (
     SpikeInput,
 )
 from ethospike.brains.numba_engine import check_state
-from ethospike.brains.numba_kernels import INBOX, LANES, ROWS, STATE_ROWS
+from ethospike.brains.numba_kernels import INBOX, INBOX_START, LANES, ROWS, STATE_ROWS, STRIDE
 from ethospike.brains.plasticity import NEVER
 from ethospike.brains.simulator import SpikeBlock, State, Stimulus
 
 SPIKES_HELD = 2**23
 """Longest list of spikes that is made room for: longer windows run in pieces in which each neuron of
 each animal could fire in every step. Memory that is not written to costs nothing."""
+
+CACHE_LINE = 64
+"""Bytes; also the size of the largest registers."""
 
 _Floats = NDArray[np.float64]
 _Ints = NDArray[np.int64]
@@ -73,10 +76,11 @@ class CircuitEngine:
         self._neuron_of_slot = np.full(self._slots, -1, dtype=np.int32)
         self._neuron_of_slot[self._slot] = np.arange(network.n_neurons)
 
-        cells = np.empty((animals, len(conductance), len(ROWS), LANES), dtype=self._real)
-        self._scale = np.empty((animals, len(conductance) * INBOX))
+        cells = _aligned((animals, len(conductance), len(ROWS), LANES), self._real)
+        self._scale = np.ones((animals, len(conductance) * STRIDE))
         for animal in range(animals):
-            cells[animal], self._scale[animal] = self._neurons(animal)
+            cells[animal], scale = self._neurons(animal)
+            self._scale[animal] = scale.ravel()
         self._places: dict[str, list[_Ints]] = {}
         self._circuit = self._connect(cells, conductance)
         self._refresh_effects()
@@ -122,7 +126,7 @@ class CircuitEngine:
         for places, given in zip(self._places[name], weights, strict=True):
             weight[places] = given
             # A weight that was 0 may now have either sign, and the sign chooses the receptor.
-            dest[places] = dest[places] // INBOX * INBOX + (given < 0) * LANES + dest[places] % LANES
+            dest[places] = _dest(dest[places] // STRIDE * LANES + dest[places] % LANES, given)
         self._refresh_effects()
 
     def state(self) -> State:
@@ -205,19 +209,18 @@ class CircuitEngine:
     # -- construction -------------------------------------------------------------------------------
 
     def _neurons(self, animal: int) -> tuple[_Floats, _Floats]:
-        """Return an animal's rows of constants and initial state, and the effect of a unit of weight."""
+        """Return an animal's blocks, and in the same places of the inboxes the effect of a unit of weight."""
         by_row = dict.fromkeys(ROWS, 0.0) | {"v_th": np.inf, "decay_ex": 1.0}  # padding: at rest for ever
         rows = {name: np.full(self._slots, value) for name, value in by_row.items()}
-        scale = {"ex": np.ones(self._slots), "inh": np.ones(self._slots)}
+        scale = {name: np.ones(self._slots) for name in ROWS}
         for population in self._network.populations:
             slots = self._slot[self._network.neurons(population.name)]
-            constants, scale_ex, scale_in = self._constants(population, animal)
+            constants, scale["inbox_ex"][slots], scale["inbox_in"][slots] = self._constants(
+                population, animal
+            )
             for name, values in constants.items():
                 rows[name][slots] = values
-            scale["ex"][slots], scale["inh"][slots] = scale_ex, scale_in
-        cells = np.stack([rows[name].reshape(-1, LANES) for name in ROWS], axis=1)
-        inboxes = np.stack([scale["ex"].reshape(-1, LANES), scale["inh"].reshape(-1, LANES)], axis=1)
-        return cells, inboxes.reshape(-1)
+        return _blocks(rows), _blocks(scale)
 
     def _constants(self, population: Population, animal: int) -> tuple[dict[str, Any], Any, Any]:
         """Return the rows of a population, and the effect of a unit of weight at both receptors."""
@@ -295,11 +298,13 @@ class CircuitEngine:
             ring=np.zeros((animals, depth, blocks * INBOX), dtype=self._real),
             waiting=np.zeros((animals, depth), dtype=np.bool_),
             first=np.stack([start + one.first for start, one in zip(starts, wired, strict=False)]),
+            late=np.stack([start + one.late for start, one in zip(starts, wired, strict=False)]),
             dest=np.concatenate([one.dest for one in wired]),
             delay=np.concatenate([one.delay for one in wired]),
             effect=np.empty(starts[-1], dtype=self._real),
             weight=np.concatenate([one.weight for one in wired]),
             channel_first=channels.first,
+            channel_late=channels.late,
             channel_dest=channels.dest,
             channel_delay=channels.delay,
             channel_effect=(channels.weight * self._scale[:, channels.dest]).astype(self._real, order="C"),
@@ -360,6 +365,7 @@ class CircuitEngine:
         return kernels.Plastic(
             rule=np.array(rules, dtype=np.float64).reshape(-1, 3),
             role=role,
+            acts=np.asarray(role.any(axis=0)),
             last_spike=np.full((self._animals, self._slots), NEVER, dtype=np.int64),
             first=first,
             synapse=place,
@@ -401,25 +407,28 @@ class _Links(NamedTuple):
     """Connections sorted by origin: a source slot or an input channel."""
 
     first: _Ints  # (origins + 1,) first connection of each origin
+    late: _Ints  # (origins,) its first connection with a delay above one step
     slot: _Ints
-    dest: NDArray[np.int32]  # place in the inboxes
+    dest: NDArray[np.int32]  # place in the inboxes, as an index of an animal's cells
     weight: _Floats
     delay: NDArray[np.int32]  # steps
     places: list[_Ints]  # for each group that was given: where its connections have gone
 
 
 def _links(groups: Sequence[tuple[_Ints, _Ints, _Floats, int]], origins: int) -> _Links:
-    """Sort groups of connections (origin, slot, weight, delay in steps) by origin, keeping their order."""
+    """Sort groups of connections (origin, slot, weight, delay in steps) by origin and delay."""
     origin = np.concatenate([np.empty(0, int), *(group[0] for group in groups)])
     slot = np.concatenate([np.empty(0, int), *(group[1] for group in groups)])
     weight = np.concatenate([np.empty(0), *(group[2] for group in groups)])
     delay = np.repeat([group[3] for group in groups], [len(group[0]) for group in groups])
-    order = np.argsort(origin, kind="stable")
+    order = np.lexsort((delay, origin))
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order))
     ends = np.cumsum([len(group[0]) for group in groups])
+    first = np.searchsorted(origin[order], np.arange(origins + 1))
     return _Links(
-        first=np.searchsorted(origin[order], np.arange(origins + 1)),
+        first=first,
+        late=first[:-1] + np.bincount(origin[delay <= 1], minlength=origins),
         slot=slot[order],
         dest=_dest(slot, weight)[order],
         weight=weight[order],
@@ -430,7 +439,7 @@ def _links(groups: Sequence[tuple[_Ints, _Ints, _Floats, int]], origins: int) ->
 
 def _dest(slot: _Ints, weight: _Floats) -> NDArray[np.int32]:
     """Return the place in the inboxes: the sign of a weight chooses the receptor."""
-    return (slot // LANES * INBOX + (weight < 0) * LANES + slot % LANES).astype(np.int32)
+    return (slot // LANES * STRIDE + INBOX_START + (weight < 0) * LANES + slot % LANES).astype(np.int32)
 
 
 def _slots(network: Network) -> tuple[_Ints, NDArray[np.bool_]]:
@@ -445,6 +454,18 @@ def _slots(network: Network) -> tuple[_Ints, NDArray[np.bool_]]:
         slot[neurons] = len(blocks) * LANES + np.arange(len(neurons))
         blocks += [bool(kind[neurons[0]])] * -(-len(neurons) // LANES)
     return slot, np.array(blocks)
+
+
+def _blocks(rows: Mapping[str, _Floats]) -> _Floats:
+    """Return one number a slot for each row as blocks, shape (blocks, rows, LANES)."""
+    return np.stack([rows[name].reshape(-1, LANES) for name in ROWS], axis=1)
+
+
+def _aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return an array that begins at a cache line, so that no register is filled from two of them."""
+    room = np.empty(int(np.prod(shape)) * dtype.itemsize + CACHE_LINE, dtype=np.uint8)
+    start = -room.ctypes.data % CACHE_LINE
+    return room[start : start + room.size - CACHE_LINE].view(dtype).reshape(shape)
 
 
 def _plain(array: NDArray[Any], dtype: type[np.generic]) -> NDArray[Any]:

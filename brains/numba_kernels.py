@@ -58,6 +58,7 @@ STATE_ROWS = 8
 STRIDE = len(ROWS) * LANES
 INBOX = 2 * LANES
 """Numbers that can arrive in a block in one step: `LANES` excitatory, then `LANES` inhibitory ones."""
+INBOX_START = ROWS.index("inbox_ex") * LANES
 
 (V, EX, IN, SFA, REFRACTORY, INBOX_EX, INBOX_IN, DRIVE, LEAK, FROM_EX, FROM_IN, FROM_SFA) = (
     np.uintp(row * LANES) for row in range(12)
@@ -72,7 +73,7 @@ TINY = 1e-30
 FLUSH_EVERY = 16
 """Steps between two searches for tiny numbers: none gets from 1e-30 to 1e-38 faster at tau ≥ 1 step."""
 
-SOURCE, MODULATOR, TARGET = 1, 2, 4
+MODULATOR, TARGET = 1, 2
 """Roles of a neuron in a plastic projection, as bits."""
 
 Array = NDArray[Any]
@@ -86,11 +87,13 @@ class Circuit(NamedTuple):
     ring: Array  # (animals, depth, blocks · INBOX): effects on their way, by step of arrival; depth is 2^n
     waiting: Array  # (animals, depth) bool: is there anything in that row of the ring
     first: Array  # (animals, slots + 1): first synapse of each source
-    dest: Array  # (synapses,) place in the inbox
+    late: Array  # (animals, slots): its first synapse with a delay above one step
+    dest: Array  # (synapses,) place in the target's inbox, as an index of the animal's cells
     delay: Array  # (synapses,) steps
     effect: Array  # (synapses,) what a spike adds to the inbox
     weight: Array  # (synapses,) pA or nS, from which the effect is made
     channel_first: Array  # (spike channels + 1,)
+    channel_late: Array  # (spike channels,)
     channel_dest: Array  # (links,)
     channel_delay: Array  # (links,)
     channel_effect: Array  # (animals, links)
@@ -103,7 +106,8 @@ class Plastic(NamedTuple):
     """Plastic synapses, sorted by (projection, animal, target)."""
 
     rule: Array  # (projections, 3): learning rate, homeostasis, tau_eligibility in steps
-    role: Array  # (projections, slots): bits SOURCE, MODULATOR, TARGET
+    role: Array  # (projections, slots): bits MODULATOR, TARGET
+    acts: Array  # (slots,) bool: modulator or target in any projection
     last_spike: Array  # (animals, slots): step
     first: Array  # (projections, animals, slots + 1): first synapse of each target
     synapse: Array  # (plastic synapses,) place in `Circuit.weight`
@@ -174,6 +178,8 @@ def _step_conductance(cells: Array, base: int) -> bool:
         cells[at + EX] = ex * cells[at + DECAY_EX] + cells[at + INBOX_EX]
         cells[at + IN] = inh * cells[at + DECAY_IN] + cells[at + INBOX_IN]
         cells[at + SFA] = sfa * cells[at + DECAY_SFA]
+        cells[at + INBOX_EX] = zero
+        cells[at + INBOX_IN] = zero
         reached |= v >= cells[at + V_TH]
     return reached
 
@@ -195,6 +201,8 @@ def _step_current(cells: Array, base: int) -> bool:
         cells[at + V] = v
         cells[at + EX] = ex * cells[at + DECAY_EX] + cells[at + INBOX_EX]
         cells[at + IN] = inh * cells[at + DECAY_IN] + cells[at + INBOX_IN]
+        cells[at + INBOX_EX] = zero
+        cells[at + INBOX_IN] = zero
         reached |= v >= cells[at + V_TH]
     return reached
 
@@ -214,20 +222,12 @@ def _fire(cells: Array, block: int, slots: Array, count: int) -> int:
 
 
 @_compiled
-def _fill_inboxes(cells: Array, arriving: Array) -> None:
-    """Move a row of the ring into the inboxes and empty it."""
+def _receive(cells: Array, arriving: Array) -> None:
+    """Add a row of the ring to the inboxes and empty it."""
     for block in range(len(arriving) // INBOX):
         for place in range(INBOX):
-            index = np.uintp(block * INBOX + place)
-            cells[np.uintp(block * STRIDE + place) + INBOX_EX] = arriving[index]
-            arriving[index] = 0
-
-
-@_compiled
-def _empty_inboxes(cells: Array, blocks: int) -> None:
-    for block in range(blocks):
-        for place in range(INBOX):
-            cells[np.uintp(block * STRIDE + place) + INBOX_EX] = 0
+            cells[np.uintp(block * STRIDE + place) + INBOX_EX] += arriving[block * INBOX + place]
+    arriving[:] = 0
 
 
 @_compiled
@@ -253,12 +253,24 @@ def _all_finite(cells: Array, blocks: int) -> bool:
 
 @_compiled
 def _send(
-    start: int, stop: int, dest: Array, delay: Array, effect: Array, step: int, ring: Array, waiting: Array
+    start: int,
+    late: int,
+    stop: int,
+    dest: Array,
+    delay: Array,
+    effect: Array,
+    step: int,
+    cells: Array,
+    ring: Array,
+    waiting: Array,
 ) -> None:
-    """Put the effects of one spike of step `step` into the rows of the ring at which they arrive."""
-    for synapse in range(start, stop):
-        row = (step + delay[synapse]) & (len(waiting) - 1)
-        ring[row, dest[synapse]] += effect[synapse]
+    """Put the effects of one spike of step `step` where they arrive: next step's inboxes, or the ring."""
+    for one in range(start, late):
+        cells[np.uintp(dest[one])] += effect[one]
+    for one in range(late, stop):
+        row = (step + delay[one]) & (len(waiting) - 1)
+        place = dest[one] // STRIDE * INBOX + dest[one] % STRIDE - INBOX_START
+        ring[row, place] += effect[one]
         waiting[row] = True
 
 
@@ -306,8 +318,12 @@ def _recover(p: int, animal: int, slot: int, plastic: Plastic, circuit: Circuit)
 @_compiled
 def _learn(animal: int, step: int, fired: Array, plastic: Plastic, circuit: Circuit) -> None:
     """Apply one step's spikes to the plastic synapses: sources, then modulators, then targets."""
+    acts = False
     for slot in fired:
         plastic.last_spike[animal, slot] = step
+        acts |= plastic.acts[slot]
+    if not acts:
+        return
     for p in range(len(plastic.rule)):
         for slot in fired:
             if plastic.role[p, slot] & MODULATOR:
@@ -329,13 +345,13 @@ def _advance(
 ) -> None:
     """Run one animal through a window."""
     cells, ring, waiting = circuit.cells[animal], circuit.ring[animal], circuit.waiting[animal]
-    first, out_slot, out_step = circuit.first[animal], out.slot[animal], out.step[animal]
+    first, late = circuit.first[animal], circuit.late[animal]
+    out_slot, out_step = out.slot[animal], out.step[animal]
     pipeline, current = circuit.pipeline[animal], window.current_pa[animal]
     channel_effect = circuit.channel_effect[animal]
     blocks = len(circuit.conductance)
     event, last_event = window.first[animal], window.first[animal + 1]
     count = 0
-    inboxes_full = True  # what the last window left there has been read
 
     for k in range(n_steps):
         step = first_step + k
@@ -344,12 +360,8 @@ def _advance(
 
         row = step & (len(waiting) - 1)
         if waiting[row]:
-            _fill_inboxes(cells, ring[row])
+            _receive(cells, ring[row])
             waiting[row] = False
-            inboxes_full = True
-        elif inboxes_full:
-            _empty_inboxes(cells, blocks)
-            inboxes_full = False
 
         begin = count
         for block in range(blocks):
@@ -368,11 +380,13 @@ def _advance(
                 out_step[spike] = step
                 _send(
                     first[slot],
+                    late[slot],
                     first[slot + 1],
                     circuit.dest,
                     circuit.delay,
                     circuit.effect,
                     step,
+                    cells,
                     ring,
                     waiting,
                 )
@@ -380,11 +394,13 @@ def _advance(
             channel = window.channel[event]
             _send(
                 circuit.channel_first[channel],
+                circuit.channel_late[channel],
                 circuit.channel_first[channel + 1],
                 circuit.channel_dest,
                 circuit.channel_delay,
                 channel_effect,
                 step,
+                cells,
                 ring,
                 waiting,
             )
