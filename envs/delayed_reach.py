@@ -7,7 +7,8 @@ neuron.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import importlib
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import gymnasium
@@ -17,13 +18,14 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from ethospike.envs.animals import EnvError, State, animals_to_reset
+from ethospike.envs.animals import EnvError, State, animals_to_reset, checked_action
 from ethospike.envs.reach_task import OUTCOMES, PHASES, ReachConfig, ReachTask
+from ethospike.envs.window import Window, pixels
 
 __all__ = ["OUTCOMES", "PHASES", "VARIABLES", "DelayedReachEnv", "DelayedReachVectorEnv", "ReachConfig"]
 
-PICTURE_PX = 480
-"""Side of the rendered picture (pixels)."""
+PICTURE_PX = (480, 480)
+"""Size of rendered pictures (pixels)."""
 
 
 def _variable(long_name: str, units: str = "1", *dims: str) -> dict[str, Any]:
@@ -46,7 +48,84 @@ VARIABLES: dict[str, dict[str, Any]] = {
 """The entries of `info`: dimensions after (time, animal), shape, units, meaning and type of each."""
 
 
-class DelayedReachEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
+class _Reach:
+    """What the single and the vector class have in common: everything but the shapes of Gymnasium."""
+
+    metadata: dict[str, Any]
+    phases = PHASES
+    variables: Mapping[str, Mapping[str, Any]] = VARIABLES
+
+    def _set_up(self, config: ReachConfig | None, render_mode: str | None, animals: Sequence[int]) -> None:
+        modes = self.metadata["render_modes"]
+        if render_mode is not None and render_mode not in modes:
+            raise EnvError(f"render_mode: expected one of {', '.join(modes)} or None, got {render_mode!r}")
+        self.config = config or ReachConfig()
+        self._task = ReachTask(self.config, animals)
+        self.control_interval_ms = self.config.control_interval_ms
+        self.animals = len(animals)
+        fps = max(1, round(1000.0 / self.control_interval_ms))
+        self.metadata = {**self.metadata, "render_fps": fps}
+        self.render_mode = render_mode
+        self._window = Window("ethospike: delayed reach", fps)
+
+    def view_state(self, animal: int = 0) -> dict[str, Any]:
+        """Return what a picture of an animal (row of the arrays) needs.
+
+        `position_mm` (2,); `preparatory_signal` and `response_signal`, bool (n_targets,); the names `phase`
+        and `outcome` ("" before it); the integers `phase_index`, `trial`, `target` and `chosen` (−1: none);
+        `time_s` since the reset.
+        """
+        task = self._task
+        outcome, phase = int(task.outcome[animal]), int(task.phase[animal])
+        return {
+            "position_mm": task.position_mm[animal].copy(),
+            "preparatory_signal": task.preparatory_signal[animal].copy(),
+            "response_signal": task.response_signal[animal].copy(),
+            "phase": PHASES[phase],
+            "phase_index": phase,
+            "outcome": OUTCOMES[outcome] if outcome >= 0 else "",
+            "trial": int(task.trial[animal]),
+            "target": int(task.target[animal]),
+            "chosen": int(task.chosen[animal]),
+            "time_s": float(task.control_step[animal]) * self.control_interval_ms / 1000.0,
+        }
+
+    def pop_trials(self) -> dict[str, NDArray[np.generic]]:
+        """Return the trials that ended since the last call as columns, see `ReachTask.pop_trials`."""
+        return self._task.pop_trials()
+
+    def state(self) -> State:
+        """Return copies of everything that the next step depends on, random generators included."""
+        return self._task.state()
+
+    def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
+        """Continue bit-identically from a `state()` of an environment made alike.
+
+        Raises
+        ------
+        EnvError
+            When an entry is missing, unknown, or of another shape.
+        """
+        self._task.set_state(state)
+
+    def _begin(self, seed: int | None, rng: np.random.Generator, which: NDArray[np.bool_]) -> None:
+        """Seed the streams, if they are new or a seed is given, and reset the animals of the mask."""
+        if seed is not None or not self._task.is_seeded:
+            self._task.seed(int(rng.integers(2**31)) if seed is None else int(seed), which)
+        self._task.reset(which)
+        self._show()
+
+    def _surface(self, animal: int) -> Any:
+        draw: Any = importlib.import_module("ethospike.envs.draw")
+        return draw.reach_surface(self.config, self.view_state(animal), PICTURE_PX)
+
+    def _show(self) -> None:
+        """Show the first animal, if somebody looks."""
+        if self.render_mode == "human":
+            self._window.show(self._surface(0))
+
+
+class DelayedReachEnv(_Reach, gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
     """Wait at the center, remember which targets may come, and reach for the one that does.
 
     ## Description
@@ -91,10 +170,10 @@ class DelayedReachEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
     Parameters
     ----------
     config : ReachConfig, optional
-    render_mode : str, optional
-        `rgb_array`.
     animal : int
         Key of the random stream: the environment is row `animal` of a vector environment with the same seed.
+    render_mode : str, optional
+        "human" or "rgb_array".
 
     Examples
     --------
@@ -104,28 +183,23 @@ class DelayedReachEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
     (16,)
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 25}  # type: ignore[misc]
-    animals = 1
+    metadata: ClassVar[dict[str, Any]] = {  # type: ignore[misc]  # an instance's has its own render_fps
+        "render_modes": ["human", "rgb_array"],
+        "render_fps": 100,
+    }
 
     def __init__(
-        self, config: ReachConfig | None = None, *, render_mode: str | None = None, animal: int = 0
+        self, config: ReachConfig | None = None, *, animal: int = 0, render_mode: str | None = None
     ) -> None:
-        self.config = config or ReachConfig()
-        self.control_interval_ms = self.config.control_interval_ms
-        self.phases = PHASES
-        self.variables: Mapping[str, Mapping[str, Any]] = VARIABLES
+        self._set_up(config, render_mode, (animal,))
         self.observation_space, self.action_space = _spaces(self.config)
-        self.render_mode = _checked_render_mode(render_mode)
-        self._task = ReachTask(self.config, (animal,))
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
-        """Begin an episode; without a seed the random stream goes on where it was."""
+        """Begin an episode; without a seed the random stream goes on where it was. No options."""
         super().reset(seed=seed)
-        if seed is not None or not self._task.is_seeded:
-            self._task.seed(int(self.np_random.integers(2**31)) if seed is None else seed)
-        self._task.reset(animals_to_reset(None, 1))
+        self._begin(seed, self.np_random, np.ones(1, dtype=bool))
         return self._task.observation()[0], self._info()
 
     def step(
@@ -138,35 +212,27 @@ class DelayedReachEnv(gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
         EnvError
             When the action is not two finite numbers.
         """
-        reward = self._task.step(np.asarray(action)[None])
+        reward = self._task.step(checked_action(action, (2,))[None])
+        self._show()
         terminated = bool(self._task.terminated[0])
         return self._task.observation()[0], float(reward[0]), terminated, False, self._info()
 
     def render(self) -> NDArray[np.uint8] | None:
-        """Return the picture of the present state, shape (480, 480, 3), if `render_mode` is `rgb_array`."""
-        return _picture(self.config, self.view_state()) if self.render_mode == "rgb_array" else None
+        """Return a picture, shape (480, 480, 3), if `render_mode` is "rgb_array"."""
+        self._show()
+        return pixels(self._surface(0)) if self.render_mode == "rgb_array" else None
 
-    def view_state(self) -> dict[str, Any]:
-        """Return what a picture of the task needs, see `view_state` of the vector class."""
-        return _view_state(self._task, 0)
-
-    def pop_trials(self) -> dict[str, NDArray[np.generic]]:
-        """Return the trials that ended since the last call as columns, see `ReachTask.pop_trials`."""
-        return self._task.pop_trials()
-
-    def state(self) -> State:
-        """Return copies of everything that the next step depends on, random generators included."""
-        return self._task.state()
-
-    def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
-        """Continue from a `state()` of an environment made alike."""
-        self._task.set_state(state)
+    def close(self) -> None:
+        """Close the window, if there is one."""
+        self._window.close()
 
     def _info(self) -> dict[str, Any]:
         return {name: values[0] for name, values in _info(self._task).items()}
 
 
-class DelayedReachVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDArray[np.generic]]):
+class DelayedReachVectorEnv(
+    _Reach, VectorEnv[NDArray[np.float32], NDArray[np.floating], NDArray[np.generic]]
+):
     """Many hands that do not see each other; row i is `DelayedReachEnv(animal=i)` with the same seed.
 
     Each animal has its own trials and random intervals, so they are at different times of a trial. An animal
@@ -182,7 +248,7 @@ class DelayedReachVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], 
         Control steps after which an episode is truncated; a native vector class gets no time limit from
         Gymnasium.
     render_mode : str, optional
-        `rgb_array`: the pictures of all animals.
+        "human" shows the first animal, "rgb_array" gives a picture of each.
 
     Examples
     --------
@@ -192,7 +258,7 @@ class DelayedReachVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], 
     (3, 16)
     """
 
-    metadata: ClassVar[dict[str, Any]] = {  # type: ignore[misc]
+    metadata: dict[str, Any] = {
         **DelayedReachEnv.metadata,
         "autoreset_mode": AutoresetMode.DISABLED,
     }
@@ -209,38 +275,36 @@ class DelayedReachVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], 
             raise EnvError(f"num_envs: expected at least 1, got {num_envs}")
         if max_episode_steps is not None and max_episode_steps < 1:
             raise EnvError(f"max_episode_steps: expected at least 1, got {max_episode_steps}")
-        self.num_envs = self.animals = num_envs
-        self.config = config or ReachConfig()
-        self.control_interval_ms = self.config.control_interval_ms
-        self.phases = PHASES
-        self.variables: Mapping[str, Mapping[str, Any]] = VARIABLES
+        self._set_up(config, render_mode, range(num_envs))
+        self.num_envs = num_envs
         self.single_observation_space, self.single_action_space = _spaces(self.config)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self.render_mode = _checked_render_mode(render_mode)
         self._max_episode_steps = max_episode_steps
-        self._task = ReachTask(self.config, range(num_envs))
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
-        """Begin an episode in all animals, or in those of `options["reset_mask"]` (bool, one an animal).
+        """Begin an episode in all animals, or in those of `options["reset_mask"]`.
+
+        Parameters
+        ----------
+        seed : int, optional
+            Of the streams of the animals that are reset; without one they go on with their streams.
+        options : dict, optional
+            `reset_mask`: booleans of shape (animals,).
 
         Raises
         ------
         EnvError
-            When the seed is a list (animals have streams of their own under one seed), or the mask does not
-            fit.
+            When the seed is not one number, or the mask does not fit.
         """
-        if isinstance(seed, (list, tuple)):
-            raise EnvError("seed: expected one number; each animal draws from its own stream under it")
+        if seed is not None and not isinstance(seed, (int, np.integer)):
+            raise EnvError(
+                f"seed: expected one whole number, each animal has its stream under it; got {seed!r}"
+            )
         super().reset(seed=seed)
-        mask = animals_to_reset(options, self.num_envs)
-        if seed is not None or not self._task.is_seeded:
-            if not mask.all():
-                raise EnvError("reset_mask: a seed begins the streams of all animals; reset all with it")
-            self._task.seed(int(self.np_random.integers(2**31)) if seed is None else seed)
-        self._task.reset(mask)
+        self._begin(seed, self.np_random, animals_to_reset(options, self.num_envs))
         return self._task.observation(), _info(self._task)
 
     def step(
@@ -255,7 +319,8 @@ class DelayedReachVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], 
         EnvError
             When the actions are not finite numbers of shape (animals, 2).
         """
-        reward = self._task.step(actions)
+        reward = self._task.step(checked_action(actions, (self.num_envs, 2)))
+        self._show()
         terminated = self._task.terminated.copy()
         truncated = np.zeros(self.num_envs, dtype=bool)
         if self._max_episode_steps is not None:
@@ -263,30 +328,15 @@ class DelayedReachVectorEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], 
         return self._task.observation(), reward, terminated, truncated, _info(self._task)
 
     def render(self) -> tuple[NDArray[np.uint8], ...] | None:
-        """Return the picture of each animal, if `render_mode` is `rgb_array`."""
+        """Return a picture of each animal, if `render_mode` is "rgb_array"."""
+        self._show()
         if self.render_mode != "rgb_array":
             return None
-        return tuple(_picture(self.config, self.view_state(animal)) for animal in range(self.num_envs))
+        return tuple(pixels(self._surface(animal)) for animal in range(self.num_envs))
 
-    def view_state(self, animal: int = 0) -> dict[str, Any]:
-        """Return what a picture of an animal needs.
-
-        `position_mm` (2,), `preparatory_signal` and `response_signal` (n_targets,) of bool, and the integers
-        `phase`, `trial`, `target`, `chosen`, `outcome` of `VARIABLES`.
-        """
-        return _view_state(self._task, animal)
-
-    def pop_trials(self) -> dict[str, NDArray[np.generic]]:
-        """Return the trials that ended since the last call as columns, see `ReachTask.pop_trials`."""
-        return self._task.pop_trials()
-
-    def state(self) -> State:
-        """Return copies of everything that the next step depends on, random generators included."""
-        return self._task.state()
-
-    def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
-        """Continue from a `state()` of an environment made alike."""
-        self._task.set_state(state)
+    def close_extras(self, **_: Any) -> None:
+        """Close the window, if there is one."""
+        self._window.close()
 
 
 def _spaces(config: ReachConfig) -> tuple[Box[np.float32], Box[np.float32]]:
@@ -313,27 +363,3 @@ def _info(task: ReachTask) -> dict[str, NDArray[Any]]:
         "reaction_time_ms": task.reaction_time_ms.copy(),
         "movement_time_ms": task.movement_time_ms.copy(),
     }
-
-
-def _view_state(task: ReachTask, animal: int) -> dict[str, Any]:
-    arrays = ("position_mm", "preparatory_signal", "response_signal")
-    numbers = ("phase", "trial", "target", "chosen", "outcome")
-    state: dict[str, Any] = {name: getattr(task, name)[animal].copy() for name in arrays}
-    return state | {name: int(getattr(task, name)[animal]) for name in numbers}
-
-
-def _checked_render_mode(render_mode: str | None) -> str | None:
-    modes = DelayedReachEnv.metadata["render_modes"]
-    if render_mode is not None and render_mode not in modes:
-        raise EnvError(f"render_mode: expected one of {', '.join(modes)} or None, got {render_mode!r}")
-    return render_mode
-
-
-def _picture(config: ReachConfig, state: dict[str, Any]) -> NDArray[np.uint8]:
-    # pygame is loaded only by those who look.
-    import pygame
-
-    from ethospike.envs import draw
-
-    surface = draw.reach_surface(config, state, PICTURE_PX)
-    return np.ascontiguousarray(pygame.surfarray.array3d(surface).transpose(1, 0, 2))

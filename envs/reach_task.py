@@ -21,7 +21,6 @@ from ethospike.envs.animals import (
     EnvError,
     State,
     check_state,
-    checked_action,
     pack_generators,
     random_stream,
     unpack_generators,
@@ -284,9 +283,11 @@ class ReachTask:
         """Whether the random streams exist."""
         return bool(self._rng)
 
-    def seed(self, seed: int) -> None:
-        """Begin the random stream of every animal anew."""
-        self._rng = [random_stream(seed, key, ROLE_TRIALS) for key in self._keys]
+    def seed(self, seed: int, which: NDArray[np.bool_]) -> None:
+        """Begin the random streams of the animals of the mask anew (of all, if there are none yet)."""
+        new = [random_stream(seed, key, ROLE_TRIALS) for key in self._keys]
+        old = self._rng or new
+        self._rng = [n if mine else o for n, o, mine in zip(new, old, which, strict=True)]
 
     def reset(self, mask: NDArray[np.bool_]) -> None:
         """Put the animals of the mask to the beginning of their first trial."""
@@ -295,15 +296,20 @@ class ReachTask:
                 array[animal] = 0
             self._begin_trial(int(animal), 0)
 
-    def step(self, action: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Move the hands for one control step, apply the rules, and return the rewards, shape (animals,).
+    def step(self, drive: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Move the hands for one control step and apply the rules.
 
-        Raises
-        ------
-        EnvError
-            When the action has another shape than (animals, 2) or is not finite.
+        Parameters
+        ----------
+        drive : ndarray of float64, shape (animals, 2)
+            Finite; a vector longer than 1 counts as one of length 1.
+
+        Returns
+        -------
+        ndarray of float64, shape (animals,)
+            The rewards: 1 where the right target was touched.
         """
-        self._move(checked_action(action, self.position_mm.shape))
+        self._move(drive)
         self.control_step += 1
         self.steps_left -= 1
         self.response_signal[self.control_step == self.response_off_step] = False
@@ -362,7 +368,7 @@ class ReachTask:
     # -- the hand -----------------------------------------------------------------------------------
 
     def _move(self, drive: NDArray[np.float64]) -> None:
-        """Let the hands follow drives of at most unit length for one control step."""
+        """Let the hands follow their drives for one control step."""
         length = np.sqrt((drive * drive).sum(axis=1, keepdims=True))
         aim = drive * (self.config.hand_speed_mm_s / np.maximum(length, 1.0))
         lag = self.velocity_mm_s - aim
