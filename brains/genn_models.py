@@ -342,66 +342,68 @@ sees of its source; so `last_ms` is the source's `last_now`."""
 # ---------------------------------------------------------------------------------------------------
 # Connections that are drawn where the network lives.
 
-# Selection sampling (Knuth, The Art of Computer Programming 2, 3.4.2, algorithm S) of distinct sources in
-# each cluster, from a 64-bit congruential generator for each target, whose upper half is used. So the
-# connections follow from the key alone and are the same on every backend.
-_SEEDED = """
-uint64_t random = (key[0] + id_post) * key[1];
-random = (random ^ (random >> 31)) * key[2];
-random = (random ^ (random >> 29)) * key[1] + key[3];
-"""
+# From a 64-bit congruential generator for each target, whose upper half is used; so the connections follow
+# from the key alone and are the same on every backend. GeNN's language knows no 64-bit literal and no shift
+# to the right (its scanner reads `><` for it); the compiler makes shifts of the divisions.
 
-CLUSTERED_INDEGREE = pygenn.create_sparse_connect_init_snippet(
-    "clustered_indegree",
-    params=[
-        ("low", "unsigned int"),
-        ("high", "unsigned int"),
-        ("cluster_size", "unsigned int"),
-        ("recurrent", "unsigned int"),
-    ],
-    extra_global_params=[("key", "uint64_t*")],
-    col_build_code=_SEEDED
-    + """
+
+def _literal(number: int) -> str:
+    return f"((uint64_t){number >> 32}U * half + {number & 0xFFFFFFFF}U)"
+
+
+_KEY = ("key", "uint64_t")
+_RANDOM = f"""
+const uint64_t half = (uint64_t)65536 * (uint64_t)65536;
+const uint64_t multiplier = {_literal(0xD1342543DE82EF95)};  // Steele & Vigna 2022, Softw. Pract. Exp. 52:443
+const uint64_t increment = {_literal(0x14057B7EF767814F)};  // any odd number
+uint64_t random = (key + id_post) * multiplier;
+random = (random ^ (random / (half / 2))) * {_literal(0xBF58476D1CE4E5B9)};  // Steele et al. 2014: SplitMix64
+random = (random ^ (random / (half / 8))) * multiplier + increment;
+"""
+_NEXT = "random = random * multiplier + increment;"
+
+DISTINCT = pygenn.create_sparse_connect_init_snippet(
+    "distinct",
+    params=[_KEY, *((name, "unsigned int") for name in ("low", "high", "cluster_size", "recurrent"))],
+    # Selection sampling: Knuth, The Art of Computer Programming 2, 3.4.2, algorithm S.
+    col_build_code=f"""
+    {_RANDOM}
     const uint64_t spread = high - low + 1;
-    for (unsigned int begin = 0; begin < num_pre; begin += cluster_size) {
-        random = random * key[1] + key[3];
-        uint64_t needed = low + (((random >> 32) * spread) >> 32);
+    for (unsigned int begin = 0; begin < num_pre; begin += cluster_size) {{
+        {_NEXT}
+        uint64_t needed = low + (random / half * spread) / half;
         uint64_t left = cluster_size;
-        if (recurrent && id_post >= begin && id_post - begin < cluster_size) {
+        if (recurrent && id_post >= begin && id_post - begin < cluster_size) {{
             left -= 1;
-        }
-        for (unsigned int id_pre = begin; needed > 0; id_pre++) {
-            if (!(recurrent && id_pre == id_post)) {
-                random = random * key[1] + key[3];
-                if ((((random >> 32) * left) >> 32) < needed) {
+        }}
+        for (unsigned int id_pre = begin; needed > 0; id_pre++) {{
+            if (!(recurrent && id_pre == id_post)) {{
+                {_NEXT}
+                if ((random / half * left) / half < needed) {{
                     addSynapse(id_pre);
                     needed -= 1;
-                }
+                }}
                 left -= 1;
-            }
-        }
-    }
+            }}
+        }}
+    }}
     """,
-    calc_max_row_len_func=lambda num_pre, num_post, pars: num_post,
+    calc_max_row_len_func=lambda num_pre, num_post, pars: 1,  # the simulator sets it
 )
+"""Distinct sources in each cluster, `low` to `high` of them; `cluster_size` may be the whole population."""
 
 BERNOULLI = pygenn.create_sparse_connect_init_snippet(
     "bernoulli",
-    params=[("p", "double"), ("recurrent", "unsigned int")],
-    extra_global_params=[("key", "uint64_t*")],
-    col_build_code=_SEEDED
-    + """
-    for (unsigned int id_pre = 0; id_pre < num_pre; id_pre++) {
-        random = random * key[1] + key[3];
-        if (!(recurrent && id_pre == id_post) && (double)(random >> 32) < p * 4294967296.0) {
+    params=[_KEY, ("p", "double"), ("recurrent", "unsigned int")],
+    col_build_code=f"""
+    {_RANDOM}
+    for (unsigned int id_pre = 0; id_pre < num_pre; id_pre++) {{
+        {_NEXT}
+        if (!(recurrent && id_pre == id_post) && (double)(random / half) < p * 4294967296.0) {{
             addSynapse(id_pre);
-        }
-    }
+        }}
+    }}
     """,
-    calc_max_row_len_func=lambda num_pre, num_post, pars: num_post,
+    calc_max_row_len_func=lambda num_pre, num_post, pars: 1,  # the simulator sets it
 )
-"""Each pair with probability p."""
-
-MULTIPLIERS = (0xD1342543DE82EF95, 0xBF58476D1CE4E5B9, 0x14057B7EF767814F)
-"""Of the generator: multiplier (Steele & Vigna 2022, Softw. Pract. Exp. 52:443), mixing (splitmix64),
-increment (PCG)."""
+"""Each pair with probability `p`."""

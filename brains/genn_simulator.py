@@ -312,22 +312,12 @@ class GennSimulator(Simulator):
             group = self._add_synapses(source.name, target.name, update, receptor)
             _connect(group, projection.rule.pairs[:, 0], projection.rule.pairs[:, 1])
         else:
-            wiring, longest_row = _wiring(projection, source, target)
+            rng = random_stream(self.seed, 0, ROLE_WIRING, self.network.projections.index(projection))
+            wiring, longest_row = _wiring(projection, source, target, int(rng.integers(2**62)))
             group = self._add_synapses(source.name, target.name, update, receptor, wiring)
-            if longest_row is not None:
-                if source.size * longest_row >= 2**32:
-                    raise BrainError(
-                        f"Projection {projection.name!r}: GeNN's tables have room for 2^32 synapses, this "
-                        f"one needs {source.size * longest_row}"
-                    )
-                group.max_connections = longest_row
-                group.narrow_sparse_ind_enabled = True
-                index = self.network.projections.index(projection)
-                rng = random_stream(self.seed, 0, ROLE_WIRING, index)
-                key = rng.integers(2**64, dtype=np.uint64)
-                group.connectivity_extra_global_params["key"].set_init_values(
-                    np.array([key, *genn_models.MULTIPLIERS], dtype=np.uint64)
-                )
+            group.max_connections = longest_row
+            # Two bytes a synapse where the target has less than 65,536 neurons.
+            group.narrow_sparse_ind_enabled = True
         for name in ("within", "across", "source_size", "target_size"):
             group.set_wu_param_dynamic(name)
         group.axonal_delay_steps = self.delay_steps(projection.name, projection.delay_ms) - 1
@@ -447,33 +437,38 @@ def _connect(group: Any, source: NDArray[np.integer], target: NDArray[np.integer
     group.max_connections = 1 << (longest - 1).bit_length()
 
 
-def _wiring(projection: Projection, source: Population, target: Population) -> tuple[Any, int | None]:
-    """Return GeNN's snippet for a rule, and the length of the longest row that it can draw (None: known)."""
+def _wiring(projection: Projection, source: Population, target: Population, key: int) -> tuple[Any, int]:
+    """Return GeNN's snippet that draws the synapses of a rule, and the length of the longest row."""
+    where = f"Projection {projection.name!r}"
     recurrent = int(source.name == target.name)
+    cluster_size = source.size
     match projection.rule:
         case OneToOne():
-            return pygenn.init_sparse_connectivity("OneToOne"), None
+            return pygenn.init_sparse_connectivity("OneToOne"), 1
         case AllToAll():
-            return _bernoulli(1.0, recurrent), target.size
+            low, high, p = None, None, 1.0
         case PairwiseBernoulli(p):
-            return _bernoulli(p, recurrent), _longest_row(p, source, target)
+            low, high = None, None
         case FixedIndegree(k):
-            low, high, cluster_size = k, k, source.size
+            low, high = k, k
         case RandomIndegree(low, high):
-            cluster_size = source.size
+            pass
         case ClusteredIndegree(k):
             low, high, cluster_size = k, k, source.cluster_size
         case _:
-            raise BrainError(f"Projection {projection.name!r}: GeNN cannot draw {projection.rule}")
-    snippet = pygenn.init_sparse_connectivity(
-        genn_models.CLUSTERED_INDEGREE,
-        {"low": low, "high": high, "cluster_size": cluster_size, "recurrent": recurrent},
-    )
-    return snippet, _longest_row((low + high) / 2 / (cluster_size - recurrent), source, target)
-
-
-def _bernoulli(p: float, recurrent: int) -> Any:
-    return pygenn.init_sparse_connectivity(genn_models.BERNOULLI, {"p": p, "recurrent": recurrent})
+            raise BrainError(f"{where}: GeNN cannot draw the rule {projection.rule}")
+    if low is None or high is None:
+        snippet, params = genn_models.BERNOULLI, {"p": p}
+    else:
+        p = (low + high) / 2 / (cluster_size - recurrent)
+        snippet, params = genn_models.DISTINCT, {"low": low, "high": high, "cluster_size": cluster_size}
+    longest_row = _longest_row(p, source, target)
+    if source.size * longest_row >= 2**32:
+        raise BrainError(
+            f"{where}: GeNN's tables have room for 2^32 synapses, this one needs {source.size * longest_row}"
+        )
+    params |= {"key": key, "recurrent": recurrent}
+    return pygenn.init_sparse_connectivity(snippet, params), longest_row
 
 
 def _longest_row(p: float, source: Population, target: Population) -> int:
