@@ -15,7 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -137,6 +137,17 @@ def refusal(network: Network) -> str | None:
     return None
 
 
+class Column(NamedTuple):
+    """The synapses of one projection onto the targets of one word."""
+
+    word: int
+    first_target: int
+    n_targets: int
+    first_source: int
+    end_source: int
+    recurrent: bool
+
+
 def wiring_key(network: Network, seed: int, animals: int) -> object:
     """Return what a wiring depends on."""
     populations = tuple((p.name, p.size, p.clusters) for p in network.populations)
@@ -155,8 +166,8 @@ def draw_wiring(network: Network, *, seed: int, animals: int, threads: int) -> W
     layout = BitLayout(network)
     if animals > 1 and not network.is_wired_by_numpy:
         raise BrainError(
-            f"animals: expected 1, got {animals}: networks of this size are run for one animal at a time; run "
-            "them one after the other, with seeds of their own"
+            f"animals: expected 1, got {animals}: networks of this size are run for one animal at a time; "
+            "run them one after the other, with seeds of their own"
         )
     draw = _copy_wired if network.is_wired_by_numpy else _draw_large
     bits = tuple(draw(network, layout, seed, animal, threads) for animal in range(animals))
@@ -182,14 +193,17 @@ def _draw_large(network: Network, layout: BitLayout, seed: int, animal: int, thr
         key = stream.generate_state(1, np.uint64)[0]
         sources = network.neurons(projection.source)
         first_block, end_block = _blocks(layout, network, projection.target)
-        recurrent = projection.source == projection.target
         for block in layout.blocks[first_block:end_block]:
             for word in range(block.words):
-                first_target = block.first_neuron + word * WORD
-                n_targets = min(WORD, block.size - word * WORD)
-                column = block.first_lane // WORD + word
-                place = (bits, sources.start, sources.stop, column, first_target, n_targets, recurrent)
-                tasks.append(_draw_task(projection, network, place, key + np.uint64(column)))
+                column = Column(
+                    block.first_lane // WORD + word,
+                    block.first_neuron + word * WORD,
+                    min(WORD, block.size - word * WORD),
+                    sources.start,
+                    sources.stop,
+                    projection.source == projection.target,
+                )
+                tasks.append(_draw_task(network, projection, bits, column, key + np.uint64(column.word)))
     with ThreadPoolExecutor(threads) as pool:
         for future in [pool.submit(task) for task in tasks]:
             future.result()
@@ -197,18 +211,18 @@ def _draw_large(network: Network, layout: BitLayout, seed: int, animal: int, thr
 
 
 def _draw_task(
-    projection: Projection, network: Network, place: tuple[Any, ...], key: np.uint64
+    network: Network, projection: Projection, bits: Words, column: Column, key: np.uint64
 ) -> Callable[[], None]:
-    source = network.population(projection.source)
     match projection.rule:
         case PairwiseBernoulli(p):
-            return partial(_draw_bernoulli, *place, p, key)
+            return partial(_draw_bernoulli, bits, column, p, key)
         case AllToAll():
-            return partial(_draw_bernoulli, *place, 1.0, key)
+            return partial(_draw_bernoulli, bits, column, 1.0, key)
         case FixedIndegree(k):
-            return partial(_draw_indegree, *place, 1, k, key)
+            return partial(_draw_indegree, bits, column, 1, k, key)
         case ClusteredIndegree(k):
-            return partial(_draw_indegree, *place, source.clusters, k, key)
+            clusters = network.population(projection.source).clusters
+            return partial(_draw_indegree, bits, column, clusters, k, key)
     raise BrainError(f"Projection {projection.name!r}: {refusal(network)}")
 
 
@@ -220,8 +234,7 @@ def _blocks(layout: BitLayout, network: Network, population: str) -> tuple[int, 
 # ---------------------------------------------------------------------------------------------------
 # Compiled: all of it without the interpreter's lock, so that threads run side by side.
 
-_Function = TypeVar("_Function", bound=Callable[..., Any])
-_compiled: Callable[[_Function], _Function] = numba.njit(cache=True, nogil=True, error_model="numpy")
+_compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 # SplitMix64 (Steele, Lea, Flood 2014, OOPSLA, Fast splittable pseudorandom number generators): a counter
 # in steps of the golden ratio, and a function that mixes its bits.
@@ -244,75 +257,54 @@ def _set_bits(bits: Words, rows: NDArray[Any], lanes: NDArray[Any]) -> None:
 
 
 @_compiled
-def _draw_bernoulli(
-    bits: Words,
-    first_source: int,
-    end_source: int,
-    column: int,
-    first_target: int,
-    n_targets: int,
-    recurrent: bool,
-    p: float,
-    key: np.uint64,
-) -> None:
+def _draw_bernoulli(bits: Words, column: Column, p: float, key: np.uint64) -> None:
     """Set each bit of a column with probability p, to 32 binary digits.
 
     A word whose bits are 1 with probability 0.b₁b₂b₃… is made from fair words r from the last digit to the
     first: r OR word for a digit 1, r AND word for a 0.
     """
+    one, all_bits, width = np.uint64(1), ~np.uint64(0), np.uint64(column.n_targets)
     digits = np.uint64(round(p * 4294967296.0))
-    one, all_bits = np.uint64(1), ~np.uint64(0)
-    targets = all_bits if n_targets == WORD else (one << np.uint64(n_targets)) - one
+    targets = all_bits if width == WORD else (one << width) - one
     counter = _mixed(key)
     last = 0  # the last digits that are 0 leave the word 0
     while last < 32 and not (digits >> np.uint64(last)) & one:
         last += 1
-    for source in range(first_source, end_source):
-        word = all_bits if digits >> np.uint64(32) else np.uint64(0)
+    for source in range(column.first_source, column.end_source):
+        word = np.uint64(0)
         for digit in range(last, 32):
             counter += _GOLDEN
             fair = _mixed(counter)
             word = (word | fair) if (digits >> np.uint64(digit)) & one else (word & fair)
-        if digits >> np.uint64(32):
+        if digits >> np.uint64(32):  # p = 1
             word = all_bits
-        own = source - first_target
-        if recurrent and 0 <= own < n_targets:
+        own = source - column.first_target
+        if column.recurrent and 0 <= own < column.n_targets:
             word &= ~(one << np.uint64(own))
-        bits[source, column] |= word & targets
+        bits[source, column.word] |= word & targets
 
 
 @_compiled
-def _draw_indegree(
-    bits: Words,
-    first_source: int,
-    end_source: int,
-    column: int,
-    first_target: int,
-    n_targets: int,
-    recurrent: bool,
-    clusters: int,
-    k: int,
-    key: np.uint64,
-) -> None:
+def _draw_indegree(bits: Words, column: Column, clusters: int, k: int, key: np.uint64) -> None:
     """Choose for each target of a column k distinct sources in every cluster of the sources.
 
     The first k places of a pool are filled by swaps with random places (Fisher and Yates); the pool need
     not be put in order again for the next target. Where the target itself is in the cluster, the pool is
     of the others.
     """
-    size = (end_source - first_source) // clusters
+    size = (column.end_source - column.first_source) // clusters
     pool, chosen = np.empty(size, np.int32), np.empty(size, np.uint64)
     for cluster in range(clusters):
-        first = first_source + cluster * size
+        first = column.first_source + cluster * size
         counter = _mixed(key + _mixed(np.uint64(cluster + 1)))
-        contains_targets = recurrent and first <= first_target < first + size
+        contains_targets = column.recurrent and first <= column.first_target < first + size
         others = size - 1 if contains_targets else size
         for i in range(size):
             pool[i] = i
             chosen[i] = 0
-        for target in range(n_targets):
+        for target in range(column.n_targets):
             bit = np.uint64(1) << np.uint64(target)
-            own = first_target + target - first if contains_targets else size
+            own = column.first_target + target - first if contains_targets else size
             for i in range(k):
                 counter += _GOLDEN
                 # The upper half of a random word times a range, shifted: uniform to one in 10 million.
@@ -323,4 +315,4 @@ def _draw_indegree(
                 pool[i] = source
                 chosen[source + (source >= own)] |= bit
         for i in range(size):
-            bits[first + i, column] |= chosen[i]
+            bits[first + i, column.word] |= chosen[i]

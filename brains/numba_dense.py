@@ -151,24 +151,16 @@ class DenseEngine:
             When they differ within a cluster, or across clusters: there is one number for all of these.
         """
         projection = self._network.projection(name)
-        pairs = []
+        changed = []
         for animal, given in enumerate(weights):
             own = self._is_within(projection, animal)
-            parts = given[own], given[~own]
-            if any(len(part) and (part != part[0]).any() for part in parts):
-                raise SimulatorUnavailable(
-                    f"weights of {name!r}: the dense Numba engine holds one weight within and one across "
-                    "clusters; networks below numba_simulator.DENSE_FROM synapses may have one each"
-                )
-            pairs.append([float(part[0]) if len(part) else None for part in parts])
-        for animal, (within, across) in enumerate(pairs):
-            before = self._block_weights(animal, projection)
-            self._set_block_weights(
-                self._brains[animal].weight,
-                projection,
-                before[0] if within is None else within,
-                before[1] if across is None else across,
-            )
+            within, across = self._block_weights(animal, projection)
+            across = _only_value(given[~own], across, name)
+            clustered = isinstance(projection.weight, ClusteredWeight)
+            within = _only_value(given[own], within, name) if clustered else across
+            changed.append((within, across))
+        for brain, (within, across) in zip(self._brains, changed, strict=True):
+            self._set_block_weights(brain.weight, projection, within, across)
 
     def state(self) -> State:
         """Return copies of all that the next step depends on, except the step's number."""
@@ -265,10 +257,11 @@ class DenseEngine:
         self._constants.append(self._kernel_constants(parts))
         weight = np.zeros((len(network.populations), len(network.populations), 2, 2), dtype=self._real)
         for projection in network.projections:
-            given = projection.weight
-            clustered = isinstance(given, ClusteredWeight)
-            within, across = (given.within, given.across) if clustered else (given, given)
-            self._set_block_weights(weight, projection, float(within), float(across))
+            if isinstance(projection.weight, ClusteredWeight):
+                within, across = projection.weight.within, projection.weight.across
+            else:
+                within = across = float(projection.weight)
+            self._set_block_weights(weight, projection, within, across)
         deepest_input = max([self._steps(one.delay_ms) for one in network.spike_inputs], default=1)
         zeros, channels = self._lanes, network.n_current_channels
         self._brains.append(
@@ -359,6 +352,16 @@ class DenseEngine:
         if not isinstance(projection.weight, ClusteredWeight):
             return np.zeros(len(source), dtype=np.bool_)
         return np.asarray(source // size_s == target // size_t)
+
+
+def _only_value(weights: _Floats, default: float, name: str) -> float:
+    """Return the number that all weights are, or `default` where there are none."""
+    if len(weights) and (weights != weights[0]).any():
+        raise SimulatorUnavailable(
+            f"weights of {name!r}: the dense Numba engine holds one weight within and one across clusters; "
+            "networks below numba_simulator.DENSE_FROM synapses may have one a synapse"
+        )
+    return float(weights[0]) if len(weights) else default
 
 
 def _kernel_layout(layout: BitLayout) -> kernels.Layout:

@@ -21,19 +21,17 @@ same cluster once more: total × across + own × (within − across).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
-from llvmlite import ir
+from llvmlite import ir  # type: ignore[import-untyped]  # it ships no annotations
 from numba.core import cgutils, types
 from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
 
 LANES = 64
 """Neurons in a word of connectivity."""
-LINE_WORDS = 8
-"""Words in a line of the processor's cache."""
 COUNTER_LIMIT = 255
 """Rows that may be added before a one-byte counter overflows."""
 TINY = 1e-30
@@ -82,7 +80,7 @@ class Brain(NamedTuple):
     """One animal."""
 
     bits: Array  # (neurons, words): row of each source
-    weight: Array  # (populations, populations, 2, 2) pA: source, target, receptor, (any, own) cluster
+    weight: Array  # (source, target, receptor, 2) pA: from anywhere, more from the own cluster
     i_e: Array  # (lanes,) pA
     per_pa: Array  # (lanes,) mV
     v: Array  # (lanes,) mV above E_L
@@ -114,106 +112,137 @@ class Output(NamedTuple):
     voltage: Array  # (steps, watched) mV above E_L
 
 
-_Function = TypeVar("_Function", bound=Callable[..., Any])
 # Division by zero gives infinity, as in NumPy: Python's exception would prevent vectorization. Fused
 # multiply-add changes last digits only.
-_compiled: Callable[[_Function], _Function] = numba.njit(
-    cache=True, nogil=True, error_model="numpy", fastmath={"contract"}
-)
+_compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
 
 
-@intrinsic
-def _add_counts(
-    context: Any, into: Any, lane: Any, bits: Any, word: Any, rows: Any, start: Any, stop: Any, weight: Any
+def _generate_add_counts(
+    typing_context: Any,
+    into: Any,
+    receptor: Any,
+    lane: Any,
+    bits: Any,
+    word: Any,
+    rows: Any,
+    row: Any,
+    start: Any,
+    stop: Any,
+    weight: Any,
 ) -> Any:
-    """Add weight × number of rows with the bit set, for the 64 lanes of one word, to `into[lane:]`.
+    """Add weight × number of rows with the bit set, for the lanes of one word, to `into[receptor, lane:]`.
 
-    Adds up the rows `rows[start:stop]` of `bits`, at most `COUNTER_LIMIT`. It is written in LLVM's vector
-    types because Numba has none: a word is cast to 64 truth values and these are added to 64 bytes.
+    The rows are `rows[row, start:stop]` of `bits`, at most `COUNTER_LIMIT`. This is written in LLVM's vector
+    types because Numba has none: a word is cast to 64 truth values, which are added to 64 bytes.
     """
-    real = into.dtype
-    index = types.intp
-    signature = types.void(into, index, bits, index, rows, index, index, real)
+    index, real = types.intp, into.dtype
+    signature = types.void(into, index, index, bits, index, rows, index, index, index, real)
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        into, lane, bits, word, rows, start, stop, weight = arguments
-        number = context.get_data_type(real)
-        number_lanes, byte_lanes = ir.VectorType(number, LANES), ir.VectorType(ir.IntType(8), LANES)
-        bit_lanes = ir.VectorType(ir.IntType(1), LANES)
-        into_array = context.make_array(signature.args[0])(context, builder, into)
-        bits_array = context.make_array(signature.args[2])(context, builder, bits)
-        rows_array = context.make_array(signature.args[4])(context, builder, rows)
-        stride = cgutils.unpack_tuple(builder, bits_array.shape, 2)[1]
-        column = builder.gep(bits_array.data, [word])
+        into, receptor, lane, bits, word, rows, row, start, stop, weight = arguments
+        into_place = _element(context, builder, signature.args[0], into, receptor, lane)
+        word_place = _element(context, builder, signature.args[3], bits, start.type(0), word)
+        row_place = _element(context, builder, signature.args[5], rows, row, start.type(0))
+        row_words = _row_length(context, builder, signature.args[3], bits)
+        number = into_place.type.pointee
+        numbers, counters = ir.VectorType(number, LANES), ir.VectorType(ir.IntType(8), LANES)
+        truths, places = ir.VectorType(ir.IntType(1), LANES), ir.VectorType(ir.IntType(32), LANES)
 
-        counts = cgutils.alloca_once_value(builder, ir.Constant(byte_lanes, None))
-        with cgutils.for_range_slice(builder, start, stop, ir.Constant(stop.type, 1)) as (at, _):
-            row = builder.sext(builder.load(builder.gep(rows_array.data, [at])), stride.type)
-            mask = builder.bitcast(builder.load(builder.gep(column, [builder.mul(row, stride)])), bit_lanes)
-            builder.store(builder.add(builder.load(counts), builder.zext(mask, byte_lanes)), counts)
+        with builder.goto_entry_block():
+            counts = builder.alloca(counters)
+        builder.store(counters(None), counts)
+        with cgutils.for_range_slice(builder, start, stop, start.type(1)) as (at, _):
+            source = builder.sext(builder.load(builder.gep(row_place, [at])), start.type)
+            bits_of_source = builder.load(builder.gep(word_place, [builder.mul(source, row_words)]))
+            increments = builder.zext(builder.bitcast(bits_of_source, truths), counters)
+            builder.store(builder.add(builder.load(counts), increments), counts)
 
-        place = builder.bitcast(builder.gep(into_array.data, [lane]), number_lanes.as_pointer())
-        weights = ir.Constant(number_lanes, ir.Undefined)
-        weights = builder.insert_element(weights, weight, ir.Constant(ir.IntType(32), 0))
-        everywhere = ir.Constant(ir.VectorType(ir.IntType(32), LANES), None)
-        weights = builder.shuffle_vector(weights, ir.Constant(number_lanes, ir.Undefined), everywhere)
-        added = builder.fmul(builder.uitofp(builder.load(counts), number_lanes), weights)
-        item_bytes = context.get_abi_sizeof(number)  # the arrays are aligned to their items, not to vectors
-        present = builder.load(place, align=item_bytes)
-        builder.store(builder.fadd(present, added), place, align=item_bytes)
+        first_only = builder.insert_element(numbers(ir.Undefined), weight, ir.IntType(32)(0))
+        weights = builder.shuffle_vector(first_only, numbers(ir.Undefined), places(None))
+        effect = builder.fmul(builder.uitofp(builder.load(counts), numbers), weights)
+        place = builder.bitcast(into_place, numbers.as_pointer())
+        aligned = context.get_abi_sizeof(number)  # arrays are aligned to their items, not to vectors
+        builder.store(builder.fadd(builder.load(place, align=aligned), effect), place, align=aligned)
         return context.get_dummy_value()
 
     return signature, generate
 
 
-@intrinsic
-def _prefetch(context: Any, bits: Any, row: Any, word: Any) -> Any:
-    """Ask the processor to bring one cache line of a row nearer."""
-    signature = types.void(bits, types.intp, types.intp)
+def _element(context: Any, builder: Any, kind: Any, array: Any, row: Any, column: Any) -> Any:
+    """Return the address of an element of a C-contiguous matrix."""
+    data = context.make_array(kind)(context, builder, array).data
+    offset = builder.mul(row, _row_length(context, builder, kind, array))
+    return builder.gep(data, [builder.add(offset, column)])
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        bits, row, word = arguments
-        array = context.make_array(signature.args[0])(context, builder, bits)
-        stride = cgutils.unpack_tuple(builder, array.shape, 2)[1]
-        place = builder.gep(array.data, [builder.add(builder.mul(row, stride), word)])
-        pointer, flag = ir.IntType(8).as_pointer(), ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [pointer, flag, flag, flag])
-        prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        read, second_level, data = flag(0), flag(2), flag(1)
-        builder.call(prefetch, [builder.bitcast(place, pointer), read, second_level, data])
-        return context.get_dummy_value()
 
-    return signature, generate
+def _row_length(context: Any, builder: Any, kind: Any, array: Any) -> Any:
+    return builder.extract_value(context.make_array(kind)(context, builder, array).shape, 1)
+
+
+_add_counts: Callable[..., None] = intrinsic(_generate_add_counts)
 
 
 @_compiled
 def _add_arriving(
-    arrived: Array,
+    block: int,
     receptor: int,
-    bits: Array,
-    first_word: int,
-    words: int,
-    spiked: Array,
     row: int,
     start: int,
     stop: int,
-    weight: Any,
+    weight: float,
+    layout: Layout,
+    brain: Brain,
+    arrived: Array,
 ) -> None:
-    """Add the effect of the spikes `spiked[row, start:stop]` on the lanes of a block."""
-    into, rows = arrived[receptor], spiked[row]
+    """Add the effect of the spikes `brain.spiked[row, start:stop]` on a block."""
+    first_word = layout.block_lane[block] // LANES
     for begin in range(start, stop, COUNTER_LIMIT):
         end = min(begin + COUNTER_LIMIT, stop)
-        for word in range(words):
-            _add_counts(into, word * LANES, bits, first_word + word, rows, begin, end, weight)
+        for word in range(layout.block_words[block]):
+            _add_counts(
+                arrived,
+                receptor,
+                word * LANES,
+                brain.bits,
+                first_word + word,
+                brain.spiked,
+                row,
+                begin,
+                end,
+                weight,
+            )
 
 
-def _at(constant: Any, lane: int) -> Any:
+@_compiled
+def _receive(block: int, row: int, layout: Layout, brain: Brain, arrived: Array) -> None:
+    """Let the spikes of one row of `brain.spiked` arrive at a block, by receptor."""
+    target = layout.block_population[block]
+    cluster = block - layout.first_block[target]
+    for receptor in range(2):
+        for place in range(layout.block_words[block] * LANES):
+            arrived[np.uintp(receptor), np.uintp(place)] = TINY
+    for source in range(len(layout.first_block) - 1):
+        first_block, end_block = layout.first_block[source], layout.first_block[source + 1]
+        start, stop = brain.spiked_first[row, first_block], brain.spiked_first[row, end_block]
+        if start == stop:
+            continue
+        for receptor in range(2):
+            anywhere, own = brain.weight[source, target, receptor]
+            if anywhere != 0:
+                _add_arriving(block, receptor, row, start, stop, anywhere, layout, brain, arrived)
+            if own != 0:  # then clusters of the source are those of the target
+                start_own = brain.spiked_first[row, first_block + cluster]
+                stop_own = brain.spiked_first[row, first_block + cluster + 1]
+                _add_arriving(block, receptor, row, start_own, stop_own, own, layout, brain, arrived)
+
+
+def _at(constant: Any, lane: Any) -> Any:
     """Return a constant of a lane: one number for all, or an array."""
     raise NotImplementedError("only compiled code calls this")
 
 
 @overload(_at, strict=False)
-def _compiled_at(constant: Any, lane: int) -> Any:
+def _compiled_at(constant: Any, lane: Any) -> Any:
     if isinstance(constant, types.Array):
         return lambda constant, lane: constant[lane]
     return lambda constant, lane: constant
@@ -257,53 +286,6 @@ def _update(first_lane: int, width: int, brain: Brain, arrived: Array, fired: Ar
         fired[here] = fires
         any_fired |= fires
     return any_fired
-
-
-@_compiled
-def _receive(block: int, row: int, layout: Layout, brain: Brain, arrived: Array) -> None:
-    """Let the spikes of one row of `brain.spiked` arrive at a block, by receptor."""
-    target = layout.block_population[block]
-    cluster = block - layout.first_block[target]
-    first_word, words = layout.block_lane[block] // LANES, layout.block_words[block]
-    for receptor in range(2):
-        for place in range(words * LANES):
-            arrived[np.uintp(receptor), np.uintp(place)] = brain.v.dtype.type(TINY)
-    for source in range(len(layout.first_block) - 1):
-        first_block, end_block = layout.first_block[source], layout.first_block[source + 1]
-        start, stop = brain.spiked_first[row, first_block], brain.spiked_first[row, end_block]
-        if start == stop:
-            continue
-        own_start = brain.spiked_first[row, first_block + cluster]
-        own_stop = brain.spiked_first[row, first_block + cluster + 1]
-        for receptor in range(2):
-            everywhere = brain.weight[source, target, receptor, 0]
-            own = brain.weight[source, target, receptor, 1]
-            if everywhere != 0:
-                _add_arriving(
-                    arrived,
-                    receptor,
-                    brain.bits,
-                    first_word,
-                    words,
-                    brain.spiked,
-                    row,
-                    start,
-                    stop,
-                    everywhere,
-                )
-            if own != 0:
-                _add_arriving(
-                    arrived,
-                    receptor,
-                    brain.bits,
-                    first_word,
-                    words,
-                    brain.spiked,
-                    row,
-                    own_start,
-                    own_stop,
-                    own,
-                )
 
 
 @_compiled
@@ -397,8 +379,6 @@ def advance(
                         out.neuron[count] = neuron
                         brain.spiked[row, count - begin] = neuron
                         count += 1
-                        for word in range(0, brain.bits.shape[1], LINE_WORDS):
-                            _prefetch(brain.bits, np.intp(neuron), word)
             brain.spiked_first[row, block + 1] = count - begin
         event = _deliver_inputs(step, event, window, inputs, brain)
         for watched in range(len(out.watched)):
