@@ -93,6 +93,9 @@ class Layout:
         Neurons, counted through an animal, whose voltages each `StepRecord` holds.
     events : mapping of str to Variable
         Columns of `StepRecord.events`; a column that is not described here is recorded with unit 1.
+    scene : mapping
+        What the environment says of its world, in the plain types of JSON: all that stays the same and is
+        needed to draw a `StepRecord`. Empty for an environment that cannot be drawn.
     """
 
     animals: int
@@ -107,6 +110,7 @@ class Layout:
     phases: tuple[str, ...] = ()
     watched: tuple[int, ...] = ()
     events: Mapping[str, Variable] = field(default_factory=dict)
+    scene: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
