@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -301,36 +301,44 @@ class NestSimulator(Simulator):
                 if now % self._interval_steps == 0:
                     rule.transmit()
             blocks.append(block)
-        return SpikeBlock(*(np.concatenate([getattr(b, key) for b in blocks]) for key in _COLUMNS))
+        if len(blocks) == 1:
+            return blocks[0]
+        return SpikeBlock(
+            np.concatenate([block.step for block in blocks]),
+            np.concatenate([block.animal for block in blocks]),
+            np.concatenate([block.neuron for block in blocks]),
+        )
 
     def _arm_spikes(self, stimulus: Stimulus) -> None:
-        """Give each generator that has spikes in this window their times; old times of others are over."""
+        """Give each generator its times in this window; a generator without any keeps old ones, now over."""
         if not len(stimulus.step):
             return
         generator = stimulus.animal.astype(np.int64) * self.network.n_spike_channels + stimulus.channel
         order = np.argsort(generator, kind="stable")
-        times = stimulus.step[order] * self.dt_ms
-        which, first = np.unique(generator[order], return_index=True)
-        _set_nodes(
-            self._generators,
-            which,
-            [{"spike_times": part} for part in np.split(times, first[1:])],
-        )
+        n_generators = self.animals * self.network.n_spike_channels
+        ends = np.cumsum(np.bincount(generator, minlength=n_generators)).tolist()
+        times = (stimulus.step[order] * self.dt_ms).tolist()  # NEST takes lists faster than arrays
+        params: list[dict[str, Any]] = []
+        begin = 0
+        for end in ends:
+            params.append({"spike_times": times[begin:end]} if end > begin else {})
+            begin = end
+        _set_nodes(self._generators, params)
 
     def _set_currents(self, stimulus: Stimulus) -> None:
-        """Set the generators whose amplitude changes."""
+        """Set the amplitudes of all generators if one of them changes."""
         wanted = np.zeros_like(self._current_pa) if stimulus.current_pa is None else stimulus.current_pa
-        changed = np.flatnonzero(wanted != self._current_pa)
-        if len(changed):
-            amplitudes = wanted.ravel()[changed]
-            _set_nodes(self._drivers, changed, [{"amplitude": float(a)} for a in amplitudes])
+        if not np.array_equal(wanted, self._current_pa):
+            _set_nodes(self._drivers, [{"amplitude": a} for a in wanted.ravel().tolist()])
             self._current_pa = wanted.copy()
 
     def _advance(self, n_steps: int) -> SpikeBlock:
         nest.Simulate(n_steps * self.dt_ms)
         events = _take_events(self._recorder)
-        animal, neuron = np.divmod(events["senders"] - 1, self.network.n_neurons)
-        return SpikeBlock.sorted(events["times"], animal, neuron)
+        sender = events["senders"].astype(np.int32) - 1
+        if self.animals == 1:
+            return SpikeBlock.sorted(events["times"], np.zeros_like(sender), sender)
+        return SpikeBlock.sorted(events["times"], *np.divmod(sender, np.int32(self.network.n_neurons)))
 
     # -- weights --------------------------------------------------------------------------------------
 
@@ -377,6 +385,9 @@ class _PlasticSynapses:
         self._parts = [
             network.neurons(name) for name in (projection.source, rule.modulator, projection.target)
         ]
+        self._role = np.zeros(network.n_neurons, dtype=np.int8)  # one bit a part: one neuron may be in two
+        for bit, part in enumerate(self._parts):
+            self._role[part] |= 1 << bit
         self._weight = simulator._weight[projection.name]
         self._sent = self._weight.copy()
         self._references = []
@@ -392,14 +403,20 @@ class _PlasticSynapses:
 
     def learn(self, spikes: SpikeBlock) -> None:
         """Apply the rule to the next spikes."""
-        if not len(spikes):
+        role = self._role[spikes.neuron]
+        concerned = np.flatnonzero(role)
+        if not len(concerned):
             return
-        for animal, reference in enumerate(self._references):
-            own = spikes.animal == animal if len(self._references) > 1 else slice(None)
-            step, neuron = spikes.step[own], spikes.neuron[own]
-            source, modulator, target = (_of_population(step, neuron, part) for part in self._parts)
-            if len(source[0]) or len(modulator[0]) or len(target[0]):
-                reference.apply(source, modulator[0], target)
+        role = role[concerned]
+        step, animal, neuron = (values[concerned] for values in (spikes.step, spikes.animal, spikes.neuron))
+        for one in np.unique(animal) if len(self._references) > 1 else (0,):
+            source, modulator, target = (
+                (step[own], neuron[own] - np.int32(part.start))
+                for own, part in (
+                    ((animal == one) & ((role & 1 << bit) > 0), part) for bit, part in enumerate(self._parts)
+                )
+            )
+            self._references[one].apply(source, modulator[0], target)
 
     def transmit(self) -> None:
         """Tell the kernel the weights that have changed since it was last told."""
@@ -407,16 +424,6 @@ class _PlasticSynapses:
         if len(changed):
             self._simulator._transmit(self._name, changed)
             self._sent[changed] = self._weight[changed]
-
-
-_COLUMNS = ("step", "animal", "neuron")
-
-
-def _of_population(
-    step: NDArray[np.int64], neuron: NDArray[np.int32], part: slice
-) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    inside = (neuron >= part.start) & (neuron < part.stop)
-    return step[inside], neuron[inside] - np.int32(part.start)
 
 
 def _native_rule(rule: Rule, where: str) -> dict[str, Any]:
@@ -445,17 +452,18 @@ def _native_rule(rule: Rule, where: str) -> dict[str, Any]:
 # times more after half an hour. These three go past them and stay flat; nothing else in the project does.
 
 
-def _set_nodes(nodes: Any, which: NDArray[np.integer], params: Sequence[dict[str, Any]]) -> None:
-    """Set parameters of some nodes of a collection, one dictionary a node."""
-    chosen = nodes if len(which) == len(nodes) else nodes[which.tolist()]
-    nest.ll_api.nestkernel.llapi_set_nc_status(chosen._datum, list(params))
+def _set_nodes(nodes: Any, params: list[dict[str, Any]]) -> None:
+    """Set parameters of the nodes of a collection, one dictionary a node."""
+    nest.ll_api.nestkernel.llapi_set_nc_status(nodes._datum, params)
 
 
-def _take_events(recorder: Any) -> dict[str, NDArray[np.int64]]:
+def _take_events(recorder: Any) -> dict[str, NDArray[np.float64]]:
     """Return `senders` and `times` (steps) of what a recorder holds, and empty it."""
-    events = nest.ll_api.nestkernel.llapi_get_nc_status(recorder._datum)["events"][0]
+    events: dict[str, NDArray[np.float64]] = nest.ll_api.nestkernel.llapi_get_nc_status(
+        recorder._datum, "events"
+    )
     nest.ll_api.nestkernel.llapi_set_nc_status(recorder._datum, [{"n_events": 0}])
-    return {key: np.asarray(events[key], dtype=np.int64) for key in ("senders", "times")}
+    return events
 
 
 def _set_synapses(synapses: list[Any], weight: NDArray[np.float64]) -> None:
