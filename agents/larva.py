@@ -36,6 +36,8 @@ READ_OUT = ("MBONp", "MBONn", "DANp", "DANn")
 """Populations, of one neuron each, whose rates are read out."""
 N_OTHER_FEATURES = 3
 """Features of an observation after the odors: reward, punishment, wall contact."""
+SILENCE_HZ = 1e-9
+"""Filtered rate that counts as none: a filter that only fades would end in denormal numbers."""
 MEMORY_FORMAT = 1
 """Version of the files of `save_memory`."""
 
@@ -304,6 +306,7 @@ class LarvaAgent(Agent):
         # Exact for a constant rate, at any control interval.
         self._rate_hz *= self._keep
         self._rate_hz += count[:, :-1] * self._rate_per_spike
+        self._rate_hz *= self._rate_hz > SILENCE_HZ
         approach, avoid = self._rate_hz[:, 0], self._rate_hz[:, 1]
         total = approach + avoid
         preference: NDArray[np.float64] = (approach - avoid) / np.maximum(total, 1e-12)

@@ -49,7 +49,7 @@ _TAU_ADAPTATION_S, _ADAPTATION_SPEED_PER_DRIVE2 = 3.0, 0.04**2
 _DT_S = INNER_STEP_MS / 1000
 _TURN = 2 * math.pi
 _BURN_IN = 1000
-"""Inner steps (10 s) before time 0: runs, pauses and oscillators of a group are in no common phase."""
+"""Inner steps (10 s) before time 0, so that runs, pauses and turners of a group are in no common phase."""
 _AHEAD = 250
 """Inner steps (2.5 s) for which all that does not depend on the senses, crawling and noise, is drawn at a
 time: one short loop over animals in 2.5 s, and crawling that no control interval can change."""
@@ -164,12 +164,14 @@ class Locomotion:
         # larvaworld adapts E and C of a side by the same equation, so one variable serves both.
         self._rate = 30.0 * start[:4].reshape(2, 2, animals)
         self._adaptation = 20.0 * start[4:]
-        # Crawling: phase of the stride and what an inner step adds to it (0 in a pause), mean speed (mm/s)
-        # of the stride, strides left in the run (0 in a pause), inner steps until stride or pause ends.
+        # Crawling, in the present bout (a stride or a pause): phase at its beginning and what an inner step
+        # adds to it (0 in a pause), mean speed of the stride (mm/s), strides left in the run (0 in a
+        # pause), inner steps that are past and that are to come.
         self._phase = np.zeros(animals)
         self._phase_step = np.zeros(animals)
         self._stride_speed = np.zeros(animals)
         self._strides_left = np.zeros(animals, dtype=np.int64)
+        self._elapsed = np.zeros(animals, dtype=np.int64)
         self._countdown = np.ones(animals, dtype=np.int64)
         # What was drawn ahead, one row an inner step: speed, the share of the turner's output that
         # crawling lets through, and noise. `_used` rows of it are past.
@@ -177,8 +179,9 @@ class Locomotion:
         self._share = np.zeros((_AHEAD, animals))
         self._noise = np.zeros((_AHEAD, 2, animals))
         self._used = _AHEAD
-        for _ in range(_BURN_IN // inner):
-            self.move(np.zeros(animals))
+        for _ in range(_BURN_IN // _AHEAD):
+            self._draw_ahead()
+            self._move(np.zeros(animals), _AHEAD)
 
     def move(self, olfactory_drive: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Move for one control interval.
@@ -249,6 +252,7 @@ class Locomotion:
             "phase_step": self._phase_step,
             "stride_speed": self._stride_speed,
             "strides_left": self._strides_left,
+            "elapsed": self._elapsed,
             "countdown": self._countdown,
         }
 
@@ -262,8 +266,9 @@ class Locomotion:
         speed = self._speed[rows]
         self._used += n_steps
         if n_steps == 1:
-            return speed[0], turner[0]
-        return np.add.reduce(speed) / n_steps, np.add.reduce(turner) / n_steps
+            return speed[0].copy(), turner[0]
+        # `sum` would round differently for groups of different sizes; `accumulate` has one order.
+        return np.add.accumulate(speed)[-1] / n_steps, np.add.accumulate(turner)[-1] / n_steps
 
     def _draw_ahead(self) -> None:
         """Draw the next block of crawling and noise."""
@@ -287,16 +292,20 @@ class Locomotion:
         running = np.empty((n_steps, self.animals), dtype=bool)
         done = 0
         while done < n_steps:
-            # Up to the next end of a stride or a pause nothing happens but the passing of phase.
+            # Up to the next end of a bout nothing happens but the passing of phase.
             span = min(n_steps - done, int(self._countdown.min()))
             rows = slice(done, done + span)
-            phase[rows] = self._phase + np.arange(1.0, span + 1)[:, None] * self._phase_step
+            # Counted from the bout's beginning: sums in pieces would round as other animals' bouts end.
+            elapsed = self._elapsed + np.arange(1.0, span + 1)[:, None]
+            phase[rows] = self._phase + elapsed * self._phase_step
             stride_speed[rows] = self._stride_speed
             running[rows] = self._strides_left
             done += span
-            self._phase[:] = phase[done - 1]
+            self._elapsed += span
             self._countdown -= span
             for animal in (self._countdown == 0).nonzero()[0]:
+                self._phase[animal] = phase[done - 1, animal]
+                self._elapsed[animal] = 0
                 self._end_bout(animal)
                 phase[done - 1, animal] = self._phase[animal]
         return phase, stride_speed, running
