@@ -23,9 +23,10 @@ from ethospike.brains.simulator import SimulatorNotInstalled, SimulatorUnavailab
 from ethospike.envs.animals import EnvError
 from ethospike.recorders.recorder import RecordingError
 from ethospike.recorders.recording import open_recording
+from ethospike.recorders.recover import recover
 from ethospike.scenarios import configuration, doctor, run_folder, runner
 from ethospike.scenarios.progress import clock
-from ethospike.scenarios.scenario import SCENARIOS, Scenario, ScenarioError, find_scenario
+from ethospike.scenarios.scenario import SCENARIOS, Scenario, ScenarioConfig, ScenarioError, find_scenario
 
 USER_ERRORS = (
     AgentError,
@@ -184,11 +185,75 @@ def plot(path: Path, /) -> None:
     path
         The run's folder.
     """
-    folder = run_folder.RunFolder.open(path)
-    chosen = find_scenario(folder.info["scenario_file"] or folder.info["scenario"])
-    settings = configuration.configure(chosen, layers=[(str(path / "config.toml"), folder.config)])
+    folder, chosen, settings = _reopen(path)
     for figure in runner.finish(chosen, settings, folder):
         print(f"figure: {figure}")
+
+
+@app.command
+def resume(path: Path, /, *, quiet: bool = False) -> None:
+    """Continue a run that was stopped or broken, from its last checkpoint, as if it had never ended.
+
+    Parameters
+    ----------
+    path
+        The run's folder.
+    quiet
+        No progress.
+    """
+    folder, chosen, settings = _reopen(path)
+    _report(chosen, runner.resume_scenario(chosen, settings, folder, quiet=quiet))
+
+
+@app.command(name="recover")
+def recover_run(path: Path, /) -> None:
+    """Repair a broken run: cut its recording to what was committed, and say what was kept.
+
+    Parameters
+    ----------
+    path
+        The run's folder.
+    """
+    folder = run_folder.RunFolder.open(path)
+    recovered = recover(path)
+    if folder.info["status"] == "running":
+        folder.update_info(status=recovered.status)
+    print(recovered)
+
+
+def _reopen(path: Path) -> tuple[run_folder.RunFolder, Scenario, ScenarioConfig]:
+    """Return a run's folder, scenario and configuration."""
+    folder = run_folder.RunFolder.open(path)
+    chosen = find_scenario(folder.info["scenario_file"] or folder.info["scenario"])
+    source = str(path / "config.toml")
+    return folder, chosen, configuration.configure(chosen, layers=[(source, folder.config)])
+
+
+@app.command(name="validate")
+def run_validation(
+    *,
+    out: Path = Path("runs/validation"),
+    simulator: str = "numba",
+    animals: int = 20,
+    dish_animals: int = 60,
+) -> None:
+    """Compare the larvae with what is published about them; takes minutes on Numba, hours on NEST.
+
+    Parameters
+    ----------
+    out
+        Where the results go, without suffix: OUT.md and OUT.json.
+    simulator
+        nest, numba or genn.
+    animals
+        Larvae a group in the published protocols.
+    dish_animals
+        Larvae a group in the dish.
+    """
+    from ethospike.scenarios import validation
+
+    settings = validation.Settings(simulator, animals, dish_animals)
+    print(validation.validate(out, settings).read_text())
 
 
 @app.command(name="doctor")

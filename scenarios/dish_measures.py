@@ -82,8 +82,8 @@ def distance_index(position_mm: NDArray[np.floating]) -> NDArray[np.floating]:
     """
     d_a = np.hypot(position_mm[..., 0] + ODOR_DISTANCE_MM, position_mm[..., 1])
     d_away = np.hypot(position_mm[..., 0] - ODOR_DISTANCE_MM, position_mm[..., 1])
-    difference: NDArray[np.floating] = np.subtract(d_away, d_a)
-    return difference / (2.0 * ODOR_DISTANCE_MM)
+    index: NDArray[np.float64] = np.divide(d_away - d_a, 2.0 * ODOR_DISTANCE_MM)
+    return index
 
 
 def side_index(position_mm: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -92,7 +92,8 @@ def side_index(position_mm: NDArray[np.floating]) -> NDArray[np.floating]:
     Source: the spatial preference index of larvaworld (util/xy.py), over time instead of larvae.
     """
     x = position_mm[..., 0]
-    return ((x < -NEUTRAL_MM).mean(axis=0) - (x > NEUTRAL_MM).mean(axis=0)).astype(float)
+    share: NDArray[np.float64] = np.mean(x < -NEUTRAL_MM, axis=0) - np.mean(x > NEUTRAL_MM, axis=0)
+    return share
 
 
 def interval(values: NDArray[np.floating]) -> dict[str, Any]:

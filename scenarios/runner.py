@@ -12,14 +12,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ethospike.recorders.recorder import Layout, Recorder, StepRecord
 from ethospike.recorders.recording import open_recording
 from ethospike.recorders.zarr_recorder import ZarrRecorder
+from ethospike.scenarios import checkpoint
 from ethospike.scenarios.layout import describe
 from ethospike.scenarios.loop import LoopState, run_closed_loop, start_loop
 from ethospike.scenarios.progress import RunProgress
-from ethospike.scenarios.run_folder import RunFolder, provenance
+from ethospike.scenarios.run_folder import RunFolder, RunFolderError, provenance
 from ethospike.scenarios.scenario import Scenario, ScenarioConfig
 
 
@@ -49,12 +51,16 @@ class Recorders(Recorder):
             recorder.close(status)
 
 
+Listeners = Sequence[Callable[[Layout], Recorder]]
+"""More recorders than the one that writes the recording, e.g. the live view; made from the layout."""
+
+
 def run_scenario(
     scenario: Scenario,
     config: ScenarioConfig,
     path: Path,
     *,
-    listeners: Sequence[Callable[[Layout], Recorder]] = (),
+    listeners: Listeners = (),
     quiet: bool = False,
     draw: bool = True,
 ) -> RunResult:
@@ -66,7 +72,6 @@ def run_scenario(
     path : Path
         The run's folder; must not exist.
     listeners : sequence of callable(layout) -> Recorder
-        More recorders than the one that writes the recording, e.g. the live view.
     quiet : bool
         No progress.
     draw : bool
@@ -88,35 +93,91 @@ def run_scenario(
         status="running",
         **provenance(),
     )
+    status = _run(scenario, config, folder, listeners, quiet=quiet, resume=False)
+    return RunResult(folder, status, finish(scenario, config, folder, draw=draw))
+
+
+def resume_scenario(
+    scenario: Scenario,
+    config: ScenarioConfig,
+    folder: RunFolder,
+    *,
+    listeners: Listeners = (),
+    quiet: bool = False,
+    draw: bool = True,
+) -> RunResult:
+    """Continue a run that ended before its time, from its last checkpoint.
+
+    The result is bit-identical to a run that was never interrupted.
+
+    Raises
+    ------
+    RunFolderError
+        When the run is complete or has no checkpoint.
+    """
+    if folder.info["status"] == "complete":
+        raise RunFolderError(f"{folder.path} is complete; there is nothing to resume")
+    resumed = [*folder.info.get("resumed", []), provenance()["started"]]
+    status = _run(scenario, config, folder, listeners, quiet=quiet, resume=True, resumed=resumed)
+    return RunResult(folder, status, finish(scenario, config, folder, draw=draw))
+
+
+def _run(
+    scenario: Scenario,
+    config: ScenarioConfig,
+    folder: RunFolder,
+    listeners: Listeners,
+    *,
+    quiet: bool,
+    resume: bool,
+    **info: Any,
+) -> str:
+    """Run the loop from its beginning or from a checkpoint; return the status that was reached."""
     clock = _Clock(config.control_interval_ms)
+    file = folder.path / checkpoint.CHECKPOINT
     status = "failed"
     try:
         with ExitStack() as stack:
             env, agent = scenario.open(config)
             stack.callback(env.close)
             stack.enter_context(agent)
+            if resume:
+                loop = checkpoint.load(file, env, agent, seed=config.seed)
+            else:
+                loop = start_loop(env, agent, seed=config.seed, action_delay=config.action_delay)
             layout = describe(env, agent, dt_ms=config.dt_ms)
-            writer = ZarrRecorder(folder.recording, layout, config.recorder)
+            resume_at = loop.control_step if resume else None
+            writer = ZarrRecorder(folder.recording, layout, config.recorder, resume_at=resume_at)
             recorder = Recorders([writer, *(make(layout) for make in listeners)])
             stack.push(lambda *_: recorder.close(status))
-            folder.update_info(backend=agent.backend)
-            loop = start_loop(env, agent, seed=config.seed, action_delay=config.action_delay)
-            duration_s = scenario.duration_s(config)
-            progress = stack.enter_context(RunProgress(scenario.name, duration_s, quiet=quiet))
+            folder.update_info(status="running", backend=agent.backend, **info)
+            progress = RunProgress(scenario.name, scenario.duration_s(config), quiet=quiet)
+            stack.enter_context(progress)
             stop = stack.enter_context(_interrupts())
+            saves = config.checkpoint_every_s > 0 and checkpoint.is_possible(agent)
+            due = time.monotonic() + config.checkpoint_every_s
 
             def keep_going(loop: LoopState) -> bool:
+                nonlocal due
                 progress.update(clock.at(loop.control_step))
+                if saves and time.monotonic() >= due and loop.control_step > (resume_at or 0):
+                    writer.commit()
+                    checkpoint.save(file, env, agent, loop)
+                    due = time.monotonic() + config.checkpoint_every_s
                 return not stop
 
             ended = run_closed_loop(env, agent, recorder, loop, keep_going)
             clock.at(loop.control_step)
             status = "complete" if ended else "stopped"
             scenario.keep(agent, folder.path)
+            if saves and not ended:
+                writer.commit()
+                checkpoint.save(file, env, agent, loop)
     finally:
         folder.update_info(status=status, **clock.times())
-    figures = finish(scenario, config, folder, draw=draw) if clock.simulated_s else []
-    return RunResult(folder, status, figures)
+    if status == "complete":
+        file.unlink(missing_ok=True)
+    return status
 
 
 class _Clock:
@@ -126,12 +187,13 @@ class _Clock:
         self._interval_s = control_interval_ms / 1000.0
         self._begin = time.monotonic()
         self._loop_begin: float | None = None
-        self.simulated_s = 0.0
+        self._first_s = self.simulated_s = 0.0
 
     def at(self, control_step: int) -> float:
         """Take notice of a control step that is about to begin; return the simulated time in s."""
         if self._loop_begin is None:
             self._loop_begin = time.monotonic()
+            self._first_s = control_step * self._interval_s
         self.simulated_s = control_step * self._interval_s
         return self.simulated_s
 
@@ -139,11 +201,12 @@ class _Clock:
         """Return the entries of run.json."""
         now = time.monotonic()
         loop_s = now - (now if self._loop_begin is None else self._loop_begin)
+        simulated_s = self.simulated_s - self._first_s
         return {
             "wall_s": round(now - self._begin, 3),
             "loop_wall_s": round(loop_s, 3),
             "simulated_s": round(self.simulated_s, 6),
-            "real_time_factor": round(self.simulated_s / loop_s, 4) if loop_s else None,
+            "real_time_factor": round(simulated_s / loop_s, 4) if loop_s else None,
         }
 
 
@@ -152,6 +215,8 @@ def finish(
 ) -> Sequence[Path]:
     """Write summary and figures of a run from its recording; return the figures."""
     recording = open_recording(folder.path)
+    if not recording.n_steps:
+        return []
     folder.write_summary(scenario.summarize(recording, config))
     if not draw:
         return []

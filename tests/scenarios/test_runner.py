@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,15 @@ from ethospike.recorders.recording import open_recording
 from ethospike.scenarios.configuration import configure
 from ethospike.scenarios.odor_conditioning import SCENARIO
 from ethospike.scenarios.run_folder import RunFolder, RunFolderError
-from ethospike.scenarios.runner import RunResult, run_scenario
+from ethospike.scenarios.runner import RunResult, resume_scenario, run_scenario
 from ethospike.scenarios.scenario import Scenario, find_scenario
+
+INLINE = ["--simulator.name", "numba", "--recorder.writer", "inline"]
+"""Without a writer process, which takes a second to start; the run to compare with has one."""
 
 
 def run(path: Path, words: list[str], **options: Any) -> RunResult:
-    config = configure(SCENARIO, [*words, "--simulator.name", "numba"])
+    config = configure(SCENARIO, [*words, *INLINE])
     return run_scenario(SCENARIO, config, path, quiet=True, draw=False, **options)
 
 
@@ -114,9 +118,57 @@ def test_the_example_scenario_turns_towards_the_light(tmp_path: Path) -> None:
     mine = tmp_path / "my_scenario.py"
     mine.write_text(source.read_text())
     scenario: Scenario = find_scenario(str(mine))
-    config = configure(scenario, ["--animals", "3", "--duration-s", "5", "--simulator.name", "numba"])
+    config = configure(scenario, ["--animals", "3", "--duration-s", "5", *INLINE])
     result = run_scenario(scenario, config, tmp_path / "run", quiet=True)
     assert result.status == "complete"
     assert min(result.folder.summary["first_angle_rad"]) > 0.3
     assert max(result.folder.summary["last_angle_rad"]) < 0.1
     assert result.folder.info["scenario_file"] == str(mine)
+
+
+def test_a_resumed_run_is_bit_identical(short_run: RunResult, short_words: list[str], tmp_path: Path) -> None:
+    """Stopped by Ctrl-C, and broken by an exception after a checkpoint: both go on as if nothing had been."""
+    config = configure(SCENARIO, [*short_words, *INLINE, "--checkpoint-every-s", "0.2"])
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    stopped = run_scenario(
+        SCENARIO,
+        config,
+        tmp_path / "stopped",
+        quiet=True,
+        draw=False,
+        listeners=[lambda layout: At(33, lambda: os.kill(os.getpid(), signal.SIGINT))],
+    )
+    assert stopped.status == "stopped"
+    with pytest.raises(ZeroDivisionError):
+        run_scenario(
+            SCENARIO,
+            config,
+            tmp_path / "broken",
+            quiet=True,
+            # Longer than the interval between checkpoints, so that there is one after step 40.
+            listeners=[lambda layout: At(40, lambda: time.sleep(0.3)), lambda layout: At(57, fail)],
+        )
+    expected = arrays(short_run.folder)
+    for name in ("stopped", "broken"):
+        folder = RunFolder.open(tmp_path / name)
+        assert (folder.path / "checkpoint.npz").exists()
+        assert resume_scenario(SCENARIO, config, folder, quiet=True, draw=False).status == "complete"
+        found = arrays(folder)
+        assert found.keys() == expected.keys()
+        for key, values in expected.items():
+            np.testing.assert_array_equal(values, found[key], err_msg=f"{name}: {key}")
+        with pytest.raises(RunFolderError, match="nothing to resume"):
+            resume_scenario(SCENARIO, config, folder)
+
+
+def test_a_run_without_checkpoint_says_how_to_repeat_it(short_words: list[str], tmp_path: Path) -> None:
+    listener = At(5, lambda: os.kill(os.getpid(), signal.SIGINT))
+    result = run(
+        tmp_path / "run", [*short_words, "--checkpoint-every-s", "0"], listeners=[lambda layout: listener]
+    )
+    config = configure(SCENARIO, short_words)
+    with pytest.raises(RunFolderError, match="same seed repeats the run"):
+        resume_scenario(SCENARIO, config, result.folder)
