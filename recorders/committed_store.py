@@ -8,7 +8,7 @@ array ends where the root's counters, read once, say that it ends. This file kno
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -87,6 +87,13 @@ class CommittedStore(LocalStore):
     ) -> Buffer | None:
         """Read a file, or the metadata of an array as they are true."""
         return self._true(key, super().get_sync(key, prototype=prototype, byte_range=byte_range))
+
+    async def list_dir(self, prefix: str) -> AsyncIterator[str]:
+        """List a folder, without folders that a crash left before they became groups or arrays."""
+        async for name in super().list_dir(prefix):
+            path = self.root / prefix / name
+            if not path.is_dir() or (path / "zarr.json").is_file():
+                yield name
 
     def _true(self, key: str, value: Buffer | None) -> Buffer | None:
         if value is None or not key.endswith("zarr.json"):

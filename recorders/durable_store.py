@@ -11,72 +11,135 @@ import fcntl
 import itertools
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from zarr.core.buffer import Buffer
+from zarr.abc.store import ByteRequest
+from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import LocalStore
 
 from ethospike.recorders.recorder import RecordingError
 
+SYNC_THREADS = 8
+"""Files forced to the disk at a time; the disk then serves several with one flush."""
 LOCK_PATIENCE_S = 0.5
 """How long a writer asks for the lock; readers that look whether it is held take it for a moment."""
 
 
 class DurableStore(LocalStore):
-    """A `LocalStore` that forces files to the disk before they replace older ones.
+    """A `LocalStore` whose writes take effect together, at `sync`, once they are on the disk.
 
     Zarr's own store renames without fsync: after a power cut a file that was rewritten, such as the last
-    chunk of an array or the metadata, may be empty although it had been whole before. Here each file is
-    written beside the group, forced to the disk, and renamed; `sync` then forces the folders, after which
-    nothing written before can be lost.
+    chunk of an array or the metadata, may be empty although it had been whole before. Here a file is written
+    beside the group; `sync` forces all of them to the disk, then renames them, chunks before the metadata
+    that counts them, and then forces the folders. Until then the group is as it was, for readers and after
+    a crash.
     """
 
     def __init__(self, root: Path | str, *, read_only: bool = False) -> None:
         super().__init__(root, read_only=read_only)
+        self._waiting: dict[str, Path] = {}
         self._changed: set[Path] = set()
         self._numbers = itertools.count()
 
     async def set(self, key: str, value: Buffer) -> None:
-        """Write a file whole."""
+        """Write a file, to take effect at the next `sync`."""
         self._check_writable()
         await asyncio.to_thread(self._write, key, value)
 
     def set_sync(self, key: str, value: Buffer) -> None:
-        """Write a file whole."""
+        """Write a file, to take effect at the next `sync`."""
         self._check_writable()
         self._write(key, value)
 
     async def set_if_not_exists(self, key: str, value: Buffer) -> None:
-        """Write a file whole unless it is there; there is one writer, so nothing can come between."""
+        """Write a file unless it is there; there is one writer, so nothing can come between."""
         if not await self.exists(key):
             await self.set(key, value)
 
+    async def get(
+        self,
+        key: str,
+        prototype: BufferPrototype | None = None,
+        byte_range: ByteRequest | None = None,
+    ) -> Buffer | None:
+        """Read a file, as it was written last."""
+        if key not in self._waiting:
+            return await super().get(key, prototype, byte_range)
+        beside = LocalStore(self.root.parent, read_only=True)
+        return await beside.get(self._waiting[key].name, prototype, byte_range)
+
+    def get_sync(
+        self,
+        key: str,
+        *,
+        prototype: BufferPrototype | None = None,
+        byte_range: ByteRequest | None = None,
+    ) -> Buffer | None:
+        """Read a file, as it was written last."""
+        if key not in self._waiting:
+            return super().get_sync(key, prototype=prototype, byte_range=byte_range)
+        beside = LocalStore(self.root.parent, read_only=True)
+        return beside.get_sync(self._waiting[key].name, prototype=prototype, byte_range=byte_range)
+
+    async def exists(self, key: str) -> bool:
+        """Return whether a file is there or about to be."""
+        return key in self._waiting or await super().exists(key)
+
     async def delete(self, key: str) -> None:
-        """Remove a file."""
+        """Remove a file, at once."""
+        self._forget(key)
         await super().delete(key)
         self._changed.add((self.root / key).parent)
 
     def sync(self) -> None:
-        """Force to the disk the folders of everything that was written or removed."""
-        for folder in sorted(self._changed):
-            if folder.is_dir():
-                _sync(folder)
+        """Bring everything that was written into the group, such that nothing can take it away any more."""
+        with ThreadPoolExecutor(SYNC_THREADS) as threads:
+            list(threads.map(self._force, self._waiting.values()))
+            for key in sorted(self._waiting, key=self._order):
+                target = self.root / key
+                self._note_folders(target.parent)
+                self._rename(self._waiting[key], target)
+                del self._waiting[key]
+            list(threads.map(self._force, sorted(folder for folder in self._changed if folder.is_dir())))
         self._changed.clear()
 
+    def _order(self, key: str) -> tuple[int, int, str]:
+        """New groups and arrays first, from the root down, then chunks, then what says how many they are."""
+        kind = 1 if not key.endswith("zarr.json") else 2 if (self.root / key).exists() else 0
+        return kind, key.count("/"), key
+
+    def discard(self) -> None:
+        """Forget what was written since the last `sync`."""
+        for key in list(self._waiting):
+            self._forget(key)
+
+    # The three things that are done to files; tests let each of them fail.
+
     def _write(self, key: str, value: Buffer) -> None:
-        target = self.root / key
-        self._note_folders(target.parent)
         # Beside the group, because Zarr and xarray warn of files in it that they do not know.
         partial = self.root.with_name(f"{self.root.name}.{os.getpid()}-{next(self._numbers)}.partial")
         try:
-            with partial.open("wb") as file:
-                file.write(value.as_buffer_like())
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(target)
+            partial.write_bytes(value.as_buffer_like())
         except BaseException:
             partial.unlink(missing_ok=True)
             raise
+        self._forget(key)
+        self._waiting[key] = partial
+
+    def _force(self, path: Path) -> None:
+        file = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(file)
+        finally:
+            os.close(file)
+
+    def _rename(self, partial: Path, target: Path) -> None:
+        partial.replace(target)
+
+    def _forget(self, key: str) -> None:
+        if key in self._waiting:
+            self._waiting.pop(key).unlink(missing_ok=True)
 
     def _note_folders(self, folder: Path) -> None:
         """Make the folder, and remember it and each folder above it that was made now."""
@@ -156,11 +219,3 @@ def is_being_written(root: Path) -> bool:
     finally:
         os.close(file)
     return False
-
-
-def _sync(folder: Path) -> None:
-    file = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)

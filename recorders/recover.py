@@ -1,0 +1,96 @@
+"""Repairs a recording that was not closed, so that any Zarr reader sees committed rows and nothing else.
+
+In: the folder of a run, or its recording. Out: the same recording with every array cut to what is committed,
+and a report of what was kept. Nothing that is committed is touched.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import zarr
+
+from ethospike.recorders.durable_store import DurableStore, WriterLock, remove_partials
+from ethospike.recorders.format import INTERRUPTED, LENGTH, SPIKES
+from ethospike.recorders.recorder import RecordingError
+from ethospike.recorders.recording import find_recording, open_recording
+from ethospike.recorders.recording_writer import all_arrays
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """What `recover` found and kept.
+
+    Parameters
+    ----------
+    path : Path
+    status : str
+        How the run ended; `interrupted` if it ended without closing.
+    steps, spikes : int
+        Control steps and listed spikes that were kept: all that had been committed.
+    duration_s : float
+        Recorded time that was kept.
+    cut : mapping of str to int
+        Rows beyond the committed ones that were taken off, by array; empty for a sound recording.
+    """
+
+    path: Path
+    status: str
+    steps: int
+    spikes: int
+    duration_s: float
+    cut: dict[str, int]
+
+    def __str__(self) -> str:
+        kept = f"{self.steps} control steps ({self.duration_s:g} s) and {self.spikes} spikes"
+        done = f"{len(self.cut)} arrays were cut to them" if self.cut else "nothing had to be repaired"
+        return f"{self.path}: {self.status}; kept {kept}; {done}"
+
+
+def recover(path: str | Path) -> Recovery:
+    """Cut every array of a recording to what is committed, and mark a run that was not closed.
+
+    Raises
+    ------
+    RecordingError
+        When there is no recording, when it is being written, or when a committed chunk is missing.
+    """
+    root = find_recording(Path(path).absolute())
+    lock = WriterLock(root)
+    try:
+        before = open_recording(root)
+        remove_partials(root)
+        for folder in sorted(path for path in root.rglob("*") if path.is_dir()):
+            if not any(folder.iterdir()):
+                folder.rmdir()  # made just before the crash
+        status = INTERRUPTED if before.stored_status == "running" else before.stored_status
+        store = DurableStore(root)
+        group = zarr.open_group(store, mode="r+", zarr_format=3)
+        counters = dict(group.attrs)
+        cut = {}
+        for name, array in all_arrays(group):
+            length = counters.get(str(array.attrs.get(LENGTH)), array.shape[0])
+            _check_chunks(root / name, array, length)
+            if array.shape[0] > length:
+                cut[name] = array.shape[0] - length
+                array.resize((length, *array.shape[1:]))
+        store.sync()
+        if status != before.stored_status:
+            group.attrs.update({"status": status})
+            store.sync()
+        return Recovery(root, status, before.n_steps, int(counters[SPIKES]), before.duration_s, cut)
+    finally:
+        lock.release()
+
+
+def _check_chunks(folder: Path, array: Any, length: int) -> None:
+    """Raise if a committed chunk is not there; every one was written, even those that hold only zeros."""
+    chunk, others = array.chunks[0], ".0" * (array.ndim - 1)
+    for i in range(-(-length // chunk)):
+        if not (folder / f"c.{i}{others}").is_file():
+            raise RecordingError(
+                f"{folder} is damaged: rows {i * chunk} … {min(length, (i + 1) * chunk) - 1} are missing "
+                f"although they had been written; was a part of the recording not copied?"
+            )

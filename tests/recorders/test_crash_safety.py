@@ -1,0 +1,375 @@
+"""Whatever happens between two file operations, what is committed can be read and nothing else can.
+
+The model is a list of control steps and a number; it shares no code with the recorder.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import zarr
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from ethospike.recorders import recording_writer
+from ethospike.recorders.durable_store import DurableStore
+from ethospike.recorders.recorder import RecordingError
+from ethospike.recorders.recorder_config import RecorderConfig
+from ethospike.recorders.recording import open_recording
+from ethospike.recorders.recover import recover
+from ethospike.recorders.zarr_recorder import ZarrRecorder
+
+CONFIG = RecorderConfig(writer="inline", commit_every_s=1e9, weights_every_s=0.05)
+
+
+class Crash(BaseException):
+    """The process ends here; not an `Exception`, so that no handler tidies up."""
+
+
+class CrashingStore(DurableStore):
+    """Fails at the n-th operation on a file, before or after it."""
+
+    left: ClassVar[float] = float("inf")
+    after: ClassVar[bool] = False
+    failure: ClassVar[type[BaseException] | BaseException] = Crash
+
+    def _fails_at(self, operation: Any, *arguments: Any) -> None:
+        cls = type(self)
+        cls.left -= 1
+        if cls.left == 0 and not cls.after:
+            raise cls.failure
+        if cls.left >= 0:
+            operation(*arguments)
+        if cls.left <= 0:
+            raise cls.failure
+
+    def _write(self, key: str, value: Any) -> None:
+        self._fails_at(super()._write, key, value)
+
+    def _force(self, path: Path) -> None:
+        self._fails_at(super()._force, path)
+
+    def _rename(self, partial: Path, target: Path) -> None:
+        self._fails_at(super()._rename, partial, target)
+
+    def discard(self) -> None:
+        """A process that has ended discards nothing."""
+
+
+@contextmanager
+def crash_after(operations: float, *, after: bool = False, failure: Any = Crash) -> Iterator[None]:
+    CrashingStore.left, CrashingStore.after, CrashingStore.failure = operations, after, failure
+    try:
+        yield
+    finally:
+        CrashingStore.left = float("inf")
+
+
+def die(recorder: ZarrRecorder) -> None:
+    """Take the lock away from a recorder, as the end of its process would; nothing else is done."""
+    recorder._link._writer._lock.release()  # type: ignore[attr-defined]
+
+
+class WrongWriter(recording_writer.RecordingWriter):
+    """Commits first and writes the data afterwards."""
+
+    def commit(self) -> None:
+        if self._committed != self._counters():
+            self._publish()
+            self._write_data()
+
+
+@pytest.fixture(autouse=True)
+def crashing_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording_writer.RecordingWriter, "store_type", CrashingStore)
+
+
+def check_holds_exactly(path: Path, run: Any, allowed: set[int]) -> int:
+    """Check that a recording holds the first n steps of a run and nothing else, for an n that is allowed."""
+    recording = open_recording(path)
+    n = recording.n_steps
+    assert n in allowed
+    records = [run.record(k) for k in range(n)]
+    behavior = recording.behavior
+    assert behavior.sizes.get("time", 0) == n
+    for name in ("reward", "position_mm", "terminated"):
+        expected = [r.values[name].astype(run.layout.variables[name].dtype) for r in records]
+        if n:
+            np.testing.assert_array_equal(behavior[name].values, np.stack(expected), err_msg=name)
+    table = recording.spikes() if "spikes/step" in recording.to_zarr() else None
+    assert table is not None or n == 0
+    if table is not None:
+        assert table.step.tolist() == [s for r in records for s in r.spikes.step.tolist()]
+        assert table.neuron.tolist() == [s for r in records for s in r.spikes.neuron.tolist()]
+        assert int(recording.counts.sum()) == len(table)
+    outcomes = recording.events["outcome"].values.tolist() if "outcome" in recording.events else []
+    assert outcomes == [x for r in records if r.events for x in r.events["outcome"].tolist()]
+    if n:
+        kept = recording.weights("KC>MBONp")
+        due = [k for k in range(n) if k == 0 or (k + 1) % 5 == 0 or (k and k % 7 == 0)]
+        assert kept["control_step"].values.tolist() == due
+        for row, k in enumerate(due):
+            np.testing.assert_array_equal(kept[row], records[k].weights()["KC>MBONp"].astype(np.float32))
+    return n
+
+
+def record_with_a_crash(
+    path: Path, run: Any, operations: float, *, after: bool = False
+) -> tuple[bool, int, int]:
+    """Record 14 steps with three commits; return whether it crashed, the last commit and the one begun."""
+    done = doing = 0
+    recorder = None
+    with crash_after(operations, after=after):
+        try:
+            recorder = ZarrRecorder(path, run.layout, CONFIG)
+            for k in range(14):
+                recorder.record(run.record(k))
+                if k in (2, 7, 12):
+                    doing = k + 1
+                    done = recorder.commit()
+        except Crash:
+            if recorder is not None:
+                die(recorder)
+            return True, done, doing
+        die(recorder)
+    return False, done, doing
+
+
+@pytest.mark.usefixtures("tiny_chunks")
+def test_a_crash_at_any_file_operation(run: Any, tmp_path: Path) -> None:
+    total, crashed = count_operations(run, tmp_path / "total.zarr"), 0
+    assert total > 200
+    for n in range(1, total + 1, 11):
+        path = tmp_path / f"{n}.zarr"
+        ended, done, doing = record_with_a_crash(path, run, n, after=n % 2 == 0)
+        crashed += ended
+        if not (path / "zarr.json").exists():
+            assert done == 0
+            continue
+        kept = check_holds_exactly(path, run, {done, doing})
+        assert open_recording(path).status == "interrupted"
+        report = recover(path)
+        assert report.steps == kept
+        assert report.status == "interrupted"
+        behavior: Any = zarr.open_group(path, mode="r")["behavior"]
+        lengths = {array.shape[0] for array in behavior.array_values()}
+        assert lengths <= {kept}
+        assert not list(tmp_path.glob(f"{path.name}.*.partial"))
+        if n % 3 == 1 and kept:
+            with ZarrRecorder(path, run.layout, CONFIG, resume_at=kept - 1) as recorder:
+                for k in range(kept - 1, kept + 3):
+                    recorder.record(run.record(k))
+            check_holds_exactly(path, run, {kept + 3})
+    assert crashed == len(range(1, total + 1, 11))
+
+
+def count_operations(run: Any, path: Path) -> int:
+    many = 10**6
+    with crash_after(many):
+        recorder = ZarrRecorder(path, run.layout, CONFIG)
+        for k in range(14):
+            recorder.record(run.record(k))
+            if k in (2, 7, 12):
+                recorder.commit()
+        die(recorder)
+        return many - int(CrashingStore.left)
+
+
+@pytest.mark.usefixtures("tiny_chunks")
+def test_a_writer_that_commits_before_the_data_is_caught(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording_writer, "RecordingWriter", WrongWriter)
+    monkeypatch.setattr(WrongWriter, "store_type", CrashingStore)
+    total, wrong = count_operations(run, tmp_path / "total.zarr"), 0
+    for n in range(total // 2, total, 19):
+        path = tmp_path / f"{n}.zarr"
+        _, done, doing = record_with_a_crash(path, run, n)
+        try:
+            check_holds_exactly(path, run, {done, doing})
+        except (AssertionError, RecordingError, ValueError):
+            wrong += 1
+    assert wrong > 2
+
+
+def test_files_are_on_the_disk_before_they_are_vouched_for(
+    run: Any, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut keeps only what was forced to the disk, in files and in folders."""
+    monkeypatch.setattr(recording_writer.RecordingWriter, "store_type", DurableStore)
+    log: list[tuple[str, Path]] = []
+    really_fsync, really_replace = os.fsync, os.replace
+
+    def fsync(fd: int) -> None:
+        log.append(("force", Path(os.readlink(f"/proc/self/fd/{fd}"))))
+        really_fsync(fd)
+
+    def replace(self: Path, target: Path) -> None:
+        log.append(("rename", Path(self)))
+        log.append(("to", Path(target)))
+        really_replace(self, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Path, "replace", replace)
+    with ZarrRecorder(path, run.layout, CONFIG) as recorder:
+        for k in range(12):
+            recorder.record(run.record(k))
+            if k % 4 == 3:
+                recorder.commit()
+    forced: set[Path] = set()
+    unsafe_folders: set[Path] = set()
+    vouched = 0
+    for what, name in log:
+        if what == "force":
+            forced.add(name)
+            unsafe_folders.discard(name)
+        elif what == "rename":
+            assert name in forced, f"{name} was renamed before it was on the disk"
+        elif name == path / "zarr.json" and vouched < 100:
+            vouched += 1
+            if vouched > 1:  # the first one makes the recording
+                assert not unsafe_folders, "the counters went up before the folders were on the disk"
+            unsafe_folders.add(name.parent)
+        else:
+            unsafe_folders.add(name.parent)
+    assert vouched == 1 + 3 + 1
+    assert not unsafe_folders
+
+
+class RecordingMachine(RuleBasedStateMachine):
+    """Append, commit, crash, reopen, close and read in any order; the model is two numbers."""
+
+    run: ClassVar[Any]
+    visited: ClassVar[set[str]] = set()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._folder = tempfile.TemporaryDirectory()
+        self.path = Path(self._folder.name) / "recording.zarr"
+        self.recorder: ZarrRecorder | None = ZarrRecorder(self.path, self.run.layout, CONFIG)
+        self.recorded = 0
+        self.allowed = {0}
+
+    @precondition(lambda self: self.recorder is not None)
+    @rule(n=st.integers(1, 6))
+    def append(self, n: int) -> None:
+        assert self.recorder is not None
+        for _ in range(n):
+            self.recorder.record(self.run.record(self.recorded))
+            self.recorded += 1
+
+    @precondition(lambda self: self.recorder is not None)
+    @rule()
+    def commit(self) -> None:
+        assert self.recorder is not None
+        assert self.recorder.commit() == self.recorded
+        self.allowed = {self.recorded}
+
+    @precondition(lambda self: self.recorder is not None)
+    @rule(operations=st.integers(1, 90), after=st.booleans(), n=st.integers(0, 5))
+    def crash(self, operations: int, after: bool, n: int) -> None:
+        assert self.recorder is not None
+        before = self.allowed
+        with crash_after(operations, after=after):
+            try:
+                for _ in range(n):
+                    self.recorder.record(self.run.record(self.recorded))
+                    self.recorded += 1
+                self.allowed = before | {self.recorded}
+                self.recorder.commit()
+                self.allowed = {self.recorded}
+            except Crash:
+                self.visited.add("crashed")
+        die(self.recorder)
+        self.recorder = None
+
+    @precondition(lambda self: self.recorder is not None)
+    @rule()
+    def close(self) -> None:
+        assert self.recorder is not None
+        self.recorder.close()
+        self.recorder = None
+        self.allowed = {self.recorded}
+
+    @precondition(lambda self: self.recorder is None)
+    @rule(back=st.integers(0, 4), repair=st.booleans())
+    def reopen(self, back: int, repair: bool) -> None:
+        committed = check_holds_exactly(self.path, self.run, self.allowed)
+        if repair:
+            assert recover(self.path).steps == committed
+        self.recorded = max(0, committed - back)
+        self.recorder = ZarrRecorder(self.path, self.run.layout, CONFIG, resume_at=self.recorded)
+        self.allowed = {self.recorded}
+        self.visited.add("continued")
+
+    @invariant()
+    def reads_what_is_committed(self) -> None:
+        self.allowed = {check_holds_exactly(self.path, self.run, self.allowed)}
+
+    def teardown(self) -> None:
+        if self.recorder is not None:
+            die(self.recorder)
+        self._folder.cleanup()
+
+
+MACHINE = settings(
+    max_examples=8,
+    stateful_step_count=12,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@pytest.mark.usefixtures("tiny_chunks")
+def test_any_order_of_operations(run: Any) -> None:
+    RecordingMachine.run = run
+    RecordingMachine.visited = set()
+    run_state_machine_as_test(RecordingMachine, settings=MACHINE)
+    assert RecordingMachine.visited == {"crashed", "continued"}
+
+
+@pytest.mark.usefixtures("tiny_chunks")
+def test_the_machine_catches_a_writer_that_commits_first(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording_writer, "RecordingWriter", WrongWriter)
+    monkeypatch.setattr(WrongWriter, "store_type", CrashingStore)
+    RecordingMachine.run = run
+    with pytest.raises((AssertionError, ValueError)):
+        run_state_machine_as_test(RecordingMachine, settings=settings(MACHINE, phases=(Phase.generate,)))
+
+
+@pytest.mark.usefixtures("tiny_chunks")
+@pytest.mark.parametrize("operations", [1, 40, 95])
+def test_a_full_disk_is_one_clear_error(run: Any, path: Path, operations: int) -> None:
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    recorder = ZarrRecorder(path, run.layout, CONFIG)
+    for k in range(5):
+        recorder.record(run.record(k))
+    assert recorder.commit() == 5
+
+    def record_on() -> None:
+        for k in range(5, 100):
+            recorder.record(run.record(k))
+            recorder.commit()
+
+    with crash_after(operations, failure=full), pytest.raises(RecordingError, match="the disk is full"):
+        record_on()
+    recorder.close("failed")  # the error was raised already
+    assert check_holds_exactly(path, run, set(range(5, 100))) >= 5
+    assert open_recording(path).status == "interrupted"
