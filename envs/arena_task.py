@@ -30,11 +30,10 @@ from ethospike.envs.arena_config import ArenaConfig, Phase
 from ethospike.envs.larva_body import BODY_LENGTH_MM, INNER_STEP_MS, LarvaBodies
 from ethospike.envs.odor import OdorField
 from ethospike.envs.reinforcement import ReinforcementField
+from ethospike.envs.scene import ArenaScene
 
 PLACEMENT_ROLE = 20
 """Role of the random streams that place the animals."""
-FIELD_POINTS = 101
-"""Points along each side of the grid on which `view` gives the odors."""
 
 
 class ArenaTask:
@@ -64,7 +63,8 @@ class ArenaTask:
         self.animals = animals
         self._inner_steps = inner_steps(control_interval_ms, INNER_STEP_MS)
         self._numbers = range(first_animal, first_animal + animals)
-        self._side = config.side(self._numbers)
+        self.scene = ArenaScene(config, self._numbers)
+        self._side = self.scene.side
         self._odor_fields = [OdorField(phase.sources, config.odors, self._side) for phase in config.phases]
         self._agar = [ReinforcementField(phase.reinforcements, self._side) for phase in config.phases]
         self._phase_end = np.cumsum([self._control_steps(phase) for phase in config.phases])
@@ -201,37 +201,14 @@ class ArenaTask:
         Phase, odors and patches are those of the first of them. Positions are those of each animal's own
         dish; `mirrored` says in which of these left and right are exchanged with respect to the first's.
         """
-        number, side = int(self._phase[which][0]), float(self._side[which][0])
-        phase, radius_mm = self.config.phases[number], self.config.radius_mm
-        patches = [
-            (one.center_mm[0] * side, one.center_mm[1], one.radius_mm or radius_mm)
-            for one in phase.reinforcements
-        ]
-        signs = [one.strength if one.kind == "reward" else -one.strength for one in phase.reinforcements]
-        return {
-            "dish_radius_mm": radius_mm,
-            "body_length_mm": BODY_LENGTH_MM,
-            "position_mm": self._bodies.head_mm.T[which].copy(),
-            "heading_rad": self._bodies.heading_rad[which].copy(),
-            "bend_rad": self._bodies.bend_rad[which].copy(),
-            "mirrored": self._side[which] != side,
-            "phase": phase.name,
-            "phase_index": number,
-            "time_s": float(self._control_step[which][0]) * self.control_interval_ms / 1000.0,
-            "odors": self.config.odors,
-            "odor_field": self._odor_field(number, side),
-            "patch_mm": np.array(patches).reshape(-1, 3),
-            "patch_strength": np.array(signs),
-        }
-
-    def _odor_field(self, phase: int, side: float) -> NDArray[np.float32]:
-        """Return concentrations (µM) on a grid over the dish's square, shape (odors, y, x)."""
-        axis = np.linspace(-self.config.radius_mm, self.config.radius_mm, FIELD_POINTS)
-        points = np.stack(np.meshgrid(axis, axis)).reshape(2, -1)
-        field = OdorField(
-            self.config.phases[phase].sources, self.config.odors, np.full(points.shape[1], side)
+        return self.scene.view(
+            int(self._phase[which][0]),
+            self._bodies.head_mm.T[which],
+            self._bodies.heading_rad[which],
+            self._bodies.bend_rad[which],
+            time_s=float(self._control_step[which][0]) * self.control_interval_ms / 1000.0,
+            which=which,
         )
-        return field.concentrations_um(points).reshape(-1, FIELD_POINTS, FIELD_POINTS).astype(np.float32)
 
     # -- rules ----------------------------------------------------------------------------------------
 

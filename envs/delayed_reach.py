@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from ethospike.envs.animals import EnvError, State, animals_to_reset, checked_action
 from ethospike.envs.reach_task import OUTCOMES, PHASES, ReachConfig, ReachTask
+from ethospike.envs.scene import ReachScene
 from ethospike.envs.window import Window, pixels
 
 __all__ = ["OUTCOMES", "PHASES", "VARIABLES", "DelayedReachEnv", "DelayedReachVectorEnv", "ReachConfig"]
@@ -90,6 +91,10 @@ class _Reach:
             "time_s": float(task.control_step[animal]) * self.control_interval_ms / 1000.0,
         }
 
+    def scene(self) -> dict[str, Any]:
+        """Return what stays the same in the task, for recordings: see `ReachScene.plain`."""
+        return ReachScene(self.config).plain()
+
     def pop_trials(self) -> dict[str, NDArray[np.generic]]:
         """Return the trials that ended since the last call as columns, see `ReachTask.pop_trials`."""
         return self._task.pop_trials()
@@ -116,7 +121,7 @@ class _Reach:
         self._show()
 
     def _surface(self, animal: int) -> Any:
-        draw: Any = importlib.import_module("ethospike.envs.draw")
+        draw: Any = importlib.import_module("ethospike.envs.draw_reach")
         return draw.reach_surface(self.config, self.view_state(animal), PICTURE_PX)
 
     def _show(self) -> None:

@@ -93,6 +93,10 @@ class _Arena:
         """Return what a view needs to draw the dish: see `ArenaTask.view`."""
         return self._task.view()
 
+    def scene(self) -> dict[str, Any]:
+        """Return what stays the same in the dishes, for recordings: see `ArenaScene.plain`."""
+        return self._task.scene.plain()
+
     def state(self) -> State:
         """Return copies of all that the next step depends on, the animal axis first."""
         return self._task.state()
@@ -108,8 +112,8 @@ class _Arena:
         self._task.set_state(state)
 
     def _surface(self, view: Mapping[str, Any]) -> Any:
-        draw: Any = importlib.import_module("ethospike.envs.draw")
-        return draw.arena_surface(self.config, view, PICTURE_PX, odor_field=view["odor_field"])
+        draw: Any = importlib.import_module("ethospike.envs.draw_arena")
+        return draw.arena_surface(view, PICTURE_PX)
 
     def _picture(self, view: Mapping[str, Any]) -> NDArray[np.uint8]:
         pygame: Any = importlib.import_module("pygame")
