@@ -139,6 +139,8 @@ class Output(NamedTuple):
 # Division by zero gives infinity, as in NumPy: Python's exception would prevent vectorization. Threads are
 # Python's, without the interpreter's lock: Numba's own use OpenMP, and NEST crashes beside a second OpenMP.
 _compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
+# Handing an array over takes longer than what the shortest functions do: these are copied into their callers.
+_inlined = numba.njit(cache=True, nogil=True, error_model="numpy", inline="always")
 # Fused multiply-add changes last digits only. Not for iaf_psc_exp, which follows NEST digit by digit.
 _compiled_fused = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
 
@@ -207,7 +209,7 @@ def _step_current(cells: Array, base: int) -> bool:
     return reached
 
 
-@_compiled
+@_inlined
 def _fire(cells: Array, block: int, slots: Array, count: int) -> int:
     """Reset the neurons of a block that reached V_th, list them, and return the new length of the list."""
     for lane in range(LANES):
@@ -251,7 +253,7 @@ def _all_finite(cells: Array, blocks: int) -> bool:
     return True
 
 
-@_compiled
+@_inlined
 def _send(
     start: int,
     late: int,
@@ -317,13 +319,10 @@ def _recover(p: int, animal: int, slot: int, plastic: Plastic, circuit: Circuit)
 
 @_compiled
 def _learn(animal: int, step: int, fired: Array, plastic: Plastic, circuit: Circuit) -> None:
-    """Apply one step's spikes to the plastic synapses: sources, then modulators, then targets."""
-    acts = False
-    for slot in fired:
-        plastic.last_spike[animal, slot] = step
-        acts |= plastic.acts[slot]
-    if not acts:
-        return
+    """Apply one step's spikes to the plastic synapses, modulators before targets.
+
+    `last_spike` already holds this step for the sources among them.
+    """
     for p in range(len(plastic.rule)):
         for slot in fired:
             if plastic.role[p, slot] & MODULATOR:
@@ -348,7 +347,7 @@ def _advance(
     first, late = circuit.first[animal], circuit.late[animal]
     out_slot, out_step = out.slot[animal], out.step[animal]
     pipeline, current = circuit.pipeline[animal], window.current_pa[animal]
-    channel_effect = circuit.channel_effect[animal]
+    channel_effect, last_spike = circuit.channel_effect[animal], plastic.last_spike[animal]
     blocks = len(circuit.conductance)
     event, last_event = window.first[animal], window.first[animal + 1]
     count = 0
@@ -373,7 +372,11 @@ def _advance(
                 count = _fire(cells, block, out_slot, count)
 
         if count > begin:
-            if len(plastic.rule):
+            acts = False
+            for slot in out_slot[begin:count]:
+                last_spike[slot] = step
+                acts |= plastic.acts[slot]
+            if acts:
                 _learn(animal, step, out_slot[begin:count], plastic, circuit)
             for spike in range(begin, count):
                 slot = out_slot[spike]
