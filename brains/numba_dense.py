@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ethospike.brains import bit_matrix
 from ethospike.brains import numba_dense_kernels as kernels
-from ethospike.brains.bit_matrix import BitLayout, Wiring, draw_wiring, wiring_key
+from ethospike.brains.bit_matrix import WORD, BitLayout, Wiring, draw_wiring, wiring_key
 from ethospike.brains.exact_integration import Propagators, propagators
 from ethospike.brains.network import (
     BrainError,
@@ -37,8 +37,8 @@ SPIKES_HELD = 2**18
 """Spikes an animal that are made room for; longer windows are run in pieces."""
 
 _Floats = NDArray[np.float64]
-_STATE = ("v", "i_ex", "i_in", "refractory", "spiked", "spiked_first", "arriving", "pipeline", "weight")
-"""Fields of `Brain` that make up its state; the others follow from the network."""
+_STATE = ("v", "i_ex", "i_in", "refractory", "spiked", "spiked_first", "arriving", "pipeline")
+"""Fields of `Brain` that make up its state, with the weights; the others follow from the network."""
 
 
 def refusal(network: Network) -> str | None:
@@ -98,11 +98,14 @@ class DenseEngine:
         self._delay = delays[0] if delays else 1
         self._layout = _kernel_layout(self.wiring.layout)
         self._inputs = self._kernel_inputs()
+        self._weights = np.stack([[_block_weights(one) for one in network.projections]] * animals)
+        self._weights = self._weights.reshape(animals, len(network.projections), 2)  # pA: within, across
         self._brains: list[kernels.Brain] = []
         self._constants: list[kernels.Constants] = []
         self._e_l: list[_Floats] = []
         for animal in range(animals):
             self._add_animal(seed, animal)
+        self._refresh_weights()
         self._watched = np.empty(0, dtype=np.int64)
         self._voltages = np.empty((0, animals, 0))
         capacity = network.n_neurons + SPIKES_HELD
@@ -136,11 +139,11 @@ class DenseEngine:
     def weights(self, name: str) -> _Floats:
         """Return a copy of the weights, shape (animals, synapses)."""
         projection = self._network.projection(name)
-        values = []
-        for animal in range(self._animals):
-            within, across = self._block_weights(animal, projection)
-            values.append(np.where(self._is_within(projection, animal), within, across))
-        return np.stack(values)
+        index = self._network.projections.index(projection)
+        values = np.empty((self._animals, len(self._is_within(projection, 0))))
+        for animal, (within, across) in enumerate(self._weights[:, index]):
+            values[animal] = np.where(self._is_within(projection, animal), within, across)
+        return values
 
     def set_weights(self, name: str, weights: _Floats) -> None:
         """Replace a projection's weights.
@@ -151,20 +154,21 @@ class DenseEngine:
             When they differ within a cluster, or across clusters: there is one number for all of these.
         """
         projection = self._network.projection(name)
-        changed = []
+        index = self._network.projections.index(projection)
+        changed = self._weights[:, index].copy()
         for animal, given in enumerate(weights):
             own = self._is_within(projection, animal)
-            within, across = self._block_weights(animal, projection)
+            within, across = changed[animal]
             across = _only_value(given[~own], across, name)
             clustered = isinstance(projection.weight, ClusteredWeight)
-            within = _only_value(given[own], within, name) if clustered else across
-            changed.append((within, across))
-        for brain, (within, across) in zip(self._brains, changed, strict=True):
-            self._set_block_weights(brain.weight, projection, within, across)
+            changed[animal] = _only_value(given[own], within, name) if clustered else across, across
+        self._weights[:, index] = changed
+        self._refresh_weights()
 
     def state(self) -> State:
         """Return copies of all that the next step depends on, except the step's number."""
-        return {name: np.stack([getattr(brain, name) for brain in self._brains]) for name in _STATE}
+        state = {name: np.stack([getattr(brain, name) for brain in self._brains]) for name in _STATE}
+        return {**state, "weights": self._weights.copy()}
 
     def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
         """Continue from a `state()`."""
@@ -173,6 +177,8 @@ class DenseEngine:
             for name in _STATE:
                 getattr(brain, name)[...] = np.asarray(state[name])[animal]
             brain.driven[:] = np.nan  # `drive` follows from `pipeline`
+        self._weights[...] = state["weights"]
+        self._refresh_weights()
 
     def watch(self, neurons: NDArray[np.integer]) -> None:
         """Record V_m of these neurons of every animal from the next window on."""
@@ -255,19 +261,12 @@ class DenseEngine:
         }
         self._e_l.append(values["e_l"])
         self._constants.append(self._kernel_constants(parts))
-        weight = np.zeros((len(network.populations), len(network.populations), 2, 2), dtype=self._real)
-        for projection in network.projections:
-            if isinstance(projection.weight, ClusteredWeight):
-                within, across = projection.weight.within, projection.weight.across
-            else:
-                within = across = float(projection.weight)
-            self._set_block_weights(weight, projection, within, across)
         deepest_input = max([self._steps(one.delay_ms) for one in network.spike_inputs], default=1)
         zeros, channels = self._lanes, network.n_current_channels
         self._brains.append(
             kernels.Brain(
                 bits=self.wiring.bits[animal],
-                weight=weight,
+                weight=np.zeros((len(parts), len(parts), 2, 2), dtype=self._real),
                 i_e=self._lanes(values["i_e"]),
                 per_pa=self._lanes(values["per_pa"]),
                 v=self._lanes(values["v"], padding=-np.inf),  # never reaches a threshold
@@ -327,22 +326,20 @@ class DenseEngine:
 
     # -- weights ------------------------------------------------------------------------------------
 
-    def _place(self, projection: Projection) -> tuple[int, int]:
-        names = [one.name for one in self._network.populations]
-        return names.index(projection.source), names.index(projection.target)
-
-    def _set_block_weights(
-        self, weight: NDArray[Any], projection: Projection, within: float, across: float
-    ) -> None:
-        """Fill in what every spike adds, and what spikes of the own cluster add to that, by receptor."""
-        for receptor, sign in enumerate((1.0, -1.0)):
-            everywhere, own = (sign * max(sign * value, 0.0) for value in (across, within))
-            weight[self._place(projection)][receptor] = everywhere, own - everywhere
-
-    def _block_weights(self, animal: int, projection: Projection) -> tuple[float, float]:
-        """Return the weights within and across clusters."""
-        by_receptor = self._brains[animal].weight[self._place(projection)].astype(np.float64)
-        return float(by_receptor.sum()), float(by_receptor[:, 0].sum())
+    def _refresh_weights(self) -> None:
+        """Tell the kernels what every spike adds, and what one of the own cluster adds to that."""
+        places = [
+            (
+                self._network.populations.index(self._network.population(one.source)),
+                self._network.populations.index(self._network.population(one.target)),
+            )
+            for one in self._network.projections
+        ]
+        for brain, weights in zip(self._brains, self._weights, strict=True):
+            for place, (within, across) in zip(places, weights, strict=True):
+                for receptor, sign in enumerate((1.0, -1.0)):
+                    anywhere, own = sign * max(sign * across, 0.0), sign * max(sign * within, 0.0)
+                    brain.weight[place][receptor] = anywhere, own - anywhere
 
     def _is_within(self, projection: Projection, animal: int) -> NDArray[np.bool_]:
         """Return for each synapse whether it lies within a cluster."""
@@ -352,6 +349,13 @@ class DenseEngine:
         if not isinstance(projection.weight, ClusteredWeight):
             return np.zeros(len(source), dtype=np.bool_)
         return np.asarray(source // size_s == target // size_t)
+
+
+def _block_weights(projection: Projection) -> tuple[float, float]:
+    """Return the weights within and across clusters."""
+    if isinstance(projection.weight, ClusteredWeight):
+        return projection.weight.within, projection.weight.across
+    return float(projection.weight), float(projection.weight)
 
 
 def _only_value(weights: _Floats, default: float, name: str) -> float:
@@ -365,12 +369,7 @@ def _only_value(weights: _Floats, default: float, name: str) -> float:
 
 
 def _kernel_layout(layout: BitLayout) -> kernels.Layout:
-    blocks = layout.blocks
+    first_word = [block.first_lane // WORD for block in layout.blocks]
     return kernels.Layout(
-        np.array([one.population for one in blocks]),
-        np.array([one.first_lane for one in blocks]),
-        np.array([one.words for one in blocks]),
-        np.array([one.size for one in blocks]),
-        layout.first_block,
-        layout.neuron_of_lane,
+        layout.first_block, np.array([*first_word, layout.lanes // WORD]), layout.neuron_of_lane
     )

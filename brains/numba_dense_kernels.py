@@ -13,9 +13,8 @@ instructions, which costs more but stays correct. Adding the rows with bit-slice
 fewer increments, but the counters must be unpacked afterwards for all targets, which costs more than is
 saved at the few dozen spikes that arrive in a step.
 
-Neurons are grouped into blocks, the clusters of a population, each padded to whole words. Within a block
-one pass counts what arrives and another one advances the neurons. Clustered weights need the spikes of the
-same cluster once more: total × across + own × (within − across).
+Neurons are grouped into blocks, the clusters of a population, each padded to whole words. Clustered weights
+need the spikes of a target's own cluster once more: total × across + own × (within − across).
 """
 
 from __future__ import annotations
@@ -44,12 +43,9 @@ Array = NDArray[Any]
 class Layout(NamedTuple):
     """Where neurons are; the same for all animals."""
 
-    block_population: Array  # (blocks,)
-    block_lane: Array  # (blocks,) first lane
-    block_words: Array  # (blocks,)
-    block_size: Array  # (blocks,) neurons; the other lanes are padding
     first_block: Array  # (populations + 1,) first block of each population
-    neuron_of_lane: Array  # (lanes,)
+    first_word: Array  # (blocks + 1,) first word of each block
+    neuron_of_lane: Array  # (lanes,) −1 where a lane is padding
 
 
 class Constants(NamedTuple):
@@ -112,9 +108,9 @@ class Output(NamedTuple):
     voltage: Array  # (steps, watched) mV above E_L
 
 
-# Division by zero gives infinity, as in NumPy: Python's exception would prevent vectorization. Fused
-# multiply-add changes last digits only.
-_compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+# Division by zero gives infinity, as in NumPy: Python's exception would prevent vectorization. Products and
+# sums are not fused: it would save nothing, and last digits would depend on the processor.
+_compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 
 def _generate_add_counts(
@@ -184,7 +180,8 @@ _add_counts: Callable[..., None] = intrinsic(_generate_add_counts)
 
 @_compiled
 def _add_arriving(
-    block: int,
+    first_block: int,
+    end_block: int,
     receptor: int,
     row: int,
     start: int,
@@ -194,46 +191,41 @@ def _add_arriving(
     brain: Brain,
     arrived: Array,
 ) -> None:
-    """Add the effect of the spikes `brain.spiked[row, start:stop]` on a block."""
-    first_word = layout.block_lane[block] // LANES
+    """Add the effect of the spikes `brain.spiked[row, start:stop]` on the lanes of some blocks."""
     for begin in range(start, stop, COUNTER_LIMIT):
         end = min(begin + COUNTER_LIMIT, stop)
-        for word in range(layout.block_words[block]):
+        for word in range(layout.first_word[first_block], layout.first_word[end_block]):
             _add_counts(
-                arrived,
-                receptor,
-                word * LANES,
-                brain.bits,
-                first_word + word,
-                brain.spiked,
-                row,
-                begin,
-                end,
-                weight,
+                arrived, receptor, word * LANES, brain.bits, word, brain.spiked, row, begin, end, weight
             )
 
 
 @_compiled
-def _receive(block: int, row: int, layout: Layout, brain: Brain, arrived: Array) -> None:
-    """Let the spikes of one row of `brain.spiked` arrive at a block, by receptor."""
-    target = layout.block_population[block]
-    cluster = block - layout.first_block[target]
-    for receptor in range(2):
-        for place in range(layout.block_words[block] * LANES):
-            arrived[np.uintp(receptor), np.uintp(place)] = TINY
+def _receive(target: int, row: int, layout: Layout, brain: Brain, arrived: Array) -> None:
+    """Let the spikes of one row of `brain.spiked` arrive at a population, by receptor."""
+    first_block, end_block = layout.first_block[target], layout.first_block[target + 1]
+    for lane in range(layout.first_word[first_block] * LANES, layout.first_word[end_block] * LANES):
+        arrived[0, np.uintp(lane)] = TINY
+        arrived[1, np.uintp(lane)] = TINY
     for source in range(len(layout.first_block) - 1):
-        first_block, end_block = layout.first_block[source], layout.first_block[source + 1]
-        start, stop = brain.spiked_first[row, first_block], brain.spiked_first[row, end_block]
+        first_source, end_source = layout.first_block[source], layout.first_block[source + 1]
+        start, stop = brain.spiked_first[row, first_source], brain.spiked_first[row, end_source]
         if start == stop:
             continue
         for receptor in range(2):
             anywhere, own = brain.weight[source, target, receptor]
             if anywhere != 0:
-                _add_arriving(block, receptor, row, start, stop, anywhere, layout, brain, arrived)
-            if own != 0:  # then clusters of the source are those of the target
-                start_own = brain.spiked_first[row, first_block + cluster]
-                stop_own = brain.spiked_first[row, first_block + cluster + 1]
-                _add_arriving(block, receptor, row, start_own, stop_own, own, layout, brain, arrived)
+                _add_arriving(
+                    first_block, end_block, receptor, row, start, stop, anywhere, layout, brain, arrived
+                )
+            if own == 0:
+                continue
+            for block in range(first_block, end_block):  # the source has as many clusters as the target
+                same = first_source + block - first_block
+                start_own, stop_own = brain.spiked_first[row, same], brain.spiked_first[row, same + 1]
+                _add_arriving(
+                    block, block + 1, receptor, row, start_own, stop_own, own, layout, brain, arrived
+                )
 
 
 def _at(constant: Any, lane: Any) -> Any:
@@ -264,16 +256,17 @@ def _of_population(constants: Constants, population: int) -> Any:
 
 
 @_compiled
-def _update(first_lane: int, width: int, brain: Brain, arrived: Array, fired: Array, constants: Any) -> bool:
-    """Advance the neurons of a block by one step, in the order of NEST; return whether any fired.
+def _update(
+    first_lane: int, end_lane: int, brain: Brain, arrived: Array, fired: Array, constants: Any
+) -> None:
+    """Advance the neurons of a population by one step, in the order of NEST, and mark those that fire.
 
     The potential moves by what flowed during the step, then arriving spikes change the currents, then the
     threshold is tested. Unsigned indices spare the compiler Python's wrap-around of negative ones.
     """
     leak, from_ex, from_in, decay_ex, decay_in, v_th, v_reset, t_ref = constants
-    any_fired = False
-    for place in range(width):
-        at, here = np.uintp(first_lane + place), np.uintp(place)
+    for lane in range(first_lane, end_lane):
+        at = np.uintp(lane)
         v, i_ex, i_in, left = brain.v[at], brain.i_ex[at], brain.i_in[at], brain.refractory[at]
         moved = v * _at(leak, at) + i_ex * _at(from_ex, at) + i_in * _at(from_in, at) + brain.drive[at]
         v = v if left > 0 else moved
@@ -281,11 +274,31 @@ def _update(first_lane: int, width: int, brain: Brain, arrived: Array, fired: Ar
         left = np.int16(left - 1) if left > 0 else np.int16(0)
         brain.v[at] = _at(v_reset, at) if fires else v
         brain.refractory[at] = _at(t_ref, at) if fires else left
-        brain.i_ex[at] = i_ex * _at(decay_ex, at) + arrived[0, here]
-        brain.i_in[at] = i_in * _at(decay_in, at) + arrived[1, here]
-        fired[here] = fires
-        any_fired |= fires
-    return any_fired
+        brain.i_ex[at] = i_ex * _at(decay_ex, at) + arrived[0, at]
+        brain.i_in[at] = i_in * _at(decay_in, at) + arrived[1, at]
+        fired[at] = fires
+
+
+@_compiled
+def _collect(step: int, begin: int, fired: Array, layout: Layout, brain: Brain, out: Output) -> int:
+    """List the neurons that fired, block by block, and return the new number of spikes in `out`.
+
+    `fired` has one byte a lane; lanes are looked through eight at a time, as almost none fires.
+    """
+    row, count, eight_lanes = step % len(brain.spiked), begin, fired.view(np.uint64)
+    for block in range(len(layout.first_word) - 1):
+        for word in range(layout.first_word[block], layout.first_word[block + 1]):
+            for eight in range(word * 8, word * 8 + 8):
+                if eight_lanes[eight] == 0:
+                    continue
+                for lane in range(eight * 8, eight * 8 + 8):
+                    if fired[lane]:
+                        out.step[count] = step
+                        out.neuron[count] = layout.neuron_of_lane[lane]
+                        brain.spiked[row, count - begin] = layout.neuron_of_lane[lane]
+                        count += 1
+        brain.spiked_first[row, block + 1] = count - begin
+    return count
 
 
 @_compiled
@@ -346,40 +359,27 @@ def advance(
     Returns the number of steps of the window that are done, which is below `n_steps` when `out` could not
     hold another step's spikes, and the number of spikes in `out`.
     """
-    depth, blocks = len(brain.spiked), len(layout.block_population)
-    widest = 0
-    for words in layout.block_words:
-        widest = max(widest, words * LANES)
-    arrived, fired = np.empty((2, widest), brain.v.dtype), np.empty(widest, np.bool_)
-    one_a_lane = len(constants.leak) == len(brain.v)
-    event = 0
+    depth, lanes = len(brain.spiked), len(brain.v)
+    arrived, fired = np.empty((2, lanes), brain.v.dtype), np.empty(lanes, np.uint8)
+    one_a_lane = len(constants.leak) == lanes
+    event, count = 0, 0
     while event < len(window.step) and window.step[event] < first_step + done:
         event += 1
-    count = 0
     for k in range(done, n_steps):
         if len(out.step) - count < len(brain.bits):
             return k, count
         step = first_step + k
         if k < 3:  # a window's current acts from its third step on, as NEST's dc_generator
             _set_drive(brain, inputs, brain.pipeline[k] if k < 2 else window.current_pa)
-        begin, row = count, step % depth
-        for block in range(blocks):
-            lane, width = layout.block_lane[block], layout.block_words[block] * LANES
-            _receive(block, (step - delay) % depth, layout, brain, arrived)
+        for population in range(len(layout.first_block) - 1):
+            lane = layout.first_word[layout.first_block[population]] * LANES
+            end = layout.first_word[layout.first_block[population + 1]] * LANES
+            _receive(population, (step - delay) % depth, layout, brain, arrived)
             if one_a_lane:
-                any_fired = _update(lane, width, brain, arrived, fired, constants)
+                _update(lane, end, brain, arrived, fired, constants)
             else:
-                own = _of_population(constants, layout.block_population[block])
-                any_fired = _update(lane, width, brain, arrived, fired, own)
-            if any_fired:
-                for place in range(width):
-                    if fired[place]:
-                        neuron = layout.neuron_of_lane[lane + place]
-                        out.step[count] = step
-                        out.neuron[count] = neuron
-                        brain.spiked[row, count - begin] = neuron
-                        count += 1
-            brain.spiked_first[row, block + 1] = count - begin
+                _update(lane, end, brain, arrived, fired, _of_population(constants, population))
+        count = _collect(step, count, fired, layout, brain, out)
         event = _deliver_inputs(step, event, window, inputs, brain)
         for watched in range(len(out.watched)):
             out.voltage[k, watched] = brain.v[out.watched[watched]]
@@ -392,13 +392,9 @@ def advance(
 
 @_compiled
 def is_finite(layout: Layout, v: Array, i_ex: Array, i_in: Array) -> bool:
-    """Return whether the state of every neuron is finite (padding is not looked at)."""
-    for block in range(len(layout.block_lane)):
-        lane = layout.block_lane[block]
-        finite = True
-        for at in range(lane, lane + layout.block_size[block]):
-            total = abs(v[at]) + abs(i_ex[at]) + abs(i_in[at])
-            finite &= total < np.inf
-        if not finite:
-            return False
-    return True
+    """Return whether the state of every neuron is finite; that of padding need not be."""
+    finite = True
+    for lane in range(len(v)):
+        total = abs(v[lane]) + abs(i_ex[lane]) + abs(i_in[lane])
+        finite &= total < np.inf or layout.neuron_of_lane[lane] < 0
+    return finite
