@@ -208,7 +208,6 @@ class LarvaAgent(Agent):
             raise AgentError(
                 f"a control interval of {control_interval_ms} ms is not a whole number of steps of {dt_ms} ms"
             )
-        self._pattern_hz = np.array([self.config.pattern_hz(odor) for odor in self.odors])
         self._locomotion = Locomotion(
             self.config.locomotion, animals=animals, control_interval_ms=control_interval_ms, seed=seed
         )
@@ -216,11 +215,7 @@ class LarvaAgent(Agent):
         self._olfaction = OlfactoryDrive(animals, 1, control_interval_ms, self.config.detection_floor_um)
 
         self.network = mushroom_body(self.brain)
-        self._odor_channels = self.network.spike_channels("odor")
-        reward = self.network.spike_channels("reward")
-        punishment = self.network.spike_channels("punishment")
-        self._reinforcement_channels = slice(reward.start, punishment.stop)
-        self._reinforcement_hz = np.array([self.brain.reward_hz, self.brain.punishment_hz])
+        self._wire_senses()
         self._source = GammaSource(
             self.network.n_spike_channels, self.brain.input_shape, seed=seed, animals=animals, dt_ms=dt_ms
         )
@@ -267,11 +262,11 @@ class LarvaAgent(Agent):
                 f"observation: expected {n_odors + N_OTHER_FEATURES} features ({', '.join(self.odors)}, "
                 f"reward, punishment, wall contact), got {observation.shape[1]}"
             )
-        concentration_um = observation[:, :n_odors].astype(np.float64)
-        stimulus = self._encode(concentration_um, observation[:, n_odors : n_odors + 2])
+        senses = observation[:, :-1].astype(np.float64)
+        stimulus = self._encode(senses)
         spikes = self.simulator.run(self.n_steps, stimulus)
         preference = self._read_out(spikes)
-        smell_um = np.add.reduce(concentration_um, axis=1, keepdims=True)
+        smell_um = np.add.reduce(senses[:, :n_odors], axis=1, keepdims=True)
         drive = self._olfaction.update(smell_um, self.config.gain * preference[:, None])
         rate_hz = self._rate_hz.astype(np.float32)
         readout = {
@@ -282,17 +277,27 @@ class LarvaAgent(Agent):
         }
         return Decision(self._locomotion.action(drive), stimulus, spikes, readout)
 
-    def _encode(self, concentration_um: NDArray[np.float64], reinforcement: NDArray[np.floating]) -> Stimulus:
+    def _wire_senses(self) -> None:
+        """Work out what each sense (odors, reward, punishment) adds to the rate of each input channel."""
+        network, brain, config = self.network, self.brain, self.config
+        odor_channels = network.spike_channels("odor")
+        n_odors = len(self.odors)
+        self._baseline_hz = np.zeros(network.n_spike_channels)
+        self._baseline_hz[odor_channels] = brain.baseline_hz
+        self._hz_of_sense = np.zeros((n_odors + 2, network.n_spike_channels))
+        for odor, row in zip(self.odors, self._hz_of_sense, strict=False):
+            row[odor_channels] = config.pattern_hz(odor)
+        self._hz_of_sense[n_odors, network.spike_channels("reward")] = brain.reward_hz
+        self._hz_of_sense[n_odors + 1, network.spike_channels("punishment")] = brain.punishment_hz
+        self._unit_of_sense = np.array([config.reference_um] * n_odors + [1.0] * 2)
+        self._highest_of_sense = np.array([config.saturation] * n_odors + [math.inf] * 2)
+
+    def _encode(self, senses: NDArray[np.float64]) -> Stimulus:
         """Turn the senses into rates of the input channels, and these into spikes of the next window."""
-        rate_hz = np.empty((self.animals, self.network.n_spike_channels))
-        strength = concentration_um * (1.0 / self.config.reference_um)
-        np.minimum(strength, self.config.saturation, out=strength)
-        odor_hz = rate_hz[:, self._odor_channels]
-        odor_hz[:] = self.brain.baseline_hz
-        # A sum over few odors instead of a matrix product, which rounds differently for other group sizes.
-        for odor, pattern_hz in enumerate(self._pattern_hz):
-            odor_hz += strength[:, odor, None] * pattern_hz
-        np.multiply(reinforcement, self._reinforcement_hz, out=rate_hz[:, self._reinforcement_channels])
+        strength = np.minimum(senses / self._unit_of_sense, self._highest_of_sense)
+        # Not a matrix product: that rounds differently for groups of different sizes.
+        rate_hz = np.add.reduce(strength[:, :, None] * self._hz_of_sense, axis=1)
+        rate_hz += self._baseline_hz
         step, animal, channel = self._source.window(self.simulator.step + 1, self.n_steps, rate_hz)
         return Stimulus(step, animal, channel, rate_hz=rate_hz)
 
