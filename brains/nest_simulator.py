@@ -69,6 +69,8 @@ def _import_nest() -> Any:
 
 
 nest = _import_nest()
+_kernel = nest.ll_api.nestkernel
+"""For the last functions of this file only; they say why."""
 
 _holder: weakref.ref[NestSimulator] | None = None
 """The simulator that has the kernel."""
@@ -145,7 +147,7 @@ class NestSimulator(Simulator):
             self._connect(projection)
         self._connect_inputs()
         self._connect_recorder()
-        self._rules = [_PlasticSynapses(self, projection) for projection in self.network.plastic_projections]
+        self._learning = _Learning(self) if self.network.plastic_projections else None
 
     # -- making the network ---------------------------------------------------------------------------
 
@@ -288,42 +290,36 @@ class NestSimulator(Simulator):
     def _run(self, n_steps: int, stimulus: Stimulus) -> SpikeBlock:
         self._arm_spikes(stimulus)
         self._set_currents(stimulus)
-        if not self._rules:
-            return self._advance(n_steps)
-        blocks = []
+        pieces = []
         now, end = self.step, self.step + n_steps
         while now < end:
-            until = min(end, (now // self._interval_steps + 1) * self._interval_steps)
-            block = self._advance(until - now)
+            until = end
+            if self._learning is not None:
+                until = min(end, (now // self._interval_steps + 1) * self._interval_steps)
+            nest.Simulate((until - now) * self.dt_ms)
             now = until
-            for rule in self._rules:
-                rule.learn(block)
+            step, cell = _take_events(self._recorder)
+            pieces.append((step, cell))
+            if self._learning is not None:
+                self._learning.learn(step, cell)
                 if now % self._interval_steps == 0:
-                    rule.transmit()
-            blocks.append(block)
-        if len(blocks) == 1:
-            return blocks[0]
-        return SpikeBlock(
-            np.concatenate([block.step for block in blocks]),
-            np.concatenate([block.animal for block in blocks]),
-            np.concatenate([block.neuron for block in blocks]),
-        )
+                    self._learning.transmit()
+        step, cell = pieces[0] if len(pieces) == 1 else map(np.concatenate, zip(*pieces, strict=True))
+        if self.animals == 1:
+            return SpikeBlock.sorted(step, np.zeros(len(cell), np.int32), cell)
+        return SpikeBlock.sorted(step, *np.divmod(cell, self.network.n_neurons))
 
     def _arm_spikes(self, stimulus: Stimulus) -> None:
         """Give each generator its times in this window; a generator without any keeps old ones, now over."""
         if not len(stimulus.step):
             return
-        generator = stimulus.animal.astype(np.int64) * self.network.n_spike_channels + stimulus.channel
-        order = np.argsort(generator, kind="stable")
-        n_generators = self.animals * self.network.n_spike_channels
-        ends = np.cumsum(np.bincount(generator, minlength=n_generators)).tolist()
-        times = (stimulus.step[order] * self.dt_ms).tolist()  # NEST takes lists faster than arrays
-        params: list[dict[str, Any]] = []
-        begin = 0
-        for end in ends:
-            params.append({"spike_times": times[begin:end]} if end > begin else {})
-            begin = end
-        _set_nodes(self._generators, params)
+        channels = self.network.n_spike_channels
+        times: list[list[float]] = [[] for _ in range(self.animals * channels)]
+        generator = stimulus.animal * np.int64(channels) + stimulus.channel
+        # Lists all the way: NEST takes them faster than arrays, and a window's spikes are few.
+        for which, time_ms in zip(generator.tolist(), (stimulus.step * self.dt_ms).tolist(), strict=True):
+            times[which].append(time_ms)
+        _set_nodes(self._generators, [{"spike_times": own} if own else {} for own in times])
 
     def _set_currents(self, stimulus: Stimulus) -> None:
         """Set the amplitudes of all generators if one of them changes."""
@@ -331,14 +327,6 @@ class NestSimulator(Simulator):
         if not np.array_equal(wanted, self._current_pa):
             _set_nodes(self._drivers, [{"amplitude": a} for a in wanted.ravel().tolist()])
             self._current_pa = wanted.copy()
-
-    def _advance(self, n_steps: int) -> SpikeBlock:
-        nest.Simulate(n_steps * self.dt_ms)
-        events = _take_events(self._recorder)
-        sender = events["senders"].astype(np.int32) - 1
-        if self.animals == 1:
-            return SpikeBlock.sorted(events["times"], np.zeros_like(sender), sender)
-        return SpikeBlock.sorted(events["times"], *np.divmod(sender, np.int32(self.network.n_neurons)))
 
     # -- weights --------------------------------------------------------------------------------------
 
@@ -373,57 +361,59 @@ class NestSimulator(Simulator):
             _holder = None
 
 
-class _PlasticSynapses:
-    """The synapses of one plastic projection in all animals: learns from spikes, then tells the kernel."""
+class _Learning:
+    """The plastic synapses of all projections and animals: learns from spikes, then tells the kernel."""
 
-    def __init__(self, simulator: NestSimulator, projection: Projection) -> None:
-        network, rule = simulator.network, projection.plasticity
-        if rule is None:
-            raise TypeError(f"{projection.name!r} is not plastic")
+    def __init__(self, simulator: NestSimulator) -> None:
+        network = simulator.network
         self._simulator = simulator
-        self._name = projection.name
-        self._parts = [
-            network.neurons(name) for name in (projection.source, rule.modulator, projection.target)
-        ]
-        self._role = np.zeros(network.n_neurons, dtype=np.int8)  # one bit a part: one neuron may be in two
-        for bit, part in enumerate(self._parts):
-            self._role[part] |= 1 << bit
-        self._weight = simulator._weight[projection.name]
-        self._sent = self._weight.copy()
-        self._references = []
-        start = 0
-        for animal in range(simulator.animals):
-            wired = simulator._synapses(projection.name, animal)
-            reference = DopaminePlasticity(rule, wired.source, wired.target, wired.weight, simulator.dt_ms)
-            own = self._weight[start : start + len(wired.source)]
-            own[:] = reference.weight
-            reference.weight = own  # one array, so that weights that are set reach the rule
-            self._references.append(reference)
-            start += len(wired.source)
-
-    def learn(self, spikes: SpikeBlock) -> None:
-        """Apply the rule to the next spikes."""
-        role = self._role[spikes.neuron]
-        concerned = np.flatnonzero(role)
-        if not len(concerned):
-            return
-        role = role[concerned]
-        step, animal, neuron = (values[concerned] for values in (spikes.step, spikes.animal, spikes.neuron))
-        for one in np.unique(animal) if len(self._references) > 1 else (0,):
-            source, modulator, target = (
-                (step[own], neuron[own] - np.int32(part.start))
-                for own, part in (
-                    ((animal == one) & ((role & 1 << bit) > 0), part) for bit, part in enumerate(self._parts)
+        self._sent: dict[str, NDArray[np.float64]] = {}
+        self._references: dict[tuple[str, int], DopaminePlasticity] = {}
+        # For each neuron of an animal: in which projections it is source (0), modulator (1) or target (2),
+        # and its number in that population. Such spikes are few, and lists cost less than masks.
+        self._parts: list[list[tuple[str, int, int]]] = [[] for _ in range(network.n_neurons)]
+        for projection in network.plastic_projections:
+            rule = projection.plasticity
+            if rule is None:
+                raise TypeError(f"{projection.name!r} is not plastic")
+            for part, population in enumerate((projection.source, rule.modulator, projection.target)):
+                for number, neuron in enumerate(range(network.n_neurons)[network.neurons(population)]):
+                    self._parts[neuron].append((projection.name, part, number))
+            start, weight = 0, simulator._weight[projection.name]
+            for animal in range(simulator.animals):
+                wired = simulator._synapses(projection.name, animal)
+                reference = DopaminePlasticity(
+                    rule, wired.source, wired.target, wired.weight, simulator.dt_ms
                 )
+                # One array, so that weights that are set reach the rule.
+                reference.weight = weight[start : start + len(wired.source)]
+                self._references[projection.name, animal] = reference
+                start += len(wired.source)
+            self._sent[projection.name] = weight.copy()
+        self._concerned = np.tile([len(parts) > 0 for parts in self._parts], simulator.animals)
+
+    def learn(self, step: NDArray[np.int64], cell: NDArray[np.int64]) -> None:
+        """Apply the rules to the next spikes; `cell` counts neurons through all animals."""
+        concerned = np.flatnonzero(self._concerned[cell])
+        events: dict[tuple[str, int], tuple[list[tuple[int, int]], ...]] = {}
+        for when, which in zip(step[concerned].tolist(), cell[concerned].tolist(), strict=True):
+            animal, neuron = divmod(which, len(self._parts))
+            for projection, part, number in self._parts[neuron]:
+                events.setdefault((projection, animal), ([], [], []))[part].append((when, number))
+        for key, of_parts in events.items():
+            source, modulator, target = (
+                np.array(of_part, dtype=np.int64).reshape(-1, 2).T for of_part in of_parts
             )
-            self._references[one].apply(source, modulator[0], target)
+            self._references[key].apply((source[0], source[1]), modulator[0], (target[0], target[1]))
 
     def transmit(self) -> None:
         """Tell the kernel the weights that have changed since it was last told."""
-        changed = np.flatnonzero(self._weight != self._sent)
-        if len(changed):
-            self._simulator._transmit(self._name, changed)
-            self._sent[changed] = self._weight[changed]
+        for projection, sent in self._sent.items():
+            weight = self._simulator._weight[projection]
+            changed = np.flatnonzero(weight != sent)
+            if len(changed):
+                self._simulator._transmit(projection, changed)
+                sent[changed] = weight[changed]
 
 
 def _native_rule(rule: Rule, where: str) -> dict[str, Any]:
@@ -454,19 +444,19 @@ def _native_rule(rule: Rule, where: str) -> dict[str, Any]:
 
 def _set_nodes(nodes: Any, params: list[dict[str, Any]]) -> None:
     """Set parameters of the nodes of a collection, one dictionary a node."""
-    nest.ll_api.nestkernel.llapi_set_nc_status(nodes._datum, params)
+    _kernel.llapi_set_nc_status(nodes._datum, params)
 
 
-def _take_events(recorder: Any) -> dict[str, NDArray[np.float64]]:
-    """Return `senders` and `times` (steps) of what a recorder holds, and empty it."""
-    events: dict[str, NDArray[np.float64]] = nest.ll_api.nestkernel.llapi_get_nc_status(
-        recorder._datum, "events"
-    )
-    nest.ll_api.nestkernel.llapi_set_nc_status(recorder._datum, [{"n_events": 0}])
-    return events
+def _take_events(recorder: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return step and cell (counted through all animals) of the spikes in a recorder, and empty it."""
+    events = _kernel.llapi_get_nc_status(recorder._datum, "events")
+    _kernel.llapi_set_nc_status(recorder._datum, [{"n_events": 0}])
+    if not len(events["times"]):  # then NEST gives arrays of floats
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    return events["times"], events["senders"] - 1
 
 
 def _set_synapses(synapses: list[Any], weight: NDArray[np.float64]) -> None:
     """Set the weights of synapses, given as the handles of a `SynapseCollection`."""
     params = [{"weight": value} for value in weight.tolist()]
-    nest.ll_api.nestkernel.llapi_set_connection_status(synapses, params)
+    _kernel.llapi_set_connection_status(synapses, params)
