@@ -8,6 +8,7 @@ directions, race to one threshold. The agent knows of the trial only what it obs
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -239,7 +240,7 @@ class ReacherAgent(Agent):
         # Step s is the interval (s − 1, s], so bin 0 holds begin + 1 … begin + steps_per_bin.
         bins = (spikes.step[mine] - 1 - begin) // self._steps_per_bin
         flat = (spikes.animal[mine] * shape[1] + cluster) * shape[2] + bins
-        counts = np.bincount(flat, minlength=int(np.prod(shape))).reshape(shape)
+        counts = np.bincount(flat, minlength=math.prod(shape)).reshape(shape)
         return counts / self._population.cluster_size
 
     def _decide(self, share: NDArray[np.float64], senses: ReachSenses) -> None:
