@@ -6,6 +6,7 @@ same in prose. This file knows no storage: it imports no zarr.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -42,32 +43,6 @@ MAX_CHUNK_STEPS = 65_536
 """Rows at most in a chunk with a row a control step: nearly two hours at 100 ms; the last chunk is kept in
 memory and written whole at each commit."""
 MAX_CHUNK_SPIKES = 1 << 18
-
-_NAME = "ethospike-recording"
-FORMAT_VERSION = (1, 0)
-"""Major and minor: a reader refuses a newer major version and reads any minor version of its own."""
-
-STEPS, SPIKES, WEIGHTS, EVENTS = (
-    "committed_steps",
-    "committed_spikes",
-    "committed_weights",
-    "committed_events",
-)
-COMMITTED = (STEPS, SPIKES, WEIGHTS, EVENTS)
-"""Root attributes that say how many rows of each kind are true; they change together, atomically."""
-
-LENGTH = "length_attribute"
-"""Attribute of every growing array: which one of `COMMITTED` is its true length."""
-
-INTERRUPTED = "interrupted"
-"""Status of a run that ended without closing its recording."""
-
-TARGET_CHUNK_BYTES = 512 * 1024
-"""Uncompressed size of a chunk. Measured on a stream of 150,000 spikes/s: from 256 kB to 1 MB the bytes per
-spike differ by less than 2 %, smaller chunks spend their time in the file system, and larger ones make the
-rewriting of the last chunk at each commit, and reading a single second, dearer."""
-MAX_CHUNK_ROWS = 65_536
-"""No more rows than this in a chunk, so that a scalar per step does not wait for hours to fill one."""
 
 _NAME = re.compile(r"[^/\x00]+")
 
@@ -221,13 +196,25 @@ def neuron_groups(
 
 
 def root_attributes(layout: Layout, recorded: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the root's attributes of a recording in which nothing is committed yet."""
+    """Return the root's attributes of a recording in which nothing is committed yet, in the types of JSON.
+
+    Raises
+    ------
+    RecordingError
+        When the layout holds something that JSON cannot hold.
+    """
     described = {
         f.name: getattr(layout, f.name) for f in fields(layout) if f.name not in ("variables", "events")
     }
     described["populations"] = [asdict(p) for p in layout.populations]
     described["weights"] = {name: [int(n), units] for name, (n, units) in layout.weights.items()}
-    plain = {key: list(value) if isinstance(value, tuple) else value for key, value in described.items()}
+    try:
+        # Through JSON and back: a layout that was read equals the one that was written, tuples or lists.
+        plain = json.loads(json.dumps(described, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise RecordingError(
+            f"layout: expected the plain types of JSON and finite numbers: {error}"
+        ) from error
     return {
         "format": FORMAT_NAME,
         "format_version": ".".join(map(str, FORMAT_VERSION)),

@@ -68,10 +68,10 @@ def recover(path: str | Path) -> Recovery:
         status = INTERRUPTED if before.stored_status == "running" else before.stored_status
         store = DurableStore(root)
         group = zarr.open_group(store, mode="r+", zarr_format=3)
-        counters = dict(group.attrs)
-        cut = {}
+        counters: dict[str, Any] = dict(group.attrs)
+        cut: dict[str, int] = {}
         for name, array in all_arrays(group):
-            length = counters.get(str(array.attrs.get(LENGTH)), array.shape[0])
+            length = int(counters.get(str(array.attrs.get(LENGTH)), array.shape[0]))
             _check_chunks(root / name, array, length)
             if array.shape[0] > length:
                 cut[name] = array.shape[0] - length

@@ -83,6 +83,12 @@ class SyntheticRun:
                 recorder.record(self.record(k))
 
 
+@pytest.fixture(autouse=True)
+def no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These tests end programs, not machines; processes of their own wait for the disk all the same."""
+    monkeypatch.setattr(os, "fsync", lambda fd: None)
+
+
 @pytest.fixture
 def run() -> SyntheticRun:
     return SyntheticRun()
@@ -100,11 +106,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def tiny_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Chunks and buffers of a few rows, so that a short run fills many of each (inline writer only).
-
-    The disk is not waited for: these tests end programs, not machines.
-    """
-    monkeypatch.setattr(os, "fsync", lambda fd: None)
+    """Chunks and buffers of a few rows, so that a short run fills many of each (inline writer only)."""
     monkeypatch.setattr("ethospike.recorders.format.MAX_CHUNK_STEPS", 4)
     monkeypatch.setattr("ethospike.recorders.format.MAX_CHUNK_SPIKES", 16)
     monkeypatch.setattr("ethospike.recorders.step_buffer.MAX_ROWS", 3)

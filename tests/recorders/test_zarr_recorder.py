@@ -199,6 +199,18 @@ def test_an_agent_without_neurons(path: Path) -> None:
         _ = recording.counts
 
 
+def test_a_scene_is_kept_and_must_be_plain(run: Any, path: Path) -> None:
+    layout = dataclasses.replace(run.layout, scene={"radius_mm": 50.0, "sources": ((1.0, 2.0),)})
+    with ZarrRecorder(path, layout, INLINE) as recorder:
+        recorder.record(run.record(0))
+    assert open_recording(path).layout.scene == {"radius_mm": 50.0, "sources": [[1.0, 2.0]]}
+    with ZarrRecorder(path, layout, INLINE, resume_at=1) as recorder:
+        recorder.record(run.record(1))
+    for scene in ({"x": np.ones(2)}, {"x": float("nan")}):
+        with pytest.raises(RecordingError, match="layout: expected the plain types of JSON"):
+            ZarrRecorder(path.with_name("x"), dataclasses.replace(layout, scene=scene), INLINE)
+
+
 def test_described_events_exist_even_without_rows(run: Any, path: Path) -> None:
     layout = dataclasses.replace(run.layout, events={"rt_ms": Variable("ms", "reaction time")})
     with ZarrRecorder(path, layout, INLINE):

@@ -1,0 +1,222 @@
+"""What happens when real processes end, disks fill up and time goes by."""
+
+from __future__ import annotations
+
+import gc
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+from ethospike.recorders.durable_store import is_being_written
+from ethospike.recorders.recorder import RecordingError
+from ethospike.recorders.recorder_config import RecorderConfig
+from ethospike.recorders.recording import open_recording
+from ethospike.recorders.zarr_recorder import ZarrRecorder
+
+PATIENCE_S = 60.0
+VALIDATION = Path(__file__).with_name("crash_validation.py")
+
+
+def writer_of(recorder: ZarrRecorder) -> psutil.Process:
+    return psutil.Process(recorder._link._process.pid)  # type: ignore[attr-defined]
+
+
+def wait_until(condition: Any) -> None:
+    until = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_kills_at_random_moments() -> None:
+    """The validation of 200 kills, with three: of the loop, of the writer, of both."""
+    command = [sys.executable, str(VALIDATION), "--kills", "3", "--longest", "0.8"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    last = done.stdout.splitlines()[-1]
+    found = re.fullmatch(
+        r"3 kills, 0 failures; (\d+) control steps and \d+ spikes were read back and compared", last
+    )
+    assert found, last
+    assert int(found[1]) > 0
+
+
+def test_the_loop_hears_that_its_writer_died(run: Any, path: Path) -> None:
+    recorder = ZarrRecorder(path, run.layout, RecorderConfig(commit_every_s=0.0))
+    for k in range(4):
+        recorder.record(run.record(k))
+    assert recorder.commit() == 4
+    writer_of(recorder).kill()
+
+    def record_on() -> None:
+        for k in range(4, 100):
+            recorder.record(run.record(k))
+
+    with pytest.raises(
+        RecordingError, match=r"ended unexpectedly \(exit code -9\); what was committed before is safe"
+    ):
+        record_on()
+    recorder.close("failed")
+    assert open_recording(path).n_steps == 4
+    assert open_recording(path).status == "interrupted"
+
+
+def test_close_hears_that_the_writer_died(run: Any, path: Path) -> None:
+    recorder = ZarrRecorder(path, run.layout)
+    recorder.record(run.record(0))
+    writer_of(recorder).kill()
+    with pytest.raises(RecordingError, match="ended unexpectedly"):
+        recorder.close()
+
+
+LOOP = """
+import os, sys, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from conftest import SyntheticRun
+from ethospike.recorders.zarr_recorder import ZarrRecorder
+run = SyntheticRun()
+recorder = ZarrRecorder(Path(sys.argv[1]), run.layout)
+for k in range(23):
+    recorder.record(run.record(k))
+print(recorder._link._process.pid, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.fixture
+def loop(path: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A process that has recorded 23 steps, of which none is committed yet, and its writer."""
+    arguments = [sys.executable, "-c", LOOP, str(path), str(Path(__file__).parent)]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield process, int(process.stdout.readline())
+        finally:
+            process.kill()
+
+
+def test_a_writer_saves_what_a_killed_loop_had_recorded(
+    run: Any, path: Path, loop: tuple[subprocess.Popen[str], int]
+) -> None:
+    process, _ = loop
+    process.kill()
+    wait_until(lambda: not is_being_written(path))
+    recording = open_recording(path)
+    assert recording.n_steps == 23
+    assert recording.stored_status == "interrupted"
+    rewards = np.stack([run.record(k).values["reward"] for k in range(23)])
+    np.testing.assert_array_equal(recording.behavior["reward"], rewards.astype(np.float32))
+    assert len(recording.spikes()) == sum(len(run.record(k).spikes.step) for k in range(23))
+
+
+def test_ctrl_c_is_for_the_loop_not_for_the_writer(
+    run: Any, path: Path, loop: tuple[subprocess.Popen[str], int]
+) -> None:
+    process, writer = loop
+    for number in (signal.SIGINT, signal.SIGTERM):
+        os.kill(writer, number)
+    time.sleep(0.1)
+    assert is_being_written(path)
+    process.kill()
+    wait_until(lambda: not is_being_written(path))
+    assert open_recording(path).n_steps == 23
+
+
+def test_the_writer_leaves_with_the_recorder(run: Any, path: Path) -> None:
+    recorder = ZarrRecorder(path, run.layout)
+    process = writer_of(recorder)
+    recorder.record(run.record(0))
+    recorder.close("stopped")
+    assert not process.is_running()
+    assert not is_being_written(path)
+    assert open_recording(path).status == "stopped"
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = shutil.which("mount")
+    if mount is None or os.geteuid() != 0:
+        pytest.skip("a small file system can only be mounted by root")
+    command = [mount, "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("this machine does not allow a small file system to be mounted")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("writer", ["process", "inline"])
+def test_a_full_disk(make_run: Any, small_disk: Path, writer: str) -> None:
+    run, path = make_run(spikes=20_000, steps_per_control=1000), small_disk / "recording.zarr"
+    config = RecorderConfig(writer=writer, commit_every_s=0.05)  # type: ignore[arg-type]
+    recorder = ZarrRecorder(path, run.layout, config)
+    recorded = 0
+
+    def record_on() -> None:
+        nonlocal recorded
+        for k in range(1000):
+            recorder.record(run.record(k))
+            recorded = k + 1
+
+    with pytest.raises(RecordingError, match=r"the disk is full: cannot write to .* Free some space"):
+        record_on()
+    recorder.close("failed")
+    wait_until(lambda: not is_being_written(path))
+    recording = open_recording(path)
+    assert 0 < recording.n_steps <= recorded + 1
+    table = recording.spikes()
+    expected = np.concatenate([run.record(k).spikes.step for k in range(recording.n_steps)])
+    np.testing.assert_array_equal(table.step, expected)
+    assert recording.status == "interrupted"
+
+
+def test_a_slow_disk_slows_the_loop_and_memory_stays_flat(make_run: Any, path: Path) -> None:
+    """While the writer stands still the loop can fill its buffers and no more; then nothing is missing."""
+    run = make_run(spikes=20_000, steps_per_control=1000)
+    records = [run.record(k) for k in range(60)]
+    recorder = ZarrRecorder(path, run.layout)
+    writer = writer_of(recorder)
+    waker = subprocess.Popen(["sh", "-c", f"sleep 1; kill -CONT {writer.pid}"])
+    writer.suspend()
+    began = time.monotonic()
+    for record in records:  # 1.2 million spikes; the buffers hold one million
+        recorder.record(record)
+    assert time.monotonic() - began > 0.5  # not a measure of speed: the writer slept for a second
+    assert waker.wait() == 0
+    recorder.close()
+    assert len(open_recording(path).spikes()) == sum(len(r.spikes.step) for r in records)
+
+
+def test_memory_does_not_grow_with_the_length_of_a_run(make_run: Any, path: Path) -> None:
+    run = make_run(spikes=5_000, steps_per_control=100)
+    one = [run.record(k) for k in range(10)]
+    with ZarrRecorder(path, run.layout, RecorderConfig(weights_every_s=0.0, commit_every_s=0.5)) as recorder:
+        processes = (psutil.Process(), writer_of(recorder))
+        sizes = []
+        for k in range(1600):
+            source = one[k % 10]
+            spikes = type(source.spikes)(**vars(source.spikes))
+            spikes.step = source.spikes.step + (k - k % 10) * 100
+            recorder.record(type(source)(k, source.values, source.stimulus, spikes))
+            if k in (799, 1599):
+                recorder.commit()
+                gc.collect()
+                sizes.append([process.memory_info().rss for process in processes])
+    assert open_recording(path).n_spikes > 7_000_000
+    # 4 million spikes of 16 bytes between the two; what is allowed is room for the allocator.
+    for before, after in zip(*sizes, strict=True):
+        assert after - before < 16e6
