@@ -351,12 +351,11 @@ def _literal(number: int) -> str:
     return f"((uint64_t){number >> 32}U * half + {number & 0xFFFFFFFF}U)"
 
 
-_KEY = ("key", "uint64_t")
 _RANDOM = f"""
 const uint64_t half = (uint64_t)65536 * (uint64_t)65536;
 const uint64_t multiplier = {_literal(0xD1342543DE82EF95)};  // Steele & Vigna 2022, Softw. Pract. Exp. 52:443
 const uint64_t increment = {_literal(0x14057B7EF767814F)};  // any odd number
-uint64_t random = (key + id_post) * multiplier;
+uint64_t random = (key[0] + id_post) * multiplier;
 random = (random ^ (random / (half / 2))) * {_literal(0xBF58476D1CE4E5B9)};  // Steele et al. 2014: SplitMix64
 random = (random ^ (random / (half / 8))) * multiplier + increment;
 """
@@ -364,7 +363,8 @@ _NEXT = "random = random * multiplier + increment;"
 
 DISTINCT = pygenn.create_sparse_connect_init_snippet(
     "distinct",
-    params=[_KEY, *((name, "unsigned int") for name in ("low", "high", "cluster_size", "recurrent"))],
+    params=[(name, "unsigned int") for name in ("low", "high", "cluster_size", "recurrent")],
+    extra_global_params=[("key", "uint64_t*")],
     # Selection sampling: Knuth, The Art of Computer Programming 2, 3.4.2, algorithm S.
     col_build_code=f"""
     {_RANDOM}
@@ -394,7 +394,8 @@ DISTINCT = pygenn.create_sparse_connect_init_snippet(
 
 BERNOULLI = pygenn.create_sparse_connect_init_snippet(
     "bernoulli",
-    params=[_KEY, ("p", "double"), ("recurrent", "unsigned int")],
+    params=[("p", "double"), ("recurrent", "unsigned int")],
+    extra_global_params=[("key", "uint64_t*")],
     col_build_code=f"""
     {_RANDOM}
     for (unsigned int id_pre = 0; id_pre < num_pre; id_pre++) {{

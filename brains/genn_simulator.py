@@ -43,7 +43,7 @@ from ethospike.brains.simulator import Capabilities, Simulator, SpikeBlock, Stim
 
 __all__ = ["GennSimulator", "backends"]
 
-TABLE_BYTES = 4_000_000
+TABLE_BYTES = 500_000
 """Memory of one input table or record, which decides how many steps run between two exchanges."""
 MIN_TABLE_STEPS, MAX_TABLE_STEPS = 100, 1000
 """Our choice: a control window of 10 ms always fits, and the copy of a small network's record stays small."""
@@ -80,7 +80,7 @@ class GennSimulator(Simulator):
                 f"itself, for one animal; open one simulator an animal"
             )
         chosen = choose_backend(self.settings.genn_backend)
-        self.backend = f"genn {VERSION} {chosen} {self.settings.precision} precision"
+        self.backend = f"genn {VERSION}, {chosen} backend, {self.settings.precision} precision"
         logger.info("GeNN: backend %s", self.backend)
         self._dtype = np.float32 if self.settings.precision == "single" else np.float64
         self._model = pygenn.GeNNModel(
@@ -312,15 +312,25 @@ class GennSimulator(Simulator):
             group = self._add_synapses(source.name, target.name, update, receptor)
             _connect(group, projection.rule.pairs[:, 0], projection.rule.pairs[:, 1])
         else:
-            rng = random_stream(self.seed, 0, ROLE_WIRING, self.network.projections.index(projection))
-            wiring, longest_row = _wiring(projection, source, target, int(rng.integers(2**62)))
+            wiring, longest_row = _wiring(projection, source, target)
             group = self._add_synapses(source.name, target.name, update, receptor, wiring)
             group.max_connections = longest_row
+            self._set_key(group, self.network.projections.index(projection))
             # Two bytes a synapse where the target has less than 65,536 neurons.
             group.narrow_sparse_ind_enabled = True
         for name in ("within", "across", "source_size", "target_size"):
             group.set_wu_param_dynamic(name)
         group.axonal_delay_steps = self.delay_steps(projection.name, projection.delay_ms) - 1
+
+    def _set_key(self, group: Any, channel: int) -> None:
+        """Give the connections of a group their key: by this road, because a parameter would be compiled."""
+        globals_ = group.connectivity_extra_global_params
+        if "key" not in globals_:
+            return
+        rng = random_stream(self.seed, 0, ROLE_WIRING, channel)
+        globals_["key"].set_init_values(rng.integers(2**62, size=1).astype(np.uint64))
+        # PyGeNN 5.4 looks for the array without the suffix that GeNN has given it.
+        globals_["keySparseConnect"] = globals_.pop("key")
 
     # -- inputs -------------------------------------------------------------------------------------
 
@@ -437,7 +447,7 @@ def _connect(group: Any, source: NDArray[np.integer], target: NDArray[np.integer
     group.max_connections = 1 << (longest - 1).bit_length()
 
 
-def _wiring(projection: Projection, source: Population, target: Population, key: int) -> tuple[Any, int]:
+def _wiring(projection: Projection, source: Population, target: Population) -> tuple[Any, int]:
     """Return GeNN's snippet that draws the synapses of a rule, and the length of the longest row."""
     where = f"Projection {projection.name!r}"
     recurrent = int(source.name == target.name)
@@ -467,8 +477,7 @@ def _wiring(projection: Projection, source: Population, target: Population, key:
         raise BrainError(
             f"{where}: GeNN's tables have room for 2^32 synapses, this one needs {source.size * longest_row}"
         )
-    params |= {"key": key, "recurrent": recurrent}
-    return pygenn.init_sparse_connectivity(snippet, params), longest_row
+    return pygenn.init_sparse_connectivity(snippet, params | {"recurrent": recurrent}), longest_row
 
 
 def _longest_row(p: float, source: Population, target: Population) -> int:
