@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ethospike.agents.agent import Agent, AgentError, Decision
 from ethospike.brains.simulator import State
-from ethospike.envs.reach_task import target_directions
+from ethospike.envs.reach_config import target_directions
 
 CENTER = -1
 """The goal of a hand that waits or goes back."""

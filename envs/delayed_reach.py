@@ -19,7 +19,8 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from ethospike.envs.animals import EnvError, State, animals_to_reset, checked_action
-from ethospike.envs.reach_task import OUTCOMES, PHASES, ReachConfig, ReachTask
+from ethospike.envs.reach_config import ReachConfig
+from ethospike.envs.reach_task import OUTCOMES, PHASES, ReachTask
 from ethospike.envs.scene import ReachScene
 from ethospike.envs.window import Window, pixels
 

@@ -1,5 +1,6 @@
 """The delayed reach: Gymnasium's contract, the published timetable, the rules, and single against vector."""
 
+import dataclasses
 import warnings
 
 import gymnasium
@@ -10,7 +11,7 @@ from gymnasium.utils.env_checker import check_env
 import ethospike.envs
 from ethospike.envs.animals import EnvError
 from ethospike.envs.delayed_reach import OUTCOMES, PHASES, DelayedReachEnv, DelayedReachVectorEnv, ReachConfig
-from ethospike.envs.reach_task import target_directions
+from ethospike.envs.reach_config import target_directions
 
 STILL = np.zeros(2, dtype=np.float32)
 QUICK = ReachConfig(inter_trial_ms=50, inter_trial_jitter_ms=0, trial_start_ms=20, preparatory_ms=100)
@@ -264,6 +265,56 @@ def test_the_hand_does_not_depend_on_the_control_interval(interval_ms):
     assert where[1] == pytest.approx(where[0], abs=1e-12)
 
 
+EFFECTS = {
+    "n_trials": 2,
+    "conditions": (3,),
+    "cue_sets": ("0", "0+1", "2+3+4"),
+    "n_targets": 8,
+    "control_interval_ms": 20.0,
+    "inter_trial_ms": 900.0,
+    "inter_trial_jitter_ms": 0.0,
+    "trial_start_ms": 300.0,
+    "preparatory_ms": 500.0,
+    "delay_ms": 100.0,
+    "response_signal_ms": 300.0,
+    "response_window_ms": 800.0,
+    "movement_window_ms": 700.0,
+    "target_distance_mm": 60.0,
+    "target_radius_mm": 25.0,
+    "center_radius_mm": 20.0,
+    "workspace_mm": 100.0,
+    "hand_speed_mm_s": 300.0,
+    "hand_tau_ms": 100.0,
+}
+
+
+@pytest.fixture(scope="module")
+def trace():
+    """Return a function that runs an episode in which the hand stays, gets lost, and reaches."""
+
+    def of(config):
+        between = 0.5 * np.array([np.cos(0.5), np.sin(0.5)])
+        reach = go_to(0)
+
+        def policy(observation, info):
+            if info["trial"] == 0:
+                return STILL
+            lost = PHASES[info["phase"]] in ("response", "movement")
+            return between if info["trial"] == 1 and lost else reach(observation[-16:], info)
+
+        seen = run(DelayedReachEnv(config), policy, 1500)
+        return [(used.tolist(), reward, info["position_mm"].tolist()) for used, reward, _, info in seen]
+
+    return of
+
+
+@pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(ReachConfig)])
+def test_every_field_of_the_configuration_has_an_effect(name, trace):
+    default = trace(ReachConfig(n_trials=3))
+    assert len(default) > 500
+    assert trace(ReachConfig(**({"n_trials": 3} | {name: EFFECTS[name]}))) != default
+
+
 # -- animals ----------------------------------------------------------------------------------------
 
 
@@ -370,6 +421,30 @@ def test_view_state_shows_the_signals_that_are_on():
     assert not env.state()["position_mm"].any()
 
 
+def test_rendering_changes_nothing_and_shows_the_hand():
+    pytest.importorskip("pygame")
+    plain, drawn = DelayedReachEnv(), DelayedReachEnv(render_mode="rgb_array")
+    traces, pictures = [], []
+    for env in (plain, drawn):
+        env.reset(seed=6)
+        trace = []
+        for step in range(40):
+            observation, *_ = env.step(np.array([0.4, 0.1]))
+            trace.append(observation)
+            if step % 10 == 0:
+                pictures.append(env.render())
+        traces.append(np.array(trace))
+        env.close()
+    assert np.array_equal(*traces)
+    assert pictures[:4] == [None] * 4
+    assert pictures[4].shape == (480, 480, 3)
+    assert pictures[4].dtype == np.uint8
+    assert not np.array_equal(pictures[4], pictures[7])
+    envs = DelayedReachVectorEnv(2, render_mode="rgb_array")
+    envs.reset(seed=1)
+    assert len(envs.render()) == 2
+
+
 # -- bad input --------------------------------------------------------------------------------------
 
 
@@ -379,8 +454,10 @@ def test_view_state_shows_the_signals_that_are_on():
         ({"preparatory_ms": 1005.0}, "1005.0 ms is not a whole number of control steps of 10.0 ms"),
         ({"conditions": (1, 4)}, "condition 4 has no targets"),
         ({"conditions": ()}, "at least one"),
-        ({"cue_sets": ((0, 6),)}, "distinct targets 0 … 5"),
-        ({"cue_sets": ((),)}, "distinct targets"),
+        ({"cue_sets": ("0+6",)}, "distinct targets 0 … 5"),
+        ({"cue_sets": ("1+1",)}, "distinct targets"),
+        ({"cue_sets": ("",)}, "distinct targets"),
+        ({"cue_sets": ("left",)}, "distinct targets"),
         ({"n_trials": 0}, "n_trials"),
         ({"inter_trial_ms": float("nan")}, "inter_trial_ms"),
         ({"delay_ms": -10.0}, "delay_ms"),
@@ -388,7 +465,7 @@ def test_view_state_shows_the_signals_that_are_on():
         ({"target_radius_mm": 45.0}, "overlap"),
         ({"center_radius_mm": 70.0}, "touches the targets"),
         ({"workspace_mm": 50.0}, "workspace_mm"),
-        ({"n_targets": 1, "cue_sets": ((0,),), "conditions": (1,)}, "n_targets"),
+        ({"n_targets": 1, "cue_sets": ("0",), "conditions": (1,)}, "n_targets"),
     ],
 )
 def test_bad_configurations_say_what_is_wrong(change, message):
