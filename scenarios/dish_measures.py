@@ -31,6 +31,19 @@ def phase_rows(recording: Recording, name: str) -> NDArray[np.int64]:
     return np.flatnonzero(np.isin(phase, wanted))
 
 
+def training_rows(recording: Recording) -> list[NDArray[np.int64]]:
+    """Return the control steps of each training cycle's first phase, the one with odor A."""
+    names = [f"cycle {number}: " for number in range(1, len(recording.layout.phases) + 1)]
+    cycles = [name for name in names if any(p.startswith(name) for p in recording.layout.phases)]
+    return [_first_run(phase_rows(recording, name)) for name in cycles if len(phase_rows(recording, name))]
+
+
+def _first_run(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the rows up to the first gap."""
+    gaps = np.flatnonzero(np.diff(rows) > 1)
+    return rows[: gaps[0] + 1] if len(gaps) else rows
+
+
 def measure(recording: Recording, config: DishConfig) -> dict[str, Any]:
     """Return the measures of an odor experiment.
 
@@ -57,6 +70,9 @@ def measure(recording: Recording, config: DishConfig) -> dict[str, Any]:
         x = towards_a(recording.behavior["position_mm"].values[test[-choice:]])
         measures["preference_index"] = interval(distance_index(x).mean(axis=0))
         measures["choice_index"] = interval(side_index(x))
+    for number, rows in enumerate(training_rows(recording), start=1):
+        preference = recording.behavior["preference"].values[rows[: round(EDGE_S / seconds)]]
+        measures[f"preference_cycle_{number}"] = interval(preference.mean(axis=0))
     reinforced = np.flatnonzero(recording.behavior["observation"].values[:, 0, -3:-1].any(axis=1))
     neuron = {"reward": "DANp", "punishment": "DANn"}[getattr(config, "reinforcement", "reward")]
     if len(reinforced):
