@@ -139,7 +139,8 @@ class Output(NamedTuple):
 # Division by zero gives infinity, as in NumPy: Python's exception would prevent vectorization. Threads are
 # Python's, without the interpreter's lock: Numba's own use OpenMP, and NEST crashes beside a second OpenMP.
 _compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
-# Handing an array over takes longer than what the shortest functions do: these are copied into their callers.
+# Handing arrays over takes longer than what the shortest functions do: these are copied into their callers;
+# so is the longest, which has one caller and would be compiled twice.
 _inlined = numba.njit(cache=True, nogil=True, error_model="numpy", inline="always")
 # Fused multiply-add changes last digits only. Not for iaf_psc_exp, which follows NEST digit by digit.
 _compiled_fused = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
@@ -332,7 +333,7 @@ def _learn(animal: int, step: int, fired: Array, plastic: Plastic, circuit: Circ
                 _recover(p, animal, slot, plastic, circuit)
 
 
-@_compiled
+@_inlined
 def _advance(
     animal: int,
     first_step: int,
