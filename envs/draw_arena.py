@@ -60,6 +60,7 @@ def arena_surface(
     *,
     trail_mm: NDArray[np.float64] | None = None,
     selected: int | None = None,
+    caption: bool = True,
 ) -> pygame.Surface:
     """Draw a dish.
 
@@ -73,6 +74,8 @@ def arena_surface(
         Where the heads were, the oldest first, each in its own dish; NaN breaks a trail.
     selected : int, optional
         The animal to mark.
+    caption : bool
+        Whether to write phase and time into a corner.
     """
     frame = arena_frame(size_px, view["dish_radius_mm"])
     surface = _background(view, size_px, frame).copy()
@@ -83,7 +86,7 @@ def arena_surface(
     for animal in order:
         mark = animal == selected and len(flip) > 1
         _draw_larva(surface, frame, view, animal, bool(flip[animal] < 0), mark)
-    _write(surface, frame, view)
+    _write(surface, frame, view, caption)
     return surface
 
 
@@ -133,13 +136,14 @@ def _draw_trails(
     surface.blit(sheet, (0, 0))
 
 
-def _write(surface: pygame.Surface, frame: Frame, view: Mapping[str, Any]) -> None:
+def _write(surface: pygame.Surface, frame: Frame, view: Mapping[str, Any], caption: bool) -> None:
     """Write the legend into the corners, which the round dish leaves free."""
     size = text_size(surface.get_size())
     width, gap = surface.get_width(), size * 0.5
     scale_bar(surface, frame, BAR_MM, size)
-    text(surface, view["phase"], (gap, gap), size)
-    text(surface, f"{view['time_s']:.1f} s", (gap, gap + size * 1.3), size, DIM)
+    if caption:
+        text(surface, view["phase"], (gap, gap), size)
+        text(surface, f"{view['time_s']:.1f} s", (gap, gap + size * 1.3), size, DIM)
     y = gap
     for index, odor in enumerate(view["odors"]):
         color = ODOR_COLORS[index % len(ODOR_COLORS)]

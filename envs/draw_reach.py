@@ -54,6 +54,7 @@ def reach_surface(
     size_px: tuple[int, int],
     *,
     trail_mm: NDArray[np.float64] | None = None,
+    caption: bool = True,
 ) -> pygame.Surface:
     """Draw the task as one animal has it.
 
@@ -66,6 +67,8 @@ def reach_surface(
         Width and height.
     trail_mm : ndarray, shape (points, 2), optional
         Where the hand was, the oldest first; NaN breaks the trail.
+    caption : bool
+        Whether to write epoch, time and trial into a corner.
     """
     frame = reach_frame(size_px, config)
     surface = pygame.Surface(size_px)
@@ -79,7 +82,7 @@ def reach_surface(
     radius = max(4.0, HAND_MM * frame.px_per_mm)
     pygame.draw.aacircle(surface, (0, 0, 0), hand, radius + 2)
     pygame.draw.aacircle(surface, HAND, hand, radius)
-    _write(surface, frame, config, view)
+    _write(surface, frame, config, view, caption)
     return surface
 
 
@@ -112,13 +115,16 @@ def _draw_targets(
         text(surface, str(target), (place[0], place[1]), size, number, "center")
 
 
-def _write(surface: pygame.Surface, frame: Frame, config: ReachConfig, view: Mapping[str, Any]) -> None:
+def _write(
+    surface: pygame.Surface, frame: Frame, config: ReachConfig, view: Mapping[str, Any], caption: bool
+) -> None:
     size = text_size(surface.get_size())
     gap, width = size * 0.9, surface.get_width()
     scale_bar(surface, frame, BAR_MM, size)
-    text(surface, view["phase"].replace("_", " "), (gap, gap), size)
-    trial = f"trial {view['trial'] + 1} of {config.n_trials}"
-    text(surface, trial, (gap, gap + 1.3 * size), size, DIM)
+    if caption:
+        text(surface, view["phase"].replace("_", " "), (gap, gap), size)
+        words = f"{view['time_s']:.2f} s, trial {view['trial'] + 1} of {config.n_trials}"
+        text(surface, words, (gap, gap + 1.3 * size), size, DIM)
     name = view["outcome"]
     if name:
         words = f"{OUTCOME_SIGNS[name]} {name.replace('_', ' ')}"

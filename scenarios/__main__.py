@@ -1,4 +1,4 @@
-"""The command `ethospike`: list, run, show, plot, doctor.
+"""The command `ethospike`: list, run, show, plot, replay, doctor.
 
 In: words. Out: runs, tables, figures; for a mistake, one message on stderr and exit code 1 (2 for a mistake
 in the words themselves). This file knows no scenario.
@@ -21,11 +21,13 @@ from ethospike.agents.agent import AgentError
 from ethospike.brains.network import BrainError
 from ethospike.brains.simulator import SimulatorNotInstalled, SimulatorUnavailable
 from ethospike.envs.animals import EnvError
+from ethospike.recorders.live_view import LiveView, check_display
 from ethospike.recorders.recorder import RecordingError
 from ethospike.recorders.recording import open_recording
 from ethospike.recorders.recover import recover
+from ethospike.recorders.replay import film, watch
 from ethospike.scenarios import configuration, doctor, run_folder, runner
-from ethospike.scenarios.progress import clock
+from ethospike.scenarios.progress import RunProgress, clock
 from ethospike.scenarios.scenario import SCENARIOS, Scenario, ScenarioConfig, ScenarioError, find_scenario
 
 USER_ERRORS = (
@@ -40,7 +42,7 @@ USER_ERRORS = (
 )
 """Mistakes of the user or of the machine that have a message; anything else is a bug and has a traceback."""
 
-RUN_FLAGS = "--config, --preset, --simulator, --genn-backend, --out, --quiet"
+RUN_FLAGS = "--config, --preset, --simulator, --genn-backend, --out, --quiet, --view"
 SHOWN = (
     *("scenario", "status", "seed", "animals", "simulator", "backend"),
     *("started", "simulated_s", "loop_wall_s", "real_time_factor"),
@@ -76,6 +78,7 @@ def run(
     genn_backend: str = "",
     out: Path | None = None,
     quiet: bool = False,
+    view: bool = False,
 ) -> None:
     """Run a scenario, or your own from a .py file; `ethospike run SCENARIO --help` shows all flags.
 
@@ -97,6 +100,8 @@ def run(
         The run's folder, which must not exist; by default a new one in runs/.
     quiet
         No progress.
+    view
+        Show the run in a window; closing the window ends the view, not the run.
     """
     chosen = find_scenario(scenario)
     layers: list[tuple[str, Mapping[str, Any]]] = []
@@ -110,7 +115,17 @@ def run(
         print(f"Flags of every run: {RUN_FLAGS}.\nPresets: {', '.join(chosen.presets) or 'none'}.")
         return
     settings = configuration.configure(chosen, words, layers)
-    result = runner.run_scenario(chosen, settings, out or run_folder.default_path(chosen.name), quiet=quiet)
+    if view:
+        check_display(
+            "run without --view and make a film of the run with `ethospike replay RUN --video FILE.mp4`"
+        )
+    result = runner.run_scenario(
+        chosen,
+        settings,
+        out or run_folder.default_path(chosen.name),
+        listeners=[lambda layout: LiveView(layout, chosen.name)] if view else [],
+        quiet=quiet,
+    )
     _report(chosen, result)
 
 
@@ -254,6 +269,60 @@ def run_validation(
 
     settings = validation.Settings(simulator, animals, dish_animals)
     print(validation.validate(out, settings).read_text())
+
+
+@app.command
+def replay(
+    path: Path,
+    /,
+    *,
+    video: Path | None = None,
+    speed: float = 1.0,
+    animal: int = 0,
+    start: float = 0.0,
+    stop: float | None = None,
+    hide: str = "",
+    quiet: bool = False,
+) -> None:
+    """Watch a run again as it was recorded, in a window or as a film; h shows the keys.
+
+    Parameters
+    ----------
+    path
+        The run's folder.
+    video
+        Write a film to this file, .mp4 or .gif, instead of opening a window.
+    speed
+        Simulated time per time on the wall.
+    animal
+        Whose spikes and weights are shown, from 0.
+    start
+        Where to begin (s of simulated time).
+    stop
+        Where a film ends (s of simulated time); by default where the recording does.
+    hide
+        Panels to leave out of a film: r raster, w weights, f rates, in one word.
+    quiet
+        No progress.
+    """
+    recording = open_recording(path)
+    if video is None:
+        check_display("make a film with --video FILE.mp4")
+        watch(recording, speed=speed, animal=animal, start_s=start)
+        return
+    end_s = recording.duration_s if stop is None else min(stop, recording.duration_s)
+    with RunProgress(video.name, max(0.0, end_s - start), quiet=quiet) as progress:
+        film(
+            recording,
+            video,
+            speed=speed,
+            animal=animal,
+            start_s=start,
+            stop_s=stop,
+            hidden=frozenset(hide),
+            progress=lambda share: progress.update(share * (end_s - start)),
+        )
+    print(f"video: {video}")
 
 
 @app.command(name="doctor")

@@ -1,0 +1,93 @@
+"""Watching a recording: in a window, or as a film.
+
+In: a `Recording`. Out: a window until it is closed, or a file. Nothing is simulated again. pygame is loaded
+by these functions and not by those who import this file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from ethospike.recorders.live_view import ViewError
+from ethospike.recorders.recording import Recording
+
+
+def watch(
+    recording: Recording,
+    *,
+    speed: float = 1.0,
+    animal: int = 0,
+    start_s: float = 0.0,
+    screenshots: Path | None = None,
+) -> None:
+    """Show a recording in a window until it is closed.
+
+    Parameters
+    ----------
+    recording : Recording
+    speed : float
+        Simulated time per time on the wall, at the beginning.
+    animal : int
+        From 0; whose spikes and weights are shown at the beginning.
+    start_s : float
+        Where to begin.
+    screenshots : Path, optional
+        Folder for screenshots; by default the working directory.
+
+    Raises
+    ------
+    ViewError
+        When no window can be opened, or there is nothing to show.
+    """
+    _hide_greeting()
+    from ethospike.recorders.view_source import RecordingSource
+    from ethospike.recorders.view_window import show
+
+    check_choice(recording, speed, animal)
+    source = RecordingSource(recording)
+    source.select(animal)
+    show(source, speed=speed, start=round(start_s / recording.interval_s), screenshots=screenshots)
+
+
+def film(
+    recording: Recording,
+    path: str | Path,
+    *,
+    speed: float = 1.0,
+    animal: int = 0,
+    start_s: float = 0.0,
+    stop_s: float | None = None,
+    hidden: frozenset[str] = frozenset(),
+    progress: Callable[[float], None] = lambda share: None,
+) -> int:
+    """Write a recording as a film; see `ethospike.recorders.video.write_video`."""
+    _hide_greeting()
+    from ethospike.recorders.video import write_video
+
+    return write_video(
+        recording,
+        path,
+        speed=speed,
+        animal=animal,
+        start_s=start_s,
+        stop_s=stop_s,
+        hidden=hidden,
+        progress=progress,
+    )
+
+
+def check_choice(recording: Recording, speed: float, animal: int) -> None:
+    """Raise `ViewError` unless there is something to show, at this speed, of this animal."""
+    if not 0 < speed < float("inf"):
+        raise ViewError(f"speed: expected a number above 0, got {speed}")
+    if not 0 <= animal < recording.animals:
+        raise ViewError(f"animal: expected 0 … {recording.animals - 1}, got {animal}")
+    if not recording.n_steps:
+        raise ViewError(f"{recording.path}: nothing is recorded yet")
+
+
+def _hide_greeting() -> None:
+    # pygame greets on standard output, which belongs to the command.
+    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")

@@ -1,0 +1,166 @@
+"""A recording as a film: .mp4 or .gif, streamed to the encoder frame by frame.
+
+In: a `Recording`. Out: a file. Memory is that of a frame and of some blocks of the recording, whatever their
+length. It needs no display and no audio. This file knows no encoder but PyAV's.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from fractions import Fraction
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pygame
+
+from ethospike.recorders.live_view import ViewError
+from ethospike.recorders.recording import Recording
+from ethospike.recorders.replay import check_choice
+from ethospike.recorders.view_screen import Screen, ScreenState
+from ethospike.recorders.view_source import RecordingSource
+
+FPS = {".mp4": 25, ".gif": 10}
+"""Frames a second. GIF counts in hundredths of a second and compresses badly, hence fewer."""
+SIZE_PX = {".mp4": (1280, 720), ".gif": (800, 450)}
+"""Sizes of the picture (pixels), even numbers as the encoder needs them."""
+
+
+def write_video(
+    recording: Recording,
+    path: str | Path,
+    *,
+    speed: float = 1.0,
+    animal: int = 0,
+    start_s: float = 0.0,
+    stop_s: float | None = None,
+    size_px: tuple[int, int] | None = None,
+    fps: int | None = None,
+    hidden: frozenset[str] = frozenset(),
+    progress: Callable[[float], None] = lambda share: None,
+) -> int:
+    """Write a recording as a film; return how many frames it has.
+
+    Parameters
+    ----------
+    recording : Recording
+    path : path-like
+        Ends in .mp4 or .gif; an existing file is replaced when the film is complete.
+    speed : float
+        Simulated time per time in the film.
+    animal : int
+        From 0; whose spikes and weights are shown.
+    start_s, stop_s : float
+        The part of the recording; by default all of it.
+    size_px, fps : optional
+        By default those of the format, `SIZE_PX` and `FPS`.
+    hidden : set of str
+        Panels to leave out, by their keys: r, w, f.
+    progress : callable(share)
+        Called after each frame with the part that is done.
+
+    Raises
+    ------
+    ViewError
+        When the file's ending is another, there is nothing to show, a number makes no sense, or PyAV is
+        not installed.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    _check_file(path, suffix)
+    check_choice(recording, speed, animal)
+    fps = FPS[suffix] if fps is None else fps
+    size_px = SIZE_PX[suffix] if size_px is None else size_px
+    interval_s = recording.interval_s
+    first = max(0, round(start_s / interval_s))
+    end = recording.n_steps if stop_s is None else min(recording.n_steps, round(stop_s / interval_s))
+    if end <= first:
+        raise ViewError(f"{path}: nothing is recorded between {start_s:g} s and {stop_s:g} s")
+    n_frames = max(1, int(np.ceil((end - first) * interval_s / speed * fps - 1e-6)))
+    source = RecordingSource(recording)
+    source.select(animal)
+    screen, surface = Screen(source), pygame.Surface(size_px)
+    state = ScreenState(speed=speed, hidden=set(hidden), film=True)
+    part = path.with_name(f".{path.stem}.part{suffix}")
+    try:
+        with _Film(part, suffix, size_px, fps) as film:
+            for frame in range(n_frames):
+                state.step = min(end - 1, first + int(frame * speed / fps / interval_s + 1e-6))
+                screen.draw(surface, state)
+                film.add(surface)
+                progress((frame + 1) / n_frames)
+        os.replace(part, path)
+    except OSError as error:
+        raise ViewError(f"{path}: the film could not be written: {error}") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return n_frames
+
+
+class _Film:
+    """A file that grows by a frame at a time."""
+
+    def __init__(self, path: Path, suffix: str, size_px: tuple[int, int], fps: int) -> None:
+        import av
+
+        self._av: Any = av
+        self._container: Any = av.open(str(path), "w")
+        width, height = size_px
+        if suffix == ".gif":
+            self._stream: Any = self._container.add_stream("gif", rate=fps)
+            self._stream.pix_fmt = "pal8"
+            self._graph: Any = _palette_graph(av, width, height, fps)
+        else:
+            self._stream = self._container.add_stream("libx264", rate=fps)
+            # Every player shows 4:2:0; thin lines and small text need a low quantizer.
+            self._stream.pix_fmt = "yuv420p"
+            self._stream.options = {"crf": "20", "preset": "veryfast"}
+            self._graph = None
+        self._stream.width, self._stream.height = width, height
+        self._stream.time_base = self._time_base = Fraction(1, fps)
+        self._frames = 0
+
+    def __enter__(self) -> _Film:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._container.mux(self._stream.encode())
+        self._container.close()
+
+    def add(self, surface: pygame.Surface) -> None:
+        """Add a frame."""
+        pixels = np.ascontiguousarray(pygame.surfarray.pixels3d(surface).transpose(1, 0, 2))
+        frame = self._av.VideoFrame.from_ndarray(pixels, format="rgb24")
+        frame.pts, frame.time_base = self._frames, self._time_base
+        self._frames += 1
+        if self._graph is not None:
+            self._graph.push(frame)
+            frame = self._graph.pull()
+        self._container.mux(self._stream.encode(frame))
+
+
+def _palette_graph(av: Any, width: int, height: int, fps: int) -> Any:
+    """Return filters that give each frame of a GIF its own best 256 colors, without keeping frames."""
+    graph = av.filter.Graph()
+    source = graph.add_buffer(width=width, height=height, format="rgb24", time_base=Fraction(1, fps))
+    split, palette = graph.add("split"), graph.add("palettegen", "stats_mode=single:max_colors=128")
+    use, sink = graph.add("paletteuse", "new=1:dither=none:diff_mode=rectangle"), graph.add("buffersink")
+    source.link_to(split)
+    split.link_to(use, 0, 0)
+    split.link_to(palette, 1, 0)
+    palette.link_to(use, 0, 1)
+    use.link_to(sink)
+    graph.configure()
+    return graph
+
+
+def _check_file(path: Path, suffix: str) -> None:
+    if suffix not in FPS:
+        raise ViewError(f"{path}: expected a film's name to end in {' or '.join(FPS)}, got {path.suffix!r}")
+    if not path.parent.is_dir():
+        raise ViewError(f"{path}: there is no folder {path.parent}")
+    if find_spec("av") is None:
+        raise ViewError("a film needs the package av (PyAV): pip install 'ethospike[video]'")
