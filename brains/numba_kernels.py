@@ -150,9 +150,11 @@ _compiled_fused = numba.njit(cache=True, nogil=True, error_model="numpy", fastma
 def _step_conductance(cells: Array, base: int) -> bool:
     """Advance a block of conductance-based neurons by one step; return whether any reached V_th.
 
-    Conductances decay exactly. Over a step, v obeys dv/dt = b − a·v with a and b at their mean values,
-    which is of second order in the step; its exact solution needs (1 − e^−x)/x with x = h·a, for which a
-    rational approximation is used: relative error below 1e-6 for x < 1, and monotone for any x.
+    Conductances decay exactly. v obeys dv/dt = b(t) − a(t)·v, solved by the Magnus expansion to fourth order
+    (Blanes et al. 2009, Phys Rep 470:151): a is replaced by its mean over the step, and b by its mean plus
+    h/12·(a·Δb − b·Δa), where Δ is the change during the step. The solution for constant a and b needs
+    (1 − e^−x)/x with x = h·a; the rational function used here is off by 1e-7 at x = 0.5, 6e-6 at 1 and at
+    most 3e-3 anywhere, and never lets v overshoot its goal. Usually x is below 0.1.
     """
     real = cells.dtype.type
     zero, half, one, five, sixty = real(0), real(0.5), real(1), real(5), real(60)

@@ -102,7 +102,7 @@ class NumbaSimulator(Simulator):
         self._check_open()
         neurons = np.asarray(neurons)
         last = self.network.n_neurons - 1
-        if neurons.ndim != 1 or (len(neurons) and (neurons.min() < 0 or neurons.max() > last)):
+        if neurons.ndim != 1 or not np.isin(neurons, np.arange(last + 1)).all():
             raise BrainError(f"watch: expected a list of neurons in 0 … {last}, got {neurons}")
         self._engine.watch(neurons)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -68,6 +70,19 @@ def test_spikes_are_those_of_nest_step_by_step(model: str) -> None:
     with open_simulator(network, SimulatorSettings("nest"), seed=7) as nest:
         expected = nest.run(n_steps, stimulus)
     with numba_simulator(network, seed=7) as simulator:
+        assert_same(simulator.run(n_steps, stimulus), expected)
+
+
+@pytest.mark.simulator("nest")
+def test_the_mushroom_body_spikes_as_on_nest() -> None:
+    """The whole circuit for half a second; without plasticity, which NEST applies only now and then."""
+    whole, n_steps = mushroom_body(MushroomBodyConfig()), 5000
+    fixed = [dataclasses.replace(projection, plasticity=None) for projection in whole.projections]
+    network = dataclasses.replace(whole, projections=fixed)
+    stimulus = odor_and_reward(n_steps)
+    with open_simulator(network, SimulatorSettings("nest"), seed=2) as nest:
+        expected = nest.run(n_steps, stimulus)
+    with numba_simulator(network, seed=2) as simulator:
         assert_same(simulator.run(n_steps, stimulus), expected)
 
 
