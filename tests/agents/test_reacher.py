@@ -240,6 +240,33 @@ def test_the_threshold_decides_how_much_is_enough(made):
         assert (decision.readout["decision_ms"][0] >= 0) == decided
 
 
+def test_the_time_constant_fades_old_spikes(made):
+    # After k ms without spikes an integral is (1 − 1/τ)^k of what it was; 5 spikes fade against one new one.
+    for tau_ms in (10.0, 50.0):
+        plan = []
+        config = ReacherConfig(cortex=TINY, tau_ms=tau_ms)
+        agent, _ = made(lambda begin, current: [row for row in plan if row[0] > begin], config)  # noqa: B023
+        plan += spikes_of(agent, 0, 1, count=5) + spikes_of(agent, 1, 100, count=1)
+        share = agent.act(observe()).readout["decision_variable"][0, 0]
+        faded = 5 * (1 - 1 / tau_ms) ** 9
+        assert share == pytest.approx(faded / (faded + 1))
+
+
+def test_the_hand_of_the_configuration_is_used(made):
+    drives = []
+    for hand in (HandConfig(), HandConfig(gain=1.0), HandConfig(damping=0.2), HandConfig(arrival=0.6)):
+        agent, _ = made(silence, ReacherConfig(cortex=TINY, hand=hand))
+        # Slightly off the center, moving; and a hand that reached for target 0 is half way there.
+        moving = observe()
+        moving[0, 12:16] = 0.1, 0.0, 0.0, 0.3
+        first = agent.act(moving).action
+        agent._hand.goal[:] = 0
+        half = observe()
+        half[0, 12] = 0.5
+        drives.append(np.concatenate([first, agent.act(half).action], axis=1).ravel().tolist())
+    assert len({tuple(drive) for drive in drives}) == 4
+
+
 def test_the_first_crossing_names_winner_and_time():
     share = np.array([[[0.5, 0.2, 0.9], [0.5, 0.8, 0.1]], [[0.5, 0.6, 0.7], [0.5, 0.4, 0.3]]])
     winner, time = first_crossing(share, 0.75)
