@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ethospike.brains.exact_integration import current_to_potential
 from ethospike.brains.genn_library import pygenn
-from ethospike.brains.network import NEURON_MODELS
+from ethospike.brains.network import BrainError, Population
 
 Constants = dict[str, NDArray[np.float64]]
 
@@ -111,13 +112,12 @@ class PlasticRoles:
     """Plastic projections onto the population: each has its modulators counted in every step."""
 
 
-def constants(model: str, params: Mapping[str, NDArray[np.float64]], dt_ms: float) -> Constants:
+def constants(pop: Population, params: Mapping[str, NDArray[np.float64]], dt_ms: float) -> Constants:
     """Return what a step of the neuron model multiplies by, each of shape (neurons,).
 
     Parameters
     ----------
-    model : str
-        A key of `NEURON_MODELS`.
+    pop : Population
     params : mapping
         All parameters of the model and `V_m`, each of shape (neurons,), in NEST's units.
     dt_ms : float
@@ -126,32 +126,42 @@ def constants(model: str, params: Mapping[str, NDArray[np.float64]], dt_ms: floa
     -------
     dict
         The constants of the code above, `refractory_steps`, and `V`, the initial value in mV above E_L.
+
+    Raises
+    ------
+    BrainError
+        When a refractory period is not a whole number of steps, or V_reset is not below V_th.
     """
     p = params
+    steps = p["t_ref"] / dt_ms
+    if (np.abs(steps - steps.round()) > 1e-6).any():
+        raise BrainError(
+            f"Population {pop.name!r}.t_ref: expected whole numbers of steps of {dt_ms} ms, got "
+            f"{np.unique(p['t_ref'])[:5].tolist()} ms"
+        )
+    if (p["V_reset"] >= p["V_th"]).any():
+        raise BrainError(f"Population {pop.name!r}.V_reset: expected values below V_th")
     out = {
         "V": p["V_m"] - p["E_L"],
         "I_e": p["I_e"],
         "theta": p["V_th"] - p["E_L"],
         "V_reset": p["V_reset"] - p["E_L"],
-        # NEST rounds the refractory time up to whole steps.
-        "refractory_steps": np.ceil(p["t_ref"] / dt_ms - 1e-9),
+        "refractory_steps": steps.round(),
         "keep_ex": np.exp(-dt_ms / p["tau_syn_ex"]),
         "keep_in": np.exp(-dt_ms / p["tau_syn_in"]),
     }
-    if model == "iaf_psc_exp":
-        # Rotter & Diesmann 1999 (Biol. Cybern. 81:381): exact integration.
-        keep = np.exp(-dt_ms / p["tau_m"])
+    if pop.model == "iaf_psc_exp":
         return out | {
-            "keep_V": keep,
-            "ex_to_V": _propagator(p["tau_syn_ex"], p["tau_m"], p["C_m"], dt_ms),
-            "in_to_V": _propagator(p["tau_syn_in"], p["tau_m"], p["C_m"], dt_ms),
+            "keep_V": np.exp(-dt_ms / p["tau_m"]),
+            "ex_to_V": current_to_potential(dt_ms, p["tau_syn_ex"], p["tau_m"], p["C_m"]),
+            "in_to_V": current_to_potential(dt_ms, p["tau_syn_in"], p["tau_m"], p["C_m"]),
             "current_to_V": p["tau_m"] / p["C_m"] * -np.expm1(-dt_ms / p["tau_m"]),
         }
     out |= {"g_L": p["g_L"], "per_C": dt_ms / p["C_m"]}
     for name in ("ex", "in"):
         out[f"mean_of_{name}"] = _mean_of_decay(p[f"tau_syn_{name}"], dt_ms)
         out[f"E_{name}"] = p[f"E_{name}"] - p["E_L"]
-    if model == "iaf_cond_exp_sfa_rr":
+    if pop.model == "iaf_cond_exp_sfa_rr":
         out |= {
             "keep_sfa": np.exp(-dt_ms / p["tau_sfa"]),
             "mean_of_sfa": _mean_of_decay(p["tau_sfa"], dt_ms),
@@ -161,20 +171,21 @@ def constants(model: str, params: Mapping[str, NDArray[np.float64]], dt_ms: floa
     return out
 
 
-def neuron_model(model: str, varying: tuple[str, ...], roles: PlasticRoles) -> tuple[Any, dict[str, float]]:
-    """Return GeNN's neuron model, and the state variables other than V with their values at the start.
+def neuron_model(
+    model: str, names: tuple[str, ...], varying: tuple[str, ...], roles: PlasticRoles
+) -> tuple[Any, dict[str, float]]:
+    """Return GeNN's neuron model, and its state variables with their values at the start.
 
     Parameters
     ----------
     model : str
         A key of `NEURON_MODELS`.
-    varying : tuple of str
-        The constants that differ between neurons; the others become dynamic parameters.
+    names, varying : tuple of str
+        The constants, and those of them that differ between neurons; the others become dynamic parameters.
     roles : PlasticRoles
         What plastic projections need to know of these neurons.
     """
     neuron = _NEURONS[model]
-    names = tuple(_constant_names(model))
     state = dict.fromkeys(("V", *neuron.state), 0.0)
     inputs, arriving, step, reset = ["in_ex", "in_in"], ["in_ex"], "", neuron.reset
     params = []
@@ -209,11 +220,6 @@ def neuron_model(model: str, varying: tuple[str, ...], roles: PlasticRoles) -> t
     return made, {**state, **times, "refractory": 0.0}
 
 
-def _constant_names(model: str) -> list[str]:
-    one = dict.fromkeys((*NEURON_MODELS[model], "V_m"), np.ones(1))
-    return [name for name in constants(model, one, 1.0) if name != "V"]
-
-
 def _type_of(constant: str) -> str:
     return "int" if constant == "refractory_steps" else "scalar"
 
@@ -221,20 +227,6 @@ def _type_of(constant: str) -> str:
 def _mean_of_decay(tau: NDArray[np.float64], dt_ms: float) -> NDArray[np.float64]:
     """Return the mean over a step of a decay that starts at 1."""
     return tau / dt_ms * -np.expm1(-dt_ms / tau)
-
-
-def _propagator(
-    tau_syn: NDArray[np.float64], tau_m: NDArray[np.float64], c_m: NDArray[np.float64], dt_ms: float
-) -> NDArray[np.float64]:
-    """Return the voltage (mV) after a step that began with a synaptic current of 1 pA.
-
-    Written with the difference of rates x: exp(-dt/tau_m) · expm1(x dt) / x is smooth where the time
-    constants meet, where the textbook form divides 0 by 0.
-    """
-    x = 1.0 / tau_m - 1.0 / tau_syn
-    safe = np.where(x == 0.0, 1.0, x)
-    ramp = np.where(x == 0.0, dt_ms, np.expm1(x * dt_ms) / safe)
-    return np.exp(-dt_ms / tau_m) / c_m * ramp
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -337,74 +329,3 @@ DOPAMINE_GATED_LATER = _dopamine_gated(
 )
 """For longer delays, with an axonal delay of one step in GeNN's count, which also delays what the synapse
 sees of its source; so `last_ms` is the source's `last_now`."""
-
-
-# ---------------------------------------------------------------------------------------------------
-# Connections that are drawn where the network lives.
-
-# From a 64-bit congruential generator for each target, whose upper half is used; so the connections follow
-# from the key alone and are the same on every backend. GeNN's language knows no 64-bit literal and no shift
-# to the right (its scanner reads `><` for it); the compiler makes shifts of the divisions.
-
-
-def _literal(number: int) -> str:
-    return f"((uint64_t){number >> 32}U * half + {number & 0xFFFFFFFF}U)"
-
-
-_RANDOM = f"""
-const uint64_t half = (uint64_t)65536 * (uint64_t)65536;
-const uint64_t multiplier = {_literal(0xD1342543DE82EF95)};  // Steele & Vigna 2022, Softw. Pract. Exp. 52:443
-const uint64_t increment = {_literal(0x14057B7EF767814F)};  // any odd number
-uint64_t random = (key[0] + id_post) * multiplier;
-random = (random ^ (random / (half / 2))) * {_literal(0xBF58476D1CE4E5B9)};  // Steele et al. 2014: SplitMix64
-random = (random ^ (random / (half / 8))) * multiplier + increment;
-"""
-_NEXT = "random = random * multiplier + increment;"
-
-DISTINCT = pygenn.create_sparse_connect_init_snippet(
-    "distinct",
-    params=[(name, "unsigned int") for name in ("low", "high", "cluster_size", "recurrent")],
-    extra_global_params=[("key", "uint64_t*")],
-    # Selection sampling: Knuth, The Art of Computer Programming 2, 3.4.2, algorithm S.
-    col_build_code=f"""
-    {_RANDOM}
-    const uint64_t spread = high - low + 1;
-    for (unsigned int begin = 0; begin < num_pre; begin += cluster_size) {{
-        {_NEXT}
-        uint64_t needed = low + (random / half * spread) / half;
-        uint64_t left = cluster_size;
-        if (recurrent && id_post >= begin && id_post - begin < cluster_size) {{
-            left -= 1;
-        }}
-        for (unsigned int id_pre = begin; needed > 0; id_pre++) {{
-            if (!(recurrent && id_pre == id_post)) {{
-                {_NEXT}
-                if ((random / half * left) / half < needed) {{
-                    addSynapse(id_pre);
-                    needed -= 1;
-                }}
-                left -= 1;
-            }}
-        }}
-    }}
-    """,
-    calc_max_row_len_func=lambda num_pre, num_post, pars: 1,  # the simulator sets it
-)
-"""Distinct sources in each cluster, `low` to `high` of them; `cluster_size` may be the whole population."""
-
-BERNOULLI = pygenn.create_sparse_connect_init_snippet(
-    "bernoulli",
-    params=[("p", "double"), ("recurrent", "unsigned int")],
-    extra_global_params=[("key", "uint64_t*")],
-    col_build_code=f"""
-    {_RANDOM}
-    for (unsigned int id_pre = 0; id_pre < num_pre; id_pre++) {{
-        {_NEXT}
-        if (!(recurrent && id_pre == id_post) && (double)(random / half) < p * 4294967296.0) {{
-            addSynapse(id_pre);
-        }}
-    }}
-    """,
-    calc_max_row_len_func=lambda num_pre, num_post, pars: 1,  # the simulator sets it
-)
-"""Each pair with probability `p`."""

@@ -12,29 +12,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.brains import genn_models
+from ethospike.brains import genn_models, genn_wiring
 from ethospike.brains.genn_exchange import CurrentTable, PendingPlasticity, SpikeRecord, SpikeTables
 from ethospike.brains.genn_library import BACKENDS, VERSION, backends, choose_backend, load, pygenn
 from ethospike.brains.network import (
     NEURON_MODELS,
     ROLE_WIRING,
-    AllToAll,
     BrainError,
-    ClusteredIndegree,
-    ClusteredWeight,
     CurrentInput,
     Explicit,
-    FixedIndegree,
-    OneToOne,
-    PairwiseBernoulli,
     Population,
     Projection,
-    RandomIndegree,
     SpikeInput,
     random_stream,
 )
@@ -70,8 +63,8 @@ class GennSimulator(Simulator):
     ...     spikes = simulator.run(1000)
     """
 
-    name = "genn"
-    capabilities = Capabilities(exact_plasticity=True)
+    name: ClassVar[str] = "genn"
+    capabilities: ClassVar[Capabilities] = Capabilities(exact_plasticity=True)
 
     def _build(self) -> None:
         if not self.network.is_wired_by_numpy and self.animals > 1:
@@ -126,13 +119,13 @@ class GennSimulator(Simulator):
 
     def _add_population(self, pop: Population) -> Any:
         n_neurons = pop.size * self.animals
-        constants = genn_models.constants(pop.model, self._parameters(pop), self.dt_ms)
+        constants = genn_models.constants(pop, self._parameters(pop), self.dt_ms)
         initial_v = constants.pop("V")
         varying = tuple(name for name, values in constants.items() if np.ptp(values) > 0)
         plastic = [p.plasticity for p in self._plastic_onto(pop.name)]
         is_source = any(p.source == pop.name for p in self.network.plastic_projections)
         model, state = genn_models.neuron_model(
-            pop.model, varying, genn_models.PlasticRoles(is_source, len(plastic))
+            pop.model, tuple(constants), varying, genn_models.PlasticRoles(is_source, len(plastic))
         )
         params = {name: values[0] for name, values in constants.items() if name not in varying}
         params |= {f"depression_{m}": rule.learning_rate for m, rule in enumerate(plastic) if rule}
@@ -280,57 +273,29 @@ class GennSimulator(Simulator):
     # -- synapses that GeNN draws -------------------------------------------------------------------
 
     def _add_drawn(self, projection: Projection) -> None:
-        source = self.network.population(projection.source)
-        target = self.network.population(projection.target)
-        weight = projection.weight
         if projection.plasticity is not None:
             raise BrainError(
                 f"Projection {projection.name!r}: GeNN has plasticity only in networks of up to two million "
                 f"synapses an animal"
             )
-        if isinstance(weight, ClusteredWeight):
-            within, across, sizes = weight.within, weight.across, (source.cluster_size, target.cluster_size)
-        elif np.ndim(weight) == 0:
-            within = across = float(weight)
-            sizes = (source.size, target.size)
-        else:
-            raise BrainError(
-                f"Projection {projection.name!r}.weight: an array needs synapses in a known order, which "
-                f"networks of over two million synapses do not have; give a number or a ClusteredWeight"
-            )
-        if within * across < 0:
-            raise BrainError(
-                f"Projection {projection.name!r}.weight: expected one sign in a network of over two million "
-                f"synapses, got {within} within and {across} across clusters; use two projections"
-            )
-        update = pygenn.init_weight_update(
-            genn_models.CLUSTERED,
-            {"within": within, "across": across, "source_size": sizes[0], "target_size": sizes[1]},
-        )
-        receptor = "in_ex" if within >= 0 and across >= 0 else "in_in"
+        source = self.network.population(projection.source)
+        target = self.network.population(projection.target)
+        update, receptor = genn_wiring.two_weights(projection, source, target)
         if isinstance(projection.rule, Explicit):
             group = self._add_synapses(source.name, target.name, update, receptor)
             _connect(group, projection.rule.pairs[:, 0], projection.rule.pairs[:, 1])
         else:
-            wiring, longest_row = _wiring(projection, source, target)
+            wiring, longest_row = genn_wiring.connectivity(projection, source, target)
             group = self._add_synapses(source.name, target.name, update, receptor, wiring)
             group.max_connections = longest_row
-            self._set_key(group, self.network.projections.index(projection))
             # Two bytes a synapse where the target has less than 65,536 neurons.
             group.narrow_sparse_ind_enabled = True
+            index = self.network.projections.index(projection)
+            rng = random_stream(self.seed, 0, ROLE_WIRING, index)
+            genn_wiring.set_key(group, int(rng.integers(2**62)))
         for name in ("within", "across", "source_size", "target_size"):
             group.set_wu_param_dynamic(name)
         group.axonal_delay_steps = self.delay_steps(projection.name, projection.delay_ms) - 1
-
-    def _set_key(self, group: Any, channel: int) -> None:
-        """Give the connections of a group their key: by this road, because a parameter would be compiled."""
-        globals_ = group.connectivity_extra_global_params
-        if "key" not in globals_:
-            return
-        rng = random_stream(self.seed, 0, ROLE_WIRING, channel)
-        globals_["key"].set_init_values(rng.integers(2**62, size=1).astype(np.uint64))
-        # PyGeNN 5.4 looks for the array without the suffix that GeNN has given it.
-        globals_["keySparseConnect"] = globals_.pop("key")
 
     # -- inputs -------------------------------------------------------------------------------------
 
@@ -445,43 +410,3 @@ def _connect(group: Any, source: NDArray[np.integer], target: NDArray[np.integer
     group.set_sparse_connections(source, target)
     longest = int(group.max_connections)
     group.max_connections = 1 << (longest - 1).bit_length()
-
-
-def _wiring(projection: Projection, source: Population, target: Population) -> tuple[Any, int]:
-    """Return GeNN's snippet that draws the synapses of a rule, and the length of the longest row."""
-    where = f"Projection {projection.name!r}"
-    recurrent = int(source.name == target.name)
-    cluster_size = source.size
-    match projection.rule:
-        case OneToOne():
-            return pygenn.init_sparse_connectivity("OneToOne"), 1
-        case AllToAll():
-            low, high, p = None, None, 1.0
-        case PairwiseBernoulli(p):
-            low, high = None, None
-        case FixedIndegree(k):
-            low, high = k, k
-        case RandomIndegree(low, high):
-            pass
-        case ClusteredIndegree(k):
-            low, high, cluster_size = k, k, source.cluster_size
-        case _:
-            raise BrainError(f"{where}: GeNN cannot draw the rule {projection.rule}")
-    if low is None or high is None:
-        snippet, params = genn_models.BERNOULLI, {"p": p}
-    else:
-        p = (low + high) / 2 / (cluster_size - recurrent)
-        snippet, params = genn_models.DISTINCT, {"low": low, "high": high, "cluster_size": cluster_size}
-    longest_row = _longest_row(p, source, target)
-    if source.size * longest_row >= 2**32:
-        raise BrainError(
-            f"{where}: GeNN's tables have room for 2^32 synapses, this one needs {source.size * longest_row}"
-        )
-    return pygenn.init_sparse_connectivity(snippet, params | {"recurrent": recurrent}), longest_row
-
-
-def _longest_row(p: float, source: Population, target: Population) -> int:
-    """Return a length that no row exceeds, but for one network in a billion (Bernstein's inequality)."""
-    log_odds = np.log(1e9 * source.size)
-    spread = np.sqrt(2 * target.size * p * (1 - p) * log_odds) + log_odds / 3
-    return min(target.size, int(np.ceil(target.size * p + spread)))
