@@ -27,7 +27,7 @@ $(VENV)/ready: pyproject.toml Makefile
 	@touch $@
 
 demo: setup
-	$(BIN)/ethospike run odor-conditioning --demo
+	$(BIN)/ethospike run odor-conditioning --animals 10
 
 test: check
 

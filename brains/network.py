@@ -6,257 +6,62 @@ every simulator reads. This file knows no simulator, no body and no time step.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ethospike.brains.errors import BrainError, nearest
 from ethospike.brains.plasticity import DopamineGated
+from ethospike.brains.population import NEURON_MODELS, Distribution, Parameter, Population, Uniform
+from ethospike.brains.random_streams import ROLE_INPUT, ROLE_PARAMETERS, ROLE_WIRING, random_stream
+from ethospike.brains.rules import (
+    AllToAll,
+    ClusteredIndegree,
+    ClusteredWeight,
+    Explicit,
+    FixedIndegree,
+    OneToOne,
+    PairwiseBernoulli,
+    RandomIndegree,
+    Rule,
+    draw_pairs,
+)
+
+__all__ = [
+    "NEURON_MODELS",
+    "NUMPY_WIRING_LIMIT",
+    "ROLE_INPUT",
+    "ROLE_PARAMETERS",
+    "ROLE_WIRING",
+    "AllToAll",
+    "BrainError",
+    "ClusteredIndegree",
+    "ClusteredWeight",
+    "CurrentInput",
+    "Distribution",
+    "DopamineGated",
+    "Explicit",
+    "FixedIndegree",
+    "Network",
+    "OneToOne",
+    "PairwiseBernoulli",
+    "Parameter",
+    "Population",
+    "Projection",
+    "RandomIndegree",
+    "Rule",
+    "SpikeInput",
+    "Synapses",
+    "Uniform",
+    "nearest",
+    "random_stream",
+]
 
 NUMPY_WIRING_LIMIT = 2_000_000
 """Synapses an animal up to which `Network.wire` draws them; beyond, the simulator does (design: §4)."""
-
-ROLE_WIRING = 1
-"""Role in `random_stream` of the synapses of a projection; the channel is the projection's index."""
-ROLE_PARAMETERS = 2
-"""Role in `random_stream` of drawn parameters; the channel counts populations × parameters."""
-ROLE_INPUT = 3
-"""Role in `random_stream` of input spike trains; the channel is the input channel."""
-
-NEURON_MODELS: dict[str, dict[str, float]] = {
-    # NEST 3.10's defaults (`nest.GetDefaults`); q_rr of iaf_cond_exp_sfa_rr is always 0 here.
-    "iaf_psc_exp": {
-        "C_m": 250.0,
-        "tau_m": 10.0,
-        "E_L": -70.0,
-        "V_th": -55.0,
-        "V_reset": -70.0,
-        "t_ref": 2.0,
-        "tau_syn_ex": 2.0,
-        "tau_syn_in": 2.0,
-        "I_e": 0.0,
-    },
-    "iaf_cond_exp": {
-        "C_m": 250.0,
-        "g_L": 16.6667,
-        "E_L": -70.0,
-        "V_th": -55.0,
-        "V_reset": -60.0,
-        "t_ref": 2.0,
-        "tau_syn_ex": 0.2,
-        "tau_syn_in": 2.0,
-        "E_ex": 0.0,
-        "E_in": -85.0,
-        "I_e": 0.0,
-    },
-    "iaf_cond_exp_sfa_rr": {
-        "C_m": 289.5,
-        "g_L": 28.95,
-        "E_L": -70.0,
-        "V_th": -57.0,
-        "V_reset": -70.0,
-        "t_ref": 0.5,
-        "tau_syn_ex": 1.5,
-        "tau_syn_in": 10.0,
-        "E_ex": 0.0,
-        "E_in": -75.0,
-        "tau_sfa": 110.0,
-        "E_sfa": -70.0,
-        "q_sfa": 14.48,
-        "I_e": 0.0,
-    },
-}
-"""Parameters of each neuron model with NEST's names, units (pF, nS, mV, ms, pA) and default values.
-
-Every model also has `V_m`, the membrane potential at time 0 in mV, which defaults to `E_L`.
-"""
-
-_MUST_BE_POSITIVE = {"C_m", "tau_m", "g_L", "tau_syn_ex", "tau_syn_in", "tau_sfa"}
-
-
-class BrainError(ValueError):
-    """A description, a stimulus or a setting that no simulator could run; the message says what fits."""
-
-
-def nearest(name: str, valid: Iterable[str]) -> str:
-    """Return `; did you mean 'x'?` or the list of valid names, for the end of an error message."""
-    valid = sorted(valid)
-    close = difflib.get_close_matches(name, valid, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"valid: {', '.join(valid)}"
-
-
-def random_stream(seed: int, animal: int, role: int, channel: int = 0) -> np.random.Generator:
-    """Return the generator of one animal for one purpose.
-
-    Streams are keyed by what they are for, so that animal 7 of 25 is animal 7 of 100 and adding a
-    population changes no other one's draws.
-    """
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(animal, role, channel)))
-
-
-class Distribution(Protocol):
-    """A parameter that is drawn for every neuron of every animal."""
-
-    def draw(self, rng: np.random.Generator, size: int) -> NDArray[np.float64]:
-        """Return `size` values in the parameter's unit."""
-
-
-@dataclass(frozen=True)
-class Uniform:
-    """Uniform values in [low, high)."""
-
-    low: float
-    high: float
-
-    def draw(self, rng: np.random.Generator, size: int) -> NDArray[np.float64]:
-        """Return `size` values."""
-        return rng.uniform(self.low, self.high, size)
-
-
-Parameter = float | NDArray[np.float64] | Distribution
-
-
-@dataclass(frozen=True)
-class Population:
-    """Neurons of one model.
-
-    Parameters
-    ----------
-    name : str
-        Unique in the network.
-    size : int
-        Number of neurons in one animal.
-    model : str
-        A key of `NEURON_MODELS`.
-    params : mapping
-        Deviations from the model's defaults: a number, an array of shape (size,), or a `Distribution`
-        that is drawn for each animal.
-    clusters : int
-        Number of equal, contiguous groups that the neurons form; rules, weights and counts refer to them.
-
-    Examples
-    --------
-    >>> Population("KC", 72, "iaf_cond_exp_sfa_rr", {"C_m": 30.0, "g_L": 0.5}).param("C_m")
-    30.0
-    """
-
-    name: str
-    size: int
-    model: str
-    params: Mapping[str, Parameter] = field(default_factory=dict)
-    clusters: int = 1
-
-    def __post_init__(self) -> None:
-        where = f"Population {self.name!r}"
-        if self.model not in NEURON_MODELS:
-            raise BrainError(f"{where}.model: unknown {self.model!r}; {nearest(self.model, NEURON_MODELS)}")
-        if self.size < 1:
-            raise BrainError(f"{where}.size: expected at least 1 neuron, got {self.size}")
-        if self.clusters < 1 or self.size % self.clusters:
-            raise BrainError(
-                f"{where}.clusters: {self.size} neurons do not form {self.clusters} equal clusters"
-            )
-        valid = {*NEURON_MODELS[self.model], "V_m"}
-        for key, value in self.params.items():
-            if key not in valid:
-                raise BrainError(f"{where}.params: {self.model} has no {key!r}; {nearest(key, valid)}")
-            if hasattr(value, "draw"):
-                continue
-            numbers = np.asarray(value, dtype=float)
-            if numbers.shape not in ((), (self.size,)):
-                raise BrainError(f"{where}.{key}: expected shape () or ({self.size},), got {numbers.shape}")
-            if not np.isfinite(numbers).all():
-                raise BrainError(f"{where}.{key}: expected finite numbers, got {value!r}")
-            if key in _MUST_BE_POSITIVE and (numbers <= 0).any():
-                raise BrainError(f"{where}.{key}: expected values above 0, got {value!r}")
-            if key == "t_ref" and (numbers < 0).any():
-                raise BrainError(f"{where}.t_ref: expected values of at least 0 ms, got {value!r}")
-
-    def param(self, key: str) -> Parameter:
-        """Return the value of a parameter as given, or the model's default."""
-        if key in self.params:
-            return self.params[key]
-        return self.param("E_L") if key == "V_m" else NEURON_MODELS[self.model][key]
-
-    @property
-    def cluster_size(self) -> int:
-        """Neurons in one cluster."""
-        return self.size // self.clusters
-
-
-# ---------------------------------------------------------------------------------------------------
-# Rules: which neurons a projection connects. No rule draws an autapse or a multapse.
-
-
-@dataclass(frozen=True)
-class OneToOne:
-    """Neuron i of the source to neuron i of the target; equal sizes."""
-
-
-@dataclass(frozen=True)
-class AllToAll:
-    """Every source to every target."""
-
-
-@dataclass(frozen=True)
-class PairwiseBernoulli:
-    """Each pair with probability `p`."""
-
-    p: float
-
-    def __post_init__(self) -> None:
-        if not 0.0 <= self.p <= 1.0:
-            raise BrainError(f"PairwiseBernoulli.p: expected a probability in [0, 1], got {self.p}")
-
-
-@dataclass(frozen=True)
-class FixedIndegree:
-    """Each target has `k` distinct sources."""
-
-    k: int
-
-
-@dataclass(frozen=True)
-class RandomIndegree:
-    """Each target draws its number of distinct sources uniformly from `low` … `high`, both included."""
-
-    low: int
-    high: int
-
-
-@dataclass(frozen=True)
-class ClusteredIndegree:
-    """Each target has `k` distinct sources in every cluster of the source population."""
-
-    k: int
-
-
-@dataclass(frozen=True)
-class Explicit:
-    """The listed pairs, in every animal.
-
-    Parameters
-    ----------
-    pairs : ndarray, shape (n, 2)
-        (source, target), counted within their populations. Multapses and autapses are the caller's choice.
-    """
-
-    pairs: NDArray[np.int64]
-
-
-Rule = OneToOne | AllToAll | PairwiseBernoulli | FixedIndegree | RandomIndegree | ClusteredIndegree | Explicit
-
-
-@dataclass(frozen=True)
-class ClusteredWeight:
-    """One weight inside a cluster, another one across: cluster c of the source belongs to c of the target."""
-
-    within: float
-    across: float
 
 
 @dataclass(frozen=True)
@@ -499,7 +304,14 @@ class Network:
             raise BrainError(f"the network has over {NUMPY_WIRING_LIMIT} synapses; the simulator draws them")
         rng = random_stream(seed, animal, ROLE_WIRING, self.projections.index(projection))
         source, target = self.population(projection.source), self.population(projection.target)
-        pre, post = _draw_pairs(projection.rule, source, target, rng)
+        pre, post = draw_pairs(
+            projection.rule,
+            source.size,
+            target.size,
+            clusters=source.clusters,
+            recurrent=source.name == target.name,
+            rng=rng,
+        )
         order = np.lexsort((post, pre))
         pre, post = pre[order], post[order]
         return Synapses(
@@ -578,44 +390,6 @@ def _check_input(network: Network, one: SpikeInput | CurrentInput) -> None:
         raise BrainError(
             f"{where}: expected a finite weight and a positive delay, got {one.weight}, {one.delay_ms}"
         )
-
-
-def _draw_pairs(
-    rule: Rule, source: Population, target: Population, rng: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    n_source, n_target, recurrent = source.size, target.size, source.name == target.name
-    match rule:
-        case OneToOne():
-            return np.arange(n_source), np.arange(n_source)
-        case Explicit(pairs):
-            listed = np.asarray(pairs, dtype=np.int64)
-            return listed[:, 0], listed[:, 1]
-        case AllToAll():
-            chosen = np.ones((n_target, n_source), dtype=bool)
-        case PairwiseBernoulli(p):
-            chosen = rng.random((n_target, n_source)) < p
-        case FixedIndegree(k):
-            chosen = _distinct(np.full(n_target, k), n_source, 1, recurrent, rng)
-        case RandomIndegree(low, high):
-            chosen = _distinct(rng.integers(low, high + 1, n_target), n_source, 1, recurrent, rng)
-        case ClusteredIndegree(k):
-            chosen = _distinct(np.full(n_target, k), n_source, source.clusters, recurrent, rng)
-    if recurrent:
-        np.fill_diagonal(chosen, val=False)
-    post, pre = np.nonzero(chosen)
-    return pre, post
-
-
-def _distinct(
-    counts: NDArray[np.int64], n_source: int, clusters: int, recurrent: bool, rng: np.random.Generator
-) -> NDArray[np.bool_]:
-    """Mark for each target `counts` distinct sources in each cluster: those with the smallest random keys."""
-    keys = rng.random((len(counts), n_source))
-    if recurrent:
-        np.fill_diagonal(keys, np.inf)
-    keys = keys.reshape(len(counts), clusters, -1)
-    rank = keys.argsort(axis=2).argsort(axis=2)
-    return (rank < counts[:, None, None]).reshape(len(counts), n_source)
 
 
 def _weights(

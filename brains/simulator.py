@@ -123,8 +123,8 @@ class SimulatorSettings:
     A setting that the chosen simulator does not have is an error if it deviates from its default.
     """
 
-    name: str = "nest"
-    """nest, numba or genn."""
+    name: str = "numba"
+    """numba (default: fastest without a GPU), nest (the reference) or genn (GPUs)."""
     threads: int = field(default=0, metadata={"of": ("nest", "numba")})
     """CPU threads; 0 leaves the choice to the simulator (NEST: 1 below 1,000 neurons, else all cores)."""
     plasticity_interval_ms: float = field(default=10.0, metadata={"of": ("nest",)})

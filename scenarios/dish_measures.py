@@ -61,18 +61,18 @@ def measure(recording: Recording, config: DishConfig) -> dict[str, Any]:
     """
     seconds = recording.layout.control_interval_ms / 1000.0
     test = phase_rows(recording, "test")
+    preference = recording.behavior["preference"].values
     measures: dict[str, Any] = {}
     if len(test):
         edge, choice = round(EDGE_S / seconds), round(CHOICE_S / seconds)
-        preference = recording.behavior["preference"]
-        measures["preference_first_20_s"] = interval(preference.values[test[:edge]].mean(axis=0))
-        measures["preference_last_20_s"] = interval(preference.values[test[-edge:]].mean(axis=0))
+        measures["preference_first_20_s"] = interval(preference[test[:edge]].mean(axis=0))
+        measures["preference_last_20_s"] = interval(preference[test[-edge:]].mean(axis=0))
         x = towards_a(recording.behavior["position_mm"].values[test[-choice:]])
         measures["preference_index"] = interval(distance_index(x).mean(axis=0))
         measures["choice_index"] = interval(side_index(x))
     for number, rows in enumerate(training_rows(recording), start=1):
-        preference = recording.behavior["preference"].values[rows[: round(EDGE_S / seconds)]]
-        measures[f"preference_cycle_{number}"] = interval(preference.mean(axis=0))
+        begin = rows[: round(EDGE_S / seconds)]
+        measures[f"preference_cycle_{number}"] = interval(preference[begin].mean(axis=0))
     reinforced = np.flatnonzero(recording.behavior["observation"].values[:, 0, -3:-1].any(axis=1))
     neuron = {"reward": "DANp", "punishment": "DANn"}[getattr(config, "reinforcement", "reward")]
     if len(reinforced):

@@ -133,7 +133,7 @@ def protocol(settings: Settings, **changes: Any) -> odor_conditioning.Conditioni
 
 
 def learning_by_group(settings: Settings) -> dict[str, Any]:
-    """2 min of training: paired, unpaired, odor only, and punishment instead of reward, at both baselines."""
+    """2 min of training: paired, unpaired, odor only, punishment; for each set of parameters."""
     two = 2 * settings.minute_s
     groups: dict[str, dict[str, Any]] = {
         "paired": {},
@@ -142,9 +142,14 @@ def learning_by_group(settings: Settings) -> dict[str, Any]:
         "paired with punishment": {"reinforcement": "punishment"},
     }
     found: dict[str, Any] = {}
-    for preset in ("calibrated", "published"):
+    brains = {
+        "calibrated": PRESETS["calibrated"],
+        "0.3 nS": dataclasses.replace(PRESETS["calibrated"], learning_rate=0.3),
+        "published": PRESETS["published"],
+    }
+    for preset, brain in brains.items():
         for name, changes in groups.items():
-            config = protocol(settings, brain=PRESETS[preset], **changes)
+            config = protocol(settings, brain=brain, **changes)
             found[f"{name}, {preset}"] = summary_of(odor_conditioning.SCENARIO, config)
         found[f"paired minus unpaired, {preset}"] = {
             "preference_first_20_s": difference(
@@ -184,20 +189,21 @@ def odor_reward_interval(settings: Settings) -> dict[str, Any]:
 
 
 def learning_rates(settings: Settings) -> dict[str, Any]:
-    """The default cycles of 2.5 minutes, 1 to 5 of them, at several learning rates."""
+    """Preference at the beginning of each of the five default cycles, at several learning rates."""
     part = 2.5 * settings.minute_s
-    found = {}
-    for rate in (0.03, 0.05, 0.1, 0.2, 0.3):
-        for cycles in (1, 2, 3, 5):
-            config = protocol(
+    return {
+        f"{rate} nS": summary_of(
+            odor_conditioning.SCENARIO,
+            protocol(
                 settings,
-                cycles=cycles,
+                cycles=5,
                 odor_s=part,
                 blank_s=part,
                 brain=MushroomBodyConfig(learning_rate=rate),
-            )
-            found[f"{rate} nS, {cycles} cycles"] = summary_of(odor_conditioning.SCENARIO, config)
-    return found
+            ),
+        )
+        for rate in (0.05, 0.1, 0.2, 0.3)
+    }
 
 
 def choice_in_the_dish(settings: Settings) -> dict[str, Any]:
@@ -260,10 +266,13 @@ def to_markdown(data: dict[str, Any]) -> str:
         "groups": "Learning by group (2 min training, 1 min gap, 3 min of odor alone)",
         "acquisition": "Acquisition: paired training of 1 to 8 minutes",
         "interval": "Interval from odor to reward (3 trials of 30 s odor and 30 s reward)",
-        "learning_rate": "Learning rate: cycles of 2.5 min odor with reward and 2.5 min without",
+        "learning_rate": "Learning rate: first 20 s of each training cycle (2.5 min odor and reward, 2.5 min none)",
         "dish": "Choice in the dish (default scenario; preference index over the last 2 minutes)",
     }
-    keys = {"dish": ("preference_index", "choice_index", "preference_first_20_s")}
+    keys = {
+        "dish": ("preference_index", "choice_index", "preference_first_20_s"),
+        "learning_rate": (*(f"preference_cycle_{n}" for n in range(1, 6)), "preference_first_20_s"),
+    }
     common = ("preference_first_20_s", "preference_last_20_s", "dan_hz_in_training")
     for part, title in titles.items():
         columns = keys.get(part, common)

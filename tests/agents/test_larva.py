@@ -359,7 +359,7 @@ def test_a_memory_is_saved_and_loaded(make: MakeLarva, tmp_path: Path) -> None:
     ("keywords", "message"),
     [
         ({"seed": 2}, "seed = 1, these larvae have 2"),
-        ({"brain": MushroomBodyConfig(learning_rate=0.1)}, "learning_rate = 0.3, these larvae have 0.1"),
+        ({"brain": MushroomBodyConfig(learning_rate=0.2)}, "learning_rate = 0.1, these larvae have 0.2"),
         ({"animals": 4}, "at least 4 animals, got 2"),
     ],
 )
