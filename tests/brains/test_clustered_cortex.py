@@ -152,6 +152,15 @@ def test_neurons_below_rheobase_start_as_published_above_threshold():
     assert voltage.max() == pytest.approx(11.7 + 3.3 * np.e, abs=0.05)
 
 
+def test_a_lognormal_start_lies_below_threshold():
+    network = clustered_cortex(dataclasses.replace(REACH, start="lognormal"))
+    below = 15.0 - network.parameter("I", "V_m", seed=1, animal=0)
+    assert below.min() > 0
+    # The logarithm is normal around log 20 with standard deviation 1; 300 values.
+    assert np.log(below).mean() == pytest.approx(np.log(20.0), abs=4 / np.sqrt(300))
+    assert np.log(below).std() == pytest.approx(1.0, abs=4 / np.sqrt(600))
+
+
 def test_animals_and_seeds_differ_in_their_draws():
     network = clustered_cortex(REACH)
     first = network.parameter("E", "V_m", seed=1, animal=0)
@@ -187,6 +196,7 @@ def test_every_field_changes_the_network():
         "j_plus": 2.0,
         "wiring": "bernoulli",
         "R_J": 0.5,
+        "start": "lognormal",
     }
     reference = _numbers(REACH)
     for one in dataclasses.fields(CortexConfig):
@@ -211,6 +221,7 @@ def _numbers(config):
         ({"p_ee": 1.2}, r"p_ee: expected a probability in \(0, 1\]"),
         ({"p_ii": 0.0}, "p_ii"),
         ({"wiring": "bernouli"}, "did you mean 'bernoulli'"),
+        ({"start": "lognorm"}, "did you mean 'lognormal'"),
         ({"V_th": -1.0}, "V_th: expected above 0"),
         ({"V_th": float("nan")}, "V_th: expected a finite number"),
         ({"R_J": 1.5}, "R_J"),
