@@ -129,6 +129,13 @@ class NestSimulator(Simulator):
             return 1
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
+    def _looks_up_synapses(self) -> bool:
+        """Return whether NEST must remember who is connected to whom: 8 bytes a synapse.
+
+        Weights are looked up by it. Where NEST draws the synapses nobody asks for their weights.
+        """
+        return self.network.is_wired_by_numpy
+
     def _build_kernel(self) -> None:
         nest.ResetKernel()
         nest.verbosity = nest.VerbosityLevel.ERROR  # also of the next calls
@@ -136,9 +143,7 @@ class NestSimulator(Simulator):
             resolution=self.dt_ms,
             local_num_threads=self._threads,
             rng_seed=1 + self.seed % _MOST_SEEDS,
-            # Weights are looked up through this table; where NEST draws the synapses there is no look-up,
-            # and the table would take 8 bytes a synapse.
-            keep_source_table=self.network.is_wired_by_numpy,
+            keep_source_table=self._looks_up_synapses(),
         )
         self._create_neurons()
         self._weight: dict[str, NDArray[np.float64]] = {}  # (animals, synapses) flat, in the order of `wire`

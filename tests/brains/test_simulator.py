@@ -1,0 +1,84 @@
+"""The contract itself: settings, spike blocks, opening by name."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from reference_simulator import open_reference
+
+from ethospike.brains.network import BrainError, Network, Population
+from ethospike.brains.simulator import SimulatorSettings, SpikeBlock, Stimulus
+from ethospike.brains.specimens import probe, small_deterministic_network, trained
+
+NETWORK = Network((Population("E", 2, "iaf_psc_exp"),))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"name": "nets"}, "did you mean 'nest'"),
+        ({"threads": -1}, "threads"),
+        ({"plasticity_interval_ms": 0.0}, "plasticity_interval_ms"),
+        ({"name": "numba", "precision": "half"}, "single, double"),
+        ({"name": "nest", "precision": "double"}, "a setting of numba and genn, not of nest"),
+        ({"name": "genn", "threads": 2}, "a setting of nest and numba, not of genn"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(given, message):
+    with pytest.raises(BrainError, match=message):
+        SimulatorSettings(**given)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"animals": 0}, "animals"),
+        ({"seed": -1}, "seed"),
+        ({"dt_ms": 0.0}, "dt_ms"),
+        ({"dt_ms": np.nan}, "dt_ms"),
+    ],
+)
+def test_impossible_runs_are_refused(given, message):
+    with pytest.raises(BrainError, match=message):
+        open_reference(NETWORK, **{"seed": 1, **given})
+
+
+def test_spike_blocks_sort_by_step_animal_neuron():
+    block = SpikeBlock.sorted(np.array([5, 3, 5, 5]), np.array([1, 0, 0, 0]), np.array([0, 7, 9, 2]))
+    assert list(zip(block.step, block.animal, block.neuron, strict=True)) == [
+        (3, 0, 7),
+        (5, 0, 2),
+        (5, 0, 9),
+        (5, 1, 0),
+    ]
+    assert [a.dtype for a in (block.step, block.animal, block.neuron)] == [np.int64, np.int32, np.int32]
+    assert len(SpikeBlock.empty()) == 0
+
+
+def test_an_empty_stimulus_needs_no_currents():
+    with open_reference(probe("iaf_psc_exp"), seed=1) as simulator:
+        assert len(simulator.run(10, Stimulus.none())) == 0
+
+
+def test_weights_of_animals_that_differ_in_number_are_refused():
+    with (
+        open_reference(small_deterministic_network("iaf_psc_exp"), seed=1, animals=2) as simulator,
+        pytest.raises(BrainError, match="animals differ"),
+    ):
+        simulator.weights("E>E")
+
+
+def test_plastic_weights_below_zero_are_refused():
+    with open_reference(trained(), seed=1) as simulator:
+        simulator.set_weights("source>target", np.zeros((1, 24)))
+        with pytest.raises(BrainError, match="at least 0"):
+            simulator.set_weights("source>target", np.full((1, 24), -1.0))
+
+
+@pytest.mark.simulator("nest")
+def test_simulators_open_by_name():
+    from ethospike.brains.simulator import open_simulator
+
+    with open_simulator(NETWORK, SimulatorSettings(name="nest"), seed=1) as simulator:
+        assert simulator.name == "nest"
+        assert simulator.backend.startswith("NEST 3")
