@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import zarr
 from numpy.typing import NDArray
-from zarr.codecs import BloscCodec, BloscShuffle
+from zarr.codecs import BloscCodec
 
 from ethospike.recorders.durable_store import DurableStore, WriterLock, remove_partials
 from ethospike.recorders.format import (
@@ -304,9 +304,7 @@ class RecordingWriter:
             shape=shape,
             dtype=spec.dtype,
             chunks=(max(1, length) if spec.fixed is not None else spec.chunk_rows, *spec.row_shape),
-            compressors=BloscCodec(
-                cname="zstd", clevel=self.config.compression_level, shuffle=BloscShuffle.bitshuffle
-            ),
+            compressors=BloscCodec(cname="zstd", clevel=self.config.compression_level, shuffle="bitshuffle"),
             fill_value=np.nan if np.dtype(spec.dtype).kind == "f" else 0,
             dimension_names=spec.dims,
             attributes=dict(spec.attributes),

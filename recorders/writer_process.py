@@ -6,6 +6,7 @@ to Ctrl-C, which is for the parent to answer. This file knows no loop.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import mmap
 import os
@@ -92,16 +93,16 @@ class WriterLoop:
                 if kind == "block":
                     due = due or time.monotonic() + commit_after_s
                     self._append(*rest)
-                    self._connection.send(("free", *rest))
+                    self._tell("free", *rest)
                 elif kind == "dated":
                     self._writer.add_dated(*rest)
                 elif kind == "commit":
                     self._writer.commit()
                     due = None
-                    self._connection.send(("committed", self._writer.committed_steps))
+                    self._tell("committed", self._writer.committed_steps)
                 elif kind == "close":
                     self._writer.close(*rest)
-                    self._connection.send(("closed", self._writer.committed_steps))
+                    self._tell("closed", self._writer.committed_steps)
                     return
                 elif kind == "lost":
                     self._save_the_rest()
@@ -119,6 +120,11 @@ class WriterLoop:
         except (EOFError, OSError):
             return ("lost",)
         return ("lost",) if os.getppid() != self._parent else None
+
+    def _tell(self, kind: str, content: object) -> None:
+        """Tell the loop; if it is gone, what it sent before still waits to be received and recorded."""
+        with contextlib.suppress(OSError):
+            self._connection.send((kind, content))
 
     def _append(self, number: int) -> None:
         buffer = self._buffers[number]

@@ -81,24 +81,29 @@ def test_close_hears_that_the_writer_died(run: Any, path: Path) -> None:
 
 
 LOOP = """
-import os, sys, time
+import os, signal, sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from conftest import SyntheticRun
 from ethospike.recorders.zarr_recorder import ZarrRecorder
 run = SyntheticRun()
 recorder = ZarrRecorder(Path(sys.argv[1]), run.layout)
+if len(sys.argv) > 3:
+    os.kill(recorder._link._process.pid, signal.SIGSTOP)
 for k in range(23):
     recorder.record(run.record(k))
+    if k % 10 == 9 and len(sys.argv) > 3:
+        recorder._hand_over()
 print(recorder._link._process.pid, flush=True)
 time.sleep(600)
 """
 
 
 @pytest.fixture
-def loop(path: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
+def loop(request: pytest.FixtureRequest, path: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """A process that has recorded 23 steps, of which none is committed yet, and its writer."""
-    arguments = [sys.executable, "-c", LOOP, str(path), str(Path(__file__).parent)]
+    more = [request.param] if hasattr(request, "param") else []
+    arguments = [sys.executable, "-c", LOOP, str(path), str(Path(__file__).parent), *more]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
@@ -119,6 +124,19 @@ def test_a_writer_saves_what_a_killed_loop_had_recorded(
     rewards = np.stack([run.record(k).values["reward"] for k in range(23)])
     np.testing.assert_array_equal(recording.behavior["reward"], rewards.astype(np.float32))
     assert len(recording.spikes()) == sum(len(run.record(k).spikes.step) for k in range(23))
+
+
+@pytest.mark.parametrize("loop", ["writer stands still"], indirect=True)
+def test_a_writer_that_was_behind_saves_all_the_same(
+    path: Path, loop: tuple[subprocess.Popen[str], int]
+) -> None:
+    process, writer = loop
+    process.kill()
+    process.wait()
+    os.kill(writer, signal.SIGCONT)
+    wait_until(lambda: not is_being_written(path))
+    assert open_recording(path).n_steps == 23
+    assert open_recording(path).stored_status == "interrupted"
 
 
 def test_ctrl_c_is_for_the_loop_not_for_the_writer(
