@@ -21,6 +21,7 @@ from ethospike.agents.agent import AgentError
 from ethospike.brains.network import BrainError
 from ethospike.brains.simulator import SimulatorNotInstalled, SimulatorUnavailable
 from ethospike.envs.animals import EnvError
+from ethospike.recorders.exports import AnalysisNotInstalled
 from ethospike.recorders.live_view import LiveView, check_display
 from ethospike.recorders.recorder import RecordingError
 from ethospike.recorders.recording import open_recording
@@ -32,6 +33,7 @@ from ethospike.scenarios.scenario import SCENARIOS, Scenario, ScenarioConfig, Sc
 
 USER_ERRORS = (
     AgentError,
+    AnalysisNotInstalled,
     BrainError,
     EnvError,
     RecordingError,
@@ -170,18 +172,7 @@ def show(path: Path, /, *, as_json: Annotated[bool, Parameter(name="--json", neg
         print(json.dumps(info, indent=2))
         return
     table = Table(show_header=False, box=None)
-    for key in (
-        "scenario",
-        "status",
-        "seed",
-        "animals",
-        "simulator",
-        "backend",
-        "started",
-        "simulated_s",
-        "loop_wall_s",
-        "real_time_factor",
-    ):
+    for key in SHOWN:
         table.add_row(key, str(info.get(key)))
     for key, value in info["recording"].items():
         table.add_row(f"recording: {key}", str(value))
@@ -189,6 +180,31 @@ def show(path: Path, /, *, as_json: Annotated[bool, Parameter(name="--json", neg
         shown = value if not isinstance(value, dict) else {k: v for k, v in value.items() if k != "animals"}
         table.add_row(f"summary: {key}", str(shown))
     Console().print(table)
+
+
+@app.command
+def export(path: Path, out: Path, /, *, animal: int = 0) -> None:
+    """Write an animal's spikes and behavior to a file of Neurodata Without Borders.
+
+    Parameters
+    ----------
+    path
+        The run's folder.
+    out
+        A file ending in .nwb that does not exist. Needs `pip install ethospike[analysis]`, as do the exports
+        that Python code has: `open_recording(path).to_pynapple()` and `.to_neo()`.
+    animal
+        Which animal.
+    """
+    if out.exists():
+        raise ScenarioError(f"{out} exists already; choose another file")
+    recording = open_recording(path)
+    if not 0 <= animal < recording.animals:
+        raise ScenarioError(f"animal: expected 0 … {recording.animals - 1}, got {animal}")
+    if out.suffix != ".nwb":
+        raise ScenarioError(f"{out}: expected a file that ends in .nwb")
+    recording.to_nwb(out, animal=animal)
+    print(f"written: {out}")
 
 
 @app.command

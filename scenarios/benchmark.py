@@ -70,9 +70,8 @@ def rows(small: bool, simulators: list[str]) -> Iterator[Row]:
             yield Row("loop", simulator, "odor-conditioning", 1, short if small else 30.0, interval_ms)
     if "numba" in simulators:
         for animals, interval_ms in ((1, 100.0),) if small else ((1, 100.0), (1, 10.0), (25, 100.0)):
-            yield Row(
-                "scenario", "numba", "odor-conditioning", animals, short if small else 1800.0, interval_ms
-            )
+            seconds = 3.0 if small else 1800.0
+            yield Row("scenario", "numba", "odor-conditioning", animals, seconds, interval_ms)
 
 
 def run_benchmark(out: Path, *, small: bool = False, simulators: list[str] | None = None) -> Path:

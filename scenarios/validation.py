@@ -266,7 +266,7 @@ def to_markdown(data: dict[str, Any]) -> str:
         "groups": "Learning by group (2 min training, 1 min gap, 3 min of odor alone)",
         "acquisition": "Acquisition: paired training of 1 to 8 minutes",
         "interval": "Interval from odor to reward (3 trials of 30 s odor and 30 s reward)",
-        "learning_rate": "Learning rate: first 20 s of each training cycle (2.5 min odor and reward, 2.5 min none)",
+        "learning_rate": "Learning rate: first 20 s of each training cycle of 2.5 + 2.5 min",
         "dish": "Choice in the dish (default scenario; preference index over the last 2 minutes)",
     }
     keys = {

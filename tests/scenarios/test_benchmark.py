@@ -1,0 +1,52 @@
+"""The benchmark runs, so that it cannot rot. What it measures here means nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ethospike.brains.simulator import SIMULATORS
+from ethospike.scenarios.benchmark import Row, measure, measure_in_process, rows, run_benchmark, to_markdown
+
+
+@pytest.mark.simulator("numba")
+def test_the_small_benchmark_measures_every_kind_of_row(tmp_path: Path) -> None:
+    table = run_benchmark(tmp_path / "bench", small=True, simulators=["numba"])
+    data = json.loads((tmp_path / "bench.json").read_text())
+    assert {row["kind"] for row in data["rows"]} == {"network", "loop", "scenario"}
+    for row in data["rows"]:
+        assert "error" not in row, row
+        assert row["wall_per_s"] > 0
+        assert row["memory_mb"] > 10
+    assert all(row["rate_hz"] > 0.1 for row in data["rows"] if row["kind"] == "network")
+    assert all(row["loop_over_bare"] > 0 for row in data["rows"] if row["kind"] == "loop")
+    assert "shows that it runs, not how fast" in table.read_text()
+    assert data["machine"]["versions"]["numba"] in table.read_text()
+
+
+@pytest.mark.simulator("nest")
+def test_a_row_on_nest() -> None:
+    result = measure_in_process(Row("network", "nest", "mushroom body", 1, 0.3))
+    assert result.get("error") is None
+    assert result["rate_hz"] > 0.1
+
+
+def test_a_row_that_fails_is_reported_with_its_error() -> None:
+    result = measure_in_process(Row("network", "numba", "no such network"))
+    assert "no such network" in result["error"]
+    machine = {"started": "2000-01-01", "machine": "m", "python": "3", "versions": {}}
+    shown = to_markdown({"machine": machine, "small": True, "rows": [result]})
+    assert "no such network" in shown
+
+
+def test_the_full_benchmark_has_the_published_sizes() -> None:
+    chosen = list(rows(False, list(SIMULATORS)))
+    networks = {(row.network, row.animals) for row in chosen if row.kind == "network"}
+    bodies = {("mushroom body", n) for n in (1, 25, 200)}
+    assert networks == bodies | {(name, 1) for name in ("reach", "cortex", "large")}
+    assert {row.interval_ms for row in chosen if row.kind == "loop"} == {10.0, 100.0}
+    assert max(row.seconds for row in chosen) == 1800.0
+    with pytest.raises(KeyError):
+        measure(Row("network", "numba", "nothing"))
