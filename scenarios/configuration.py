@@ -7,6 +7,7 @@ the dataclass is a flag (`--larva.gain 100`) and a key (`[larva] gain = 100`); n
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import tomllib
 import typing
 from collections.abc import Mapping, Sequence
@@ -56,18 +57,53 @@ def parser(scenario: Scenario, layers: Sequence[tuple[str, Mapping[str, Any]]] =
         help=scenario.about,
         help_flags=["--help", "-h"],
         version_flags=[],
-        config=[cyclopts.config.Dict(_plain(layer), source=source) for source, layer in layers],
+        config=[
+            *(
+                cyclopts.config.Dict(_plain(layer, scenario.config), source=source)
+                for source, layer in layers
+            ),
+            *(_Family(name, members, scenario.config) for name, members in scenario.families.items()),
+        ],
         result_action="return_value",
     )
     _resolve_annotations(scenario.config)
     default = scenario.config()
 
-    def configuration(*, config: ScenarioConfig = default) -> ScenarioConfig:
+    def configuration(*, config: ScenarioConfig = default, **_: str) -> ScenarioConfig:
         return config
 
-    configuration.__annotations__["config"] = Annotated[scenario.config, cyclopts.Parameter(name="*")]
+    fields = Annotated[scenario.config, cyclopts.Parameter(name="*")]
+    parameters = [_keyword("config", fields, default)]
+    for name, members in scenario.families.items():
+        about = f"Values of several other flags at once: {', '.join(members)}."
+        parameters.append(_keyword(name, Annotated[str, cyclopts.Parameter(help=about)], next(iter(members))))
+    configuration.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    configuration.__annotations__ = {one.name: one.annotation for one in parameters}
     app.default(configuration)
     return app
+
+
+def _keyword(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Family:
+    """The lowest layer: the values that the name given with a flag stands for, or its first name."""
+
+    flag: str
+    members: Mapping[str, Mapping[str, Any]]
+    config: type
+
+    def __call__(self, app: cyclopts.App, commands: tuple[str, ...], arguments: Any) -> None:
+        given = next(argument.tokens for argument in arguments if argument.name == f"--{self.flag}")
+        chosen = str(given[0].value) if given else next(iter(self.members))
+        if chosen not in self.members:
+            raise ScenarioError(f"--{self.flag}: no {chosen!r}; {nearest(chosen, self.members)}")
+        layer = cyclopts.config.Dict(
+            _plain(self.members[chosen], self.config), source=f"{self.flag} {chosen}"
+        )
+        layer(app, commands, arguments)
 
 
 def _resolve_annotations(config: type) -> None:
@@ -96,7 +132,8 @@ def configure(
         For an unknown key or a value that does not fit; the message names the nearest valid key.
     """
     for source, layer in layers:
-        _check_keys(scenario.config, layer, source)
+        own = {key: value for key, value in layer.items() if key not in scenario.families}
+        _check_keys(scenario.config, own, source)
     try:
         config: ScenarioConfig = parser(scenario, layers)(list(words), print_error=False, exit_on_error=False)
     except (cyclopts.CycloptsError, ValueError) as error:
@@ -115,5 +152,15 @@ def _check_keys(config: type, layer: Mapping[str, Any], source: str, table: str 
             _check_keys(hints[key], value, source, f"{table}{key}.")
 
 
-def _plain(layer: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: _plain(value) if isinstance(value, Mapping) else value for key, value in layer.items()}
+def _plain(layer: Mapping[str, Any], config: type) -> dict[str, Any]:
+    """Return a layer with its fields named as the flags are, in lower case (`V_th` is `--v-th`).
+
+    Keys of a field that is itself a dictionary are the user's own and stay as they are.
+    """
+    hints = typing.get_type_hints(config)
+    plain = {}
+    for key, value in layer.items():
+        if isinstance(value, Mapping):
+            value = _plain(value, hints[key]) if dataclasses.is_dataclass(hints[key]) else dict(value)
+        plain[cyclopts.default_name_transform(key)] = value
+    return plain

@@ -96,6 +96,9 @@ class Scenario:
         Saves what is to be kept of the agent when the loop has ended.
     presets : mapping of str to nested mappings
         Named deviations from the configuration's defaults.
+    families : mapping of str to mapping of str to nested mappings
+        Flags that stand for values of several fields at once, such as `--network large`: name of the flag to
+        names to values. The first name is the default; flags, files and presets win over its values.
     conclude : callable(summary) -> str
         What the summary says, in a sentence or two for the end of a run.
     file : Path or None
@@ -111,11 +114,14 @@ class Scenario:
     draw: Callable[[Recording, Any, Path], Sequence[Path]] = lambda recording, config, folder: []
     keep: Callable[[Any, Path], None] = lambda agent, folder: None
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    families: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     conclude: Callable[[dict[str, Any]], str] = lambda summary: ""
     file: Path | None = None
 
 
 SCENARIOS: dict[str, str] = {
+    "cortex-rest": "ethospike.scenarios.cortex_rest",
+    "delayed-reach": "ethospike.scenarios.delayed_reach",
     "odor-conditioning": "ethospike.scenarios.odor_conditioning",
     "odor-preference": "ethospike.scenarios.odor_preference",
 }
