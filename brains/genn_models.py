@@ -44,8 +44,8 @@ i_in = (fabs(i_in) < {TINY}) ? 0.0 : i_in;
 # One step of dV/dt = -a(t) V + b(t) by the Magnus expansion of fourth order (Blanes et al. 2009, Physics
 # Reports 470:151): stable for any conductance, where an explicit Runge-Kutta step is not. `a` and `b` are
 # means over the step, exact for exponential conductances, times dt; the term with / 12 is the commutator.
-# (1 - exp(-a)) / a is a Padé approximant where its relative error, a^6 / 100800, is below 3e-9: a fifth of the
-# time of a step on a CPU is saved.
+# (1 - exp(-a)) / a is a Padé approximant where its relative error, a^6 / 100800, is below 3e-9, which saves a
+# fifth of a step's time on a CPU.
 _COND_EXP = """
 const scalar mean_ex = g_ex * mean_of_ex, mean_in = g_in * mean_of_in;
 const scalar next_ex = g_ex * keep_ex, next_in = g_in * keep_in;
