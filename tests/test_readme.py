@@ -11,6 +11,7 @@ from ethospike.scenarios.__main__ import app
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 PYTHON = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+SHELL = "".join(re.findall(r"```bash\n(.*?)```", README, flags=re.DOTALL))
 
 
 def test_the_agent_loops_run() -> None:
@@ -24,6 +25,6 @@ def test_the_agent_loops_run() -> None:
     assert names["decision"].action.shape == (2,)  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("command", sorted(set(re.findall(r"^ethospike (\w+)", README, flags=re.MULTILINE))))
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"^ethospike (\w+)", SHELL, flags=re.MULTILINE))))
 def test_the_commands_exist(command: str) -> None:
     assert command in set(app)
