@@ -34,6 +34,7 @@ LINES: dict[str, tuple[str, ...]] = {
     "dan_rate_hz": ("DANp", "DANn"),
 }
 """Names of the components of variables; of others, the components are counted."""
+PHASE_LINE: Color = (112, 122, 138)
 SMOOTHED_S = 0.05
 """Cluster rates are averaged over so much time: in a control step of 10 ms, a neuron fires hardly once."""
 CIVIDIS = np.array(
@@ -95,6 +96,18 @@ class Panel(ABC):
         inner.height = max(8, rect.bottom - inner.top - round(size * 0.5))
         return inner
 
+    def _mark_phases(
+        self, surface: pygame.Surface, inner: pygame.Rect, source: ViewSource, window: Window
+    ) -> None:
+        """Draw a line where a phase begins."""
+        if "phase" not in source.layout.variables:
+            return
+        steps, phase = source.rows("phase", window.last, window.n)
+        begins = steps[1:][np.diff(phase[:, source.animal]) != 0]
+        begin_s = begins * (source.layout.control_interval_ms / 1000.0)
+        for x in window.x(begin_s, inner):
+            pygame.draw.line(surface, PHASE_LINE, (x, inner.top), (x, inner.bottom - 1))
+
 
 class RasterPanel(Panel):
     """Spikes of one animal: a row a neuron, a band and a color a population or cluster."""
@@ -130,6 +143,7 @@ class RasterPanel(Panel):
             for thickness in range(max(1, min(8, (band.height - 2) // rows))):
                 pixels[x[mine], np.minimum(y + thickness, inner.height - 1)] = band.color
         surface.blit(pygame.surfarray.make_surface(pixels), inner)
+        self._mark_phases(surface, inner, source, window)
         last_bottom = -1e9
         for band in bands:
             middle = inner.top + band.top + band.height / 2
@@ -176,6 +190,7 @@ class LinePanel(Panel):
         low = 0.0 if self._low is None else self._low
         high = self._high if self._high is not None else _round_up(max(top, 1.0))
         self._axis(surface, inner, low, high, window)
+        self._mark_phases(surface, inner, source, window)
         x_name = rect.right - window.text_px * 0.5
         for _, color, time_s, values in reversed(lines):
             if len(values) > 1:

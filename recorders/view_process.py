@@ -11,16 +11,19 @@ import pickle
 import signal
 import socket
 import sys
+from collections import deque
 from typing import Any
 
 from ethospike.recorders.live_view import ViewError, lower_priority
 from ethospike.recorders.view_player import Player
 from ethospike.recorders.view_screen import window_steps
-from ethospike.recorders.view_source import LiveSource
+from ethospike.recorders.view_source import Batch, LiveSource
 from ethospike.recorders.view_window import show
 
 READ_BYTES = 1 << 20
 HEADER_BYTES = 8
+MOST_WAITING = 25 * 60
+"""Batches that are kept while the view is paused: those of a minute."""
 
 
 class Inbox:
@@ -94,12 +97,18 @@ def main(fd: int) -> None:
     except EOFError:
         return
     source = LiveSource(layout, title, kept=window_steps(layout))
+    waiting: deque[Batch] = deque()
     told = 0
 
     def at_each_frame(player: Player) -> None:
         nonlocal told
-        for batch in inbox.take():
-            source.take(batch)
+        waiting.extend(inbox.take())
+        if player.state.paused:
+            # What is looked at must not be forgotten; what comes meanwhile is, when it is too much.
+            while len(waiting) > MOST_WAITING:
+                waiting.popleft()
+        while waiting and not player.state.paused:
+            source.take(waiting.popleft())
         if inbox.is_over:
             player.is_open = False
         elif told != source.animal:

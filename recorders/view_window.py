@@ -6,6 +6,7 @@ file knows neither loops nor recordings.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,8 @@ SIZE_PX = (1280, 720)
 DESKTOP_SHARE = 0.8
 """On a larger desktop the window opens with this share of its width; text grows with the window."""
 SMALLEST_PX = (480, 320)
+UNSEEN = ("offscreen", "dummy", "evdev")
+"""SDL's video drivers without a screen; asked for by name, they serve tests."""
 
 
 def show(
@@ -54,8 +57,10 @@ def show(
     """
     try:
         # Only these parts: pygame.init() would open audio and joysticks too.
+        os.environ["SDL_VIDEO_X11_WMCLASS"] = "ethospike"  # pygame has set it to the name of the script
         pygame.display.init()
         pygame.font.init()
+        _check_driver()
         pygame.display.set_mode(_first_size(), pygame.RESIZABLE)
     except pygame.error as error:
         pygame.display.quit()
@@ -82,6 +87,16 @@ def show(
             passed_s = min(0.5, clock.tick(FPS) / 1000.0)
     finally:
         pygame.display.quit()
+
+
+def _check_driver() -> None:
+    """Raise where SDL has silently taken a driver that shows nothing, e.g. because DISPLAY is wrong."""
+    driver = pygame.display.get_driver()
+    if driver in UNSEEN and not os.environ.get("SDL_VIDEODRIVER"):
+        raise pygame.error(
+            f"the display {os.environ.get('DISPLAY') or os.environ.get('WAYLAND_DISPLAY') or ''} does not "
+            f"answer"
+        )
 
 
 def _first_size() -> tuple[int, int]:
