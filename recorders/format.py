@@ -44,6 +44,8 @@ MAX_CHUNK_STEPS = 65_536
 memory and written whole at each commit."""
 MAX_CHUNK_SPIKES = 1 << 18
 
+_UNITS = {"ms": "ms", "s": "s", "mm": "mm", "hz": "Hz", "rad": "rad", "pa": "pA", "ns": "nS", "mv": "mV"}
+"""What the last word of a name says of the unit of a column that is not described."""
 _NAME = re.compile(r"[^/\x00]+")
 
 
@@ -141,7 +143,8 @@ def event_specs(layout: Layout, columns: Mapping[str, NDArray[Any]]) -> list[Arr
             raise RecordingError(
                 f"events: a column cannot be called {name!r}; the recorder writes one itself"
             )
-        column = layout.events.get(name) or Variable("1", name.replace("_", " "), dtype=values.dtype.name)
+        units = _UNITS.get(name.rpartition("_")[2], "1")
+        column = layout.events.get(name) or Variable(units, name.replace("_", " "), dtype=values.dtype.name)
         specs.append(variable_spec(f"events/{name}", column, ("event",), (), EVENTS))
     _check(specs)
     return specs

@@ -92,7 +92,8 @@ class Layout:
     watched : tuple of int
         Neurons, counted through an animal, whose voltages each `StepRecord` holds.
     events : mapping of str to Variable
-        Columns of `StepRecord.events`; a column that is not described here is recorded with unit 1.
+        Columns of `StepRecord.events`. Without it, the first rows tell the columns and their names the
+        units (`_ms`, `_mm`, …). With it, all columns but `animal` must be described.
     scene : mapping
         What the environment says of its world, in the plain types of JSON: all that stays the same and is
         needed to draw a `StepRecord`. Empty for an environment that cannot be drawn.

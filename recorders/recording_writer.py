@@ -49,6 +49,12 @@ class GrowingArray:
         self._tail[: length - start] = array[start:length]
         self._written = length
 
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the elements."""
+        dtype: np.dtype[Any] = self._tail.dtype
+        return dtype
+
     def append(self, values: NDArray[Any]) -> None:
         """Add rows."""
         done = 0
@@ -103,6 +109,7 @@ class RecordingWriter:
         resume_at: int | None = None,
     ) -> None:
         self.layout, self.config = layout, config
+        self._store = self.store_type(path)
         self._lock = WriterLock(path)
         try:
             self._prepare_spikes()
@@ -111,7 +118,6 @@ class RecordingWriter:
                 _make_folder(path)
             elif not (path / "zarr.json").is_file():
                 raise RecordingError(f"cannot continue {path}: there is no recording")
-            self._store = self.store_type(path)
             self._arrays: dict[str, GrowingArray] = {}
             self._dated: dict[str, list[Dated]] = {"weights": [], "events": []}
             if resume_at is None:
@@ -119,7 +125,7 @@ class RecordingWriter:
             else:
                 self._reopen(path, attributes, resume_at)
         except BaseException:
-            self._lock.release()
+            self.abandon()
             raise
 
     @property
@@ -245,11 +251,6 @@ class RecordingWriter:
         return [dated for dated in waiting if dated.control_step < self._steps]
 
     def _append_events(self, control_step: int, columns: Mapping[str, NDArray[Any]]) -> None:
-        lengths = {name: np.shape(values) for name, values in columns.items()}
-        if len(set(lengths.values())) != 1 or any(len(shape) != 1 for shape in lengths.values()):
-            raise RecordingError(
-                f"events of control step {control_step}: expected columns of one length, got {lengths}"
-            )
         if "events/control_step" not in self._arrays:
             for spec in event_specs(self.layout, columns):
                 self._add(spec)
@@ -266,7 +267,12 @@ class RecordingWriter:
                 f"{group} of control step {control_step}: expected {sorted(known)}, got {sorted(rows)}"
             )
         for name, values in rows.items():
-            self._arrays[f"{group}/{name}"].append(values)
+            array = self._arrays[f"{group}/{name}"]
+            if not np.can_cast(values.dtype, array.dtype, "same_kind"):
+                raise RecordingError(
+                    f"{group} of control step {control_step}: {name} was {array.dtype}, got {values.dtype}"
+                )
+            array.append(values)
 
     def _end_s(self, control_steps: NDArray[np.integer]) -> NDArray[np.float64]:
         return np.asarray((control_steps + 1) * self.layout.control_interval_ms / 1000.0, np.float64)
@@ -289,8 +295,9 @@ class RecordingWriter:
         for spec in specs:
             self._add(spec)
         if self.layout.events:
-            empty = {name: np.empty(0, column.dtype) for name, column in self.layout.events.items()}
-            for spec in event_specs(self.layout, empty):
+            described = {"animal": np.empty(0, np.int64)}
+            described |= {name: np.empty(0, column.dtype) for name, column in self.layout.events.items()}
+            for spec in event_specs(self.layout, described):
                 self._add(spec)
         self._note_step_times()
         self._store.sync()

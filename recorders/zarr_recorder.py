@@ -152,7 +152,7 @@ class ZarrRecorder(Recorder):
         if self._weight_steps and self._weights_are_due(values):
             self._link.send_dated("weights", Dated(self._next, self._checked_weights(record.weights())))
         if record.events:
-            self._link.send_dated("events", Dated(self._next, dict(record.events)))
+            self._link.send_dated("events", Dated(self._next, _checked_events(record)))
         # The counters last: a reader of the buffer believes what they count.
         self._filled[1] = self._n_spikes = n_spikes
         self._filled[0] = self._row = row + 1
@@ -206,7 +206,8 @@ class ZarrRecorder(Recorder):
         got = {name: np.shape(values) for name, values in weights.items()}
         if got != expected:
             raise RecordingError(f"weights: expected {expected}, got {got}")
-        return {name: np.asarray(values, np.float32) for name, values in weights.items()}
+        # Copies: the step is written later, and the simulator may use its arrays again.
+        return {name: np.array(values, np.float32) for name, values in weights.items()}
 
     # -- buffers ------------------------------------------------------------------------------------
 
@@ -264,6 +265,22 @@ class ZarrRecorder(Recorder):
         if record.spikes is not None and len(record.spikes.step) and not layout.populations:
             raise RecordingError(f"{where}: spikes of an agent that has no populations in the layout")
         self._checked = True
+
+
+def _checked_events(record: StepRecord) -> dict[str, NDArray[Any]]:
+    """Return copies of the columns of a step's events."""
+    columns = {name: np.array(values) for name, values in record.events.items()}
+    shapes = {name: values.shape for name, values in columns.items()}
+    if len(set(shapes.values())) > 1 or any(len(shape) != 1 for shape in shapes.values()):
+        raise RecordingError(
+            f"control step {record.control_step}: events: expected columns of one length, got {shapes}"
+        )
+    if not_numeric := [name for name, values in columns.items() if values.dtype.kind not in "biuf"]:
+        raise RecordingError(
+            f"control step {record.control_step}: events: expected numbers, got {', '.join(not_numeric)} "
+            f"of type {columns[not_numeric[0]].dtype}"
+        )
+    return columns
 
 
 def _check_array(what: str, value: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:

@@ -89,7 +89,7 @@ def no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", lambda fd: None)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def run() -> SyntheticRun:
     return SyntheticRun()
 
@@ -107,7 +107,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def tiny_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Chunks and buffers of a few rows, so that a short run fills many of each (inline writer only)."""
-    monkeypatch.setattr("ethospike.recorders.format.MAX_CHUNK_STEPS", 4)
-    monkeypatch.setattr("ethospike.recorders.format.MAX_CHUNK_SPIKES", 16)
-    monkeypatch.setattr("ethospike.recorders.step_buffer.MAX_ROWS", 3)
-    monkeypatch.setattr("ethospike.recorders.step_buffer.MAX_SPIKES", 10)
+    monkeypatch.setattr("ethospike.recorders.format.MAX_CHUNK_STEPS", 5)
+    monkeypatch.setattr("ethospike.recorders.format.MAX_CHUNK_SPIKES", 40)
+    monkeypatch.setattr("ethospike.recorders.step_buffer.MAX_ROWS", 4)
+    monkeypatch.setattr("ethospike.recorders.step_buffer.MAX_SPIKES", 14)

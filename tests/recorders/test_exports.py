@@ -21,8 +21,9 @@ REASON = "the extra `analysis` is not installed"
 pytestmark = pytest.mark.filterwarnings("default")
 
 
-@pytest.fixture
-def recording(run: Any, path: Path) -> Recording:
+@pytest.fixture(scope="module")
+def recording(run: Any, tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    path: Path = tmp_path_factory.mktemp("run") / "recording.zarr"
     run.write(path, range(N))
     return open_recording(path)
 
@@ -77,11 +78,12 @@ def test_neo(run: Any, recording: Recording, tmp_path: Path) -> None:
     )
 
 
-def test_nwb(run: Any, recording: Recording, path: Path) -> None:
+def test_nwb(run: Any, recording: Recording) -> None:
     pynwb = pytest.importorskip("pynwb", reason=REASON)
     started = "2026-01-02T03:04:05+00:00"
-    (path.parent / "run.json").write_text(json.dumps({"scenario": "odor-conditioning", "started": started}))
-    file = recording.to_nwb(path.parent / "animal.nwb", animal=1)
+    folder = recording.path.parent
+    (folder / "run.json").write_text(json.dumps({"scenario": "odor-conditioning", "started": started}))
+    file = recording.to_nwb(folder / "animal.nwb", animal=1)
     with pynwb.NWBHDF5IO(str(file), "r") as io:
         nwb = io.read()
         assert nwb.session_start_time.isoformat() == started

@@ -26,8 +26,9 @@ DOCS = Path(__file__).parents[2] / "docs" / "format.md"
 N = 40  # control steps of 10 ms
 
 
-@pytest.fixture
-def recording(run: Any, path: Path) -> Recording:
+@pytest.fixture(scope="module")
+def recording(run: Any, tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    path: Path = tmp_path_factory.mktemp("run") / "recording.zarr"
     run.write(path, range(N))
     return open_recording(path)
 
@@ -102,7 +103,7 @@ def test_rates_are_spikes_per_neuron_and_second(run: Any, recording: Recording) 
         recording.rates(0.015)
 
 
-def test_what_a_recording_says_of_itself(run: Any, recording: Recording, path: Path) -> None:
+def test_what_a_recording_says_of_itself(run: Any, recording: Recording) -> None:
     assert recording.n_steps == N
     assert recording.animals == 2
     assert recording.duration_s == pytest.approx(0.4)
@@ -112,7 +113,7 @@ def test_what_a_recording_says_of_itself(run: Any, recording: Recording, path: P
     assert recording.layout.weights == run.layout.weights
     assert recording.layout.phases == ("training", "test")
     assert recording.neurons("E") == range(6, 10)
-    assert recording.size_bytes == sum(f.stat().st_size for f in path.rglob("*") if f.is_file())
+    assert recording.size_bytes == sum(f.stat().st_size for f in recording.path.rglob("*") if f.is_file())
     assert "complete, 0.4 s, 2 animals" in repr(recording)
     assert recording.config == {}
     assert recording.run_info == {}
@@ -168,7 +169,7 @@ def test_behavior_is_loaded_when_used(recording: Recording, monkeypatch: pytest.
         return true(self, key, value)
 
     monkeypatch.setattr(type(recording.store), "_true", watch)
-    behavior = recording.behavior
+    behavior = open_recording(recording.path).behavior
     assert not [key for key in read if "/c." in key and "/time/" not in key]
     behavior["reward"].isel(time=3).load()
     assert {key for key in read if "/c." in key and "/time/" not in key} == {"behavior/reward/c.0.0"}

@@ -128,10 +128,10 @@ def test_small_chunks_and_buffers_change_nothing(
 ) -> None:
     one, other = tmp_path / "one.zarr", tmp_path / "other.zarr"
     run.write(one, range(30))
-    assert all_arrays(one)["behavior/reward"].chunks == (4, 2)
+    assert all_arrays(one)["behavior/reward"].chunks == (5, 2)
     monkeypatch.undo()
     run.write(other, range(30))
-    assert all_arrays(other)["behavior/reward"].chunks != (4, 2)
+    assert all_arrays(other)["behavior/reward"].chunks != (5, 2)
     assert_equal_recordings(one, other)
 
 
@@ -212,12 +212,38 @@ def test_a_scene_is_kept_and_must_be_plain(run: Any, path: Path) -> None:
 
 
 def test_described_events_exist_even_without_rows(run: Any, path: Path) -> None:
-    layout = dataclasses.replace(run.layout, events={"rt_ms": Variable("ms", "reaction time")})
+    layout = dataclasses.replace(run.layout, events={"delay": Variable("ms", "delay of the go signal")})
     with ZarrRecorder(path, layout, INLINE):
         pass
     events = open_recording(path).events
-    assert events["rt_ms"].attrs["units"] == "ms"
+    assert set(events.variables) == {"time", "control_step", "animal", "delay"}
+    assert events["delay"].attrs["long_name"] == "delay of the go signal"
     assert events.sizes["event"] == 0
+
+
+def test_the_first_rows_describe_events_that_are_not_described(run: Any, path: Path) -> None:
+    run.write(path, range(4))
+    arrays = all_arrays(path)
+    assert arrays["events/rt_ms"].attrs["units"] == "ms"
+    assert arrays["events/outcome"].attrs["units"] == "1"
+    with ZarrRecorder(path, run.layout, INLINE, resume_at=4) as recorder:
+        recorder.record(dataclasses.replace(run.record(4), events={"animal": np.arange(2)}))
+        with pytest.raises(RecordingError, match=r"events of control step 4: expected .*'outcome'.* got"):
+            recorder.commit()
+
+
+def test_arrays_may_be_used_again_after_they_were_recorded(run: Any, path: Path) -> None:
+    weights = {name: np.zeros((2, 6), np.float32) for name in run.layout.weights}
+    trials = np.zeros(2)
+    with ZarrRecorder(path, run.layout, dataclasses.replace(INLINE, weights_every_s=0.01)) as recorder:
+        for k in range(3):
+            for array in (*weights.values(), trials):
+                array[:] = k
+            events = {"animal": np.arange(2), "trial": trials}
+            recorder.record(dataclasses.replace(run.record(k), weights=lambda: weights, events=events))
+    arrays = all_arrays(path)
+    assert arrays["weights/KC>MBONp"][:, 0, 0].tolist() == [0, 1, 2]
+    assert arrays["events/trial"][:].tolist() == [0, 0, 1, 1, 2, 2]
 
 
 # -- what is recorded is a choice ------------------------------------------------------------------------
@@ -352,6 +378,11 @@ def test_steps_that_do_not_fit(run: Any, path: Path) -> None:
             (dataclasses.replace(good, values={}), "the layout names the variable 'reward'"),
             (dataclasses.replace(good, stimulus=None), "expected a stimulus"),
             (dataclasses.replace(good, weights=dict), "weights: expected"),
+            (
+                dataclasses.replace(good, events={"animal": np.arange(2), "x": np.arange(3)}),
+                "events: expected columns of one length",
+            ),
+            (dataclasses.replace(good, events={"x": np.array(["left"])}), "events: expected numbers, got x"),
         ):
             with pytest.raises(RecordingError, match=message):
                 recorder.record(bad)
