@@ -117,8 +117,12 @@ def _draw_larva(
     length_px = length_mm * frame.px_per_mm
     for widening, shade in ((1.2, mixed(color, (0, 0, 0), 0.75)), (0.0, color)):
         for point, radius in zip(points, BODY_RADII, strict=True):
-            pygame.draw.aacircle(surface, shade, point.tolist(), max(1.5, radius * length_px) + widening)
-    pygame.draw.circle(surface, HEAD, points[-1].tolist(), max(2.0, BODY_RADII[-1] * length_px * 0.75))
+            pygame.draw.aacircle(
+                surface, shade, np.rint(point).tolist(), max(1.5, radius * length_px) + widening
+            )
+    # pygame cuts off fractions, and its circles lie half a pixel up and left of their center.
+    head_px = np.rint(points[-1] + 0.5).tolist()
+    pygame.draw.circle(surface, HEAD, head_px, max(2.0, BODY_RADII[-1] * length_px * 0.75))
     if marked:
         middle = points[len(points) // 2].tolist()
         pygame.draw.aacircle(surface, SELECTED, middle, max(9.0, 0.8 * length_px), 2)

@@ -78,7 +78,7 @@ def reach_surface(
         sheet = pygame.Surface(size_px, pygame.SRCALPHA)
         trail(sheet, frame.to_px(trail_mm), HAND, 3)
         surface.blit(sheet, (0, 0))
-    hand = frame.to_px(view["position_mm"]).tolist()
+    hand = np.rint(frame.to_px(view["position_mm"])).tolist()
     radius = max(4.0, HAND_MM * frame.px_per_mm)
     pygame.draw.aacircle(surface, (0, 0, 0), hand, radius + 2)
     pygame.draw.aacircle(surface, HAND, hand, radius)
@@ -98,7 +98,7 @@ def _draw_targets(
     size = text_size(surface.get_size())
     directions = target_directions(config.n_targets)
     for target, place in enumerate(frame.to_px(directions * config.target_distance_mm)):
-        at = place.tolist()
+        at = np.rint(place).tolist()
         fill = mixed(PANEL, TEXT, 0.08)
         if view["response_signal"][target]:
             fill = GO
