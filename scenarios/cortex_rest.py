@@ -54,8 +54,8 @@ class RestEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDArray[Any]])
     Observation and action are one number that means nothing: 0.
     """
 
-    metadata = {"autoreset_mode": AutoresetMode.DISABLED, "render_modes": []}  # noqa: RUF012  as VectorEnv's
-    variables: dict[str, dict[str, Any]] = {}  # noqa: RUF012  never written
+    metadata = {"autoreset_mode": AutoresetMode.DISABLED, "render_modes": []}
+    variables: dict[str, dict[str, Any]] = {}
 
     def __init__(self, num_envs: int, control_interval_ms: float, n_control_steps: int) -> None:
         self.num_envs = num_envs

@@ -35,7 +35,7 @@ class DelayedReachConfig(ScenarioConfig):
     control_interval_ms: float = 10.0
     """How often brain and body exchange (ms)."""
     minutes: float | None = None
-    """Length of the run (min); a trial that it cuts is not counted. None: 30, or until `n_trials` are over."""
+    """Length of the run (min); a trial that it cuts is not counted. None: 30, or until `n_trials` end."""
     n_trials: int | None = None
     """Trials of each animal, after which the run ends; None: as many as the time allows."""
     task: ReachConfig = field(default_factory=ReachConfig)

@@ -1,2 +1,281 @@
-def draw_all(recording, config, folder):
-    return []
+"""Figures of a delayed reach: clusters in a trial, activity and variability over time, decoding, times.
+
+In: a recording and its configuration. Out: PNG files. Colors are those of the odor scenarios, which people
+with any kind of color vision can tell apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from ethospike.envs.reach_task import OUTCOMES
+from ethospike.recorders.recording import Recording
+from ethospike.scenarios import reach_trials, spike_statistics
+from ethospike.scenarios.dish_figures import BLUE, DPI, GREEN, GREY, ORANGE, RED
+from ethospike.scenarios.reach_courses import CUT_MS, STEP_MS, CutTrials, cluster_roles, cut_trials
+from ethospike.scenarios.reach_trials import NEVER, Trials
+from ethospike.scenarios.spike_statistics import WINDOW_MS
+
+if TYPE_CHECKING:
+    from ethospike.scenarios.delayed_reach import DelayedReachConfig
+
+CONDITION_COLORS = (BLUE, ORANGE, RED, GREEN)
+DECODING_STEP_MS = 100.0
+"""Decoding is fitted anew for every window, so it is drawn at fewer of them."""
+RATE_BIN_MS = 20.0
+"""Bins of the rates of clusters: an active cluster of 200 neurons has a hundred spikes in one."""
+TIME_BIN_MS = 40.0
+"""Bins of the distributions of times (the publication's Fig 6 has 36 ms)."""
+
+
+def draw_all(recording: Recording, config: DelayedReachConfig, folder: Path) -> list[Path]:
+    """Draw what the recording can show; a short run and an agent without neurons have fewer figures."""
+    trials = reach_trials.read_trials(recording)
+    if not len(trials):
+        return []
+    figures: dict[str, Figure] = {"times": draw_times(trials)}
+    roles = cluster_roles(recording, trials)
+    cuts = cut_trials(recording, trials)
+    if cuts:
+        figures["variability"] = draw_variability(cuts, config)
+        figures["decoding"] = draw_decoding(cuts, config)
+    if cuts and roles is not None:
+        figures["clusters"] = draw_clusters(recording, trials, roles, config)
+    paths = []
+    for name, figure in figures.items():
+        paths.append(folder / f"{name}.png")
+        figure.savefig(paths[-1], dpi=DPI)
+    return sorted(paths)
+
+
+# -- clusters -------------------------------------------------------------------------------------------
+
+
+def draw_clusters(
+    recording: Recording, trials: Trials, roles: NDArray[np.int64], config: DelayedReachConfig
+) -> Figure:
+    """Draw one trial of each condition as a raster, and the mean rates of clusters by what they stand for."""
+    shown = [condition for condition in trials.conditions if len(_whole(recording, trials, condition))]
+    figure = Figure(figsize=(4.2 * max(1, len(shown)), 7.0), layout="constrained")
+    axes = figure.subplots(
+        2, max(1, len(shown)), sharex=True, sharey="row", squeeze=False, height_ratios=(2, 1)
+    )
+    for column, condition in enumerate(shown):
+        members = _whole(recording, trials, condition)
+        raster, rates = axes[:, column]
+        _draw_raster(raster, recording, trials, roles, int(members[0]))
+        targets = "1 target" if condition == 1 else f"{condition} targets"
+        raster.set_title(f"{targets} cued: one trial (decision marked)", fontsize=10)
+        _draw_roles(rates, recording, trials, roles, members)
+        for axis in (raster, rates):
+            _mark_signals(axis, config)
+            _bare(axis)
+        rates.set(xlabel="time from the preparatory signal (ms)", xlim=CUT_MS)
+    axes[0, 0].set_ylabel("excitatory cluster")
+    axes[1, 0].set_ylabel(f"rate of a neuron (Hz), {len(trials)} trials")
+    handles, labels = axes[1, 0].get_legend_handles_labels()
+    axes[1, -1].legend(handles, labels, frameon=False, fontsize=8)
+    return figure
+
+
+_ROLES = ((2, BLUE, "target"), (1, ORANGE, "other cued"), (0, GREY, "not cued"))
+
+
+def _whole(recording: Recording, trials: Trials, condition: int) -> NDArray[np.int64]:
+    """Return the trials of a condition whose cut was recorded, and in which both signals came."""
+    end_ms = recording.duration_s * 1000.0
+    inside = (trials.preparatory_ms + CUT_MS[0] >= 0) & (trials.preparatory_ms + CUT_MS[1] <= end_ms)
+    return np.flatnonzero(inside & np.isfinite(trials.response_ms) & (trials.condition == condition))
+
+
+def _draw_raster(
+    axis: Axes, recording: Recording, trials: Trials, roles: NDArray[np.int64], trial: int
+) -> None:
+    """Draw the spikes of some neurons of each cluster in a trial, colored by what the cluster stands for."""
+    population = next(p for p in recording.layout.populations if p.name == "E")
+    size = population.size // population.clusters
+    shown = max(1, min(size, 240 // population.clusters))
+    onset_s = trials.preparatory_ms[trial] / 1000.0
+    start_s, stop_s = onset_s + CUT_MS[0] / 1000.0, onset_s + CUT_MS[1] / 1000.0
+    spikes = recording.spikes("E", int(trials.animal[trial]), start_s, stop_s)
+    cluster, place = np.divmod(spikes.neuron - population.start, size)
+    time_ms = (spikes.time_s - onset_s) * 1000.0
+    for role, color, _ in _ROLES:
+        kept = (place < shown) & (roles[trial][cluster] == role)
+        rows = cluster[kept] + 0.05 + 0.9 * place[kept] / shown
+        axis.plot(time_ms[kept], rows, "|", ms=2.0, mew=0.6, color=color)
+    if trials.decision[trial] != NEVER:
+        when = trials.response_ms[trial] - trials.preparatory_ms[trial] + trials.decision_ms[trial]
+        axis.plot(when, population.clusters + 0.15, "v", color="black", ms=6, clip_on=False)
+    step = 1 if population.clusters <= 10 else 5
+    ticks = np.arange(0, population.clusters, step)
+    axis.set_yticks(ticks + 0.5, [str(one + 1) for one in ticks])
+    axis.set_ylim(0, population.clusters)
+
+
+def _draw_roles(
+    axis: Axes, recording: Recording, trials: Trials, roles: NDArray[np.int64], members: NDArray[np.int64]
+) -> None:
+    """Draw the mean rates of clusters by role over the trials of a condition."""
+    groups = [f"E[{one}]" for one in range(roles.shape[1])]
+    known = {str(one) for one in recording.counts["group"].values}
+    counts = recording.counts.sel(group=[one for one in groups if one in known])
+    interval_ms = recording.layout.control_interval_ms
+    begin, end = (round(edge / interval_ms) for edge in CUT_MS)
+    width = max(1, round(RATE_BIN_MS / interval_ms))
+    neurons = float(counts["neurons"].values[0])
+    values = counts.values
+    rows = np.rint(trials.preparatory_ms[members] / interval_ms).astype(int)
+    cut = np.stack(
+        [values[row + begin : row + end, a] for row, a in zip(rows, trials.animal[members], strict=True)]
+    )
+    cut = cut[:, : cut.shape[1] // width * width]
+    binned = cut.reshape(len(cut), -1, width, cut.shape[-1]).mean(axis=2) / (neurons * interval_ms / 1000.0)
+    time_ms = CUT_MS[0] + (np.arange(binned.shape[1]) + 0.5) * width * interval_ms
+    for role, color, label in _ROLES:
+        of_role = roles[members] == role
+        if of_role.any():
+            weight = of_role[:, None, :]
+            axis.plot(time_ms, (binned * weight).sum(axis=(0, 2)) / of_role.sum(), color=color, label=label)
+    axis.set_ylim(0, None)
+
+
+# -- over time ------------------------------------------------------------------------------------------
+
+
+def draw_variability(cuts: Sequence[CutTrials], config: DelayedReachConfig) -> Figure:
+    """Draw rate, Fano factor and CV2 over time by condition, means over animals."""
+    figure = Figure(figsize=(7.5, 8.0), layout="constrained")
+    axes = figure.subplots(3, 1, sharex=True)
+    titles = {
+        "rate_hz": "mean rate of a neuron (Hz)",
+        "fano": "Fano factor",
+        "cv2": "CV2",
+    }
+    for axis, (name, title) in zip(axes, titles.items(), strict=True):
+        for condition, color in _conditions(cuts):
+            courses = np.array([getattr(cut, name)(condition) for cut in cuts])
+            _draw_courses(axis, cuts[0].time_ms, courses, color, _label(cuts, condition))
+        axis.set_ylabel(title)
+        _mark_signals(axis, config)
+        _bare(axis)
+        if not any(np.isfinite(line.get_ydata()).any() for line in axis.lines if len(line.get_ydata()) > 2):
+            axis.text(0.5, 0.5, f"needs {spike_statistics.MIN_TRIALS} trials of a direction in a condition",
+                      transform=axis.transAxes, ha="center", color=GREY)  # fmt: skip
+    axes[0].legend(frameon=False, fontsize=8)
+    axes[0].set_title(f"Windows of {WINDOW_MS:g} ms, drawn at their centers", fontsize=10)
+    axes[-1].set(
+        xlabel="time from the preparatory signal (ms)", xlim=(cuts[0].time_ms[0], cuts[0].time_ms[-1])
+    )
+    return figure
+
+
+def draw_decoding(cuts: Sequence[CutTrials], config: DelayedReachConfig) -> Figure:
+    """Draw how well the direction of the movement can be read from the counts, over time by condition."""
+    figure = Figure(figsize=(7.5, 4.2), layout="constrained")
+    axis = figure.subplots()
+    time_ms = cuts[0].time_ms
+    centers = time_ms[:: round(DECODING_STEP_MS / STEP_MS)]
+    n_targets = config.task.n_targets
+    for condition, color in _conditions(cuts):
+        courses = np.array([cut.decoding(condition, centers) for cut in cuts])
+        _draw_courses(axis, centers, courses, color, _label(cuts, condition))
+        if len(courses) and not np.isfinite(courses).any():
+            axis.text(0.5, 0.5, "needs 5 trials of every direction in a condition",
+                      transform=axis.transAxes, ha="center", color=GREY)  # fmt: skip
+        axis.axhline(1.0 / condition, color=color, lw=0.8, ls=":")
+    axis.axhline(1.0 / n_targets, color=GREY, lw=0.8)
+    axis.text(centers[-1], 1.0 / n_targets, "chance ", ha="right", va="bottom", color=GREY, fontsize=8)
+    _mark_signals(axis, config)
+    _bare(axis)
+    axis.legend(frameon=False, fontsize=8, loc="upper left")
+    axis.set(
+        xlabel="time from the preparatory signal (ms)",
+        ylabel="decoding accuracy",
+        ylim=(0, 1.05),
+        xlim=(centers[0], centers[-1]),
+    )
+    axis.set_title(
+        "Direction read from spike counts of 400 ms (dotted: one of the cued by guess)", fontsize=10
+    )
+    return figure
+
+
+# -- times ----------------------------------------------------------------------------------------------
+
+
+def draw_times(trials: Trials) -> Figure:
+    """Draw the distributions of decision and reaction times of correct trials, and how trials ended."""
+    figure = Figure(figsize=(11.0, 3.8), layout="constrained")
+    brain, hand, ended = figure.subplots(1, 3, width_ratios=(1.2, 1.2, 1.0))
+    brain.sharey(hand)
+    for axis, times_ms, right, what in (
+        (brain, trials.decision_ms, trials.decided_right, "decision of the brain"),
+        (hand, trials.reaction_ms, trials.reached_right, "hand leaves the center"),
+    ):
+        longest = max(400.0, float(np.nanmax(times_ms[right], initial=0.0)))
+        bins = np.arange(0.0, longest + TIME_BIN_MS, TIME_BIN_MS)
+        for number, condition in enumerate(trials.conditions):
+            mine = times_ms[right & (trials.condition == condition)]
+            mine = mine[np.isfinite(mine)]
+            color = CONDITION_COLORS[number % len(CONDITION_COLORS)]
+            if len(mine):
+                shares = np.histogram(mine, bins)[0] / len(mine)
+                label = f"{condition} cued: median {np.median(mine):.0f} ms"
+                axis.stairs(shares, bins, color=color, lw=1.6, label=label)
+        axis.set(xlabel=f"response signal to {what} (ms)", ylabel="share of right trials")
+        axis.legend(frameon=False, fontsize=8)
+        _bare(axis)
+    bottom = np.zeros(len(trials.conditions))
+    at = np.arange(len(trials.conditions))
+    for index, (name, color) in enumerate(zip(OUTCOMES, (GREEN, RED, ORANGE, GREY), strict=True)):
+        share = np.array([(trials.outcome[trials.condition == c] == index).mean() for c in trials.conditions])
+        ended.bar(at, share, bottom=bottom, color=color, label=name.replace("_", " "), width=0.7)
+        bottom += share
+    counts = [int((trials.condition == c).sum()) for c in trials.conditions]
+    ended.set_xticks(at, [f"{c} cued\n({n})" for c, n in zip(trials.conditions, counts, strict=True)])
+    ended.set(ylabel="share of trials", ylim=(0, 1))
+    ended.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
+    _bare(ended)
+    return figure
+
+
+# -- parts ----------------------------------------------------------------------------------------------
+
+
+def _conditions(cuts: Sequence[CutTrials]) -> list[tuple[int, str]]:
+    found = sorted({one for cut in cuts for one in cut.trials.conditions})
+    return [(one, CONDITION_COLORS[i % len(CONDITION_COLORS)]) for i, one in enumerate(found)]
+
+
+def _label(cuts: Sequence[CutTrials], condition: int) -> str:
+    n = sum(int((cut.trials.condition == condition).sum()) for cut in cuts)
+    return f"{condition} cued ({n} trials)"
+
+
+def _draw_courses(
+    axis: Axes, time_ms: NDArray[np.float64], courses: NDArray[np.float64], color: str, label: str
+) -> None:
+    """Draw the mean over animals, and each animal thin if there are several."""
+    if len(courses) > 1:
+        axis.plot(time_ms, courses.T, color=color, lw=0.6, alpha=0.5)
+    axis.plot(time_ms, reach_trials.mean(courses.T), color=color, lw=1.8, label=label)
+
+
+def _mark_signals(axis: Axes, config: DelayedReachConfig) -> None:
+    """Shade the preparatory and the response signal."""
+    task = config.task
+    begin = task.preparatory_ms + task.delay_ms
+    axis.axvspan(0.0, task.preparatory_ms, color=ORANGE, alpha=0.10, lw=0)
+    axis.axvspan(begin, begin + task.response_signal_ms, color=GREEN, alpha=0.12, lw=0)
+
+
+def _bare(axis: Axes) -> None:
+    axis.spines[["top", "right"]].set_visible(False)

@@ -1,5 +1,80 @@
-BIN_MS = 50.0
-def measure(recording, config):
-    return {}
-def sentence(s):
-    return ""
+"""What a delayed reach measures: correct decisions and reaches, times, and the cortex in the delay.
+
+In: a recording. Out: numbers by condition (the number of cued targets), with 95 % intervals where trials give
+them: bootstrap over animals, if there are several, and trials within them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ethospike.recorders.recording import Recording
+from ethospike.scenarios import reach_trials
+from ethospike.scenarios.reach_courses import BASELINE_MS, PREPARED_MS, CutTrials, cut_trials
+
+if TYPE_CHECKING:
+    from ethospike.scenarios.delayed_reach import DelayedReachConfig
+
+
+def measure(recording: Recording, config: DelayedReachConfig) -> dict[str, Any]:
+    """Return the measures of a delayed reach.
+
+    Returns
+    -------
+    dict
+        `conditions`: by condition and for "all" the number of trials and the measures of
+        `reach_trials.measures`, each `{"mean", "low", "high"}`; times are medians in ms over correct trials.
+        `cortex`: by condition the means over animals of `cortex_measures`. None stands for what too few
+        trials cannot tell.
+    """
+    trials = reach_trials.read_trials(recording)
+    groups = [trials.where(trials.animal == animal) for animal in range(recording.animals)]
+    groups = [one for one in groups if len(one)]
+    if not groups:
+        return {"conditions": {}, "cortex": {}}
+    cuts = cut_trials(recording, trials)
+    return {
+        "conditions": reach_trials.measure_trials(groups, config.task.cued_targets),
+        "cortex": {str(one): cortex_measures(cuts, one) for one in trials.conditions} if cuts else {},
+    }
+
+
+def cortex_measures(cuts: Sequence[CutTrials], condition: int) -> dict[str, float | None]:
+    """Return rate, Fano factor and CV2 before the preparatory signal and 500 ms after it, and decoding then.
+
+    Means over animals; None where there were too few trials.
+    """
+    found: dict[str, float | None] = {}
+    for name in ("rate_hz", "fano", "cv2"):
+        courses = [(cut, getattr(cut, name)(condition)) for cut in cuts]
+        for label, center in (("before", BASELINE_MS), ("prepared", PREPARED_MS)):
+            found[f"{name}_{label}"] = _mean([cut.at(course, center) for cut, course in courses])
+    found["fano_change"] = _mean(
+        [cut.at(f, PREPARED_MS) - cut.at(f, BASELINE_MS) for cut in cuts for f in [cut.fano(condition)]]
+    )
+    at = np.array([PREPARED_MS])
+    found["decoding_prepared"] = _mean([float(cut.decoding(condition, at)[0]) for cut in cuts])
+    return found
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    one = float(reach_trials.mean(np.array(values)))
+    return one if np.isfinite(one) else None
+
+
+def sentence(summary: dict[str, Any]) -> str:
+    """Return what the session showed, for people."""
+    conditions = {name: one for name, one in summary["conditions"].items() if name != "all"}
+    if not conditions:
+        return "No trial ended."
+    parts = []
+    for name, one in conditions.items():
+        reached, time_ms = one["hand_correct"], one["reaction_ms"]["mean"]
+        spread = "" if reached["low"] is None else f" [{reached['low']:.0%}, {reached['high']:.0%}]"
+        median = "" if time_ms is None else f", median reaction {time_ms:.0f} ms"
+        targets = "1 target" if name == "1" else f"{name} targets"
+        parts.append(f"{targets} cued: {reached['mean']:.0%}{spread} right of {one['trials']}{median}")
+    return "Reaches with " + "; with ".join(parts) + "."
