@@ -85,7 +85,7 @@ def test_a_simulator_that_is_absent_is_one_message(tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['nest'] = None\n"
         "from ethospike.scenarios.__main__ import main\n"
-        f"main(['run', 'odor-preference', '--test-s', '1', '--out', {str(tmp_path / 'run')!r}])"
+        f"main(['run', 'odor-preference', '--simulator', 'nest', '--out', {str(tmp_path / 'run')!r}])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 1
