@@ -1,7 +1,7 @@
 """The cortex in trials of a recorded delayed reach: rates, variability and decoding over time.
 
-In: a recording and its trials. Out: arrays over time from the preparatory signal. The definitions are those of
-`spike_statistics`; this file says which spikes of which trials they are applied to.
+In: a recording and its trials. Out: arrays over time from the preparatory signal. The definitions are those
+of `spike_statistics`; this file says which spikes of which trials they are applied to.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from ethospike.recorders.recorder import PopulationLayout
 from ethospike.recorders.recording import Recording
-from ethospike.scenarios import spike_statistics
+from ethospike.scenarios import reach_trials, spike_statistics
 from ethospike.scenarios.reach_trials import Trials
 from ethospike.scenarios.spike_statistics import WINDOW_MS, AlignedSpikes
 
@@ -84,7 +85,7 @@ class CutTrials:
         """Return CV2 over time, the mean over neurons, shape (windows,)."""
         group = self.group(condition)
         cv2 = spike_statistics.cv2_over_time(self.spikes, self.n_neurons, group, CUT_MS, STEP_MS)
-        return _mean_over_neurons(cv2)
+        return mean_over_neurons(cv2)
 
     def decoding(
         self, condition: int, centers_ms: NDArray[np.float64], *, seed: int = 0
@@ -104,7 +105,11 @@ class CutTrials:
             return np.full(len(centers_ms), np.nan)
         windows = spike_statistics.sliding_sum(self.counts[members], round(WINDOW_MS / STEP_MS))
         places = [int(np.argmin(np.abs(self.time_ms - center))) for center in centers_ms]
-        accuracy = [spike_statistics.decoding_accuracy(windows[:, :, place], target, rng) for place in places]
+        # Matrices of a hundred trials: with several threads, most of the time goes into waiting for them.
+        with threadpool_limits(1, "blas"):
+            accuracy = [
+                spike_statistics.decoding_accuracy(windows[:, :, place], target, rng) for place in places
+            ]
         return np.array(accuracy)
 
     def at(self, course: NDArray[np.float64], center_ms: float) -> float:
@@ -116,7 +121,7 @@ def fano_course(
     counts: NDArray[np.integer], target: NDArray[np.integer], step_ms: float
 ) -> NDArray[np.float64]:
     """Return the Fano factor over time of the trials of a condition, the mean over neurons."""
-    return _mean_over_neurons(spike_statistics.fano_over_time(counts, target, step_ms))
+    return mean_over_neurons(spike_statistics.fano_over_time(counts, target, step_ms))
 
 
 def cut_trials(recording: Recording, trials: Trials) -> list[CutTrials]:
@@ -130,7 +135,7 @@ def cut_trials(recording: Recording, trials: Trials) -> list[CutTrials]:
     event_ms = trials.preparatory_ms
     whole = (event_ms + CUT_MS[0] >= 0) & (event_ms + CUT_MS[1] <= recording.duration_s * 1000.0)
     cut = []
-    for animal, (time_ms, neuron) in enumerate(_read(recording, new_index)):
+    for animal, (time_ms, neuron) in enumerate(sampled_spikes(recording, new_index)):
         mine = trials.where(whole & (trials.animal == animal))
         spikes = spike_statistics.align(time_ms, neuron, mine.preparatory_ms, CUT_MS)
         cut.append(CutTrials(mine, spikes, n_neurons, population.clusters))
@@ -149,7 +154,7 @@ def sample_of(population: PopulationLayout) -> tuple[NDArray[np.int64], int]:
     return index, kept * population.clusters
 
 
-def _read(
+def sampled_spikes(
     recording: Recording, new_index: NDArray[np.int64]
 ) -> list[tuple[NDArray[np.float64], NDArray[np.int64]]]:
     """Return times in ms and places in the sample of the spikes of each animal, sorted by time."""
@@ -190,8 +195,6 @@ def cluster_roles(recording: Recording, trials: Trials) -> NDArray[np.int64] | N
     return roles
 
 
-def _mean_over_neurons(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    known = np.isfinite(values)
-    count = known.sum(axis=0)
-    total = np.where(known, values, 0.0).sum(axis=0)
-    return np.asarray(np.divide(total, count, out=np.full(count.shape, np.nan), where=count > 0))
+def mean_over_neurons(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mean over neurons, the first axis, without NaN, NaN where nothing is left."""
+    return reach_trials.mean(np.moveaxis(values, 0, -1))

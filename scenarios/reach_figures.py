@@ -72,7 +72,7 @@ def draw_clusters(
         raster, rates = axes[:, column]
         _draw_raster(raster, recording, trials, roles, int(members[0]))
         targets = "1 target" if condition == 1 else f"{condition} targets"
-        raster.set_title(f"{targets} cued: one trial (decision marked)", fontsize=10)
+        raster.set_title(f"{targets} cued: one trial (dashed: decision)", fontsize=10)
         _draw_roles(rates, recording, trials, roles, members)
         for axis in (raster, rates):
             _mark_signals(axis, config)
@@ -80,8 +80,7 @@ def draw_clusters(
         rates.set(xlabel="time from the preparatory signal (ms)", xlim=CUT_MS)
     axes[0, 0].set_ylabel("excitatory cluster")
     axes[1, 0].set_ylabel(f"rate of a neuron (Hz), {len(trials)} trials")
-    handles, labels = axes[1, 0].get_legend_handles_labels()
-    axes[1, -1].legend(handles, labels, frameon=False, fontsize=8)
+    axes[1, -1].legend(frameon=False, fontsize=8)
     return figure
 
 
@@ -113,7 +112,7 @@ def _draw_raster(
         axis.plot(time_ms[kept], rows, "|", ms=2.0, mew=0.6, color=color)
     if trials.decision[trial] != NEVER:
         when = trials.response_ms[trial] - trials.preparatory_ms[trial] + trials.decision_ms[trial]
-        axis.plot(when, population.clusters + 0.15, "v", color="black", ms=6, clip_on=False)
+        axis.axvline(when, color="black", lw=1.0, ls="--")
     step = 1 if population.clusters <= 10 else 5
     ticks = np.arange(0, population.clusters, step)
     axis.set_yticks(ticks + 0.5, [str(one + 1) for one in ticks])
@@ -192,10 +191,10 @@ def draw_decoding(cuts: Sequence[CutTrials], config: DelayedReachConfig) -> Figu
                       transform=axis.transAxes, ha="center", color=GREY)  # fmt: skip
         axis.axhline(1.0 / condition, color=color, lw=0.8, ls=":")
     axis.axhline(1.0 / n_targets, color=GREY, lw=0.8)
-    axis.text(centers[-1], 1.0 / n_targets, "chance ", ha="right", va="bottom", color=GREY, fontsize=8)
+    axis.text(centers[len(centers) // 2], 1.0 / n_targets - 0.01, "chance", va="top", color=GREY, fontsize=8)
     _mark_signals(axis, config)
     _bare(axis)
-    axis.legend(frameon=False, fontsize=8, loc="upper left")
+    axis.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(0.0, 0.94))
     axis.set(
         xlabel="time from the preparatory signal (ms)",
         ylabel="decoding accuracy",
