@@ -266,9 +266,10 @@ def run_validation(
     out: Path = Path("runs/validation"),
     simulator: str = "numba",
     animals: int = 20,
-    dish_animals: int = 60,
+    dish_animals: int = 50,
+    parts: tuple[str, ...] = (),
 ) -> None:
-    """Compare the larvae with what is published about them; takes minutes on Numba, hours on NEST.
+    """Compare the larvae with what is published about them; takes half an hour on Numba, days on NEST.
 
     Parameters
     ----------
@@ -280,11 +281,13 @@ def run_validation(
         Larvae a group in the published protocols.
     dish_animals
         Larvae a group in the dish.
+    parts
+        Only these: naive, groups, acquisition, interval, learning_rate, dish, simulators.
     """
     from ethospike.scenarios import validation
 
     settings = validation.Settings(simulator, animals, dish_animals)
-    print(validation.validate(out, settings).read_text())
+    print(validation.validate(out, settings, parts).read_text())
 
 
 @app.command

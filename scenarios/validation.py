@@ -12,7 +12,7 @@ import dataclasses
 import json
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,19 @@ import numpy as np
 from scipy import stats
 
 from ethospike.brains.mushroom_body import ODOR_PATTERNS, PRESETS, MushroomBodyConfig, mushroom_body
-from ethospike.brains.simulator import SimulatorSettings, Stimulus, open_simulator
+from ethospike.brains.network import nearest
+from ethospike.brains.simulator import (
+    SIMULATORS,
+    SimulatorSettings,
+    Stimulus,
+    is_installed,
+    open_simulator,
+)
 from ethospike.brains.spike_sources import GammaSource
 from ethospike.scenarios import odor_conditioning, odor_preference
 from ethospike.scenarios.run_folder import provenance
 from ethospike.scenarios.runner import run_scenario
-from ethospike.scenarios.scenario import Scenario, ScenarioConfig
+from ethospike.scenarios.scenario import Scenario, ScenarioConfig, ScenarioError
 
 REFERENCE_HZ = {"ORN": 64.3, "PN": 41.2, "LN": 15.0, "KC": 1.16, "APL": 30.0, "MBONp": 102.0}
 """An independent implementation of the published equations (explicit Euler, 0.1 ms, gamma inputs of shape 3,
@@ -54,25 +61,29 @@ class Settings:
     """Length of a minute in all protocols; smaller to see that the validation runs."""
 
 
-def validate(out: Path, settings: Settings) -> Path:
-    """Run every part, write `out`.json and `out`.md, and return the latter."""
-    parts: dict[str, Callable[[Settings], Any]] = {
-        "naive": naive_rates,
-        "groups": learning_by_group,
-        "acquisition": acquisition,
-        "interval": odor_reward_interval,
-        "learning_rate": learning_rates,
-        "dish": choice_in_the_dish,
-    }
-    results = {}
-    for name, part in parts.items():
-        results[name] = part(settings)
+def validate(out: Path, settings: Settings, parts: Sequence[str] = ()) -> Path:
+    """Run parts of the validation (all by default), write `out`.json and `out`.md, and return the latter.
+
+    Parts that are not run keep the results that `out`.json has of them.
+
+    Raises
+    ------
+    ScenarioError
+        When there is no such part.
+    """
+    for name in parts:
+        if name not in PARTS:
+            raise ScenarioError(f"validation: no part {name!r}; {nearest(name, PARTS)}")
+    file = out.with_suffix(".json")
+    results = json.loads(file.read_text()) if file.exists() and parts else {}
+    for name in parts or PARTS:
+        origin = {"machine": provenance(), "settings": dataclasses.asdict(settings)}
+        results[name] = {**origin, "results": PARTS[name](settings)}
         print(f"validation: {name} done", file=sys.stderr, flush=True)
-    data = {"machine": provenance(), "settings": dataclasses.asdict(settings), **results}
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.with_suffix(".json").write_text(json.dumps(data, indent=1) + "\n")
+    file.write_text(json.dumps(results, indent=1) + "\n")
     table = out.with_suffix(".md")
-    table.write_text(to_markdown(data))
+    table.write_text(to_markdown(results))
     return table
 
 
@@ -243,49 +254,101 @@ def difference(a: dict[str, Any], b: dict[str, Any]) -> dict[str, float]:
     return {"mean": float(x.mean() - y.mean()), "low": float(bounds.low), "high": float(bounds.high)}
 
 
-def to_markdown(data: dict[str, Any]) -> str:
-    """Return all results as tables."""
-    machine, settings = data["machine"], data["settings"]
-    naive = data["naive"]
-    lines = [
-        f"Produced by `{' '.join(['ethospike', *machine['command'][1:]])}` on {machine['started'][:10]}, "
-        f"simulator {settings['simulator']}. Mean and 95 % interval over animals.",
-        "",
-        "### Naive rates in n-amylacetate (published preset, "
-        f"{naive['wirings']} wirings, {naive['seconds']} s)",
-        "",
-        "| population | Hz ± sd | reference | deviation | within |",
-        "|---|---|---|---|---|",
-    ]
-    for name, one in naive["rates"].items():
-        lines.append(
-            f"| {name} | {one['mean']:.3g} ± {one['sd']:.2g} | {one['reference']:g} "
-            f"| {100 * one['deviation']:+.1f} % | {'yes' if one['within'] else 'NO'} |"
+def across_simulators(settings: Settings) -> dict[str, Any]:
+    """Naive rates, and a short training at the published learning rate, on every installed simulator."""
+    minute = settings.minute_s
+    found = {}
+    for name in SIMULATORS:
+        if not is_installed(name):
+            continue
+        own = dataclasses.replace(settings, simulator=name)
+        config = protocol(
+            own,
+            animals=min(settings.animals, 5),
+            odor_s=minute,
+            gap_s=minute / 6,
+            test_s=minute / 3,
+            brain=dataclasses.replace(PRESETS["calibrated"], learning_rate=0.3),
         )
-    titles = {
-        "groups": "Learning by group (2 min training, 1 min gap, 3 min of odor alone)",
-        "acquisition": "Acquisition: paired training of 1 to 8 minutes",
-        "interval": "Interval from odor to reward (3 trials of 30 s odor and 30 s reward)",
-        "learning_rate": "Learning rate: first 20 s of each training cycle of 2.5 + 2.5 min",
-        "dish": "Choice in the dish (default scenario; preference index over the last 2 minutes)",
-    }
-    keys = {
-        "dish": ("preference_index", "choice_index", "preference_first_20_s"),
-        "learning_rate": (*(f"preference_cycle_{n}" for n in range(1, 6)), "preference_first_20_s"),
-    }
-    common = ("preference_first_20_s", "preference_last_20_s", "dan_hz_in_training")
-    for part, title in titles.items():
-        columns = keys.get(part, common)
+        measures = summary_of(odor_conditioning.SCENARIO, config)
+        for population, rate in naive_rates(own)["rates"].items():
+            measures[f"{population}_hz"] = rate
+        found[name] = measures
+    return found
+
+
+PARTS: dict[str, Callable[[Settings], dict[str, Any]]] = {
+    "naive": naive_rates,
+    "groups": learning_by_group,
+    "acquisition": acquisition,
+    "interval": odor_reward_interval,
+    "learning_rate": learning_rates,
+    "dish": choice_in_the_dish,
+    "simulators": across_simulators,
+}
+"""Name and function of each part."""
+
+COMMON = ("preference_first_20_s", "preference_last_20_s", "dan_hz_in_training")
+TABLES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "groups": ("Learning by group (2 min training, 1 min gap, 3 min of odor alone)", COMMON),
+    "acquisition": ("Acquisition: paired training of 1 to 8 minutes", COMMON),
+    "interval": ("Interval from odor to reward (3 trials of 30 s odor and 30 s reward)", COMMON),
+    "learning_rate": (
+        "Learning rate: first 20 s of each training cycle of 2.5 + 2.5 min, and of the test",
+        (*(f"preference_cycle_{n}" for n in range(1, 6)), "preference_first_20_s"),
+    ),
+    "dish": (
+        "Choice in the dish (default scenario; indices over the last 2 minutes)",
+        ("preference_index", "choice_index", "preference_first_20_s"),
+    ),
+    "simulators": (
+        "Simulators: 1 min training at 0.3 nS, and naive rates in n-amylacetate (published preset, ± sd)",
+        ("preference_first_20_s", "dan_hz_in_training", *(f"{name}_hz" for name in REFERENCE_HZ)),
+    ),
+}
+"""Title and columns of the table of each part; that of naive rates has a form of its own."""
+
+
+def to_markdown(results: dict[str, Any]) -> str:
+    """Return the results as tables, each with what produced it."""
+    lines = ["Mean and 95 % interval over animals, unless the title says otherwise."]
+    if "naive" in results:
+        naive = results["naive"]["results"]
+        lines += [
+            "",
+            f"### Naive rates in n-amylacetate (published preset, {naive['wirings']} wirings, "
+            f"{naive['seconds']} s)",
+            *_origin(results["naive"]),
+            "| population | Hz ± sd | reference | deviation | within |",
+            "|---|---|---|---|---|",
+        ]
+        for name, one in naive["rates"].items():
+            lines.append(
+                f"| {name} | {one['mean']:.3g} ± {one['sd']:.2g} | {one['reference']:g} "
+                f"| {100 * one['deviation']:+.1f} % | {'yes' if one['within'] else 'NO'} |"
+            )
+    for part, (title, columns) in TABLES.items():
+        if part not in results:
+            continue
         heads = ["", *(column.replace("_", " ") for column in columns)]
-        lines += ["", f"### {title}", "", f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
-        for name, summary in data[part].items():
+        lines += ["", f"### {title}", *_origin(results[part])]
+        lines += [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
+        for name, summary in results[part]["results"].items():
             lines.append(f"| {name} | {' | '.join(show(summary.get(column)) for column in columns)} |")
     return "\n".join(lines) + "\n"
+
+
+def _origin(part: dict[str, Any]) -> list[str]:
+    machine, settings = part["machine"], part["settings"]
+    command = " ".join(["ethospike", *machine["command"][1:]])
+    return ["", f"`{command}`, {machine['started'][:10]}, simulator {settings['simulator']}.", ""]
 
 
 def show(one: dict[str, Any] | None) -> str:
     """Return a measure as text: mean [low, high]."""
     if one is None:
         return ""
+    if "sd" in one:
+        return f"{one['mean']:.3g} ± {one['sd']:.2g}"
     spread = "" if one["low"] is None else f" [{one['low']:.2f}, {one['high']:.2f}]"
     return f"{one['mean']:.2f}{spread}"

@@ -7,21 +7,41 @@ from pathlib import Path
 
 import pytest
 
-from ethospike.scenarios.validation import Settings, difference, validate
+from ethospike.scenarios.scenario import ScenarioError
+from ethospike.scenarios.validation import PARTS, Settings, difference, validate
 
-PARTS = ("groups", "acquisition", "interval", "learning_rate", "dish")
+TINY = Settings(animals=2, dish_animals=2, wirings=2, minute_s=0.6)
+ON_NUMBA = [part for part in PARTS if part != "simulators"]
 
 
 @pytest.mark.simulator("numba")
 def test_a_tiny_validation_fills_every_table(tmp_path: Path) -> None:
-    table = validate(tmp_path / "tiny", Settings(animals=2, dish_animals=2, wirings=2, minute_s=0.6))
+    table = validate(tmp_path / "tiny", TINY, ON_NUMBA)
     data = json.loads((tmp_path / "tiny.json").read_text())
-    assert data["naive"]["rates"]["ORN"]["mean"] == pytest.approx(64.3, rel=0.25)
-    for part in PARTS:
-        assert data[part], part
+    assert data["naive"]["results"]["rates"]["ORN"]["mean"] == pytest.approx(64.3, rel=0.25)
+    for part in ON_NUMBA:
+        assert data[part]["results"], part
     text = table.read_text()
-    assert text.count("###") == 1 + len(PARTS)
+    assert text.count("###") == len(ON_NUMBA)
     assert "paired minus unpaired, calibrated" in text
+
+
+@pytest.mark.simulator("nest")
+@pytest.mark.simulator("numba")
+def test_simulators_are_compared_and_other_parts_kept(tmp_path: Path) -> None:
+    validate(tmp_path / "tiny", TINY, ["naive"])
+    text = validate(tmp_path / "tiny", TINY, ["simulators"]).read_text()
+    assert "Naive rates" in text
+    results = json.loads((tmp_path / "tiny.json").read_text())["simulators"]["results"]
+    assert {"nest", "numba"} <= set(results)
+    rates = [results[name]["ORN_hz"]["mean"] for name in ("nest", "numba")]
+    assert rates[0] == pytest.approx(rates[1], rel=0.02)
+    assert rates[0] > 10
+
+
+def test_an_unknown_part_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError, match="did you mean 'naive'"):
+        validate(tmp_path / "x", TINY, ["naiv"])
 
 
 def test_difference_is_welchs() -> None:
