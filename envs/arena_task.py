@@ -105,7 +105,7 @@ class ArenaTask:
         return self._control_step
 
     @property
-    def is_over(self) -> NDArray[np.bool_]:
+    def terminated(self) -> NDArray[np.bool_]:
         """Which animals are through with the timetable, shape (animals,)."""
         over: NDArray[np.bool_] = self._control_step >= self._phase_end[-1]
         return over
@@ -256,7 +256,7 @@ class ArenaTask:
 
     def _change_phases(self) -> None:
         """Let the next phase begin for those whose phase is over."""
-        ended = (self._control_step == self._phase_end[self._phase]) & ~self.is_over
+        ended = (self._control_step == self._phase_end[self._phase]) & ~self.terminated
         self._phase[ended] += 1
         put_back = np.array([phase.replace_animals for phase in self.config.phases])
         moved = ended & put_back[self._phase]
@@ -277,7 +277,7 @@ class ArenaTask:
     def _refuse_to_step(self) -> None:
         if not self._ready.all():
             raise EnvError("step: expected a reset before the first step; call reset()")
-        over = np.flatnonzero(self.is_over).tolist()
+        over = np.flatnonzero(self.terminated).tolist()
         raise EnvError(
             f"step: the experiment is over for animals {over}; call reset(), or reset those alone with "
             f"options={{'reset_mask': …}}"

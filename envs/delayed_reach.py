@@ -8,24 +8,22 @@ neuron.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import Any
 
-import gymnasium
 import numpy as np
 from gymnasium.spaces import Box
-from gymnasium.vector import AutoresetMode, VectorEnv
-from gymnasium.vector.utils import batch_space
+from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
-from ethospike.envs.animals import EnvError, State, animals_to_reset, checked_action
 from ethospike.envs.reach_config import ReachConfig
 from ethospike.envs.reach_task import OUTCOMES, PHASES, ReachTask
 from ethospike.envs.scene import ReachScene
-from ethospike.envs.window import Window, pixels
+from ethospike.envs.task_env import SingleTaskEnv, Spaces, TaskEnv, VectorTaskEnv, check_group
 
 __all__ = ["OUTCOMES", "PHASES", "VARIABLES", "DelayedReachEnv", "DelayedReachVectorEnv", "ReachConfig"]
 
+TITLE = "delayed reach"
 PICTURE_PX = (480, 480)
 """Size of rendered pictures (pixels)."""
 
@@ -50,25 +48,17 @@ VARIABLES: dict[str, dict[str, Any]] = {
 """The entries of `info`: dimensions after (time, animal), shape, units, meaning and type of each."""
 
 
-class _Reach:
-    """What the single and the vector class have in common: everything but the shapes of Gymnasium."""
+class _Reach(TaskEnv):
+    """What is the reach's own in the single and the vector class."""
 
-    metadata: dict[str, Any]
+    _task: ReachTask
     phases = PHASES
     variables: Mapping[str, Mapping[str, Any]] = VARIABLES
 
-    def _set_up(self, config: ReachConfig | None, render_mode: str | None, animals: Sequence[int]) -> None:
-        modes = self.metadata["render_modes"]
-        if render_mode is not None and render_mode not in modes:
-            raise EnvError(f"render_mode: expected one of {', '.join(modes)} or None, got {render_mode!r}")
-        self.config = config or ReachConfig()
-        self._task = ReachTask(self.config, animals)
-        self.control_interval_ms = self.config.control_interval_ms
-        self.animals = len(animals)
-        fps = max(1, round(1000.0 / self.control_interval_ms))
-        self.metadata = {**self.metadata, "render_fps": fps}
-        self.render_mode = render_mode
-        self._window = Window("ethospike: delayed reach", fps)
+    @property
+    def config(self) -> ReachConfig:
+        """The trials."""
+        return self._task.config
 
     def view_state(self, animal: int = 0) -> dict[str, Any]:
         """Return what a picture of an animal (row of the arrays) needs.
@@ -100,38 +90,12 @@ class _Reach:
         """Return the trials that ended since the last call as columns, see `ReachTask.pop_trials`."""
         return self._task.pop_trials()
 
-    def state(self) -> State:
-        """Return copies of everything that the next step depends on, random generators included."""
-        return self._task.state()
-
-    def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
-        """Continue bit-identically from a `state()` of an environment made alike.
-
-        Raises
-        ------
-        EnvError
-            When an entry is missing, unknown, or of another shape.
-        """
-        self._task.set_state(state)
-
-    def _begin(self, seed: int | None, rng: np.random.Generator, which: NDArray[np.bool_]) -> None:
-        """Seed the streams, if they are new or a seed is given, and reset the animals of the mask."""
-        if seed is not None or not self._task.is_seeded:
-            self._task.seed(int(rng.integers(2**31)) if seed is None else int(seed), which)
-        self._task.reset(which)
-        self._show()
-
-    def _surface(self, animal: int) -> Any:
+    def _surface(self, animal: int | None) -> Any:
         draw: Any = importlib.import_module("ethospike.envs.draw_reach")
-        return draw.reach_surface(self.config, self.view_state(animal), PICTURE_PX)
-
-    def _show(self) -> None:
-        """Show the first animal, if somebody looks."""
-        if self.render_mode == "human":
-            self._window.show(self._surface(0))
+        return draw.reach_surface(self.config, self.view_state(animal or 0), PICTURE_PX)
 
 
-class DelayedReachEnv(_Reach, gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
+class DelayedReachEnv(_Reach, SingleTaskEnv):
     """Wait at the center, remember which targets may come, and reach for the one that does.
 
     ## Description
@@ -189,56 +153,16 @@ class DelayedReachEnv(_Reach, gymnasium.Env[NDArray[np.float32], NDArray[np.floa
     (16,)
     """
 
-    metadata: ClassVar[dict[str, Any]] = {  # type: ignore[misc]  # an instance's has its own render_fps
-        "render_modes": ["human", "rgb_array"],
-        "render_fps": 100,
-    }
+    metadata: dict[str, Any] = {"render_modes": ["human", "rgb_array"], "render_fps": 100}
 
     def __init__(
         self, config: ReachConfig | None = None, *, animal: int = 0, render_mode: str | None = None
     ) -> None:
-        self._set_up(config, render_mode, (animal,))
-        self.observation_space, self.action_space = _spaces(self.config)
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
-        """Begin an episode; without a seed the random stream goes on where it was. No options."""
-        super().reset(seed=seed)
-        self._begin(seed, self.np_random, np.ones(1, dtype=bool))
-        return self._task.observation()[0], self._info()
-
-    def step(
-        self, action: NDArray[np.floating]
-    ) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
-        """Move the hand for one control step.
-
-        Raises
-        ------
-        EnvError
-            When the action is not two finite numbers.
-        """
-        reward = self._task.step(checked_action(action, (2,))[None])
-        self._show()
-        terminated = bool(self._task.terminated[0])
-        return self._task.observation()[0], float(reward[0]), terminated, False, self._info()
-
-    def render(self) -> NDArray[np.uint8] | None:
-        """Return a picture, shape (480, 480, 3), if `render_mode` is "rgb_array"."""
-        self._show()
-        return pixels(self._surface(0)) if self.render_mode == "rgb_array" else None
-
-    def close(self) -> None:
-        """Close the window, if there is one."""
-        self._window.close()
-
-    def _info(self) -> dict[str, Any]:
-        return {name: values[0] for name, values in _info(self._task).items()}
+        task = ReachTask(config or ReachConfig(), (animal,))
+        super().__init__(task, TITLE, render_mode, _spaces(task.config))
 
 
-class DelayedReachVectorEnv(
-    _Reach, VectorEnv[NDArray[np.float32], NDArray[np.floating], NDArray[np.generic]]
-):
+class DelayedReachVectorEnv(_Reach, VectorTaskEnv):
     """Many hands that do not see each other; row i is `DelayedReachEnv(animal=i)` with the same seed.
 
     Each animal has its own trials and random intervals, so they are at different times of a trial. An animal
@@ -277,95 +201,14 @@ class DelayedReachVectorEnv(
         max_episode_steps: int | None = None,
         render_mode: str | None = None,
     ) -> None:
-        if num_envs < 1:
-            raise EnvError(f"num_envs: expected at least 1, got {num_envs}")
-        if max_episode_steps is not None and max_episode_steps < 1:
-            raise EnvError(f"max_episode_steps: expected at least 1, got {max_episode_steps}")
-        self._set_up(config, render_mode, range(num_envs))
-        self.num_envs = num_envs
-        self.single_observation_space, self.single_action_space = _spaces(self.config)
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.action_space = batch_space(self.single_action_space, num_envs)
-        self._max_episode_steps = max_episode_steps
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
-        """Begin an episode in all animals, or in those of `options["reset_mask"]`.
-
-        Parameters
-        ----------
-        seed : int, optional
-            Of the streams of the animals that are reset; without one they go on with their streams.
-        options : dict, optional
-            `reset_mask`: booleans of shape (animals,).
-
-        Raises
-        ------
-        EnvError
-            When the seed is not one number, or the mask does not fit.
-        """
-        if seed is not None and not isinstance(seed, (int, np.integer)):
-            raise EnvError(
-                f"seed: expected one whole number, each animal has its stream under it; got {seed!r}"
-            )
-        super().reset(seed=seed)
-        self._begin(seed, self.np_random, animals_to_reset(options, self.num_envs))
-        return self._task.observation(), _info(self._task)
-
-    def step(
-        self, actions: NDArray[np.floating]
-    ) -> tuple[
-        NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]
-    ]:
-        """Move all hands for one control step.
-
-        Raises
-        ------
-        EnvError
-            When the actions are not finite numbers of shape (animals, 2).
-        """
-        reward = self._task.step(checked_action(actions, (self.num_envs, 2)))
-        self._show()
-        terminated = self._task.terminated.copy()
-        truncated = np.zeros(self.num_envs, dtype=bool)
-        if self._max_episode_steps is not None:
-            truncated = ~terminated & (self._task.control_step >= self._max_episode_steps)
-        return self._task.observation(), reward, terminated, truncated, _info(self._task)
-
-    def render(self) -> tuple[NDArray[np.uint8], ...] | None:
-        """Return a picture of each animal, if `render_mode` is "rgb_array"."""
-        self._show()
-        if self.render_mode != "rgb_array":
-            return None
-        return tuple(pixels(self._surface(animal)) for animal in range(self.num_envs))
-
-    def close_extras(self, **_: Any) -> None:
-        """Close the window, if there is one."""
-        self._window.close()
+        check_group(num_envs)
+        task = ReachTask(config or ReachConfig(), range(num_envs))
+        super().__init__(task, TITLE, render_mode, _spaces(task.config), max_episode_steps)
 
 
-def _spaces(config: ReachConfig) -> tuple[Box[np.float32], Box[np.float32]]:
+def _spaces(config: ReachConfig) -> Spaces:
     """Return the observation and the action space of one animal."""
     reach = config.workspace_mm / config.target_distance_mm
     high = np.array([1.0] * (2 * config.n_targets) + [reach] * 2 + [1.0] * 2, dtype=np.float32)
     low = np.array([0.0] * (2 * config.n_targets) + [-reach] * 2 + [-1.0] * 2, dtype=np.float32)
     return Box(low, high, dtype=np.float32), Box(-1.0, 1.0, (2,), dtype=np.float32)
-
-
-def _info(task: ReachTask) -> dict[str, NDArray[Any]]:
-    """Return the entries of `VARIABLES`, each with the animal axis first; times are −1 before they exist,
-    because Gymnasium's checks compare `info` and NaN equals nothing.
-    """
-    return {
-        "position_mm": task.position_mm.copy(),
-        "velocity_mm_s": task.velocity_mm_s.copy(),
-        "phase": task.phase.copy(),
-        "trial": task.trial.copy(),
-        "condition": task.condition,
-        "target": task.target.copy(),
-        "chosen": task.chosen.copy(),
-        "outcome": task.outcome.copy(),
-        "reaction_time_ms": task.reaction_time_ms.copy(),
-        "movement_time_ms": task.movement_time_ms.copy(),
-    }

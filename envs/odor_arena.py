@@ -1,28 +1,25 @@
 """`ethospike/OdorArena-v0`: larvae that crawl in a dish with odors, reward and punishment.
 
 In: actions. Out: observations and rewards, as Gymnasium has them. The physics and the rules are
-`arena_task.py`'s, which serves the single and the vector class alike; this file only speaks Gymnasium, and
-loads pygame when somebody wants to see something.
+`arena_task.py`'s, which serves the single and the vector class alike; this file says what the numbers mean,
+and loads the drawing when somebody wants to see something.
 """
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
-import gymnasium
 import numpy as np
 from gymnasium.spaces import Box
-from gymnasium.vector import AutoresetMode, VectorEnv
-from gymnasium.vector.utils import batch_space
-from numpy.typing import NDArray
+from gymnasium.vector import AutoresetMode
 
-from ethospike.envs.animals import EnvError, State, animals_to_reset, checked_action
 from ethospike.envs.arena_config import ArenaConfig, Phase
 from ethospike.envs.arena_task import ArenaTask
 from ethospike.envs.odor import OdorSource
 from ethospike.envs.reinforcement import KINDS, Reinforcement
+from ethospike.envs.task_env import SingleTaskEnv, Spaces, TaskEnv, VectorTaskEnv, check_group
 
 __all__ = [
     "CONTROL_INTERVAL_MS",
@@ -37,6 +34,7 @@ __all__ = [
 
 CONTROL_INTERVAL_MS = 100.0
 """Default control interval (ms): larvaworld's time step."""
+TITLE = "odor arena"
 PICTURE_PX = (640, 640)
 """Size of rendered pictures (pixels)."""
 
@@ -62,32 +60,26 @@ VARIABLES: Mapping[str, Mapping[str, Any]] = {
 """The arrays of `info`, for recordings: what each holds, after the dimensions (time, animal)."""
 
 
-class _Arena:
-    """What the single and the vector class have in common: everything but the shapes of Gymnasium."""
+class _Arena(TaskEnv):
+    """What is the dish's own in the single and the vector class."""
 
-    metadata: dict[str, Any]
+    _task: ArenaTask
     variables: Mapping[str, Mapping[str, Any]] = VARIABLES
 
-    def _set_up(
-        self,
-        config: ArenaConfig | None,
-        control_interval_ms: float,
-        render_mode: str | None,
-        first_animal: int,
-        animals: int,
-    ) -> None:
-        modes = self.metadata["render_modes"]
-        if render_mode is not None and render_mode not in modes:
-            raise EnvError(f"render_mode: expected one of {', '.join(modes)} or None, got {render_mode!r}")
-        self.config = config or ArenaConfig()
-        self._task = ArenaTask(self.config, control_interval_ms, first_animal=first_animal, animals=animals)
-        self.control_interval_ms = self._task.control_interval_ms
-        self.animals = animals
-        self.odors = self.config.odors
-        self.phases = tuple(phase.name for phase in self.config.phases)
-        self.metadata = {**self.metadata, "render_fps": max(1, round(1000.0 / self.control_interval_ms))}
-        self.render_mode = render_mode
-        self._window: Any = None
+    @property
+    def config(self) -> ArenaConfig:
+        """The experiment."""
+        return self._task.config
+
+    @property
+    def odors(self) -> tuple[str, ...]:
+        """Names of the odors, in the order of the observation."""
+        return self.config.odors
+
+    @property
+    def phases(self) -> tuple[str, ...]:
+        """Names of the phases of the timetable."""
+        return tuple(phase.name for phase in self.config.phases)
 
     def view_state(self) -> dict[str, Any]:
         """Return what a view needs to draw the dish: see `ArenaTask.view`."""
@@ -97,49 +89,13 @@ class _Arena:
         """Return what stays the same in the dishes, for recordings: see `ArenaScene.plain`."""
         return self._task.scene.plain()
 
-    def state(self) -> State:
-        """Return copies of all that the next step depends on, the animal axis first."""
-        return self._task.state()
-
-    def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
-        """Continue bit-identically from a `state()` of an environment made alike.
-
-        Raises
-        ------
-        EnvError
-            When an entry is missing, unknown, or of another shape.
-        """
-        self._task.set_state(state)
-
-    def _surface(self, view: Mapping[str, Any]) -> Any:
+    def _surface(self, animal: int | None) -> Any:
         draw: Any = importlib.import_module("ethospike.envs.draw_arena")
-        return draw.arena_surface(view, PICTURE_PX)
-
-    def _picture(self, view: Mapping[str, Any]) -> NDArray[np.uint8]:
-        pygame: Any = importlib.import_module("pygame")
-        pixels = pygame.surfarray.array3d(self._surface(view))
-        return np.ascontiguousarray(pixels.transpose(1, 0, 2))
-
-    def _show(self) -> None:
-        """Show the dish in a window, at the pace of the clock on the wall."""
-        pygame: Any = importlib.import_module("pygame")
-        if self._window is None:
-            pygame.display.init()
-            pygame.display.set_caption("ethospike: odor arena")
-            self._window = (pygame.display.set_mode(PICTURE_PX), pygame.time.Clock())
-        screen, clock = self._window
-        pygame.event.pump()
-        screen.blit(self._surface(self.view_state()), (0, 0))
-        pygame.display.flip()
-        clock.tick(self.metadata["render_fps"])
-
-    def _close_window(self) -> None:
-        if self._window is not None:
-            self._window = None
-            importlib.import_module("pygame").display.quit()
+        which = slice(None) if animal is None else slice(animal, animal + 1)
+        return draw.arena_surface(self._task.view(which), PICTURE_PX)
 
 
-class OdorArenaEnv(_Arena, gymnasium.Env[NDArray[np.float32], NDArray[np.float32]]):
+class OdorArenaEnv(_Arena, SingleTaskEnv):
     """A larva in a round dish with odors, reward and punishment, and a timetable.
 
     ## Description
@@ -205,10 +161,7 @@ class OdorArenaEnv(_Arena, gymnasium.Env[NDArray[np.float32], NDArray[np.float32
     2.0
     """
 
-    metadata: ClassVar[dict[str, Any]] = {  # type: ignore[misc]  # an instance's has its own render_fps
-        "render_modes": ["human", "rgb_array"],
-        "render_fps": 10,
-    }
+    metadata: dict[str, Any] = {"render_modes": ["human", "rgb_array"], "render_fps": 10}
 
     def __init__(
         self,
@@ -218,55 +171,11 @@ class OdorArenaEnv(_Arena, gymnasium.Env[NDArray[np.float32], NDArray[np.float32
         animal: int = 0,
         render_mode: str | None = None,
     ) -> None:
-        self._set_up(config, control_interval_ms, render_mode, animal, 1)
-        self.observation_space, self.action_space = _spaces(self.config)
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
-        """Begin an experiment; without a seed, the next one of the animal's stream. No options."""
-        super().reset(seed=seed)
-        everybody = np.ones(1, bool)
-        if seed is not None or not self._task.is_seeded:
-            self._task.seed(int(self.np_random.integers(2**31)) if seed is None else seed, everybody)
-        self._task.reset(everybody)
-        if self.render_mode == "human":
-            self._show()
-        return self._task.observation()[0], self._info()
-
-    def step(
-        self, action: NDArray[np.floating]
-    ) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
-        """Move for one control interval.
-
-        Raises
-        ------
-        EnvError
-            When the action is not two finite numbers, or the experiment is over or has not begun.
-        """
-        reward = self._task.step(checked_action(action, (2,))[None])
-        if self.render_mode == "human":
-            self._show()
-        return self._task.observation()[0], float(reward[0]), bool(self._task.is_over[0]), False, self._info()
-
-    def _info(self) -> dict[str, Any]:
-        return {
-            name: values[0] if values.ndim > 1 else values[0].item()
-            for name, values in self._task.info().items()
-        }
-
-    def render(self) -> NDArray[np.uint8] | None:
-        """Return a picture of the dish, shape (640, 640, 3), if `render_mode` is "rgb_array"."""
-        if self.render_mode == "human":
-            self._show()
-        return self._picture(self.view_state()) if self.render_mode == "rgb_array" else None
-
-    def close(self) -> None:
-        """Close the window, if there is one."""
-        self._close_window()
+        task = ArenaTask(config or ArenaConfig(), control_interval_ms, first_animal=animal)
+        super().__init__(task, TITLE, render_mode, _spaces(task.config))
 
 
-class OdorArenaVectorEnv(_Arena, VectorEnv[NDArray[np.float32], NDArray[np.floating], NDArray[np.generic]]):
+class OdorArenaVectorEnv(_Arena, VectorTaskEnv):
     """A group of larvae, each in a dish of its own: `OdorArenaEnv` with the animal axis first.
 
     Animals do not interact. Animal i is the animal of `OdorArenaEnv(animal=i)` that is reset with the same
@@ -306,85 +215,12 @@ class OdorArenaVectorEnv(_Arena, VectorEnv[NDArray[np.float32], NDArray[np.float
         max_episode_steps: int | None = None,
         render_mode: str | None = None,
     ) -> None:
-        if num_envs < 1:
-            raise EnvError(f"num_envs: expected at least 1, got {num_envs}")
-        if max_episode_steps is not None and max_episode_steps < 1:
-            raise EnvError(f"max_episode_steps: expected at least 1, got {max_episode_steps}")
-        self._set_up(config, control_interval_ms, render_mode, 0, num_envs)
-        self.num_envs = num_envs
-        self.single_observation_space, self.single_action_space = _spaces(self.config)
-        self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.action_space = batch_space(self.single_action_space, num_envs)
-        self._max_episode_steps = max_episode_steps
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
-        """Begin an experiment with all animals, or with those of `options["reset_mask"]`.
-
-        Parameters
-        ----------
-        seed : int, optional
-            Of the streams of the animals that are reset; without one they go on with their streams.
-        options : dict, optional
-            `reset_mask`: booleans of shape (animals,).
-
-        Raises
-        ------
-        EnvError
-            When the seed is not one number, or the mask does not fit.
-        """
-        if seed is not None and not isinstance(seed, (int, np.integer)):
-            raise EnvError(
-                f"seed: expected one whole number, each animal has its stream under it; got {seed!r}"
-            )
-        super().reset(seed=seed)
-        which = animals_to_reset(options, self.num_envs)
-        if seed is not None or not self._task.is_seeded:
-            self._task.seed(int(self.np_random.integers(2**31)) if seed is None else int(seed), which)
-        self._task.reset(which)
-        if self.render_mode == "human":
-            self._show()
-        return self._task.observation(), self._task.info()
-
-    def step(
-        self, actions: NDArray[np.floating]
-    ) -> tuple[
-        NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]
-    ]:
-        """Move all animals for one control interval.
-
-        Raises
-        ------
-        EnvError
-            When the actions are not finite numbers of shape (animals, 2), or an experiment is over or has
-            not begun.
-        """
-        reward = self._task.step(checked_action(actions, (self.num_envs, 2)))
-        terminated = self._task.is_over
-        if self._max_episode_steps is None:
-            truncated = np.zeros(self.num_envs, bool)
-        else:
-            truncated = (self._task.control_step >= self._max_episode_steps) & ~terminated
-        if self.render_mode == "human":
-            self._show()
-        return self._task.observation(), reward, terminated, truncated, self._task.info()
-
-    def render(self) -> tuple[NDArray[np.uint8], ...] | None:
-        """Return a picture of each animal's dish, if `render_mode` is "rgb_array"."""
-        if self.render_mode == "human":
-            self._show()
-        if self.render_mode != "rgb_array":
-            return None
-        each = (self._task.view(slice(i, i + 1)) for i in range(self.num_envs))
-        return tuple(self._picture(view) for view in each)
-
-    def close_extras(self, **_: Any) -> None:
-        """Close the window, if there is one."""
-        self._close_window()
+        check_group(num_envs)
+        task = ArenaTask(config or ArenaConfig(), control_interval_ms, animals=num_envs)
+        super().__init__(task, TITLE, render_mode, _spaces(task.config), max_episode_steps)
 
 
-def _spaces(config: ArenaConfig) -> tuple[Box[np.float32], Box[np.float32]]:
+def _spaces(config: ArenaConfig) -> Spaces:
     """Return the observation and the action space of one animal.
 
     The most that can be smelled is the sum of the peaks of an odor's sources; an observation that is always

@@ -12,6 +12,7 @@ equation is linear and is solved exactly over each of them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,8 +86,10 @@ class ReachTask:
 
     def __init__(self, config: ReachConfig, animals: Sequence[int]) -> None:
         self.config = config
+        self.control_interval_ms = config.control_interval_ms
         self._keys = tuple(animals)
-        n, targets = len(self._keys), config.n_targets
+        self.animals = n = len(self._keys)
+        targets = config.n_targets
         self.position_mm = np.zeros((n, 2))
         self.velocity_mm_s = np.zeros((n, 2))
         self.preparatory_signal = np.zeros((n, targets), dtype=bool)
@@ -142,9 +145,9 @@ class ReachTask:
         old = self._rng or new
         self._rng = [n if mine else o for n, o, mine in zip(new, old, which, strict=True)]
 
-    def reset(self, mask: NDArray[np.bool_]) -> None:
+    def reset(self, which: NDArray[np.bool_]) -> None:
         """Put the animals of the mask to the beginning of their first trial."""
-        for animal in np.flatnonzero(mask):
+        for animal in np.flatnonzero(which):
             for array in (self.position_mm, self.velocity_mm_s, self.control_step, self.terminated):
                 array[animal] = 0
             self._begin_trial(int(animal), 0)
@@ -180,6 +183,23 @@ class ReachTask:
         observation[:, 2 * n : 2 * n + 2] = self.position_mm / self.config.target_distance_mm
         observation[:, 2 * n + 2 :] = self.velocity_mm_s / self.config.hand_speed_mm_s
         return observation
+
+    def info(self) -> dict[str, NDArray[Any]]:
+        """Return copies of what is to be seen of hands and trials; times are −1 before they exist, because
+        Gymnasium's checks compare `info` and NaN equals nothing.
+        """
+        return {
+            "position_mm": self.position_mm.copy(),
+            "velocity_mm_s": self.velocity_mm_s.copy(),
+            "phase": self.phase.copy(),
+            "trial": self.trial.copy(),
+            "condition": self.condition,
+            "target": self.target.copy(),
+            "chosen": self.chosen.copy(),
+            "outcome": self.outcome.copy(),
+            "reaction_time_ms": self.reaction_time_ms.copy(),
+            "movement_time_ms": self.movement_time_ms.copy(),
+        }
 
     def pop_trials(self) -> dict[str, NDArray[np.generic]]:
         """Return the trials that ended since the last call as columns, and forget them; empty if none.
