@@ -120,10 +120,12 @@ class RasterPanel(Panel):
         stride, layout = raster_stride(source.layout), source.layout
         neurons = sum(population.size for population in layout.populations)
         words = f"spikes of animal {source.animal}, last {window.length_s:g} s"
-        if not source.lists_spikes:
+        if len(source.unlisted) == len(layout.populations):
             return f"{words}: not listed in this recording"
         if stride > 1:
             words += f"; every {_ordinal(stride)} of {neurons:,} neurons"
+        if source.unlisted:
+            words += f"; not listed: {', '.join(source.unlisted)}"
         return words
 
     def draw(self, surface: pygame.Surface, rect: pygame.Rect, source: ViewSource, window: Window) -> None:

@@ -138,12 +138,14 @@ class Screen:
             return
         header, footer = round(2.2 * size), round(2.3 * size)
         self._draw_header(surface, pygame.Rect(0, 0, width, header), state, size)
-        side = max(64, min(height - header - footer, round(width * 0.52)))
-        self.task = pygame.Rect(0, header, side, height - header - footer)
+        # A window of a few pixels is drawn too, though not for anybody to read.
+        below = max(64, height - header - footer)
+        side = max(64, min(below, round(width * 0.52)))
+        self.task = pygame.Rect(0, header, side, below)
         self._draw_task(surface, state.step, size)
         shown = [panel for panel in self.panels if panel.key not in state.hidden or not panel.key]
         gap = round(size * 0.4)
-        beside = pygame.Rect(side + gap, header, width - side - 2 * gap, height - header - footer)
+        beside = pygame.Rect(side + gap, header, width - side - 2 * gap, below)
         self._draw_panels(surface, beside, shown, Window(state.step, self._window_n, size, self.layout), gap)
         foot = pygame.Rect(gap, height - footer, width - 2 * gap, footer)
         self._draw_footer(surface, foot, state, size)

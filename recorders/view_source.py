@@ -98,12 +98,12 @@ class ViewSource(ABC):
         Whose spikes and weights are given.
     is_live : bool
         Whether steps are still coming.
-    lists_spikes : bool
-        Whether there are spikes to show.
+    unlisted : tuple of str
+        Populations whose spikes cannot be shown, because they were not recorded one by one.
     """
 
     is_live: bool = False
-    lists_spikes: bool = True
+    unlisted: tuple[str, ...] = ()
 
     def __init__(self, layout: Layout, title: str) -> None:
         self.layout = layout
@@ -263,12 +263,17 @@ class RecordingSource(ViewSource):
         info = recording.run_info
         super().__init__(recording.layout, str(info.get("scenario") or recording.path.parent.name))
         self.recording = recording
-        self.lists_spikes = bool(recording.listed_populations) and bool(recording.layout.populations)
         self._factor = info.get("real_time_factor")
         self._shown = raster_neurons(self.layout)
         self._blocks: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
         root: Any = recording.to_zarr()
         self._root = root
+        listed = dict(root.attrs["recorded"])
+        self._listed_animals = set(listed.get("spike_animals", range(self.layout.animals)))
+        self._unlisted = [
+            p.name for p in self.layout.populations if p.name not in listed["spike_populations"]
+        ]
+        self.select(0)
         self._has_weights = bool(self.layout.weights) and "weights/control_step" in root
         self._weight_steps = np.asarray(
             root["weights/control_step"][:] if self._has_weights else [], np.int64
@@ -284,6 +289,12 @@ class RecordingSource(ViewSource):
         """Simulated time per wall time when it was recorded."""
         return None if self._factor is None else float(self._factor)
 
+    def select(self, animal: int) -> None:
+        """Give the spikes and weights of an animal from now on."""
+        super().select(animal)
+        everybody = tuple(population.name for population in self.layout.populations)
+        self.unlisted = tuple(self._unlisted) if self.animal in self._listed_animals else everybody
+
     def rows(self, name: str, last: int, n: int) -> tuple[NDArray[np.int64], NDArray[Any]]:
         """Read a variable."""
         first, end = max(0, last - n + 1), min(last + 1, self.recording.n_steps)
@@ -297,7 +308,8 @@ class RecordingSource(ViewSource):
         per_control = self.layout.steps_per_control
         first, end = max(0, last - n + 1), min(last + 1, self.recording.n_steps)
         blocks = range(first // BLOCK_STEPS, max(0, end - 1) // BLOCK_STEPS + 1)
-        parts = [self._spikes_of(block) for block in blocks] if self.lists_spikes else []
+        is_listed = len(self.unlisted) < len(self.layout.populations)
+        parts = [self._spikes_of(block) for block in blocks] if is_listed else []
         step = np.concatenate([np.empty(0, np.int64), *(part[0] for part in parts)])
         neuron = np.concatenate([np.empty(0, np.int32), *(part[1] for part in parts)])
         inside = (step > first * per_control) & (step <= end * per_control)

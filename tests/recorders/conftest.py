@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,9 @@ import pytest
 from ethospike.recorders.recorder import Layout, PopulationLayout, StepRecord, Variable
 from ethospike.recorders.recorder_config import RecorderConfig
 from ethospike.recorders.zarr_recorder import ZarrRecorder
+
+# Lets the tests of this folder import its helper `view_runs` by name.
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 class SyntheticRun:
