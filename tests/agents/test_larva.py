@@ -478,6 +478,8 @@ def test_bad_numbers_are_refused(changes: dict[str, Any], message: str) -> None:
 @pytest.mark.parametrize("kind", ["reward", "punishment", None])
 def test_a_larva_learns_in_closed_loop(kind: str | None) -> None:
     """40 s of odor with or without reinforcement, 10 s without anything, 5 s of odor alone."""
+    # 40 s are short for the default learning rate, which is for five cycles of training.
+    brain = MushroomBodyConfig(learning_rate=0.3)
     odor = OdorSource("n-amylacetate", sigma_mm=1e6)
     reinforcement = (Reinforcement(kind),) if kind else ()
     phases = (
@@ -486,7 +488,7 @@ def test_a_larva_learns_in_closed_loop(kind: str | None) -> None:
         Phase("test", 5.0, (odor,)),
     )
     env = OdorArenaVectorEnv(2, ArenaConfig(phases))
-    with LarvaAgent.for_env(env, seed=1, simulator=SimulatorSettings("numba")) as larva:
+    with LarvaAgent.for_env(env, brain=brain, seed=1, simulator=SimulatorSettings("numba")) as larva:
         observation, _ = env.reset(seed=1)
         over = np.zeros(2, bool)
         dans = []
