@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from ethospike.recorders.recording import Recording
 from ethospike.scenarios import rest_measures, spike_statistics
@@ -96,6 +97,7 @@ def draw_dominance(recording: Recording) -> Figure:
         bins = np.arange(0.5, max(times_ms) / rest_measures.BIN_MS + 1.5) * rest_measures.BIN_MS
         dwell.hist(times_ms, bins, color=BLUE, label=f"median {np.median(times_ms):.0f} ms")
         dwell.legend(frameon=False)
+    shares.xaxis.set_major_locator(MaxNLocator(integer=True))
     dwell.set(xlabel="dominated at a time (ms)", ylabel="number")
     for axis in (shares, dwell):
         axis.spines[["top", "right"]].set_visible(False)

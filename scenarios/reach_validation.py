@@ -1,0 +1,453 @@
+"""Compares the reaching cortex with what is published about it, and the simulators with each other.
+
+In: a simulator's name and how thorough to be. Out: one JSON file and tables in Markdown, for docs. Runs of
+the scenarios, as anybody can make them, are measured; the comparison is reported, whatever it says.
+
+    python -m ethospike.scenarios.reach_validation --out docs/validation_reach --wirings 5 --trials 150
+
+A wiring is a seed: it draws synapses, initial voltages, the clusters of the directions, and the trials.
+Intervals are bootstrapped over wirings and then over trials within them; those of decoding, rates and CV2 are
+over wirings alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import cyclopts
+import numpy as np
+from numpy.typing import NDArray
+
+from ethospike.agents.reacher import BIN_MS, ClusterRace, ReacherConfig, first_crossing
+from ethospike.brains.clustered_cortex import CortexConfig, parameter_set
+from ethospike.brains.simulator import SIMULATORS, SimulatorSettings, is_installed
+from ethospike.envs.reach_config import ReachConfig
+from ethospike.recorders.recording import Recording, open_recording
+from ethospike.scenarios import cortex_rest, delayed_reach, reach_trials
+from ethospike.scenarios.reach_courses import (
+    BASELINE_MS,
+    CUT_MS,
+    PREPARED_MS,
+    STEP_MS,
+    CutTrials,
+    cluster_roles,
+    cut_trials,
+    fano_course,
+)
+from ethospike.scenarios.reach_measures import cortex_measures
+from ethospike.scenarios.reach_report import to_markdown
+from ethospike.scenarios.reach_trials import Trials, estimate, mean
+from ethospike.scenarios.run_folder import provenance
+from ethospike.scenarios.runner import run_scenario
+from ethospike.scenarios.scenario import Scenario, ScenarioConfig, ScenarioError
+from ethospike.scenarios.spike_statistics import WINDOW_MS, balanced_accuracy
+from ethospike.scenarios.validation import difference
+
+CONDITIONS = (1, 2, 3)
+CONTRASTS = (("1", "2"), ("1", "3"), ("2", "3"))
+FANO_STEP_MS = 100.0
+"""Bins in which the Fano factor is bootstrapped: both windows are whole numbers of them."""
+THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.87, 0.9, 0.95, 0.99)
+AMPLITUDES_PA = (0.05, 0.1, 0.15, 0.2)
+STRENGTHS = {"cortex": (1.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0), "large": (1.0, 6.0, 8.0, 10.0)}
+"""J_E+ of the sweeps; 1 is the network without clusters."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How thorough: the defaults are those of the documentation; tests use tiny ones."""
+
+    simulator: str = "numba"
+    wirings: int = 5
+    trials: int = 150
+    """Trials of a condition and wiring."""
+    large_trials: int = 50
+    seeds: int = 10
+    """Of each simulator, for their comparison."""
+    seed_trials: int = 20
+    """Trials of a condition and seed there."""
+    rest_minutes: float = 5.0
+    sweep_trials: int = 20
+    """Trials of a condition at each point of a sweep."""
+    sweep_minutes: float = 1.0
+    draws: int = 2000
+    fano_draws: int = 300
+    """Draws for intervals of the Fano factor, which takes 1,200 neurons each time."""
+
+
+THOROUGH = Settings()
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """What is kept of a run."""
+
+    trials: Trials
+    cuts: list[CutTrials]
+    roles: NDArray[np.int64] | None
+    rate_hz: dict[str, float]
+    summary: dict[str, Any]
+
+
+def main(
+    out: Path = Path("runs/validation_reach"),
+    *,
+    parts: tuple[str, ...] = (),
+    settings: Annotated[Settings, cyclopts.Parameter(name="*")] = THOROUGH,
+) -> None:
+    """Validate the reaching cortex.
+
+    Parameters
+    ----------
+    out
+        Where the results go, without suffix: OUT.md and OUT.json. Parts that are not asked for are taken from
+        an OUT.json that is there.
+    parts
+        Only these; by default all.
+    settings
+        How thorough.
+    """
+    print(validate(out, settings, parts).read_text())
+
+
+def validate(out: Path, settings: Settings, parts: Sequence[str] = ()) -> Path:
+    """Run the parts, write `out`.json and `out`.md after each, and return the latter."""
+    if unknown := set(parts) - set(PARTS):
+        raise ScenarioError(f"parts: no {min(unknown)!r}; expected some of {', '.join(PARTS)}")
+    file, table = out.with_suffix(".json"), out.with_suffix(".md")
+    results: dict[str, Any] = json.loads(file.read_text()) if parts and file.exists() else {}
+    out.parent.mkdir(parents=True, exist_ok=True)
+    for name in parts or PARTS:
+        found = {
+            "settings": dataclasses.asdict(settings),
+            "machine": provenance(),
+            "found": PARTS[name](settings),
+        }
+        results[name] = found
+        file.write_text(json.dumps(results, indent=1) + "\n")
+        table.write_text(to_markdown(results))
+        print(f"validation: {name} done", file=sys.stderr, flush=True)
+    return table
+
+
+# -- runs -----------------------------------------------------------------------------------------------
+
+
+def recorded(scenario: Scenario, config: ScenarioConfig, look: Callable[[Recording, Any], Any]) -> Any:
+    """Run a scenario in a folder that is thrown away, and return what `look` sees in it."""
+    with tempfile.TemporaryDirectory() as folder:
+        result = run_scenario(scenario, config, Path(folder) / "run", quiet=True, draw=False)
+        return look(open_recording(result.folder.path), result.folder.summary)
+
+
+def reach(
+    settings: Settings, cortex: CortexConfig, trials: int, *, seed: int, simulator: str = "", **reacher: Any
+) -> Wiring:
+    """Run a delayed reach with `trials` trials of each condition."""
+    config = delayed_reach.DelayedReachConfig(
+        seed=seed,
+        n_trials=trials * len(CONDITIONS),
+        reacher=ReacherConfig(cortex=cortex, **reacher),
+        simulator=SimulatorSettings(name=simulator or settings.simulator),
+    )
+    # The measures of a single run are not wanted: they are those of the bootstrap over all runs.
+    scenario = dataclasses.replace(delayed_reach.SCENARIO, summarize=lambda recording, config: {})
+
+    def look(recording: Recording, summary: dict[str, Any]) -> Wiring:
+        found = reach_trials.read_trials(recording)
+        cuts = cut_trials(recording, found)
+        roles = cluster_roles(recording, cuts[0].trials) if cuts else None
+        counts = recording.counts
+        rate_hz = {}
+        for population in recording.layout.populations:
+            members = [g for g in counts["group"].values if str(g).split("[")[0] == population.name]
+            total = float(counts.sel(group=members).sum())
+            rate_hz[population.name] = total / population.size / recording.duration_s
+        return Wiring(found, cuts, roles, rate_hz, summary)
+
+    wiring: Wiring = recorded(scenario, config, look)
+    return wiring
+
+
+def rest(settings: Settings, cortex: CortexConfig, minutes: float) -> dict[str, Any]:
+    """Return the measures of a cortex at rest."""
+    config = cortex_rest.RestConfig(
+        seed=1, minutes=minutes, cortex=cortex, simulator=SimulatorSettings(name=settings.simulator)
+    )
+    found: dict[str, Any] = recorded(cortex_rest.SCENARIO, config, lambda recording, summary: summary)
+    return found
+
+
+# -- the task -------------------------------------------------------------------------------------------
+
+
+def reach_task(settings: Settings, name: str) -> dict[str, Any]:
+    """Return decisions, times, variability and decoding of a parameter set over several wirings."""
+    cortex = parameter_set(name)
+    wirings = [reach(settings, cortex, settings.trials, seed=1 + i) for i in range(settings.wirings)]
+    found = of_trials([one.trials for one in wirings], settings.draws)
+    found["fano_change"] = fano_changes([cut for one in wirings for cut in one.cuts], settings.fano_draws)
+    cortices = [{str(c): cortex_measures(one.cuts, c) for c in CONDITIONS} for one in wirings]
+    found["cortex"] = {
+        str(c): {
+            key: over_wirings([one[str(c)][key] for one in cortices], settings.draws)
+            for key in cortices[0]["1"]
+        }
+        for c in CONDITIONS
+    }
+    found["wirings"] = [
+        {
+            label: float(one.trials.where(one.trials.condition == int(label)).decided_right.mean())
+            for label in "123"
+        }
+        for one in wirings
+    ]
+    found["thresholds"] = thresholds(wirings)
+    return found
+
+
+def of_trials(groups: Sequence[Trials], draws: int) -> dict[str, Any]:
+    """Return the measures of trials by condition, and the contrasts of reaction times between conditions."""
+    cued = ReachConfig().cued_targets
+    found: dict[str, Any] = {"conditions": reach_trials.measure_trials(groups, cued, draws=draws)}
+    measures = reach_trials.measures(cued)
+    drawn = reach_trials.draws_of(groups, measures, draws=draws)
+    for name in ("decision_ms", "reaction_ms"):
+        contrasts = {}
+        for a, b in CONTRASTS:
+            values = [found["conditions"].get(one, {}).get(name, {}).get("mean") for one in (a, b)]
+            if None not in values:
+                contrasts[f"{a} − {b}"] = estimate(values[0] - values[1], drawn[a][name] - drawn[b][name])
+        found[f"{name}_contrasts"] = contrasts
+    return found
+
+
+def over_wirings(values: Sequence[float | None], draws: int) -> dict[str, float | None]:
+    """Return the mean of one value a wiring with its interval over wirings."""
+    known = np.array([np.nan if one is None else one for one in values])
+    chosen = np.random.default_rng(0).integers(len(known), size=(draws, len(known)))
+    return estimate(float(mean(known)), mean(known[chosen]))
+
+
+def fano_changes(cuts: Sequence[CutTrials], draws: int) -> dict[str, Any]:
+    """Return the change of the Fano factor at 500 ms by condition, and its contrasts."""
+    per_bin = round(FANO_STEP_MS / STEP_MS)
+    centers = np.arange(CUT_MS[0] + WINDOW_MS / 2, CUT_MS[1] - WINDOW_MS / 2 + 1.0, FANO_STEP_MS)
+    before, prepared = (int(np.argmin(np.abs(centers - at))) for at in (BASELINE_MS, PREPARED_MS))
+    data = []
+    for cut in cuts:
+        for condition in CONDITIONS:
+            members = cut.trials.condition == condition
+            counts = cut.counts[members]
+            binned = counts.reshape(*counts.shape[:2], -1, per_bin).sum(axis=3)
+            data.append((binned, cut.trials.target[members]))
+
+    def change(wiring: int, place: int, rows: NDArray[np.int64] | slice) -> float:
+        counts, target = data[wiring * len(CONDITIONS) + place]
+        course = fano_course(counts[rows], target[rows], FANO_STEP_MS)
+        return float(course[prepared] - course[before])
+
+    rng = np.random.default_rng(0)
+    places = range(len(CONDITIONS))
+    drawn = np.full((draws, len(CONDITIONS)), np.nan)
+    for draw in range(draws):
+        chosen = rng.integers(len(cuts), size=len(cuts))
+        for place in places:
+            sizes = [len(data[w * len(CONDITIONS) + place][1]) for w in chosen]
+            each = [change(w, place, rng.integers(n, size=n)) for w, n in zip(chosen, sizes, strict=True)]
+            drawn[draw, place] = float(mean(np.array(each)))
+    values = [float(mean(np.array([change(w, p, slice(None)) for w in range(len(cuts))]))) for p in places]
+    found = {str(c): estimate(values[p], drawn[:, p]) for p, c in enumerate(CONDITIONS)}
+    for a, b in CONTRASTS:
+        i, j = int(a) - 1, int(b) - 1
+        found[f"{a} − {b}"] = estimate(values[i] - values[j], drawn[:, i] - drawn[:, j])
+    return found
+
+
+def thresholds(wirings: Sequence[Wiring]) -> dict[str, Any]:
+    """Return what other thresholds would have decided on the same spikes, and the one the authors would take.
+
+    They take the threshold with the best balanced accuracy over all conditions; a hand that waits for the
+    response signal changes nothing in the spikes, so decisions can be repeated.
+    """
+    races = [race(one) for one in wirings]
+    found: dict[str, Any] = {}
+    grid = np.round(np.arange(0.0, 1.0, 0.01), 2)
+    accuracy = np.zeros(len(grid))
+    for place, threshold in enumerate(grid):
+        decided = [first_crossing(share, float(threshold)) for share in races]
+        targets = [one.cuts[0].trials.target for one in wirings]
+        accuracy[place] = np.mean([balanced_accuracy(t, d[0]) for t, d in zip(targets, decided, strict=True)])
+        if threshold not in THRESHOLDS:
+            continue
+        row: dict[str, Any] = {}
+        for condition in CONDITIONS:
+            right, times, never = [], [], []
+            for one, (winner, when) in zip(wirings, decided, strict=True):
+                mine = one.cuts[0].trials.condition == condition
+                hit = winner[mine] == one.cuts[0].trials.target[mine]
+                right.append(hit.mean())
+                never.append((winner[mine] < 0).mean())
+                times.append(float(reach_trials.median(np.where(hit, when[mine] * BIN_MS, np.nan))))
+            row[str(condition)] = {
+                "correct": float(np.mean(right)),
+                "none": float(np.mean(never)),
+                "median_ms": float(mean(np.array(times))),
+            }
+        found[f"{threshold:g}"] = row
+    found["best_balanced_accuracy"] = {
+        "threshold": float(grid[accuracy.argmax()]),
+        "accuracy": float(accuracy.max()),
+    }
+    return found
+
+
+def race(wiring: Wiring) -> NDArray[np.float64]:
+    """Return the decision variable from the response signal on, shape (trials, directions, ms)."""
+    cut, roles = wiring.cuts[0], wiring.roles
+    if roles is None:
+        raise ScenarioError("recorder.stimulus: the currents tell which cluster stands for which direction")
+    config, task = ReacherConfig(), ReachConfig()
+    direction = np.full(cut.clusters, -1)
+    for target in range(task.n_targets):
+        known = cut.trials.target == target
+        direction[(roles[known] == 2).any(axis=0)] = target
+    begin_ms = task.preparatory_ms + task.delay_ms - 500.0  # ten time constants before the signal
+    bins = round((CUT_MS[1] - begin_ms) / BIN_MS)
+    per_cluster = cut.n_neurons // cut.clusters
+    place = np.floor((cut.spikes.time_ms - begin_ms) / BIN_MS).astype(np.int64)
+    which = direction[cut.spikes.neuron // per_cluster]
+    kept = (place >= 0) & (place < bins) & (which >= 0)
+    flat = (cut.spikes.trial[kept] * task.n_targets + which[kept]) * bins + place[kept]
+    shape = (len(cut.trials), task.n_targets, bins)
+    counts = np.bincount(flat, minlength=int(np.prod(shape))).reshape(shape)
+    neurons = per_cluster * max(1, int((direction >= 0).sum()) // task.n_targets)
+    runner = ClusterRace(len(cut.trials), task.n_targets, bins, config.tau_ms)
+    # As the agent, which decides within a control step that ends before the last millisecond is over.
+    return runner.advance(counts / neurons)[:, :, round(500.0 / BIN_MS) : -1]
+
+
+def amplitudes(settings: Settings) -> dict[str, Any]:
+    """Return the measures of `reach` at several amplitudes of the signals."""
+    trials = max(1, settings.trials // 3)
+    found = {}
+    for amplitude in AMPLITUDES_PA:
+        wirings = [
+            reach(
+                settings,
+                parameter_set("reach"),
+                trials,
+                seed=1 + i,
+                preparatory_pa=amplitude,
+                response_pa=amplitude,
+            )
+            for i in range(min(2, settings.wirings))
+        ]
+        found[f"{amplitude:g}"] = of_trials([one.trials for one in wirings], settings.draws)
+    return found
+
+
+def large_task(settings: Settings) -> dict[str, Any]:
+    """Return the measures of `large` in the task."""
+    wiring = reach(settings, parameter_set("large"), settings.large_trials, seed=1)
+    found = of_trials([wiring.trials], settings.draws)
+    found["rate_hz"] = wiring.rate_hz
+    return found
+
+
+# -- rest, and the strength of clusters --------------------------------------------------------------------
+
+
+def at_rest(settings: Settings) -> dict[str, Any]:
+    """Return the measures of `cortex` at rest, with and without clusters."""
+    cortex = parameter_set("cortex")
+    return {
+        "cortex": rest(settings, cortex, settings.rest_minutes),
+        "unclustered": rest(settings, dataclasses.replace(cortex, j_plus=1.0), settings.rest_minutes / 5),
+    }
+
+
+def strengths(settings: Settings) -> dict[str, Any]:
+    """Return rest and task of `cortex` and `large` at several strengths of clustering."""
+    found: dict[str, Any] = {}
+    for name, values in STRENGTHS.items():
+        for j_plus in values:
+            cortex = dataclasses.replace(parameter_set(name), j_plus=j_plus)
+            task = reach(settings, cortex, settings.sweep_trials, seed=1)
+            found[f"{name}, {j_plus:g}"] = {
+                "rest": rest(settings, cortex, settings.sweep_minutes),
+                **of_trials([task.trials], settings.draws),
+            }
+    return found
+
+
+# -- simulators -----------------------------------------------------------------------------------------
+
+
+def simulators(settings: Settings) -> dict[str, Any]:
+    """Return the same measures of `reach` on every installed simulator, and their differences to NEST's.
+
+    Fano factor and CV2 are those before the preparatory signal, over all trials.
+    """
+    names = [name for name in SIMULATORS if is_installed(name)]
+    found: dict[str, Any] = {}
+    for name in names:
+        seeds = [
+            reach(settings, parameter_set("reach"), settings.seed_trials, seed=1 + i, simulator=name)
+            for i in range(settings.seeds)
+        ]
+        found[name] = {
+            "rate_E_hz": {"animals": [one.rate_hz["E"] for one in seeds]},
+            "rate_I_hz": {"animals": [one.rate_hz["I"] for one in seeds]},
+            "cv2": {"animals": [_before(one, "cv2") for one in seeds]},
+            "fano": {"animals": [_before(one, "fano") for one in seeds]},
+            "correct": {"animals": [float(one.trials.decided_right.mean()) for one in seeds]},
+        }
+        for one in found[name].values():
+            one["mean"] = float(np.mean(one["animals"]))
+    reference = "nest" if "nest" in found else names[0]
+    differences = {}
+    for name in names:
+        if name == reference:
+            continue
+        for key, own in found[name].items():
+            one = difference(own, found[reference][key])
+            relative = one["mean"] / found[reference][key]["mean"]
+            agree = bool(abs(relative) <= 0.05 or one["low"] <= 0.0 <= one["high"])
+            differences[f"{name} − {reference}: {key}"] = {**one, "relative": relative, "agree": agree}
+    return {"simulators": found, "differences": differences}
+
+
+def _before(wiring: Wiring, name: str) -> float:
+    """Return CV2 or Fano factor before the preparatory signal, all trials taken as one group."""
+    cut = wiring.cuts[0]
+    pooled = dataclasses.replace(
+        cut,
+        trials=dataclasses.replace(
+            cut.trials, condition=np.ones_like(cut.trials.condition), target=np.zeros_like(cut.trials.target)
+        ),
+    )
+    return pooled.at(getattr(pooled, name)(1), BASELINE_MS)
+
+
+PARTS: dict[str, Callable[[Settings], dict[str, Any]]] = {
+    "reach": lambda settings: reach_task(settings, "reach"),
+    "published": lambda settings: reach_task(settings, "reach-published"),
+    "amplitudes": amplitudes,
+    "rest": at_rest,
+    "simulators": simulators,
+    "strengths": strengths,
+    "large": large_task,
+}
+"""The parts, the quick ones first."""
+
+
+if __name__ == "__main__":
+    cyclopts.run(main)
