@@ -331,8 +331,9 @@ def check_plasticity(open_network: OpenNetwork) -> None:
             return block.step[own], block.neuron[own] - np.int32(part.start)
 
         expected = reference.apply(of("source"), of("modulator")[0], of("target"))
+        # The lowest have been at the floor, and since then recovered by 1 % with each of a few spikes.
         expect(
-            bool(expected.min() < 2.0 and 10.0 < expected.max() < 90.0),
+            bool(expected.min() < 5.0 and 10.0 < expected.max() < 90.0),
             f"the specimen's weights must spread from the floor upwards, but are {np.sort(expected)} nS",
         )
         error = float(np.abs(final[animal] - expected).max())
