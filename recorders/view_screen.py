@@ -14,7 +14,7 @@ import numpy as np
 import pygame
 from numpy.typing import NDArray
 
-from ethospike.envs.draw import BACKGROUND, DIM, LINE, OKABE_ITO, PANEL, SELECTED, TEXT, mixed, text
+from ethospike.envs.draw import BACKGROUND, DIM, LINE, OKABE_ITO, PANEL, SELECTED, TEXT, font, mixed, text
 from ethospike.envs.draw_arena import arena_frame, arena_surface
 from ethospike.envs.draw_reach import reach_frame, reach_surface
 from ethospike.envs.scene import ArenaScene, ReachScene, scene_of
@@ -29,6 +29,7 @@ TRAIL_S = {"odor_arena": 60.0, "delayed_reach": 1.5}
 MAX_TRAIL_POINTS = 300
 BAR_POINTS = 2000
 """Control steps at which the time bar looks for the phase: about one a pixel."""
+BOX = (8, 10, 13)
 BODY = ("position_mm", "heading_rad", "bend_rad")
 
 HELP = (
@@ -151,6 +152,8 @@ class Screen:
         self._draw_footer(surface, foot, state, size)
         if state.help:
             self._draw_help(surface, size)
+        if state.note:
+            self._draw_note(surface, state.note, foot.top - 2 * size, size)
 
     def animal_at(self, position_px: tuple[int, int], step: int) -> int | None:
         """Return the larva at a place of the window as it was drawn last, if there is one."""
@@ -269,9 +272,8 @@ class Screen:
         return self.bar.left + (step - steps.start) / max(1, len(steps) - 1) * (self.bar.width - 1)
 
     def _draw_footer(self, surface: pygame.Surface, rect: pygame.Rect, state: ScreenState, size: int) -> None:
-        hint = state.note or ("" if state.film else "h: help")
-        color = SELECTED if state.note else DIM
-        taken = text(surface, hint, (rect.right, rect.centery), size, color, "midright").left
+        hint = "" if state.film else "h: help"
+        taken = text(surface, hint, (rect.right, rect.centery), size, DIM, "midright").left
         width = 0 if self.source.is_live else max(0, taken - (size if hint else 0) - rect.left)
         self.bar = pygame.Rect(rect.left, rect.top + round(size * 0.5), width, round(size * 1.2))
         if self.source.is_live:
@@ -310,11 +312,18 @@ class Screen:
                 self._phases = [(int(looked[at]), int(seen[at])) for at in first]
         return self._phases
 
+    def _draw_note(self, surface: pygame.Surface, note: str, y: int, size: int) -> None:
+        box = pygame.Rect(0, 0, font(size).size(note)[0] + 2 * size, 2 * size)
+        box.center = surface.get_width() // 2, y
+        pygame.draw.rect(surface, BOX, box, border_radius=size)
+        pygame.draw.rect(surface, LINE, box, 2, border_radius=size)
+        text(surface, note, box.center, size, SELECTED, "center")
+
     def _draw_help(self, surface: pygame.Surface, size: int) -> None:
         line = round(size * 1.6)
         box = pygame.Rect(0, 0, round(size * 29), line * (len(HELP) + 1))
         box.center = surface.get_rect().center
-        pygame.draw.rect(surface, (8, 10, 13), box, border_radius=10)
+        pygame.draw.rect(surface, BOX, box, border_radius=10)
         pygame.draw.rect(surface, LINE, box, 2, border_radius=10)
         for row, (keys, meaning) in enumerate(HELP):
             y = box.top + line * (row + 1)
