@@ -72,7 +72,8 @@ class CutTrials:
 
     def rate_hz(self, condition: int) -> NDArray[np.float64]:
         """Return the mean rate of all neurons over time, shape (windows,)."""
-        counts = self.counts[self.trials.condition == condition].mean(axis=(0, 1))
+        members = self.trials.condition == condition
+        counts = self.counts[members].sum(axis=(0, 1)) / max(1, members.sum() * self.n_neurons)
         width = round(WINDOW_MS / STEP_MS)
         return np.convolve(counts, np.ones(width), mode="valid") * (1000.0 / WINDOW_MS)
 

@@ -46,7 +46,7 @@ def draw_all(recording: Recording, config: DelayedReachConfig, folder: Path) -> 
     if cuts:
         figures["variability"] = draw_variability(cuts, config)
         figures["decoding"] = draw_decoding(cuts, config)
-    if cuts and roles is not None:
+    if cuts and roles is not None and any(len(_whole(recording, trials, one)) for one in trials.conditions):
         figures["clusters"] = draw_clusters(recording, trials, roles, config)
     paths = []
     for name, figure in figures.items():
@@ -63,10 +63,8 @@ def draw_clusters(
 ) -> Figure:
     """Draw one trial of each condition as a raster, and the mean rates of clusters by what they stand for."""
     shown = [condition for condition in trials.conditions if len(_whole(recording, trials, condition))]
-    figure = Figure(figsize=(4.2 * max(1, len(shown)), 7.0), layout="constrained")
-    axes = figure.subplots(
-        2, max(1, len(shown)), sharex=True, sharey="row", squeeze=False, height_ratios=(2, 1)
-    )
+    figure = Figure(figsize=(4.2 * len(shown), 7.0), layout="constrained")
+    axes = figure.subplots(2, len(shown), sharex=True, sharey="row", squeeze=False, height_ratios=(2, 1))
     for column, condition in enumerate(shown):
         members = _whole(recording, trials, condition)
         raster, rates = axes[:, column]
@@ -230,7 +228,10 @@ def draw_times(trials: Trials) -> Figure:
                 label = f"{condition} cued: median {np.median(mine):.0f} ms"
                 axis.stairs(shares, bins, color=color, lw=1.6, label=label)
         axis.set(xlabel=f"response signal to {what} (ms)", ylabel="share of right trials")
-        axis.legend(frameon=False, fontsize=8)
+        if axis.get_legend_handles_labels()[0]:
+            axis.legend(frameon=False, fontsize=8)
+        else:
+            axis.text(0.5, 0.5, "none", transform=axis.transAxes, ha="center", color=GREY)
         _bare(axis)
     bottom = np.zeros(len(trials.conditions))
     at = np.arange(len(trials.conditions))

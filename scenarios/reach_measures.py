@@ -47,6 +47,7 @@ def cortex_measures(cuts: Sequence[CutTrials], condition: int) -> dict[str, floa
 
     Means over animals; None where there were too few trials.
     """
+    cuts = [cut for cut in cuts if condition in cut.trials.conditions]
     found: dict[str, float | None] = {}
     for name in ("rate_hz", "fano", "cv2"):
         courses = [(cut, getattr(cut, name)(condition)) for cut in cuts]

@@ -158,11 +158,11 @@ def measures(cued: Sequence[Sequence[int]]) -> dict[str, Measure]:
     cued : sequence of sequences of int
         Targets of each cue set (`ReachConfig.cued_targets`).
     """
-    is_cued = np.array([[target in one for target in range(-1, 1 + max(map(max, cued)))] for one in cued])
 
     def among_cued(trials: Trials) -> NDArray[np.float64]:
-        # Column 0 is "no decision", which is in no cue set.
-        return np.where(is_cued[trials.cue_set, trials.decision + 1], trials.decided_right, np.nan)
+        sets = [{*cued[number]} for number in trials.cue_set]
+        inside = np.array([one in own for one, own in zip(trials.decision, sets, strict=True)], dtype=bool)
+        return np.where(inside, trials.decided_right, np.nan)
 
     outcomes = {f"hand_{name}": _Outcome(index) for index, name in enumerate(OUTCOMES)}
     return {

@@ -319,6 +319,12 @@ def race(wiring: Wiring) -> NDArray[np.float64]:
     for target in range(task.n_targets):
         known = cut.trials.target == target
         direction[(roles[known] == 2).any(axis=0)] = target
+    # Targets that no trial had: their clusters are among the others, and which is which changes no result,
+    # because deciding for any of them is wrong.
+    missing = sorted(set(range(task.n_targets)) - set(direction))
+    per_direction = cut.clusters // task.n_targets
+    left = np.flatnonzero(direction < 0)[: len(missing) * per_direction]
+    direction[left] = np.repeat(missing, per_direction)
     begin_ms = task.preparatory_ms + task.delay_ms - 500.0  # ten time constants before the signal
     bins = round((CUT_MS[1] - begin_ms) / BIN_MS)
     per_cluster = cut.n_neurons // cut.clusters
@@ -328,7 +334,7 @@ def race(wiring: Wiring) -> NDArray[np.float64]:
     flat = (cut.spikes.trial[kept] * task.n_targets + which[kept]) * bins + place[kept]
     shape = (len(cut.trials), task.n_targets, bins)
     counts = np.bincount(flat, minlength=int(np.prod(shape))).reshape(shape)
-    neurons = per_cluster * max(1, int((direction >= 0).sum()) // task.n_targets)
+    neurons = per_cluster * per_direction
     runner = ClusterRace(len(cut.trials), task.n_targets, bins, config.tau_ms)
     # As the agent, which decides within a control step that ends before the last millisecond is over.
     return runner.advance(counts / neurons)[:, :, round(500.0 / BIN_MS) : -1]

@@ -1,0 +1,238 @@
+"""The reach from its flags to its trial table, and how trials are counted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ethospike.brains.clustered_cortex import PARAMETER_SETS
+from ethospike.recorders.recording import Recording, open_recording
+from ethospike.scenarios import reach_trials
+from ethospike.scenarios.__main__ import main
+from ethospike.scenarios.configuration import configure
+from ethospike.scenarios.delayed_reach import SCENARIO, DelayedReachConfig, duration_s
+from ethospike.scenarios.reach_courses import cluster_roles, cut_trials
+from ethospike.scenarios.reach_trials import Trials, draws_of, estimate, measures, read_trials
+from ethospike.scenarios.runner import RunResult, run_scenario
+from ethospike.scenarios.scenario import ScenarioError
+
+TINY = ["--n-trials", "6", "--seed", "3", "--animals", "2", "--simulator.name", "numba"]
+CUED = ((0,), (1,), (0, 1), (0, 1, 2))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
+    config = configure(SCENARIO, TINY)
+    return run_scenario(SCENARIO, config, tmp_path_factory.mktemp("reach") / "run", quiet=True)
+
+
+@pytest.fixture(scope="module")
+def recording(run: RunResult) -> Recording:
+    return open_recording(run.folder.path)
+
+
+def trials_of(condition: list[int], target: list[int], decision: list[int], **more: list[float]) -> Trials:
+    n = len(condition)
+    columns = {name: np.zeros(n) for name in ("preparatory_ms", "response_ms", "reaction_ms", "movement_ms")}
+    given = {name: np.array(value, dtype=float) for name, value in more.items()}
+    return Trials(
+        animal=np.zeros(n, int),
+        condition=np.array(condition),
+        cue_set=np.array([{1: 0, 2: 2, 3: 3}[one] for one in condition]),
+        target=np.array(target),
+        outcome=np.array([0 if t == d else 1 for t, d in zip(target, decision, strict=True)]),
+        decision=np.array(decision),
+        **{**columns, "decision_ms": np.zeros(n), **given},
+    )
+
+
+# -- configuration --------------------------------------------------------------------------------------
+
+
+def test_the_default_is_thirty_minutes_on_reach() -> None:
+    config = configure(SCENARIO)
+    assert isinstance(config, DelayedReachConfig)
+    assert config == DelayedReachConfig()
+    assert duration_s(config) == 30 * 60
+    assert config.reacher.cortex == PARAMETER_SETS["reach"]
+    assert config.control_interval_ms == 10.0
+    # The shortest trial is a false start as soon as the hand counts: more of them than fit.
+    task = config.resolved_task()
+    assert task.n_trials * (task.inter_trial_ms + 10.0) > 30 * 60e3
+
+
+@pytest.mark.parametrize("name", sorted(PARAMETER_SETS))
+def test_a_network_by_its_name_and_every_value_of_it_by_its_flag(name: str, tmp_path: Path) -> None:
+    config = configure(SCENARIO, ["--network", name])
+    assert config.reacher.cortex == PARAMETER_SETS[name]
+    changed = configure(SCENARIO, ["--network", name, "--reacher.cortex.j-plus", "2.25"])
+    assert changed.reacher.cortex.j_plus == 2.25
+    assert changed.reacher.cortex.n_e == PARAMETER_SETS[name].n_e
+    from_file = configure(
+        SCENARIO, [], [("a file", {"network": name, "reacher": {"cortex": {"V_th": 17.0}}})]
+    )
+    assert (from_file.reacher.cortex.V_th, from_file.reacher.cortex.n_e) == (17.0, PARAMETER_SETS[name].n_e)
+
+
+def test_presets_and_the_number_of_trials() -> None:
+    assert duration_s(configure(SCENARIO, [], [("short", SCENARIO.presets["short"])])) == 120.0
+    weak = configure(SCENARIO, ["--network", "cortex"], [("weak", SCENARIO.presets["weak-cue"])])
+    assert weak.reacher.preparatory_pa == 0.05
+    assert weak.reacher.cortex == PARAMETER_SETS["cortex"]
+    ten = DelayedReachConfig(n_trials=10)
+    assert ten.limit_s is None
+    # 1000 + 100 (mean of 0 … 200) + 500 + 1000 + 400 ms.
+    assert duration_s(ten) == pytest.approx(30.0)
+    assert duration_s(DelayedReachConfig(n_trials=10, minutes=0.1)) == pytest.approx(6.0)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--reacher.cortex.clusters", "7"], "do not form 7 equal clusters"),
+        (["--reacher.cortex.j-plus", "6"], "below the 6 clusters"),
+        (["--reacher.cortex.p-ee", "1.5"], "probability"),
+        (["--reacher.cortex.p-ie", "-0.1"], "probability"),
+        (["--task.conditions", "4"], "condition 4 has no targets"),
+        (["--network", "larg"], "did you mean 'large'"),
+        (["--minutes", "0"], "minutes: expected above 0"),
+        (["--n-trials", "0"], "n_trials: expected at least 1"),
+        (["--task.n-trials", "5"], "set n_trials itself"),
+        (["--task.n-targets", "5", "--task.cue-sets", "0", "--task.conditions", "1"], "reacher.directions"),
+        (["--control-interval-ms", "15"], "whole number of control steps"),
+        (["--agent", "monkey"], "baseline"),
+    ],
+)
+def test_bad_parameters_give_clear_errors(words: list[str], message: str) -> None:
+    with pytest.raises(ScenarioError, match=message):
+        configure(SCENARIO, words)
+
+
+def test_the_command_ends_with_one_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "delayed-reach", "--network", "larg", "--out", str(tmp_path / "run")])
+    assert ended.value.code == 1
+    assert "did you mean 'large'" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+# -- a run ----------------------------------------------------------------------------------------------
+
+
+def test_every_trial_is_a_row_of_the_recording(run: RunResult, recording: Recording) -> None:
+    assert run.status == "complete"
+    events = recording.events
+    assert {"condition", "target", "outcome", "response_onset_ms", "reaction_time_ms"} <= set(
+        events.data_vars
+    )
+    trials = read_trials(recording)
+    assert np.bincount(trials.animal).tolist() == [6, 6]
+    for animal in range(2):
+        # Every three trials hold each condition once.
+        assert np.bincount(trials.condition[trials.animal == animal]).tolist() == [0, 2, 2, 2]
+    assert trials.response_ms - trials.preparatory_ms == pytest.approx(1000.0)
+    assert trials.decided_right.any()
+
+
+def test_decisions_are_those_that_sent_the_hand(recording: Recording) -> None:
+    trials = read_trials(recording)
+    arrived = np.isfinite(trials.movement_ms)
+    assert arrived.sum() > 6
+    chosen = recording.events["chosen"].values
+    assert trials.decision[arrived].tolist() == chosen[arrived].tolist()
+    assert (trials.decision_ms[arrived] <= trials.reaction_ms[arrived]).all()
+
+
+def test_roles_of_clusters_are_in_the_currents(recording: Recording) -> None:
+    trials = read_trials(recording)
+    roles = cluster_roles(recording, trials)
+    assert roles is not None
+    assert (roles == 2).sum(axis=1).tolist() == [1] * len(trials)
+    assert (roles == 1).sum(axis=1).tolist() == (trials.condition - 1).tolist()
+    # The cue raises the rate of the clusters that stand for what is cued.
+    for cut in cut_trials(recording, trials):
+        mine = cut.trials
+        of_animal = cluster_roles(recording, mine)
+        assert of_animal is not None
+        counts = cut.counts[:, :, 12:30].reshape(len(mine), cut.clusters, -1).mean(axis=2)
+        assert counts[of_animal > 0].mean() > 3 * counts[of_animal == 0].mean()
+
+
+def test_the_summary_counts_what_the_table_holds(run: RunResult, recording: Recording) -> None:
+    trials = read_trials(recording)
+    found = run.folder.summary["conditions"]
+    assert found["all"]["trials"] == 12
+    assert found["all"]["decision_correct"]["mean"] == pytest.approx(trials.decided_right.mean())
+    three = trials.where(trials.condition == 3)
+    assert found["3"]["hand_correct"]["mean"] == pytest.approx(three.reached_right.mean())
+    assert (
+        sum(found["3"][f"hand_{name}"]["mean"] for name in ("correct", "wrong", "false_start", "time_out"))
+        == 1
+    )
+    assert "right of" in SCENARIO.conclude(run.folder.summary)
+
+
+def test_an_agent_without_neurons_solves_the_task(tmp_path: Path) -> None:
+    config = configure(SCENARIO, ["--agent", "baseline", "--n-trials", "3"])
+    result = run_scenario(SCENARIO, config, tmp_path / "run", quiet=True)
+    assert result.folder.summary["conditions"]["all"]["hand_correct"]["mean"] == 1.0
+    assert {path.name for path in result.figures} == {"times.png"}
+
+
+def test_the_time_limit_cuts_the_last_trial(tmp_path: Path) -> None:
+    config = configure(SCENARIO, ["--minutes", "0.1", "--agent", "baseline"])
+    result = run_scenario(SCENARIO, config, tmp_path / "run", quiet=True, draw=False)
+    recording = open_recording(result.folder.path)
+    assert recording.duration_s == 6.0
+    assert result.status == "complete"
+    assert 1 <= len(read_trials(recording)) <= 2
+
+
+def test_a_run_without_a_finished_trial_says_so(tmp_path: Path) -> None:
+    config = configure(SCENARIO, ["--minutes", "0.01", "--simulator.name", "numba"])
+    result = run_scenario(SCENARIO, config, tmp_path / "run", quiet=True)
+    assert result.folder.summary["conditions"] == {}
+    assert SCENARIO.conclude(result.folder.summary) == "No trial ended."
+
+
+# -- counting -------------------------------------------------------------------------------------------
+
+
+def test_shares_and_medians_of_trials_that_are_known() -> None:
+    times_ms = [10.0, np.nan, 30.0, 9.0, 9.0, 50.0]
+    trials = trials_of([1, 1, 3, 3, 3, 3], [0, 0, 1, 1, 2, 2], [0, -1, 1, 2, 5, 2], decision_ms=times_ms)
+    found = reach_trials.measure_trials([trials], CUED, draws=50)
+    assert found["1"]["decision_correct"]["mean"] == 0.5
+    assert found["1"]["decision_none"]["mean"] == 0.5
+    assert found["3"]["decision_correct"]["mean"] == 0.5
+    # One of the four decided for a target that was not cued.
+    assert found["3"]["decision_correct_among_cued"]["mean"] == pytest.approx(2 / 3)
+    assert found["3"]["decision_ms"]["mean"] == 40.0
+    assert found["all"]["decision_ms"]["mean"] == 30.0
+
+
+def test_median_and_mean_leave_nan_out() -> None:
+    values = np.array([[1.0, np.nan, 5.0], [np.nan, np.nan, np.nan], [3.0, 1.0, 2.0]])
+    assert np.array_equal(reach_trials.median(values), [3.0, np.nan, 2.0], equal_nan=True)
+    assert np.array_equal(reach_trials.mean(values), [3.0, np.nan, 2.0], equal_nan=True)
+    assert np.isnan(reach_trials.median(np.empty(0)))
+
+
+def test_the_bootstrap_has_the_spread_of_a_share() -> None:
+    """One group: the standard deviation of a share is √(p (1 − p)/n)."""
+    trials = trials_of([1] * 100, [0] * 100, [0] * 80 + [1] * 20)
+    drawn = draws_of([trials], measures(CUED), draws=4000)["1"]["decision_correct"]
+    assert drawn.mean() == pytest.approx(0.8, abs=0.005)
+    assert drawn.std() == pytest.approx(0.04, rel=0.06)
+
+
+def test_the_bootstrap_draws_wirings_too() -> None:
+    """Wirings that are all right or all wrong: the share has the spread of wirings, trials add none."""
+    groups = [trials_of([1] * 50, [0] * 50, [decision] * 50) for decision in (0, 0, 1, 1)]
+    drawn = draws_of(groups, measures(CUED), draws=4000)["1"]["decision_correct"]
+    assert drawn.std() == pytest.approx(np.sqrt(0.25 / 4), rel=0.06)
+    assert set(np.unique(drawn)) == {0.0, 0.25, 0.5, 0.75, 1.0}
+    interval = estimate(0.5, drawn)
+    assert (interval["low"], interval["high"]) == (0.0, 1.0)

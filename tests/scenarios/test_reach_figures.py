@@ -1,0 +1,128 @@
+"""Courses and figures of a reach whose spikes are known, and the tables of its validation."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ethospike.recorders.recorder import PopulationLayout
+from ethospike.recorders.recording import open_recording
+from ethospike.scenarios import reach_figures, reach_validation
+from ethospike.scenarios.configuration import configure
+from ethospike.scenarios.delayed_reach import SCENARIO, DelayedReachConfig
+from ethospike.scenarios.reach_courses import BASELINE_MS, CUT_MS, PREPARED_MS, CutTrials, sample_of
+from ethospike.scenarios.reach_measures import cortex_measures
+from ethospike.scenarios.reach_trials import Trials
+from ethospike.scenarios.runner import run_scenario
+from ethospike.scenarios.scenario import ScenarioError
+from ethospike.scenarios.spike_statistics import AlignedSpikes
+
+
+def known_trials(n: int = 120, targets: int = 6) -> Trials:
+    """Return trials of condition 1, targets in turn."""
+    zeros, nothing = np.zeros(n, int), np.zeros(n)
+    target = np.arange(n) % targets
+    times = (nothing, nothing + 1000.0, nothing, nothing)
+    return Trials(zeros, zeros + 1, target, target, zeros, *times, target, nothing)
+
+
+def poisson_cut(rate_before: float, rate_cued: float, seed: int = 0) -> CutTrials:
+    """Return Poisson neurons, five a cluster: the target's cluster changes its rate at the signal."""
+    rng, trials, spikes = np.random.default_rng(seed), known_trials(), []
+    for trial, target in enumerate(trials.target):
+        for neuron in range(30):
+            after = rate_cued if neuron // 5 == target else rate_before
+            times = [rng.uniform(a, b, rng.poisson(rate * (b - a) / 1000.0))
+                     for a, b, rate in ((CUT_MS[0], 0.0, rate_before), (0.0, CUT_MS[1], after))]  # fmt: skip
+            spikes += [(time, trial, neuron) for time in np.sort(np.concatenate(times))]
+    time, trial, neuron = (np.array(column) for column in zip(*spikes, strict=True))
+    return CutTrials(trials, AlignedSpikes(time, trial, neuron), 30, 6)
+
+
+@pytest.fixture(scope="module")
+def cut() -> CutTrials:
+    return poisson_cut(10.0, 60.0)
+
+
+def test_poisson_neurons_have_their_rate_and_a_fano_factor_of_one(cut: CutTrials) -> None:
+    assert cut.at(cut.rate_hz(1), BASELINE_MS) == pytest.approx(10.0, rel=0.05)
+    # One of six clusters has 60 Hz: (60 + 5 · 10)/6.
+    assert cut.at(cut.rate_hz(1), PREPARED_MS) == pytest.approx(18.33, rel=0.05)
+    # The estimate of n = 20 trials without Bessel's correction is (n − 1)/n.
+    assert cut.at(cut.fano(1), BASELINE_MS) == pytest.approx(0.95, abs=0.06)
+    assert cut.at(cut.fano(1), PREPARED_MS) == pytest.approx(0.95, abs=0.06)
+
+
+def test_the_direction_is_read_when_it_is_there(cut: CutTrials) -> None:
+    before, after = cut.decoding(1, np.array([BASELINE_MS, PREPARED_MS]))
+    assert before < 0.35  # a guess is 1/6
+    assert after > 0.95
+    found = cortex_measures([cut], 1)
+    assert found["decoding_prepared"] == pytest.approx(after)
+    assert found["fano_change"] == pytest.approx(0.0, abs=0.1)
+    # The condition that did not occur cannot be told about.
+    assert cortex_measures([cut], 3)["decoding_prepared"] is None
+
+
+def test_the_sample_is_even_over_clusters() -> None:
+    index, n = sample_of(PopulationLayout("E", 10, 20_000, 20))
+    assert n == 1200
+    assert (index[:10] == -1).all()
+    kept = np.flatnonzero(index >= 0) - 10
+    assert np.bincount(kept // 1000).tolist() == [60] * 20
+    assert np.array_equal(index[kept + 10], np.arange(1200))
+
+
+def test_figures_of_known_spikes_show_them(cut: CutTrials) -> None:
+    figure = reach_figures.draw_variability([cut, cut], DelayedReachConfig())
+    assert [axis.get_ylabel() for axis in figure.axes] == ["mean rate of a neuron (Hz)", "Fano factor", "CV2"]
+    rates = figure.axes[0].lines[-1].get_ydata()
+    assert np.max(rates) == pytest.approx(18.33, rel=0.05)
+    decoding = reach_figures.draw_decoding([cut], DelayedReachConfig()).axes[0].lines[0]
+    assert np.nanmax(decoding.get_ydata()) > 0.95
+
+
+def test_a_recorded_reach_is_drawn(tmp_path: Path) -> None:
+    config = configure(SCENARIO, ["--n-trials", "4", "--simulator.name", "numba"])
+    result = run_scenario(SCENARIO, config, tmp_path / "run", quiet=True)
+    names = {path.name for path in result.figures}
+    assert names == {"clusters.png", "decoding.png", "times.png", "variability.png"}
+    assert all(path.stat().st_size > 10_000 for path in result.figures)
+    before = {path: path.read_bytes() for path in result.figures}
+    again = reach_figures.draw_all(open_recording(result.folder.path), config, result.folder.figures)
+    assert {path: path.read_bytes() for path in again} == before
+
+
+# -- the validation -------------------------------------------------------------------------------------
+
+TINY = reach_validation.Settings(wirings=2, trials=2, rest_minutes=0.25, draws=50, fano_draws=2)
+
+
+def test_the_validation_writes_tables_with_what_was_published(tmp_path: Path) -> None:
+    table = reach_validation.validate(tmp_path / "v", TINY, ["reach"])
+    text = table.read_text()
+    assert "159 (monkey 144)" in text
+    assert "| 0.87 |" in text
+    found = json.loads((tmp_path / "v.json").read_text())["reach"]["found"]
+    assert found["conditions"]["all"]["trials"] == 12
+    # Decisions repeated from the spikes are those that the agent made, where both look at the same trials.
+    assert found["thresholds"]["0.87"]["1"]["correct"] >= 0.5
+    with pytest.raises(ScenarioError, match="expected some of"):
+        reach_validation.validate(tmp_path / "v", TINY, ["reach", "nonsense"])
+
+
+def test_decisions_repeated_from_spikes_are_the_agents() -> None:
+    from ethospike.agents.reacher import first_crossing
+    from ethospike.brains.clustered_cortex import parameter_set
+
+    one = reach_validation.reach(TINY, parameter_set("reach"), 3, seed=5)
+    winner, when = first_crossing(reach_validation.race(one), 0.87)
+    trials = one.cuts[0].trials
+    assert len(trials) >= 7
+    assert (winner == trials.target).tolist() == trials.decided_right.tolist()
+    decided = winner >= 0
+    assert decided.tolist() == (trials.decision >= 0).tolist()
+    assert when[decided].tolist() == trials.decision_ms[decided].tolist()
