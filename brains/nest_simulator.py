@@ -306,13 +306,13 @@ class NestSimulator(Simulator):
             step, cell = _take_events(self._recorder)
             pieces.append((step, cell))
             if self._learning is not None:
-                self._learning.learn(step, cell)
+                self._learning.listen(step, cell)
                 if now % self._interval_steps == 0:
                     self._learning.transmit()
         step, cell = pieces[0] if len(pieces) == 1 else map(np.concatenate, zip(*pieces, strict=True))
-        if self.animals == 1:
-            return SpikeBlock.sorted(step, np.zeros(len(cell), np.int32), cell)
-        return SpikeBlock.sorted(step, *np.divmod(cell, self.network.n_neurons))
+        order = np.lexsort((cell, step))  # cells count through the animals: one key fewer to sort by
+        animal, neuron = np.divmod(cell[order], self.network.n_neurons)
+        return SpikeBlock(step[order], animal.astype(np.int32), neuron.astype(np.int32))
 
     def _arm_spikes(self, stimulus: Stimulus) -> None:
         """Give each generator its times in this window; a generator without any keeps old ones, now over."""
@@ -328,6 +328,8 @@ class NestSimulator(Simulator):
 
     def _set_currents(self, stimulus: Stimulus) -> None:
         """Set the amplitudes of all generators if one of them changes."""
+        if self._drivers is None:
+            return
         wanted = np.zeros_like(self._current_pa) if stimulus.current_pa is None else stimulus.current_pa
         if not np.array_equal(wanted, self._current_pa):
             _set_nodes(self._drivers, [{"amplitude": a} for a in wanted.ravel().tolist()])
@@ -336,9 +338,13 @@ class NestSimulator(Simulator):
     # -- weights --------------------------------------------------------------------------------------
 
     def _weights(self, projection: str) -> NDArray[np.float64]:
+        if self._learning is not None:
+            self._learning.learn()
         return self._weight[projection].reshape(self.animals, -1).copy()
 
     def _set_weights(self, projection: str, weights: NDArray[np.float64]) -> None:
+        if self._learning is not None:
+            self._learning.learn()
         self._weight[projection][:] = weights.ravel()
         self._transmit(projection, np.arange(weights.size))
 
@@ -367,7 +373,9 @@ class NestSimulator(Simulator):
 
 
 class _Learning:
-    """The plastic synapses of all projections and animals: learns from spikes, then tells the kernel."""
+    """The plastic synapses of all projections and animals: hears spikes, learns from them when somebody wants
+    to know the weights, and tells the kernel.
+    """
 
     def __init__(self, simulator: NestSimulator) -> None:
         network = simulator.network
@@ -396,9 +404,19 @@ class _Learning:
                 start += len(wired.source)
             self._sent[projection.name] = weight.copy()
         self._concerned = np.tile([len(parts) > 0 for parts in self._parts], simulator.animals)
+        self._heard: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
 
-    def learn(self, step: NDArray[np.int64], cell: NDArray[np.int64]) -> None:
-        """Apply the rules to the next spikes; `cell` counts neurons through all animals."""
+    def listen(self, step: NDArray[np.int64], cell: NDArray[np.int64]) -> None:
+        """Take notice of the next spikes; `cell` counts neurons through all animals."""
+        if len(step):
+            self._heard.append((step, cell))
+
+    def learn(self) -> None:
+        """Apply the rules to all that was heard: for many windows at once it costs as much as for one."""
+        if not self._heard:
+            return
+        step, cell = map(np.concatenate, zip(*self._heard, strict=True))
+        self._heard = []
         concerned = np.flatnonzero(self._concerned[cell])
         events: dict[tuple[str, int], tuple[list[tuple[int, int]], ...]] = {}
         for when, which in zip(step[concerned].tolist(), cell[concerned].tolist(), strict=True):
@@ -412,7 +430,8 @@ class _Learning:
             self._references[key].apply((source[0], source[1]), modulator[0], (target[0], target[1]))
 
     def transmit(self) -> None:
-        """Tell the kernel the weights that have changed since it was last told."""
+        """Learn, and tell the kernel the weights that have changed since it was last told."""
+        self.learn()
         for projection, sent in self._sent.items():
             weight = self._simulator._weight[projection]
             changed = np.flatnonzero(weight != sent)
