@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Required, Self, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,15 @@ _DRIVE = {
     "long_name": "olfactory drive of the turner: 1 suppresses, -1 enhances turning",
     "dtype": "float32",
 }
+
+
+class _Group(TypedDict, total=False):
+    """What subclasses hand on to `NeuronlessLarva`, whose defaults hold for all of them."""
+
+    animals: int
+    control_interval_ms: float
+    seed: Required[int]
+    locomotion: LocomotionConfig | None
 
 
 class NeuronlessLarva(Agent):
@@ -141,20 +150,15 @@ class ChemotaxisLarva(NeuronlessLarva):
         self,
         odors: int,
         *,
-        animals: int = 1,
-        control_interval_ms: float = 100.0,
-        seed: int,
-        locomotion: LocomotionConfig | None = None,
         gain: float | Sequence[float] = INNATE_GAIN,
+        **group: Unpack[_Group],
     ) -> None:
-        super().__init__(
-            odors, animals=animals, control_interval_ms=control_interval_ms, seed=seed, locomotion=locomotion
-        )
+        super().__init__(odors, **group)
         given = np.asarray(gain, dtype=np.float64)
         if given.shape not in ((), (odors,)) or not np.isfinite(given).all():
             raise AgentError(f"gain: expected a finite number, or one for each of {odors} odors, got {gain}")
-        self._gain = np.broadcast_to(given, (animals, odors)).copy()
-        self._olfaction = OlfactoryDrive(animals, odors, control_interval_ms)
+        self._gain = np.broadcast_to(given, (self.animals, odors)).copy()
+        self._olfaction = OlfactoryDrive(self.animals, odors, self.control_interval_ms)
 
     def _drive(self, concentration_um: NDArray[np.floating]) -> NDArray[np.float64]:
         return self._olfaction.update(concentration_um, self._gain)
@@ -200,32 +204,20 @@ class RewardLearner(ChemotaxisLarva):
     array([[0.2]])
     """
 
-    variables: Mapping[str, Mapping[str, Any]] = {"olfactory_drive": _DRIVE}
-
     def __init__(
         self,
         odors: int,
         *,
-        animals: int = 1,
-        control_interval_ms: float = 100.0,
-        seed: int,
-        locomotion: LocomotionConfig | None = None,
         learning_rate_hz: float = LEARNING_RATE_HZ,
+        **group: Unpack[_Group],
     ) -> None:
-        super().__init__(
-            odors,
-            animals=animals,
-            control_interval_ms=control_interval_ms,
-            seed=seed,
-            locomotion=locomotion,
-            gain=0.0,
-        )
+        super().__init__(odors, gain=0.0, **group)
         if not (math.isfinite(learning_rate_hz) and learning_rate_hz >= 0):
             raise AgentError(f"learning_rate_hz: expected at least 0, got {learning_rate_hz}")
         # Beyond 1, a single long control step would overshoot the reward.
-        self._rate_per_step = min(1.0, learning_rate_hz * control_interval_ms / 1000)
-        self.value = np.zeros((animals, odors))
-        self._concentration = np.zeros((animals, odors))
+        self._rate_per_step = min(1.0, learning_rate_hz * self.control_interval_ms / 1000)
+        self.value = np.zeros((self.animals, odors))
+        self._concentration = np.zeros((self.animals, odors))
 
     def _drive(self, concentration_um: NDArray[np.floating]) -> NDArray[np.float64]:
         self._concentration = np.asarray(concentration_um, dtype=np.float64) / PEAK_UM
