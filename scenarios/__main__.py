@@ -6,6 +6,7 @@ in the words themselves). This file knows no scenario.
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -44,10 +45,13 @@ USER_ERRORS = (
 )
 """Mistakes of the user or of the machine that have a message; anything else is a bug and has a traceback."""
 
+MACHINE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+"""A disk that is full or not to be written on, wherever it is met: figures, exports, films."""
+
 RUN_FLAGS = "--config, --preset, --simulator, --genn-backend, --out, --quiet, --view"
 SHOWN = (
     *("scenario", "status", "seed", "animals", "simulator", "backend"),
-    *("started", "simulated_s", "loop_wall_s", "real_time_factor"),
+    *("started", "simulated_s", "loop_wall_s", "real_time_factor", "size_mb"),
 )
 """Entries of run.json that `ethospike show` prints."""
 
@@ -157,17 +161,8 @@ def show(path: Path, /, *, as_json: Annotated[bool, Parameter(name="--json", neg
         Print one JSON object instead of text.
     """
     folder = run_folder.RunFolder.open(path)
-    info = {**folder.info, "summary": folder.summary}
-    recording = open_recording(path)
-    info["recording"] = {
-        "status": recording.status,
-        "duration_s": recording.duration_s,
-        "control_steps": recording.n_steps,
-        "listed_spikes": recording.n_spikes,
-        "size_mb": round(recording.size_bytes / 1e6, 3),
-        "behavior": sorted(str(name) for name in recording.behavior.data_vars),
-        "weights": list(recording.layout.weights),
-    }
+    info = {**folder.info, "status": folder.status, "size_mb": folder.size_bytes / 1e6}
+    info |= {"summary": folder.summary, "recording": _content(folder)}
     if as_json:
         print(json.dumps(info, indent=2))
         return
@@ -180,6 +175,23 @@ def show(path: Path, /, *, as_json: Annotated[bool, Parameter(name="--json", neg
         shown = value if not isinstance(value, dict) else {k: v for k, v in value.items() if k != "animals"}
         table.add_row(f"summary: {key}", str(shown))
     Console().print(table)
+
+
+def _content(folder: run_folder.RunFolder) -> dict[str, Any]:
+    """Return what is in the recording of a run; nothing if the run ended before there was one."""
+    if not folder.recording.exists():
+        return {}
+    recording = open_recording(folder.path)
+    return {
+        "status": recording.status,
+        "duration_s": recording.duration_s,
+        "control_steps": recording.n_steps,
+        "listed_spikes": recording.n_spikes,
+        "size_mb": recording.size_bytes / 1e6,
+        "behavior": sorted(str(name) for name in recording.behavior.data_vars),
+        "weights": list(recording.layout.weights),
+        "voltages": folder.config.get("recorder", {}).get("voltages", []),
+    }
 
 
 @app.command
@@ -246,9 +258,13 @@ def recover_run(path: Path, /) -> None:
         The run's folder.
     """
     folder = run_folder.RunFolder.open(path)
-    recovered = recover(path)
-    if folder.info["status"] == "running":
-        folder.update_info(status=recovered.status)
+    status = folder.status
+    if not folder.recording.exists() and status == run_folder.INTERRUPTED:
+        folder.update_info(status=status)
+        print(f"{path}: {status}; it ended before anything was recorded")
+        return
+    recovered = recover(path, unclosed=status)
+    folder.update_info(status=recovered.status, simulated_s=recovered.duration_s)
     print(recovered)
 
 
@@ -267,6 +283,8 @@ def run_validation(
     simulator: str = "numba",
     animals: int = 20,
     dish_animals: int = 50,
+    fine_animals: int = 10,
+    threads: int = 0,
     parts: tuple[str, ...] = (),
 ) -> None:
     """Compare the larvae with what is published about them; takes half an hour on Numba, days on NEST.
@@ -281,12 +299,18 @@ def run_validation(
         Larvae a group in the published protocols.
     dish_animals
         Larvae a group in the dish.
+    fine_animals
+        Larvae a group in the dish at 10 ms control.
+    threads
+        Threads of the simulator; 0 leaves the choice to it.
     parts
         Only these: naive, groups, acquisition, interval, learning_rate, dish, simulators.
     """
     from ethospike.scenarios import validation
 
-    settings = validation.Settings(simulator, animals, dish_animals)
+    settings = validation.Settings(
+        simulator, animals, dish_animals, fine_animals=fine_animals, threads=threads
+    )
     print(validation.validate(out, settings, parts).read_text())
 
 
@@ -356,6 +380,7 @@ def bench(
     *,
     out: Path = Path("runs/benchmark"),
     small: bool = False,
+    long: bool = False,
     simulators: tuple[str, ...] = (),
 ) -> None:
     """Time every installed simulator on this machine, which should be idle.
@@ -366,12 +391,14 @@ def bench(
         Where the results go, without suffix: OUT.md and OUT.json.
     small
         Tiny sizes: shows that the benchmark works, not how fast anything is.
+    long
+        Instead: does anything grow in a run of 30 minutes? Ten minutes on NEST.
     simulators
         Only these; by default all that are installed.
     """
     from ethospike.scenarios import benchmark
 
-    table = benchmark.run_benchmark(out, small=small, simulators=list(simulators))
+    table = benchmark.run_benchmark(out, small=small, long=long, simulators=list(simulators))
     print(table.read_text())
     print(f"written: {table}")
 
@@ -382,6 +409,16 @@ def main(words: Sequence[str] | None = None) -> None:
         app(words)
     except USER_ERRORS as error:
         print(f"ethospike: {error}", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in MACHINE_ERRORS:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        print(
+            f"ethospike: {where}{error.strerror}; free some space, or choose a folder that is writable. "
+            f"What was recorded before is safe",
+            file=sys.stderr,
+        )
         sys.exit(1)
     except KeyboardInterrupt:
         print("ethospike: interrupted", file=sys.stderr)

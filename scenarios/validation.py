@@ -56,9 +56,18 @@ class Settings:
     simulator: str = "numba"
     animals: int = 20
     dish_animals: int = 60
+    fine_animals: int = 10
+    """Larvae a group in the dish at 10 ms control, which takes several times as long."""
     wirings: int = 10
+    threads: int = 0
+    """Threads of the simulator; 0 leaves the choice to it."""
     minute_s: float = 60.0
     """Length of a minute in all protocols; smaller to see that the validation runs."""
+
+    @property
+    def of_simulator(self) -> SimulatorSettings:
+        """The simulator's settings."""
+        return SimulatorSettings(name=self.simulator, threads=self.threads)
 
 
 def validate(out: Path, settings: Settings, parts: Sequence[str] = ()) -> Path:
@@ -103,8 +112,7 @@ def naive_rates(settings: Settings) -> dict[str, Any]:
     rates[:, network.spike_channels("odor")] = config.baseline_hz + np.array(ODOR_PATTERNS["n-amylacetate"])
     n_seconds = max(1, round(settings.minute_s / 3))
     counts = np.zeros((animals, network.n_neurons))
-    simulator_settings = SimulatorSettings(name=settings.simulator)
-    with open_simulator(network, simulator_settings, seed=1, animals=animals) as simulator:
+    with open_simulator(network, settings.of_simulator, seed=1, animals=animals) as simulator:
         for k in range(1 + n_seconds):
             spikes = simulator.run(second, Stimulus(*source.window(1 + k * second, second, rates)))
             if k:
@@ -137,7 +145,7 @@ def protocol(settings: Settings, **changes: Any) -> odor_conditioning.Conditioni
         "gap_s": minute,
         "test_s": 3 * minute,
         "test_field": "uniform",
-        "simulator": SimulatorSettings(name=settings.simulator),
+        "simulator": settings.of_simulator,
         **changes,
     }
     return odor_conditioning.ConditioningConfig(**given)
@@ -223,10 +231,10 @@ def choice_in_the_dish(settings: Settings) -> dict[str, Any]:
     minute = settings.minute_s
     for control_interval_ms in (100.0, 10.0):
         shared = {
-            "animals": settings.dish_animals,
+            "animals": settings.dish_animals if control_interval_ms == 100.0 else settings.fine_animals,
             "control_interval_ms": control_interval_ms,
             "test_s": 4 * minute,
-            "simulator": SimulatorSettings(name=settings.simulator),
+            "simulator": settings.of_simulator,
         }
         times = {"odor_s": 2.5 * minute, "blank_s": 2.5 * minute, "gap_s": minute}
         label = f"at {control_interval_ms:g} ms"

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from ethospike.brains.simulator import SIMULATORS
-from ethospike.scenarios.benchmark import Row, measure, measure_in_process, rows, run_benchmark, to_markdown
+from ethospike.scenarios.benchmark import measure_in_process, rows, run_benchmark, to_markdown
+from ethospike.scenarios.benchmark_measures import Row, measure
 
 
 @pytest.mark.simulator("numba")
@@ -31,6 +32,12 @@ def test_a_row_on_nest() -> None:
     result = measure_in_process(Row("network", "nest", "mushroom body", 1, 0.3))
     assert result.get("error") is None
     assert result["rate_hz"] > 0.1
+
+
+def test_growth_is_measured() -> None:
+    result = measure(Row("growth", "numba", "odor-conditioning", 1, 12.0, 100.0))
+    assert result["outside_early_us"] > 10
+    assert 0.1 < result["late_over_early"] < 10
 
 
 def test_a_row_that_fails_is_reported_with_its_error() -> None:

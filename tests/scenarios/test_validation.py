@@ -10,7 +10,7 @@ import pytest
 from ethospike.scenarios.scenario import ScenarioError
 from ethospike.scenarios.validation import PARTS, Settings, difference, validate
 
-TINY = Settings(animals=2, dish_animals=2, wirings=2, minute_s=0.6)
+TINY = Settings(animals=2, dish_animals=2, fine_animals=2, wirings=2, minute_s=0.6)
 ON_NUMBA = [part for part in PARTS if part != "simulators"]
 
 
