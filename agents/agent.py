@@ -7,7 +7,7 @@ particular brain and no particular body.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ethospike.brains.network import Network
-from ethospike.brains.simulator import SpikeBlock, State, Stimulus
+from ethospike.brains.simulator import Simulator, SpikeBlock, State, Stimulus
 
 
 class AgentError(ValueError):
@@ -57,17 +57,21 @@ class Agent(ABC):
         "long_name": str, "dtype": str}`; `dims` and `shape` are those after (time, animal).
     network : Network or None
         What runs in the brain; None for an agent without neurons.
+    simulator : Simulator or None
+        What runs it; None for an agent without neurons.
     backend : str
         What actually runs it, for `run.json`.
     """
 
     network: Network | None = None
+    simulator: Simulator | None = None
     backend: str = "no simulator"
     variables: Mapping[str, Mapping[str, Any]] = {}
 
     def __init__(self, animals: int, control_interval_ms: float) -> None:
         self.animals = animals
         self.control_interval_ms = control_interval_ms
+        self._watches = False
 
     def act(self, observation: NDArray[np.floating]) -> Decision:
         """Sense, think and decide for one control step.
@@ -105,6 +109,30 @@ class Agent(ABC):
     def weights(self) -> dict[str, NDArray[np.float64]]:
         """Return the plastic weights by projection, each of shape (animals, synapses)."""
         return {}
+
+    def watch(self, neurons: Sequence[int]) -> None:
+        """Have `voltages` return V_m of these neurons (counted through an animal) from now on; none is none.
+
+        Raises
+        ------
+        AgentError
+            When there is no simulator, or one that cannot record voltages.
+        """
+        self._watches = bool(neurons)
+        if not neurons:
+            return
+        if self.simulator is None or not self.simulator.capabilities.records_voltage:
+            raise AgentError(
+                f"{self.backend} cannot record voltages; use the Numba simulator, or choose no neurons"
+            )
+        self.simulator.watch(np.asarray(neurons, dtype=np.int64))
+
+    def voltages(self) -> NDArray[np.float64] | None:
+        """Return V_m at the end of each step of the last window in mV, shape (steps, animals, watched).
+
+        None if no neuron is watched.
+        """
+        return self.simulator.voltages() if self._watches and self.simulator is not None else None
 
     def check_fits(self, animals: int, control_interval_ms: float) -> None:
         """Raise `AgentError` unless the agent was built for that many animals and that control interval."""

@@ -28,7 +28,14 @@ from ethospike.agents.locomotion import Locomotion, LocomotionConfig
 from ethospike.agents.olfaction import DETECTION_FLOOR_UM, INNATE_GAIN, OlfactoryDrive
 from ethospike.brains.mushroom_body import ODOR_PATTERNS, PRESETS, MushroomBodyConfig, mushroom_body
 from ethospike.brains.network import Network, nearest
-from ethospike.brains.simulator import SimulatorSettings, SpikeBlock, State, Stimulus, open_simulator
+from ethospike.brains.simulator import (
+    Simulator,
+    SimulatorSettings,
+    SpikeBlock,
+    State,
+    Stimulus,
+    open_simulator,
+)
 from ethospike.brains.spike_sources import GammaSource
 from ethospike.envs.odor import PEAK_UM
 
@@ -154,6 +161,7 @@ class LarvaAgent(Agent):
     """
 
     network: Network
+    simulator: Simulator
     variables: Mapping[str, Mapping[str, Any]] = {
         "preference": {
             "dims": (),

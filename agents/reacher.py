@@ -19,7 +19,14 @@ from ethospike.agents.agent import Agent, AgentError, Decision
 from ethospike.agents.reach_baseline import HandConfig, HandControl, ReachSenses
 from ethospike.brains.clustered_cortex import CortexConfig, clustered_cortex
 from ethospike.brains.network import random_stream
-from ethospike.brains.simulator import SimulatorSettings, SpikeBlock, State, Stimulus, open_simulator
+from ethospike.brains.simulator import (
+    Simulator,
+    SimulatorSettings,
+    SpikeBlock,
+    State,
+    Stimulus,
+    open_simulator,
+)
 
 BIN_MS = 1.0
 """Resolution of the decision (RT: spikes are counted per millisecond)."""
@@ -169,6 +176,8 @@ class ReacherAgent(Agent):
     >>> decision.readout["cluster_rate_hz"].shape
     (1, 6)
     """
+
+    simulator: Simulator
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""A local Zarr store whose writes survive a power cut, and the lock that keeps a second writer out.
+"""A local Zarr store whose writes survive a power cut.
 
 In: keys and bytes, as any Zarr store gets them. Out: files that are whole or absent, and on the disk
 when `sync` returns. This file knows nothing of what is recorded.
@@ -6,10 +6,8 @@ when `sync` returns. This file knows nothing of what is recorded.
 
 from __future__ import annotations
 
-import fcntl
 import itertools
 import os
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,12 +15,8 @@ from zarr.abc.store import ByteRequest
 from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import LocalStore
 
-from ethospike.recorders.recorder import RecordingError
-
 SYNC_THREADS = 8
 """Files forced to the disk at a time; the disk then serves several with one flush."""
-LOCK_PATIENCE_S = 0.5
-"""How long a writer asks for the lock; readers that look whether it is held take it for a moment."""
 
 
 class DurableStore(LocalStore):
@@ -152,69 +146,3 @@ def remove_partials(root: Path) -> None:
     """Remove what a writer that was killed had begun to write."""
     for partial in root.parent.glob(f"{root.name}.*.partial"):
         partial.unlink(missing_ok=True)
-
-
-class WriterLock:
-    """The right to write to a recording; held by one process, and given back when that process ends, however.
-
-    Raises
-    ------
-    RecordingError
-        When another process holds it, or the folder cannot be written to.
-    """
-
-    def __init__(self, root: Path) -> None:
-        self._path = lock_path(root)
-        patience_ends = time.monotonic() + LOCK_PATIENCE_S
-        while (file := self._take()) is None:
-            if time.monotonic() > patience_ends:
-                raise RecordingError(
-                    f"{root} is being written by another process; wait until it ends or choose another path"
-                )
-            time.sleep(0.02)
-        self._file = file
-
-    def release(self) -> None:
-        """Let others write."""
-        if self._file >= 0:
-            self._path.unlink(missing_ok=True)
-            os.close(self._file)
-            self._file = -1
-
-    def _take(self) -> int | None:
-        """Return the open lock file, or None while somebody else holds it."""
-        try:
-            file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise RecordingError(
-                f"cannot write to {self._path.parent}: {error.strerror}; choose a folder that is writable"
-            ) from error
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Whoever held it may have removed the file between our opening and locking it.
-            if os.path.samestat(os.fstat(file), os.stat(self._path)):
-                return file
-        except OSError:
-            pass
-        os.close(file)
-        return None
-
-
-def lock_path(root: Path) -> Path:
-    """Return the lock file of a recording: beside it, because Zarr knows every file in a group."""
-    return root.with_name(f"{root.name}.lock")
-
-
-def is_being_written(root: Path) -> bool:
-    """Return whether a living process holds the lock of a recording."""
-    try:
-        file = os.open(lock_path(root), os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(file)
-    return False

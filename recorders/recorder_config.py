@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -15,6 +16,7 @@ from ethospike.recorders.recorder import Layout, RecordingError
 
 ALL = "all"
 """Stands for every variable or every population."""
+_NEURON = re.compile(r"(.+)\[(\d+)\]")
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,9 @@ class RecorderConfig:
     weights_every_s: float = 1.0
     """Simulated seconds between two recordings of plastic weights, a whole number of control steps; they are
     also recorded after the first step and when the phase changes. 0 records none."""
+    voltages: tuple[str, ...] = ()
+    """Neurons whose membrane potential is recorded at every simulation step, such as `KC[3]`: neuron 3, from
+    0, of the population KC, in every animal. Only where the simulator can (Numba)."""
     commit_every_s: float = 10.0
     """Wall time in seconds after which what was recorded cannot be lost any more; 0 commits every step."""
     writer: Literal["process", "inline"] = "process"
@@ -72,6 +77,10 @@ class RecorderConfig:
             animals[:] = np.isin(np.arange(layout.animals), self.spike_animals)
         return neurons, animals
 
+    def watched(self, layout: Layout) -> tuple[int, ...]:
+        """Return the neurons, counted through an animal, whose voltages are recorded."""
+        return tuple(_neuron(name, layout) for name in dict.fromkeys(self.voltages))
+
     def weight_steps(self, layout: Layout) -> int:
         """Return the control steps between two recordings of weights, 0 for none."""
         if self.weights_every_s == 0 or not layout.weights:
@@ -96,13 +105,35 @@ class RecorderConfig:
         }
 
 
+def _neuron(name: str, layout: Layout) -> int:
+    """Return the neuron that `POPULATION[NUMBER]` names."""
+    found = _NEURON.fullmatch(name)
+    if found is None:
+        raise RecordingError(f"recorder.voltages: expected a neuron such as 'KC[3]', got {name!r}")
+    populations = {population.name: population for population in layout.populations}
+    if found[1] not in populations:
+        raise _unknown("recorder.voltages", found[1], populations)
+    population = populations[found[1]]
+    if int(found[2]) >= population.size:
+        raise RecordingError(
+            f"recorder.voltages: there is no {name}; valid: {population.name}[0] … "
+            f"{population.name}[{population.size - 1}]"
+        )
+    return population.start + int(found[2])
+
+
 def _chosen(what: str, chosen: tuple[str, ...], names: Iterable[str]) -> set[str]:
     names = list(names)
     if chosen == (ALL,):
         return set(names)
     for name in chosen:
         if name not in names:
-            close = difflib.get_close_matches(name, names, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"valid: {', '.join([ALL, *names])}"
-            raise RecordingError(f"{what}: there is no {name!r}; {hint}")
+            raise _unknown(what, name, [ALL, *names])
     return set(chosen)
+
+
+def _unknown(what: str, name: str, valid: Iterable[str]) -> RecordingError:
+    valid = list(valid)
+    close = difflib.get_close_matches(name, valid, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"valid: {', '.join(valid) or 'none'}"
+    return RecordingError(f"{what}: there is no {name!r}; {hint}")

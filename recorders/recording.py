@@ -20,9 +20,9 @@ import zarr
 from numpy.typing import ArrayLike, NDArray
 
 from ethospike.recorders.committed_store import CommittedStore, read_attributes
-from ethospike.recorders.durable_store import is_being_written
 from ethospike.recorders.format import INTERRUPTED, SPIKES, STEPS
 from ethospike.recorders.recorder import Layout, PopulationLayout, RecordingError, Variable
+from ethospike.recorders.writer_lock import is_being_written
 
 if TYPE_CHECKING:
     import neo

@@ -15,7 +15,7 @@ import zarr
 from numpy.typing import NDArray
 from zarr.codecs import BloscCodec
 
-from ethospike.recorders.durable_store import DurableStore, WriterLock, remove_partials
+from ethospike.recorders.durable_store import DurableStore, remove_partials
 from ethospike.recorders.format import (
     EVENTS,
     LENGTH,
@@ -32,6 +32,7 @@ from ethospike.recorders.format import (
 from ethospike.recorders.recorder import Layout, RecordingError
 from ethospike.recorders.recorder_config import RecorderConfig
 from ethospike.recorders.step_buffer import Block, Dated
+from ethospike.recorders.writer_lock import WriterLock
 
 
 class GrowingArray:

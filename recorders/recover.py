@@ -12,11 +12,12 @@ from typing import Any
 
 import zarr
 
-from ethospike.recorders.durable_store import DurableStore, WriterLock, remove_partials
+from ethospike.recorders.durable_store import DurableStore, remove_partials
 from ethospike.recorders.format import INTERRUPTED, LENGTH, SPIKES
 from ethospike.recorders.recorder import RecordingError
 from ethospike.recorders.recording import find_recording, open_recording
 from ethospike.recorders.recording_writer import all_arrays
+from ethospike.recorders.writer_lock import WriterLock
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,15 @@ class Recovery:
         return f"{self.path}: {self.status}; kept {kept}; {done}"
 
 
-def recover(path: str | Path) -> Recovery:
+def recover(path: str | Path, *, unclosed: str = INTERRUPTED) -> Recovery:
     """Cut every array of a recording to what is committed, and mark a run that was not closed.
+
+    Parameters
+    ----------
+    path : path-like
+        The folder of a run, or its recording.
+    unclosed : str
+        The status of a recording that was not closed, where it is known better how the run ended.
 
     Raises
     ------
@@ -65,7 +73,7 @@ def recover(path: str | Path) -> Recovery:
         for folder in sorted(path for path in root.rglob("*") if path.is_dir()):
             if not any(folder.iterdir()):
                 folder.rmdir()  # made just before the crash
-        status = INTERRUPTED if before.stored_status == "running" else before.stored_status
+        status = unclosed if before.stored_status == "running" else before.stored_status
         store = DurableStore(root)
         group = zarr.open_group(store, mode="r+", zarr_format=3)
         counters: dict[str, Any] = dict(group.attrs)

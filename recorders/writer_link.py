@@ -139,7 +139,10 @@ class ProcessLink(WriterLink):
         # -P: a file of the working directory that is called like a package must not be taken for it.
         command = [sys.executable, "-P", "-m", "ethospike.recorders.writer_process", *map(str, fds)]
         try:
-            self._process = subprocess.Popen(command, pass_fds=fds, stdin=subprocess.DEVNULL)
+            # A session of its own: Ctrl-C in the terminal is for the loop, also while the writer starts.
+            self._process = subprocess.Popen(
+                command, pass_fds=fds, stdin=subprocess.DEVNULL, start_new_session=True
+            )
         finally:
             theirs.close()
             os.close(memory_fd)
@@ -147,8 +150,13 @@ class ProcessLink(WriterLink):
         buffers = memoryview(self._memory)[HEADER_BYTES:]
         self._free = [StepBuffer(shape, buffers, i) for i in range(N_BUFFERS)]
         self._lent: dict[int, StepBuffer] = {}
-        self._send((path, layout, config, resume_at, max(0.0, config.commit_every_s - handover_s(config))))
-        self.first_step, self.last_phase = self._wait_for("ready", START_TIMEOUT_S)
+        try:
+            commit_after_s = max(0.0, config.commit_every_s - handover_s(config))
+            self._send((path, layout, config, resume_at, commit_after_s))
+            self.first_step, self.last_phase = self._wait_for("ready", START_TIMEOUT_S)
+        except BaseException:
+            self._end()
+            raise
 
     def acquire(self) -> StepBuffer:
         """Return a free buffer; wait for the writer if there is none."""

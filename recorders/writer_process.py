@@ -63,7 +63,10 @@ class WriterLoop:
         """Receive what to record, record, and commit in time."""
         from ethospike.recorders.recording_writer import RecordingWriter
 
-        path, layout, config, resume_at, commit_after_s = self._connection.recv()
+        try:
+            path, layout, config, resume_at, commit_after_s = self._connection.recv()
+        except EOFError:
+            return  # the loop ended before it began
         try:
             writer = RecordingWriter(path, layout, config, resume_at)
         except Exception as error:  # whatever it is, the parent must hear of it

@@ -77,6 +77,10 @@ class ZarrRecorder(Recorder):
         self._due: float
         self.layout = layout
         self._weight_steps = config.weight_steps(layout)
+        if missing := set(config.watched(layout)) - set(layout.watched):
+            raise RecordingError(
+                f"recorder.voltages: expected the neurons to be in Layout.watched; {sorted(missing)} are not"
+            )
         link = InlineLink if config.writer == "inline" else ProcessLink
         self._link: WriterLink = link(path, layout, config, resume_at)
         self._next, self._last_phase = self._link.first_step, self._link.last_phase

@@ -6,7 +6,7 @@ A checkpoint belongs to a committed recording: what comes after it is recorded a
 
 from __future__ import annotations
 
-import os
+import io
 import zipfile
 from collections import deque
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ethospike.agents.agent import Agent
 from ethospike.brains.simulator import SimulatorUnavailable
 from ethospike.scenarios.loop import LoopState
-from ethospike.scenarios.run_folder import RunFolderError
+from ethospike.scenarios.run_folder import RunFolder, RunFolderError, write_whole
 
 CHECKPOINT = "checkpoint.npz"
 """File in the run folder."""
@@ -33,6 +33,8 @@ def save(path: Path, env: VectorEnv, agent: Agent, loop: LoopState) -> None:
     ------
     SimulatorUnavailable
         When the simulator cannot save its state.
+    RunFolderError
+        When the checkpoint cannot be written.
     """
     body: Any = env.unwrapped
     parts: dict[str, Mapping[str, NDArray[Any]]] = {
@@ -45,32 +47,38 @@ def save(path: Path, env: VectorEnv, agent: Agent, loop: LoopState) -> None:
         },
     }
     arrays = {f"{part}/{name}": value for part, own in parts.items() for name, value in own.items()}
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("wb") as file:
-        np.savez(file, allow_pickle=False, **arrays)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    whole = io.BytesIO()  # because an archive that is cut short by a full disk complains twice
+    np.savez(whole, allow_pickle=False, **arrays)
+    write_whole(path, whole.getbuffer())
 
 
-def load(path: Path, env: VectorEnv, agent: Agent, *, seed: int) -> LoopState:
-    """Put environment and agent into the state of a checkpoint and return the loop's.
+def read(folder: RunFolder) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a run's checkpoint, for `restore`.
 
     Raises
     ------
     RunFolderError
         When there is no checkpoint, or it is damaged.
     """
+    path, info = folder.path / CHECKPOINT, folder.info
+    again = (
+        f"the same seed repeats the run exactly: "
+        f"ethospike run {info['scenario_file'] or info['scenario']} --config {folder.path / 'config.toml'}"
+    )
     try:
         with np.load(path, allow_pickle=False) as archive:
-            arrays = dict(archive)
+            return dict(archive)
     except FileNotFoundError as error:
         raise RunFolderError(
-            f"{path.parent} has no checkpoint; the same seed repeats the run exactly: "
-            f"ethospike run … --config {path.parent / 'config.toml'}"
+            f"{folder.path} has no checkpoint: the run ended before its first one, or its simulator "
+            f"({info['simulator']}) cannot save its state; {again}"
         ) from error
     except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise RunFolderError(f"{path} cannot be read ({error}); run the experiment again") from error
+        raise RunFolderError(f"{path} cannot be read ({error}); {again}") from error
+
+
+def restore(arrays: Mapping[str, NDArray[Any]], env: VectorEnv, agent: Agent, *, seed: int) -> LoopState:
+    """Put environment and agent into the state of a checkpoint and return the loop's."""
 
     def part(name: str) -> dict[str, NDArray[Any]]:
         return {key.removeprefix(name): value for key, value in arrays.items() if key.startswith(name)}

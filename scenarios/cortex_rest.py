@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ethospike.agents.agent import Agent, Decision
 from ethospike.brains.clustered_cortex import PARAMETER_SETS, CortexConfig, clustered_cortex
-from ethospike.brains.simulator import State, Stimulus, open_simulator
+from ethospike.brains.simulator import Simulator, State, Stimulus, open_simulator
 from ethospike.scenarios import rest_figures, rest_measures
 from ethospike.scenarios.scenario import Scenario, ScenarioConfig, ScenarioError, whole_steps
 
@@ -92,6 +92,8 @@ class RestEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDArray[Any]])
 
 class RestingCortex(Agent):
     """A clustered cortex without input."""
+
+    simulator: Simulator
 
     def __init__(self, config: RestConfig) -> None:
         super().__init__(config.animals, config.control_interval_ms)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ethospike.agents.agent import Agent, Decision
 from ethospike.brains.network import CurrentInput, Network, OneToOne, Population, Projection
-from ethospike.brains.simulator import State, Stimulus, open_simulator
+from ethospike.brains.simulator import Simulator, State, Stimulus, open_simulator
 from ethospike.recorders.recording import Recording
 from ethospike.scenarios.scenario import Scenario, ScenarioConfig, whole_steps
 
@@ -80,6 +80,7 @@ def vehicle_brain() -> Network:
 class Vehicle(Agent):
     """Turns towards the side whose motor neuron fires more."""
 
+    simulator: Simulator
     variables = {
         "motor_spikes": {"dims": ("side",), "shape": (2,), "units": "1", "long_name": "motor spikes"}
     }

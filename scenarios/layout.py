@@ -15,7 +15,7 @@ from ethospike.scenarios.scenario import whole_steps
 
 
 def describe(env: VectorEnv, agent: Agent, *, dt_ms: float) -> Layout:
-    """Return what a run of this agent in this environment will record."""
+    """Return what a run of this agent in this environment can record; no neuron is watched yet."""
     body: Any = env.unwrapped
     variables = {
         "observation": Variable(

@@ -88,6 +88,7 @@ def run_closed_loop(
                 spikes=decision.spikes,
                 weights=agent.weights,
                 events=info_events(env),
+                voltages=agent.voltages(),
             )
         )
         loop.control_step, loop.observation = loop.control_step + 1, observation

@@ -15,11 +15,17 @@ import platform
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tomli_w
+
+from ethospike.recorders.recorder import RecordingError
+from ethospike.recorders.writer_lock import WriterLock, is_being_written
+from ethospike.recorders.writer_process import explain
 
 RECORDING = "recording.zarr"
 PACKAGES = (
@@ -33,7 +39,13 @@ PACKAGES = (
     "xarray",
     "zarr",
 )
-STATUSES = ("running", "complete", "stopped", "failed")
+RUNNING, INTERRUPTED = "running", "interrupted"
+STATUSES = (RUNNING, "complete", "stopped", "failed", INTERRUPTED)
+"""`interrupted`: the run ended, by `kill -9` or a power cut, without saying how."""
+RESERVE = ".reserve"
+"""File that is given up when the disk is full, so that a run can still say how it ended."""
+RESERVE_BYTES = 64 * 1024
+"""Several times the size of run.json."""
 
 
 class RunFolderError(RuntimeError):
@@ -100,6 +112,15 @@ class RunFolder:
         return self.path / "figures"
 
     @property
+    def size_bytes(self) -> int:
+        """What the run takes on the disk: recording, checkpoint, figures and all."""
+        size = 0
+        for file in self.path.rglob("*"):
+            with suppress(FileNotFoundError):  # of a run that is going on, and renames its files
+                size += file.stat().st_size if file.is_file() else 0
+        return size
+
+    @property
     def config(self) -> dict[str, Any]:
         """The configuration as nested dictionaries."""
         return tomllib.loads((self.path / "config.toml").read_text())
@@ -113,6 +134,39 @@ class RunFolder:
         """`run.json`: scenario, seed, simulator, versions, status, times."""
         info: dict[str, Any] = json.loads((self.path / "run.json").read_text())
         return info
+
+    @property
+    def status(self) -> str:
+        """How the run ended, or that it is running, one of `STATUSES`; run.json does not know of a kill."""
+        status = str(self.info["status"])
+        killed = status == RUNNING and not is_being_written(self._lock)
+        return INTERRUPTED if killed else status
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Be the one who runs the run, and keep room on the disk for saying how it ended.
+
+        Raises
+        ------
+        RunFolderError
+            When another process runs it, or the folder cannot be written to.
+        """
+        try:
+            lock = WriterLock(self._lock)
+        except RecordingError as error:
+            raise RunFolderError(str(error)) from error
+        try:
+            # Not zeros, which a file system may store as nothing.
+            write_whole(self.path / RESERVE, os.urandom(RESERVE_BYTES))
+            yield
+        finally:
+            with suppress(OSError):
+                (self.path / RESERVE).unlink()
+            lock.release()
+
+    @property
+    def _lock(self) -> Path:
+        return self.path / "run.json"
 
     def update_info(self, **entries: Any) -> None:
         """Add entries to `run.json`, atomically."""
@@ -130,13 +184,36 @@ class RunFolder:
         self._write("summary.json", json.dumps(summary, indent=2, default=_plain_number) + "\n")
 
     def _write(self, name: str, text: str) -> None:
-        """Write a file whole or not at all."""
-        partial = self.path / f".{name}.partial"
-        with partial.open("w") as file:
-            file.write(text)
+        """Write a file whole or not at all; on a full disk, into the space that was kept for it."""
+        try:
+            write_whole(self.path / name, text.encode())
+        except RunFolderError:
+            reserve = self.path / RESERVE
+            if not reserve.exists():
+                raise
+            reserve.unlink()
+            write_whole(self.path / name, text.encode())
+
+
+def write_whole(path: Path, content: bytes | memoryview) -> None:
+    """Write a file whole or not at all; what was there before stays until the new one is on the disk.
+
+    Raises
+    ------
+    RunFolderError
+        When it cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with partial.open("wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        partial.replace(self.path / name)
+        partial.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            partial.unlink()
+        raise RunFolderError(explain(error, path)) from error
 
 
 def default_path(scenario: str, root: Path = Path("runs")) -> Path:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from numpy.typing import NDArray
 
 from ethospike.recorders.recorder import Layout, Recorder, StepRecord
 from ethospike.recorders.recording import open_recording
@@ -21,7 +23,7 @@ from ethospike.scenarios import checkpoint
 from ethospike.scenarios.layout import describe
 from ethospike.scenarios.loop import LoopState, run_closed_loop, start_loop
 from ethospike.scenarios.progress import RunProgress
-from ethospike.scenarios.run_folder import RunFolder, RunFolderError, provenance
+from ethospike.scenarios.run_folder import RUNNING, RunFolder, RunFolderError, provenance
 from ethospike.scenarios.scenario import Scenario, ScenarioConfig
 
 
@@ -83,17 +85,18 @@ def run_scenario(
         When the folder exists or cannot be made.
     """
     folder = RunFolder.create(path)
-    folder.write_config(config)
-    folder.update_info(
-        scenario=scenario.name,
-        scenario_file=None if scenario.file is None else str(scenario.file),
-        seed=config.seed,
-        animals=config.animals,
-        simulator=config.simulator.name,
-        status="running",
-        **provenance(),
-    )
-    status = _run(scenario, config, folder, listeners, quiet=quiet, resume=False)
+    with folder.writing():
+        folder.write_config(config)
+        folder.update_info(
+            scenario=scenario.name,
+            scenario_file=None if scenario.file is None else str(scenario.file),
+            seed=config.seed,
+            animals=config.animals,
+            simulator=config.simulator.name,
+            status=RUNNING,
+            **provenance(),
+        )
+        status = _run(scenario, config, folder, listeners, quiet=quiet)
     return RunResult(folder, status, finish(scenario, config, folder, draw=draw))
 
 
@@ -113,12 +116,15 @@ def resume_scenario(
     Raises
     ------
     RunFolderError
-        When the run is complete or has no checkpoint.
+        When the run is complete or still going, or has no checkpoint.
     """
     if folder.info["status"] == "complete":
         raise RunFolderError(f"{folder.path} is complete; there is nothing to resume")
-    resumed = [*folder.info.get("resumed", []), provenance()["started"]]
-    status = _run(scenario, config, folder, listeners, quiet=quiet, resume=True, resumed=resumed)
+    with folder.writing():
+        saved = checkpoint.read(folder)
+        resumed = [*folder.info.get("resumed", []), provenance()["started"]]
+        folder.update_info(status=RUNNING, resumed=resumed)
+        status = _run(scenario, config, folder, listeners, quiet=quiet, saved=saved)
     return RunResult(folder, status, finish(scenario, config, folder, draw=draw))
 
 
@@ -129,31 +135,34 @@ def _run(
     listeners: Listeners,
     *,
     quiet: bool,
-    resume: bool,
-    **info: Any,
+    saved: Mapping[str, NDArray[Any]] | None = None,
 ) -> str:
     """Run the loop from its beginning or from a checkpoint; return the status that was reached."""
     clock = _Clock(config.control_interval_ms)
     file = folder.path / checkpoint.CHECKPOINT
     status = "failed"
+
     try:
         with ExitStack() as stack:
             env, agent = scenario.open(config)
             stack.callback(env.close)
             stack.enter_context(agent)
-            if resume:
-                loop = checkpoint.load(file, env, agent, seed=config.seed)
+            if saved:
+                loop = checkpoint.restore(saved, env, agent, seed=config.seed)
             else:
                 loop = start_loop(env, agent, seed=config.seed, action_delay=config.action_delay)
             layout = describe(env, agent, dt_ms=config.dt_ms)
-            resume_at = loop.control_step if resume else None
+            layout = replace(layout, watched=config.recorder.watched(layout))
+            agent.watch(layout.watched)
+            resume_at = loop.control_step if saved else None
+            # Until the recording is closed: Ctrl-C must not come between a run and its last rows.
+            stop = stack.enter_context(_interrupts())
             writer = ZarrRecorder(folder.recording, layout, config.recorder, resume_at=resume_at)
             recorder = Recorders([writer, *(make(layout) for make in listeners)])
-            stack.push(lambda *_: recorder.close(status))
-            folder.update_info(status="running", backend=agent.backend, **info)
+            stack.push(lambda kind, *_: recorder.close("stopped" if kind is KeyboardInterrupt else status))
+            folder.update_info(backend=agent.backend)
             progress = RunProgress(scenario.name, scenario.duration_s(config), quiet=quiet)
             stack.enter_context(progress)
-            stop = stack.enter_context(_interrupts())
             saves = config.checkpoint_every_s > 0 and checkpoint.is_possible(agent)
             due = time.monotonic() + config.checkpoint_every_s
 
@@ -168,13 +177,17 @@ def _run(
 
             ended = run_closed_loop(env, agent, recorder, loop, keep_going)
             clock.at(loop.control_step)
-            status = "complete" if ended else "stopped"
             scenario.keep(agent, folder.path)
             if saves and not ended:
                 writer.commit()
                 checkpoint.save(file, env, agent, loop)
-    finally:
-        folder.update_info(status=status, **clock.times())
+            status = "complete" if ended else "stopped"
+    except BaseException as error:
+        status = "stopped" if isinstance(error, KeyboardInterrupt) else "failed"
+        with suppress(RunFolderError):  # what ended the run is the better message
+            folder.update_info(status=status, **clock.times())
+        raise
+    folder.update_info(status=status, **clock.times())
     if status == "complete":
         file.unlink(missing_ok=True)
     return status

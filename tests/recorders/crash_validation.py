@@ -31,11 +31,11 @@ from typing import Any
 import numpy as np
 import zarr
 
-from ethospike.recorders.durable_store import is_being_written
 from ethospike.recorders.recorder import Layout, PopulationLayout, RecordingError, StepRecord, Variable
 from ethospike.recorders.recorder_config import RecorderConfig
 from ethospike.recorders.recording import Recording, open_recording
 from ethospike.recorders.recover import recover
+from ethospike.recorders.writer_lock import is_being_written
 from ethospike.recorders.zarr_recorder import ZarrRecorder
 
 NEURONS = 25_000

@@ -18,10 +18,10 @@ import numpy as np
 import psutil
 import pytest
 
-from ethospike.recorders.durable_store import is_being_written
 from ethospike.recorders.recorder import RecordingError
 from ethospike.recorders.recorder_config import RecorderConfig
 from ethospike.recorders.recording import open_recording
+from ethospike.recorders.writer_lock import is_being_written
 from ethospike.recorders.zarr_recorder import ZarrRecorder
 
 PATIENCE_S = 60.0

@@ -12,7 +12,11 @@ import numpy as np
 import pytest
 import zarr
 
-from ethospike.recorders.recorder import Recorder, StepRecord
+from ethospike.agents.agent import AgentError
+from ethospike.brains.mushroom_body import mushroom_body
+from ethospike.brains.numba_simulator import NumbaSimulator
+from ethospike.brains.simulator import Capabilities
+from ethospike.recorders.recorder import Recorder, RecordingError, StepRecord
 from ethospike.recorders.recording import open_recording
 from ethospike.scenarios.configuration import configure
 from ethospike.scenarios.odor_conditioning import SCENARIO
@@ -162,6 +166,50 @@ def test_a_resumed_run_is_bit_identical(short_run: RunResult, short_words: list[
             np.testing.assert_array_equal(values, found[key], err_msg=f"{name}: {key}")
         with pytest.raises(RunFolderError, match="nothing to resume"):
             resume_scenario(SCENARIO, config, folder)
+
+
+def test_voltages_of_chosen_neurons(short_run: RunResult, short_words: list[str], tmp_path: Path) -> None:
+    """A spike leaves the membrane at V_reset; watching changes nothing else."""
+    names = ["ORN[0]", "MBONp[0]"]
+    words = [*short_words, *(word for name in names for word in ("--recorder.voltages", name))]
+    recording = open_recording(run(tmp_path / "run", words).folder.path)
+    found, expected = arrays(RunFolder.open(tmp_path / "run")), arrays(short_run.folder)
+    for name, values in expected.items():
+        np.testing.assert_array_equal(values, found[name], err_msg=name)
+    v_mv = recording.voltages.transpose("animal", "watched", "time", "offset").values
+    network = mushroom_body(configure(SCENARIO, words).brain)
+    assert np.isfinite(v_mv).all()
+    for i, name in enumerate(("ORN", "MBONp")):
+        cell = network.population(name)
+        for animal in (0, 1):
+            trace, table = v_mv[animal, i].ravel(), recording.spikes(name, animal=animal)
+            fired = table.step[table.neuron == network.offset(name)]
+            assert len(fired) > 10
+            np.testing.assert_allclose(trace[fired - 1], cell.param("V_reset"), rtol=1e-6)
+            assert trace.max() < cell.param("V_th")
+            assert trace.max() > cell.param("V_th") - 3.0
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("KC", "expected a neuron such as 'KC\\[3\\]', got 'KC'"),
+        ("KCs[1]", "did you mean 'KC'"),
+        ("KC[72]", r"valid: KC\[0\] … KC\[71\]"),
+    ],
+)
+def test_a_neuron_that_is_not_there(name: str, message: str, short_words: list[str], tmp_path: Path) -> None:
+    with pytest.raises(RecordingError, match=message):
+        run(tmp_path / "run", [*short_words, "--recorder.voltages", name])
+
+
+def test_a_simulator_without_voltages_says_so(
+    short_words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(NumbaSimulator, "capabilities", Capabilities())
+    with pytest.raises(AgentError, match="cannot record voltages; use the Numba simulator"):
+        run(tmp_path / "run", [*short_words, "--recorder.voltages", "KC[0]"])
+    assert RunFolder.open(tmp_path / "run").info["status"] == "failed"
 
 
 def test_a_run_without_checkpoint_says_how_to_repeat_it(short_words: list[str], tmp_path: Path) -> None:
