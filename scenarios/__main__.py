@@ -161,7 +161,7 @@ def show(path: Path, /, *, as_json: Annotated[bool, Parameter(name="--json", neg
         Print one JSON object instead of text.
     """
     folder = run_folder.RunFolder.open(path)
-    info = {**folder.info, "status": folder.status, "size_mb": folder.size_bytes / 1e6}
+    info = {**folder.info, "status": folder.status, "size_mb": round(folder.size_bytes / 1e6, 3)}
     info |= {"summary": folder.summary, "recording": _content(folder)}
     if as_json:
         print(json.dumps(info, indent=2))
@@ -187,7 +187,7 @@ def _content(folder: run_folder.RunFolder) -> dict[str, Any]:
         "duration_s": recording.duration_s,
         "control_steps": recording.n_steps,
         "listed_spikes": recording.n_spikes,
-        "size_mb": recording.size_bytes / 1e6,
+        "size_mb": round(recording.size_bytes / 1e6, 3),
         "behavior": sorted(str(name) for name in recording.behavior.data_vars),
         "weights": list(recording.layout.weights),
         "voltages": folder.config.get("recorder", {}).get("voltages", []),
