@@ -99,7 +99,10 @@ def validate(out: Path, settings: Settings, parts: Sequence[str] = ()) -> Path:
 def summary_of(scenario: Scenario, config: ScenarioConfig) -> dict[str, Any]:
     """Run a scenario in a folder that is thrown away, and return its measures."""
     with tempfile.TemporaryDirectory() as folder:
-        return run_scenario(scenario, config, Path(folder) / "run", quiet=True, draw=False).folder.summary
+        result = run_scenario(scenario, config, Path(folder) / "run", quiet=True, draw=False)
+        if result.status != "complete":
+            raise KeyboardInterrupt
+        return result.folder.summary
 
 
 def naive_rates(settings: Settings) -> dict[str, Any]:
