@@ -162,7 +162,7 @@ def _write(surface: pygame.Surface, frame: Frame, view: Mapping[str, Any], capti
     y = surface.get_height() - gap
     if float(view["odor_field"].max(initial=0.0)) > 0:
         step = f"{contour_step_um(view['odor_peak_um']):g} µM"
-        text(surface, f"contours: {step}", (width - gap, y), size, DIM, "bottomright")
+        text(surface, f"contours every {step}", (width - gap, y), size, DIM, "bottomright")
         y -= size * 1.3
     for is_reward, words, color in ((False, "− punishment", PUNISHMENT), (True, "+ reward", REWARD)):
         if is_reward in kinds:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pygame
+from numpy.typing import NDArray
 
 from ethospike.recorders.live_view import ViewError
 from ethospike.recorders.recording import Recording
@@ -26,6 +27,9 @@ FPS = {".mp4": 25, ".gif": 10}
 """Frames a second. GIF counts in hundredths of a second and compresses badly, hence fewer."""
 SIZE_PX = {".mp4": (1280, 720), ".gif": (800, 450)}
 """Sizes of the picture (pixels), even numbers as the encoder needs them."""
+GIF_COLORS = 96
+PALETTE_FRAMES = 8
+"""Frames of a GIF from which its colors are chosen."""
 
 
 def write_video(
@@ -85,9 +89,17 @@ def write_video(
     state = ScreenState(speed=speed, hidden=set(hidden), film=True)
     part = path.with_name(f".{path.stem}.part{suffix}")
     try:
-        with _Film(part, suffix, size_px, fps) as film:
-            for frame in range(n_frames):
-                state.step = min(end - 1, first + int(frame * speed / fps / interval_s + 1e-6))
+        steps = [
+            min(end - 1, first + int(frame * speed / fps / interval_s + 1e-6)) for frame in range(n_frames)
+        ]
+        examples = []
+        for step in steps[:: max(1, n_frames // PALETTE_FRAMES)] if suffix == ".gif" else []:
+            state.step = step
+            screen.draw(surface, state)
+            examples.append(_pixels(surface))
+        with _Film(part, suffix, size_px, fps, examples) as film:
+            for frame, step in enumerate(steps):
+                state.step = step
                 screen.draw(surface, state)
                 film.add(surface)
                 progress((frame + 1) / n_frames)
@@ -102,7 +114,14 @@ def write_video(
 class _Film:
     """A file that grows by a frame at a time."""
 
-    def __init__(self, path: Path, suffix: str, size_px: tuple[int, int], fps: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        suffix: str,
+        size_px: tuple[int, int],
+        fps: int,
+        examples: list[NDArray[np.uint8]],
+    ) -> None:
         import av
 
         self._av: Any = av
@@ -111,13 +130,14 @@ class _Film:
         if suffix == ".gif":
             self._stream: Any = self._container.add_stream("gif", rate=fps)
             self._stream.pix_fmt = "pal8"
-            self._graph: Any = _palette_graph(av, width, height, fps)
+            # The graph is kept with its ends: they do not keep it, and fail without it.
+            self._filters: Any = _palette_graph(av, np.concatenate(examples), size_px, fps)
         else:
             self._stream = self._container.add_stream("libx264", rate=fps)
             # Every player shows 4:2:0; thin lines and small text need a low quantizer.
             self._stream.pix_fmt = "yuv420p"
             self._stream.options = {"crf": "20", "preset": "veryfast"}
-            self._graph = None
+            self._filters = None
         self._stream.width, self._stream.height = width, height
         self._stream.time_base = self._time_base = Fraction(1, fps)
         self._frames = 0
@@ -132,29 +152,52 @@ class _Film:
 
     def add(self, surface: pygame.Surface) -> None:
         """Add a frame."""
-        pixels = np.ascontiguousarray(pygame.surfarray.pixels3d(surface).transpose(1, 0, 2))
-        frame = self._av.VideoFrame.from_ndarray(pixels, format="rgb24")
+        frame = self._av.VideoFrame.from_ndarray(_pixels(surface), format="rgb24")
         frame.pts, frame.time_base = self._frames, self._time_base
         self._frames += 1
-        if self._graph is not None:
-            self._graph.push(frame)
-            frame = self._graph.pull()
+        if self._filters is not None:
+            _, entry, exit_ = self._filters
+            entry.push(frame)
+            frame = exit_.pull()
         self._container.mux(self._stream.encode(frame))
 
 
-def _palette_graph(av: Any, width: int, height: int, fps: int) -> Any:
-    """Return filters that give each frame of a GIF its own best 256 colors, without keeping frames."""
+def _pixels(surface: pygame.Surface) -> NDArray[np.uint8]:
+    """Return the picture, shape (height, width, 3)."""
+    return np.ascontiguousarray(pygame.surfarray.array3d(surface).transpose(1, 0, 2))
+
+
+def _palette_graph(
+    av: Any, pixels: NDArray[np.uint8], size_px: tuple[int, int], fps: int
+) -> tuple[Any, Any, Any]:
+    """Return a filter that gives all frames of a GIF one palette, the best for some of them, with its ends.
+
+    With one palette, a frame needs to hold only what has changed since the one before.
+    """
+    height, width = pixels.shape[:2]
+    finder = av.filter.Graph()
+    source = finder.add_buffer(width=width, height=height, format="rgb24", time_base=Fraction(1, fps))
+    palette, sink = finder.add("palettegen", f"max_colors={GIF_COLORS}"), finder.add("buffersink")
+    source.link_to(palette)
+    palette.link_to(sink)
+    finder.configure()
+    source.push(av.VideoFrame.from_ndarray(pixels, format="rgb24"))
+    source.push(None)
+    colors = sink.pull()
     graph = av.filter.Graph()
-    source = graph.add_buffer(width=width, height=height, format="rgb24", time_base=Fraction(1, fps))
-    split, palette = graph.add("split"), graph.add("palettegen", "stats_mode=single:max_colors=128")
-    use, sink = graph.add("paletteuse", "new=1:dither=none:diff_mode=rectangle"), graph.add("buffersink")
-    source.link_to(split)
-    split.link_to(use, 0, 0)
-    split.link_to(palette, 1, 0)
-    palette.link_to(use, 0, 1)
+    frames = graph.add_buffer(width=size_px[0], height=size_px[1], format="rgb24", time_base=Fraction(1, fps))
+    chosen = graph.add_buffer(
+        width=colors.width, height=colors.height, format=colors.format.name, time_base=Fraction(1, fps)
+    )
+    use, sink = graph.add("paletteuse", "dither=none:diff_mode=rectangle"), graph.add("buffersink")
+    frames.link_to(use, 0, 0)
+    chosen.link_to(use, 0, 1)
     use.link_to(sink)
     graph.configure()
-    return graph
+    colors.pts = 0
+    chosen.push(colors)
+    chosen.push(None)
+    return graph, frames, sink
 
 
 def _check_file(path: Path, suffix: str) -> None:

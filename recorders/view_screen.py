@@ -22,8 +22,8 @@ from ethospike.recorders.recorder import Layout
 from ethospike.recorders.view_panels import Panel, Window, panels_for
 from ethospike.recorders.view_source import ViewSource
 
-WINDOW_S = {"odor_arena": 20.0, "delayed_reach": 4.0}
-"""Length of the panels' time axis (s): some strides and casts of a larva, a reaching trial."""
+WINDOW_S = {"odor_arena": 10.0, "delayed_reach": 4.0}
+"""Length of the panels' time axis (s): single spikes can be seen; and a reaching trial fits."""
 TRAIL_S = {"odor_arena": 60.0, "delayed_reach": 1.5}
 """Length of a trail (s): a larva crosses half a dish, a hand reaches once."""
 MAX_TRAIL_POINTS = 300
@@ -293,9 +293,10 @@ class Screen:
             color = mixed(PANEL, LINE, 0.75 if index % 2 else 0.35)
             place = pygame.Rect(round(left), self.bar.top, max(1, round(right - left)), self.bar.height)
             pygame.draw.rect(surface, color, place)
-            name = self.layout.phases[phase]
-            if len(name) * size * 0.56 < place.width:
-                text(surface, name, place.center, size * 7 // 8, DIM, "center")
+            name, room = self.layout.phases[phase], int(place.width / (size * 0.5))
+            if room >= 5:
+                words = name if len(name) <= room else f"{name[: room - 1]}…"
+                text(surface, words, place.center, size * 7 // 8, DIM, "center")
         x = self.bar_x(step)
         pygame.draw.line(surface, SELECTED, (x, self.bar.top - 3), (x, self.bar.bottom + 2), 3)
 
