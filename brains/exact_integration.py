@@ -6,7 +6,7 @@ are linear, so that one step is a product with constants (Rotter & Diesmann 1999
     v ← leak · v + from_ex · i_ex + from_in · i_in + per_pa · (I_e + I)
     i ← decay · i + arriving weights
 
-with potentials v relative to E_L. This file knows no simulator and no order of operations.
+with potentials v relative to E_L. Some of these constants serve conductance-based models as well. This file knows no simulator and no order of operations.
 """
 
 from __future__ import annotations
@@ -63,14 +63,8 @@ def propagators(network: Network, population: str, *, seed: int, animal: int, dt
     def parameter(key: str) -> _Floats:
         return network.parameter(population, key, seed, animal)
 
-    where = f"Population {population!r}"
     tau_m, c_m, e_l, v_th, v_reset = map(parameter, ("tau_m", "C_m", "E_L", "V_th", "V_reset"))
     tau_ex, tau_in, t_ref = map(parameter, ("tau_syn_ex", "tau_syn_in", "t_ref"))
-    steps = t_ref / dt_ms
-    if (np.abs(steps - steps.round()) > 1e-6).any():
-        raise BrainError(f"{where}.t_ref: expected whole numbers of steps of {dt_ms} ms, got {t_ref} ms")
-    if (v_reset >= v_th).any():
-        raise BrainError(f"{where}.V_reset: expected values below V_th, got {v_reset} and {v_th} mV")
     return Propagators(
         leak=np.exp(-dt_ms / tau_m),
         from_ex=current_to_potential(dt_ms, tau_ex, tau_m, c_m),
@@ -83,8 +77,43 @@ def propagators(network: Network, population: str, *, seed: int, animal: int, dt
         v_th=v_th - e_l,
         v_reset=v_reset - e_l,
         e_l=e_l,
-        t_ref=steps.round().astype(np.int64),
+        t_ref=refractory_steps(population, t_ref, v_reset, v_th, dt_ms),
     )
+
+
+def refractory_steps(
+    population: str, t_ref_ms: _Floats, v_reset: _Floats, v_th: _Floats, dt_ms: float
+) -> NDArray[np.int64]:
+    """Return the refractory periods of a population's neurons in steps, after a look at their reset.
+
+    Raises
+    ------
+    BrainError
+        When a period is not a whole number of steps, or V_reset is not below V_th.
+    """
+    where, steps = f"Population {population!r}", t_ref_ms / dt_ms
+    whole = steps.round()
+    if (bad := np.abs(steps - whole) > 1e-6).any():
+        raise BrainError(
+            f"{where}.t_ref: expected whole numbers of steps of {dt_ms} ms, got {_some(t_ref_ms[bad])} ms"
+        )
+    if (bad := v_reset >= v_th).any():
+        raise BrainError(
+            f"{where}.V_reset: expected values below V_th, got {_some(v_reset[bad])} mV, and V_th is "
+            f"{_some(v_th[bad])} mV"
+        )
+    return whole.astype(np.int64)
+
+
+def _some(values: _Floats) -> list[float]:
+    """Return a few of the values, for messages."""
+    few: list[float] = np.unique(values)[:5].tolist()
+    return few
+
+
+def mean_decay(dt_ms: float, tau: _Floats) -> _Floats:
+    """Return the mean of exp(−t/tau) over a step."""
+    return -np.expm1(-dt_ms / tau) * tau / dt_ms
 
 
 def current_to_potential(dt_ms: float, tau_syn: _Floats, tau_m: _Floats, c_m: _Floats) -> _Floats:

@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.brains.exact_integration import current_to_potential
+from ethospike.brains.exact_integration import current_to_potential, mean_decay, refractory_steps
 from ethospike.brains.genn_library import pygenn
-from ethospike.brains.network import BrainError, Population
+from ethospike.brains.network import Population
 
 Constants = dict[str, NDArray[np.float64]]
 
@@ -138,20 +138,12 @@ def constants(pop: Population, params: Mapping[str, NDArray[np.float64]], dt_ms:
         When a refractory period is not a whole number of steps, or V_reset is not below V_th.
     """
     p = params
-    steps = p["t_ref"] / dt_ms
-    if (np.abs(steps - steps.round()) > 1e-6).any():
-        raise BrainError(
-            f"Population {pop.name!r}.t_ref: expected whole numbers of steps of {dt_ms} ms, got "
-            f"{np.unique(p['t_ref'])[:5].tolist()} ms"
-        )
-    if (p["V_reset"] >= p["V_th"]).any():
-        raise BrainError(f"Population {pop.name!r}.V_reset: expected values below V_th")
     out = {
         "V": p["V_m"] - p["E_L"],
         "I_e": p["I_e"],
         "theta": p["V_th"] - p["E_L"],
         "V_reset": p["V_reset"] - p["E_L"],
-        "refractory_steps": steps.round(),
+        "refractory_steps": refractory_steps(pop.name, p["t_ref"], p["V_reset"], p["V_th"], dt_ms),
         "keep_ex": np.exp(-dt_ms / p["tau_syn_ex"]),
         "keep_in": np.exp(-dt_ms / p["tau_syn_in"]),
     }
@@ -164,12 +156,12 @@ def constants(pop: Population, params: Mapping[str, NDArray[np.float64]], dt_ms:
         }
     out |= {"g_L": p["g_L"], "per_C": dt_ms / p["C_m"]}
     for name in ("ex", "in"):
-        out[f"mean_of_{name}"] = _mean_of_decay(p[f"tau_syn_{name}"], dt_ms)
+        out[f"mean_of_{name}"] = mean_decay(dt_ms, p[f"tau_syn_{name}"])
         out[f"E_{name}"] = p[f"E_{name}"] - p["E_L"]
     if pop.model == "iaf_cond_exp_sfa_rr":
         out |= {
             "keep_sfa": np.exp(-dt_ms / p["tau_sfa"]),
-            "mean_of_sfa": _mean_of_decay(p["tau_sfa"], dt_ms),
+            "mean_of_sfa": mean_decay(dt_ms, p["tau_sfa"]),
             "E_sfa": p["E_sfa"] - p["E_L"],
             "q_sfa": p["q_sfa"],
         }
@@ -227,11 +219,6 @@ def neuron_model(
 
 def _type_of(constant: str) -> str:
     return "int" if constant == "refractory_steps" else "scalar"
-
-
-def _mean_of_decay(tau: NDArray[np.float64], dt_ms: float) -> NDArray[np.float64]:
-    """Return the mean over a step of a decay that starts at 1."""
-    return tau / dt_ms * -np.expm1(-dt_ms / tau)
 
 
 # ---------------------------------------------------------------------------------------------------

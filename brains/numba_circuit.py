@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ethospike.brains import numba_kernels as kernels
+from ethospike.brains.exact_integration import current_to_potential, mean_decay, refractory_steps
 from ethospike.brains.network import (
     NUMPY_WIRING_LIMIT,
-    BrainError,
     CurrentInput,
     Network,
     Population,
@@ -230,21 +230,13 @@ class CircuitEngine:
 
         h, e_l, c_m, v_th, v_reset = self._dt_ms, *map(parameter, ("E_L", "C_m", "V_th", "V_reset"))
         tau_ex, tau_in = parameter("tau_syn_ex"), parameter("tau_syn_in")
-        t_ref = parameter("t_ref") / h
-        if (np.abs(t_ref - t_ref.round()) > 1e-6).any():
-            raise BrainError(
-                f"Population {population.name!r}.t_ref: expected whole numbers of steps of {h} ms, got "
-                f"{parameter('t_ref')} ms"
-            )
-        if (v_reset >= v_th).any():
-            raise BrainError(f"Population {population.name!r}.V_reset: expected values below V_th")
         rows = {
             "v": parameter("V_m") - e_l,
             "decay_ex": np.exp(-h / tau_ex),
             "decay_in": np.exp(-h / tau_in),
             "v_th": v_th - e_l,
             "v_reset": v_reset - e_l,
-            "t_ref": t_ref.round(),
+            "t_ref": refractory_steps(population.name, parameter("t_ref"), v_reset, v_th, h),
             "i_e": parameter("I_e"),
             "e_l": e_l,
         }
@@ -253,13 +245,13 @@ class CircuitEngine:
             rows |= {
                 "leak": np.exp(-h / tau_m),
                 "per_pa": tau_m / c_m * (1.0 - np.exp(-h / tau_m)),
-                "from_ex": _current_to_potential(h, tau_ex, tau_m, c_m),
-                "from_in": _current_to_potential(h, tau_in, tau_m, c_m),
+                "from_ex": current_to_potential(h, tau_ex, tau_m, c_m),
+                "from_in": current_to_potential(h, tau_in, tau_m, c_m),
             }
             rows["drive"] = rows["i_e"] * rows["per_pa"]
             return rows, 1.0, 1.0
         per_pa = h / c_m
-        scale_ex, scale_in = per_pa * _mean_decay(h, tau_ex), per_pa * _mean_decay(h, tau_in)
+        scale_ex, scale_in = per_pa * mean_decay(h, tau_ex), per_pa * mean_decay(h, tau_in)
         rows |= {
             "leak": per_pa * parameter("g_L"),
             "per_pa": per_pa,
@@ -275,7 +267,7 @@ class CircuitEngine:
                 "from_sfa": parameter("E_sfa") - e_l,
                 "decay_sfa": np.exp(-h / tau_sfa),
                 "slope_sfa": -h / tau_sfa / 12.0,
-                "q_sfa": parameter("q_sfa") * per_pa * _mean_decay(h, tau_sfa),
+                "q_sfa": parameter("q_sfa") * per_pa * mean_decay(h, tau_sfa),
             }
         return rows, scale_ex, -scale_in  # inhibitory weights are negative, conductances are not
 
@@ -472,19 +464,3 @@ def _plain(array: NDArray[Any], dtype: type[np.generic]) -> NDArray[Any]:
     """Return an array of the kind that the code was compiled for: contiguous and not read-only."""
     array = np.ascontiguousarray(array, dtype=dtype)
     return array if array.flags.writeable else array.copy()
-
-
-def _mean_decay(h: float, tau: _Floats) -> _Floats:
-    """Return the mean of exp(−t/tau) over a step."""
-    return -np.expm1(-h / tau) * tau / h
-
-
-def _current_to_potential(h: float, tau_syn: _Floats, tau_m: _Floats, c_m: _Floats) -> _Floats:
-    """Return what a synaptic current of 1 pA at the start of a step adds to v in this step (mV).
-
-    The exact solution, Rotter & Diesmann 1999 (Biol Cybern 81:381), written so that it stays accurate
-    where tau_syn equals tau_m.
-    """
-    rate = h / tau_m - h / tau_syn
-    growth = np.where(np.abs(rate) < 1e-12, 1.0, np.expm1(rate) / np.where(rate == 0, 1.0, rate))
-    return h / c_m * np.exp(-h / tau_m) * growth
