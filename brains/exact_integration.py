@@ -6,7 +6,8 @@ are linear, so that one step is a product with constants (Rotter & Diesmann 1999
     v ← leak · v + from_ex · i_ex + from_in · i_in + per_pa · (I_e + I)
     i ← decay · i + arriving weights
 
-with potentials v relative to E_L. Some of these constants serve conductance-based models as well. This file knows no simulator and no order of operations.
+with potentials v relative to E_L. What conductance-based models have in common with them is here as well.
+This file knows no simulator and no order of operations.
 """
 
 from __future__ import annotations
