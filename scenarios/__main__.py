@@ -304,7 +304,7 @@ def run_validation(
     threads
         Threads of the simulator; 0 leaves the choice to it.
     parts
-        Only these: naive, groups, acquisition, interval, learning_rate, dish, simulators.
+        Only these: naive, groups, acquisition, interval, learning_rate, dish, dish_fine, simulators.
     """
     from ethospike.scenarios import validation
 

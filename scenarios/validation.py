@@ -88,9 +88,9 @@ def validate(out: Path, settings: Settings, parts: Sequence[str] = ()) -> Path:
     for name in parts or PARTS:
         origin = {"machine": provenance(), "settings": dataclasses.asdict(settings)}
         results[name] = {**origin, "results": PARTS[name](settings)}
+        out.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(results, indent=1) + "\n")
         print(f"validation: {name} done", file=sys.stderr, flush=True)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(results, indent=1) + "\n")
     table = out.with_suffix(".md")
     table.write_text(to_markdown(results))
     return table
@@ -229,31 +229,38 @@ def learning_rates(settings: Settings) -> dict[str, Any]:
 
 
 def choice_in_the_dish(settings: Settings) -> dict[str, Any]:
-    """The default scenario with its gradient, and the naive test, at 100 and at 10 ms control."""
-    found: dict[str, Any] = {}
+    """The default scenario with its gradient, paired and reciprocal, and the naive test."""
+    return _choice(settings, settings.dish_animals, 100.0, ("paired-a", "paired-b"))
+
+
+def choice_at_fine_control(settings: Settings) -> dict[str, Any]:
+    """The paired group and the naive test again, brain and body exchanging every 10 ms; fewer larvae."""
+    return _choice(settings, settings.fine_animals, 10.0, ("paired-a",))
+
+
+def _choice(
+    settings: Settings, animals: int, control_interval_ms: float, groups: Sequence[str]
+) -> dict[str, Any]:
     minute = settings.minute_s
-    for control_interval_ms in (100.0, 10.0):
-        shared = {
-            "animals": settings.dish_animals if control_interval_ms == 100.0 else settings.fine_animals,
-            "control_interval_ms": control_interval_ms,
-            "test_s": 4 * minute,
-            "simulator": settings.of_simulator,
-        }
-        times = {"odor_s": 2.5 * minute, "blank_s": 2.5 * minute, "gap_s": minute}
-        label = f"at {control_interval_ms:g} ms"
-        for group in ("paired-a", "paired-b", "odor-only"):
-            config = odor_conditioning.ConditioningConfig(group=group, **times, **shared)  # type: ignore[arg-type]
-            found[f"{group} {label}"] = summary_of(odor_conditioning.SCENARIO, config)
-        naive = odor_preference.PreferenceConfig(**shared)  # type: ignore[arg-type]
-        found[f"naive {label}"] = summary_of(odor_preference.SCENARIO, naive)
-        index = {g: found[f"{g} {label}"]["preference_index"] for g in ("paired-a", "paired-b", "naive")}
-        found[f"trained minus naive {label}"] = {
-            "preference_index": difference(index["paired-a"], index["naive"])
-        }
-        half = difference(index["paired-a"], index["paired-b"])
-        found[f"learning index {label}"] = {
-            "preference_index": {key: half[key] / 2 for key in ("mean", "low", "high")}
-        }
+    shared: dict[str, Any] = {
+        "animals": animals,
+        "control_interval_ms": control_interval_ms,
+        "test_s": 4 * minute,
+        "simulator": settings.of_simulator,
+    }
+    times: dict[str, Any] = {"odor_s": 2.5 * minute, "blank_s": 2.5 * minute, "gap_s": minute}
+    found: dict[str, Any] = {}
+    for group in groups:
+        config = odor_conditioning.ConditioningConfig(group=group, **times, **shared)  # type: ignore[arg-type]
+        found[group] = summary_of(odor_conditioning.SCENARIO, config)
+    naive = odor_preference.PreferenceConfig(**shared)
+    found["naive"] = summary_of(odor_preference.SCENARIO, naive)
+    index = {group: found[group]["preference_index"] for group in found}
+    found["paired-a minus naive"] = {"preference_index": difference(index["paired-a"], index["naive"])}
+    if "paired-b" in groups:
+        whole = difference(index["paired-a"], index["paired-b"])
+        half = {key: whole[key] / 2 for key in ("mean", "low", "high")}
+        found["learning index, (paired-a minus paired-b) / 2"] = {"preference_index": half}
     return found
 
 
@@ -295,6 +302,7 @@ PARTS: dict[str, Callable[[Settings], dict[str, Any]]] = {
     "interval": odor_reward_interval,
     "learning_rate": learning_rates,
     "dish": choice_in_the_dish,
+    "dish_fine": choice_at_fine_control,
     "simulators": across_simulators,
 }
 """Name and function of each part."""
@@ -309,7 +317,11 @@ TABLES: dict[str, tuple[str, tuple[str, ...]]] = {
         (*(f"preference_cycle_{n}" for n in range(1, 6)), "preference_first_20_s"),
     ),
     "dish": (
-        "Choice in the dish (default scenario; indices over the last 2 minutes)",
+        "Choice in the dish at 100 ms control (default scenario; indices over the last 2 minutes)",
+        ("preference_index", "choice_index", "preference_first_20_s"),
+    ),
+    "dish_fine": (
+        "The same at 10 ms control",
         ("preference_index", "choice_index", "preference_first_20_s"),
     ),
     "simulators": (
