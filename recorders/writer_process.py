@@ -154,8 +154,9 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     connection_fd, memory_fd = map(int, sys.argv[1:3])
-    with Connection(connection_fd) as connection, mmap.mmap(memory_fd, 0) as memory:
-        WriterLoop(connection, memory).run()
+    with Connection(connection_fd) as connection:
+        # The memory is not closed: after an error, the traceback may still hold views of it.
+        WriterLoop(connection, mmap.mmap(memory_fd, 0)).run()
 
 
 if __name__ == "__main__":
