@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import operator
 import tomllib
 import typing
 from collections.abc import Mapping, Sequence
@@ -72,7 +73,8 @@ def parser(scenario: Scenario, layers: Sequence[tuple[str, Mapping[str, Any]]] =
     def configuration(*, config: ScenarioConfig = default, **_: str) -> ScenarioConfig:
         return config
 
-    fields = Annotated[scenario.config, cyclopts.Parameter(name="*")]
+    # A type that is only known now: type checkers want it spelled, so the brackets are called.
+    fields = operator.getitem(Annotated, (scenario.config, cyclopts.Parameter(name="*")))
     parameters = [_keyword("config", fields, default)]
     for name, members in scenario.families.items():
         about = f"Values of several other flags at once: {', '.join(members)}."
