@@ -65,19 +65,25 @@ class Settings:
     """How thorough: the defaults are those of the documentation; tests use tiny ones."""
 
     simulator: str = "numba"
+    """nest, numba or genn; the part `simulators` takes all that are installed."""
     wirings: int = 5
+    """Wirings of `reach` and `reach-published`."""
     trials: int = 150
     """Trials of a condition and wiring."""
     large_trials: int = 50
+    """Trials of a condition with `large`."""
     seeds: int = 10
     """Of each simulator, for their comparison."""
     seed_trials: int = 20
     """Trials of a condition and seed there."""
     rest_minutes: float = 5.0
+    """Length of the run at rest (min); a fifth of it without clusters."""
     sweep_trials: int = 20
     """Trials of a condition at each point of a sweep."""
     sweep_minutes: float = 1.0
+    """Rest at each point of a sweep (min)."""
     draws: int = 2000
+    """Draws for intervals."""
     fano_draws: int = 300
     """Draws for intervals of the Fano factor, which takes 1,200 neurons each time."""
 
@@ -144,6 +150,8 @@ def recorded(scenario: Scenario, config: ScenarioConfig, look: Callable[[Recordi
     """Run a scenario in a folder that is thrown away, and return what `look` sees in it."""
     with tempfile.TemporaryDirectory() as folder:
         result = run_scenario(scenario, config, Path(folder) / "run", quiet=True, draw=False)
+        if result.status != "complete":
+            raise KeyboardInterrupt  # a stopped run would be measured as if it were a whole one
         return look(open_recording(result.folder.path), result.folder.summary)
 
 
