@@ -45,6 +45,8 @@ BODY_RADII = (0.10, 0.15, 0.18, 0.20, 0.21, 0.21, 0.20, 0.18, 0.15, 0.11)
 """Half the width of a body from tail to head, in body lengths; fatter than a larva, to be seen."""
 BAR_MM = 10.0
 KEPT_BACKGROUNDS = 6
+STRIP_PX = 128
+"""Columns of pixels of a heat map that are computed at a time."""
 
 _backgrounds: OrderedDict[tuple[Any, ...], pygame.Surface] = OrderedDict()
 
@@ -221,22 +223,27 @@ def _heat_map(field: NDArray[np.float32], peak_um: float, side_px: int) -> NDArr
     between = np.zeros((side_px, points), np.float32)
     between[np.arange(side_px), low] = 1.0 - (place - low)
     between[np.arange(side_px), low + 1] = place - low
-    colors = np.empty((side_px, side_px, 3), np.float32)
-    colors[:] = AGAR
+    present = [(index, (between @ grid[::-1]).T) for index, grid in enumerate(field) if grid.any()]
     step = contour_step_um(peak_um)
-    for index, grid in enumerate(field):
-        if not grid.any():
-            continue
-        color = np.array(ODOR_COLORS[index % len(ODOR_COLORS)], np.float32)
-        fine = (between @ grid[::-1] @ between.T).T
-        share = (fine * (HEAT / peak_um))[:, :, None]
-        colors += (color - colors) * share
-        level = np.floor(fine / step).astype(np.int16)
-        edge = np.zeros(level.shape, bool)
-        edge[1:] |= level[1:] != level[:-1]
-        edge[:, 1:] |= level[:, 1:] != level[:, :-1]
-        colors[edge] += (np.float32(255.0) - colors[edge]) * np.float32(0.55)
-    return np.clip(colors, 0, 255).astype(np.uint8)
+    colors = np.empty((side_px, side_px, 3), np.uint8)
+    # In strips, so that memory does not depend much on the size of the picture.
+    for begin in range(0, side_px, STRIP_PX):
+        rows = slice(begin, min(begin + STRIP_PX, side_px))
+        strip = np.full((rows.stop - rows.start, side_px, 3), AGAR, np.float32)
+        for index, columns in present:
+            # One more to the left, whose contour level is compared with.
+            before = min(begin, 1)
+            fine = between[begin - before : rows.stop] @ columns
+            color = np.array(ODOR_COLORS[index % len(ODOR_COLORS)], np.float32)
+            strip += (color - strip) * (fine[before:] * np.float32(HEAT / peak_um))[:, :, None]
+            level = np.floor(fine / step).astype(np.int16)
+            edge = np.zeros(level.shape, bool)
+            edge[1:] |= level[1:] != level[:-1]
+            edge[:, 1:] |= level[:, 1:] != level[:, :-1]
+            on = edge[before:]
+            strip[on] += (np.float32(255.0) - strip[on]) * np.float32(0.55)
+        colors[rows] = np.clip(strip, 0, 255)
+    return colors
 
 
 def _draw_reinforcement(

@@ -136,7 +136,8 @@ class _Film:
             self._stream = self._container.add_stream("libx264", rate=fps)
             # Every player shows 4:2:0; thin lines and small text need a low quantizer.
             self._stream.pix_fmt = "yuv420p"
-            self._stream.options = {"crf": "20", "preset": "veryfast"}
+            # Two threads and a short look ahead: each holds whole frames in memory.
+            self._stream.options = {"crf": "20", "preset": "veryfast", "threads": "2", "rc-lookahead": "5"}
             self._filters = None
         self._stream.width, self._stream.height = width, height
         self._stream.time_base = self._time_base = Fraction(1, fps)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -33,6 +33,8 @@ BLOCK_STEPS = 512
 """Control steps read from a recording at a time."""
 KEPT_BLOCKS = 160
 """Blocks of single variables kept in memory; a window of the view needs about 40."""
+KEPT_SPIKE_BLOCKS = 4
+"""Blocks of spikes kept in memory, each up to some megabytes; a raster needs two."""
 WEIGHTS_KEPT = 64
 
 
@@ -266,6 +268,7 @@ class RecordingSource(ViewSource):
         self._factor = info.get("real_time_factor")
         self._shown = raster_neurons(self.layout)
         self._blocks: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
+        self._spike_blocks: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
         root: Any = recording.to_zarr()
         self._root = root
         listed = dict(root.attrs["recorded"])
@@ -325,7 +328,7 @@ class RecordingSource(ViewSource):
             names = [name for name in self.layout.weights if name in self._root["weights"]]
             return {name: np.asarray(self._root["weights"][name][row, self.animal]) for name in names}
 
-        return self._kept(("weights", row, self.animal), read)  # type: ignore[no-any-return]
+        return _kept(self._blocks, KEPT_BLOCKS, ("weights", row, self.animal), read)  # type: ignore[no-any-return]
 
     def _rows_of(self, name: str, block: int) -> NDArray[Any]:
         def read() -> NDArray[Any]:
@@ -333,7 +336,7 @@ class RecordingSource(ViewSource):
             end = min(begin + BLOCK_STEPS, self.recording.n_steps)
             return np.asarray(self._root[f"behavior/{name}"][begin:end])
 
-        return np.asarray(self._kept((name, block), read))
+        return np.asarray(_kept(self._blocks, KEPT_BLOCKS, (name, block), read))
 
     def _spikes_of(self, block: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         def read() -> tuple[NDArray[np.int64], NDArray[np.int32]]:
@@ -343,13 +346,19 @@ class RecordingSource(ViewSource):
             shown = self._shown[table.neuron]
             return table.step[shown], table.neuron[shown]
 
-        kept: tuple[NDArray[np.int64], NDArray[np.int32]] = self._kept(("spikes", self.animal, block), read)
+        key = (self.animal, block)
+        kept: tuple[NDArray[np.int64], NDArray[np.int32]]
+        kept = _kept(self._spike_blocks, KEPT_SPIKE_BLOCKS, key, read)
         return kept
 
-    def _kept(self, key: tuple[Any, ...], read: Any) -> Any:
-        if key not in self._blocks:
-            self._blocks[key] = read()
-            if len(self._blocks) > KEPT_BLOCKS:
-                self._blocks.popitem(last=False)
-        self._blocks.move_to_end(key)
-        return self._blocks[key]
+
+def _kept(
+    blocks: OrderedDict[tuple[Any, ...], Any], most: int, key: tuple[Any, ...], read: Callable[[], Any]
+) -> Any:
+    """Return a block, read if it is not remembered; forget the one that was not needed for longest."""
+    if key not in blocks:
+        blocks[key] = read()
+        if len(blocks) > most:
+            blocks.popitem(last=False)
+    blocks.move_to_end(key)
+    return blocks[key]
