@@ -21,7 +21,6 @@ from ethospike.brains.expectations import (
     expect_close,
     expect_equal,
     expect_raises,
-    joined,
     run_once,
 )
 from ethospike.brains.network import (
@@ -32,6 +31,7 @@ from ethospike.brains.plasticity import (
 )
 from ethospike.brains.simulator import (
     SimulatorUnavailable,
+    SpikeBlock,
     Stimulus,
 )
 from ethospike.brains.specimens import (
@@ -154,7 +154,7 @@ def check_stimulus_timing(open_network: OpenNetwork) -> None:
                 simulator.run(500, spikes([501, 993, 1000], [0, 4, 2])),
                 simulator.run(10),
             ]
-        got = joined(blocks)
+        got = SpikeBlock.joined(blocks)
         expected = {0: [3, 503], 1: [252, 1001], 2: [490 + late + 1, 1002]}
         for neuron, steps in expected.items():
             expect_equal(
@@ -190,7 +190,7 @@ def check_current_timing(open_network: OpenNetwork) -> None:
                 simulator.run(30, Stimulus.currents(amplitudes[:, ::-1].copy())),
                 simulator.run(30),
             ]
-        got = joined(blocks)
+        got = SpikeBlock.joined(blocks)
         for neuron, steps in ((0, np.arange(23, 53)), (1, np.array([])), (2, np.arange(53, 83))):
             expect_equal(
                 got.step[got.neuron == PROBE_SIZE + neuron],
@@ -315,7 +315,9 @@ def check_plasticity(open_network: OpenNetwork) -> None:
     projection = network.projection("source>target")
     stimulus = lessons(n_steps, animals)
     with open_network(network, seed=SEED, animals=animals) as simulator:
-        block = joined([simulator.run(n, window(stimulus, simulator.step + 1, n)) for n in (777, 223, 5000)])
+        block = SpikeBlock.joined(
+            [simulator.run(n, window(stimulus, simulator.step + 1, n)) for n in (777, 223, 5000)]
+        )
         final = simulator.weights(projection.name)
     expect_active(block, 200)
     rule = projection.plasticity

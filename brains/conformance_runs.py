@@ -22,7 +22,6 @@ from ethospike.brains.expectations import (
     expect_raises,
     expect_same,
     is_same,
-    joined,
     of_animal,
     resident_bytes,
     run_once,
@@ -32,6 +31,7 @@ from ethospike.brains.network import (
 )
 from ethospike.brains.simulator import (
     SimulatorUnavailable,
+    SpikeBlock,
     Stimulus,
 )
 from ethospike.brains.specimens import (
@@ -118,7 +118,7 @@ def check_split_run(open_network: OpenNetwork) -> None:
             parts = [simulator.run(n, window(stimulus, simulator.step + 1, n)) for n in lengths]
         expect_same(
             whole,
-            joined(parts),
+            SpikeBlock.joined(parts),
             "a run that is cut into windows differs from the whole run: is something reset, rounded or "
             "lost between windows (spikes under way, currents, refractory periods, eligibility)?",
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -119,16 +119,6 @@ def is_same(one: SpikeBlock, other: SpikeBlock) -> bool:
 
 def _columns(block: SpikeBlock) -> tuple[list[int], list[int], list[int]]:
     return block.step.tolist(), block.animal.tolist(), block.neuron.tolist()
-
-
-def joined(blocks: Iterable[SpikeBlock]) -> SpikeBlock:
-    """Return the spikes of consecutive windows as one block."""
-    blocks = list(blocks)
-    return SpikeBlock(
-        np.concatenate([b.step for b in blocks]),
-        np.concatenate([b.animal for b in blocks]),
-        np.concatenate([b.neuron for b in blocks]),
-    )
 
 
 def of_animal(block: SpikeBlock, animal: int) -> SpikeBlock:

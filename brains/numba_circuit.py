@@ -109,12 +109,7 @@ class CircuitEngine:
             )
             pieces.append(self._piece(first, last - first + 1, part))
         self._voltages = np.concatenate([voltages for _, voltages in pieces])
-        blocks = [spikes for spikes, _ in pieces]
-        return SpikeBlock(
-            np.concatenate([spikes.step for spikes in blocks]),
-            np.concatenate([spikes.animal for spikes in blocks]),
-            np.concatenate([spikes.neuron for spikes in blocks]),
-        )
+        return SpikeBlock.joined(spikes for spikes, _ in pieces)
 
     def weights(self, name: str) -> _Floats:
         """Return a copy of the weights, shape (animals, synapses)."""

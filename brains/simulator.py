@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import ClassVar, Self
 
@@ -50,6 +50,12 @@ class SpikeBlock:
 
     def __len__(self) -> int:
         return len(self.step)
+
+    @classmethod
+    def joined(cls, blocks: Iterable[Self]) -> Self:
+        """Make one block of those of consecutive windows; of one at least."""
+        columns = zip(*((one.step, one.animal, one.neuron) for one in blocks), strict=True)
+        return cls(*map(np.concatenate, columns))
 
     @classmethod
     def sorted(

@@ -1,4 +1,4 @@
-"""Lets the tests of this folder import its helpers (`reference_simulator`, `broken_simulators`) by name."""
+"""Lets the tests of this folder import its helpers (`reference_simulator`, `spike_blocks`, …) by name."""
 
 from __future__ import annotations
 

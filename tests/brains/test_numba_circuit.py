@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from spike_blocks import assert_same
 
 from ethospike.brains import numba_circuit, numba_kernels
 from ethospike.brains.mushroom_body import MushroomBodyConfig, mushroom_body
@@ -26,7 +27,6 @@ from ethospike.brains.plasticity import DopamineGated, DopaminePlasticity
 from ethospike.brains.simulator import (
     Simulator,
     SimulatorSettings,
-    SpikeBlock,
     Stimulus,
     open_simulator,
 )
@@ -51,12 +51,6 @@ def odor_and_reward(n_steps: int, animals: int = 1) -> Stimulus:
     probability = np.repeat([0.04, 0.15], [21, 2])
     step, animal, channel = np.nonzero(rng.random((n_steps, animals, CHANNELS)) < probability)
     return Stimulus(step + 1, animal.astype(np.int32), channel.astype(np.int32))
-
-
-def assert_same(one: SpikeBlock, other: SpikeBlock) -> None:
-    assert len(one) > 100
-    for a, b in ((one.step, other.step), (one.animal, other.animal), (one.neuron, other.neuron)):
-        np.testing.assert_array_equal(a, b)
 
 
 # -- other implementations ----------------------------------------------------------------------------

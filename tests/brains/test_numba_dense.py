@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 from scipy.linalg import expm
+from spike_blocks import assert_same
 
 from ethospike.brains import numba_dense
 from ethospike.brains import numba_dense_kernels as kernels
@@ -107,16 +108,7 @@ def run_windows(simulated, windows, lengths, first=1):
         blocks.append(simulated.run(first, n_steps, stimulus))
         voltages.append(simulated.voltages())
         first += n_steps
-    joined = SpikeBlock(
-        *(np.concatenate([getattr(b, name) for b in blocks]) for name in ("step", "animal", "neuron"))
-    )
-    return joined, np.concatenate(voltages)
-
-
-def assert_same(one, other):
-    assert len(one) > 100
-    for name in ("step", "animal", "neuron"):
-        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+    return SpikeBlock.joined(blocks), np.concatenate(voltages)
 
 
 def matrix_model(network, windows, lengths, seed=1, animal=0):
