@@ -2,10 +2,18 @@
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from ethospike.scenarios import spike_statistics as stats
 
 WINDOW = (-500.0, 1000.0)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """On a busy machine, threads that wait for each other over matrices this small cost 40 times the work."""
+    with threadpool_limits(1):
+        yield
 
 
 def poisson_trials(rng, rate_hz, n_trials, n_neurons):
