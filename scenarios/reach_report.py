@@ -49,7 +49,7 @@ def to_markdown(results: Mapping[str, Any]) -> str:
 
 def _reach(found: Mapping[str, Any], title: str) -> Table:
     conditions, cortex, changes = found["conditions"], found["cortex"], found["fano_change"]
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for one in CONDITIONS:
         row, measures = conditions[one], cortex[one]
         for name, key in (("decision", "decision_correct"), ("hand", "hand_correct")):

@@ -183,7 +183,8 @@ class _Outcome:
     index: int
 
     def __call__(self, trials: Trials) -> NDArray[np.float64]:
-        return (trials.outcome == self.index).astype(float)
+        ended: NDArray[np.float64] = np.equal(trials.outcome, self.index).astype(float)
+        return ended
 
 
 def draws_of(
