@@ -104,7 +104,10 @@ def test_the_baseline_takes_unbatched_observations():
 
 def test_hands_wait_go_and_return():
     hand = HandControl(HandConfig(), animals=1, n_targets=6)
-    at = lambda x, **lit: ReachSenses.of(observe(**lit) + np.eye(16, dtype=np.float32)[12] * x, 6)  # noqa: E731
+
+    def at(x, **lit):
+        return ReachSenses.of(observe(**lit) + np.eye(16, dtype=np.float32)[12] * x, 6)
+
     everyone, right = np.array([True]), np.array([0])
     hand.sense(at(0.0, preparatory=[0, 1]))
     hand.send(everyone, right)
@@ -233,7 +236,7 @@ def test_the_threshold_decides_how_much_is_enough(made):
     for threshold, decided in ((0.79, True), (0.81, False)):
         plan = []
         config = ReacherConfig(cortex=TINY, threshold=threshold)
-        agent, _ = made(lambda begin, current: [row for row in plan if row[0] > begin], config)  # noqa: B023
+        agent, _ = made(lambda begin, current: [row for row in plan if row[0] > begin], config)  # noqa: B023  this round calls it
         plan += spikes_of(agent, 0, 55, count=4) + spikes_of(agent, 1, 55, count=1)
         decision = agent.act(observe(response=[0]))
         assert decision.readout["decision_variable"][0, 0] == pytest.approx(0.8)
@@ -245,7 +248,7 @@ def test_the_time_constant_fades_old_spikes(made):
     for tau_ms in (10.0, 50.0):
         plan = []
         config = ReacherConfig(cortex=TINY, tau_ms=tau_ms)
-        agent, _ = made(lambda begin, current: [row for row in plan if row[0] > begin], config)  # noqa: B023
+        agent, _ = made(lambda begin, current: [row for row in plan if row[0] > begin], config)  # noqa: B023  this round calls it
         plan += spikes_of(agent, 0, 1, count=5) + spikes_of(agent, 1, 100, count=1)
         share = agent.act(observe()).readout["decision_variable"][0, 0]
         faded = 5 * (1 - 1 / tau_ms) ** 9

@@ -207,7 +207,10 @@ def test_times_of_a_reach_follow_from_the_hand():
 def test_leaving_early_is_a_false_start(when):
     config = ReachConfig(delay_ms=200)
     env = DelayedReachEnv(config)
-    policy = lambda observation, info: np.ones(2) if PHASES[info["phase"]] == when else STILL  # noqa: E731
+
+    def policy(observation, info):
+        return np.ones(2) if PHASES[info["phase"]] == when else STILL
+
     info = run(env, policy, 1000)[-1][3]
     assert OUTCOMES[info["outcome"]] == "false_start"
     assert info["reaction_time_ms"] == -1

@@ -6,7 +6,7 @@ import gymnasium
 import numpy as np
 import pytest
 
-import ethospike.envs  # noqa: F401  registers
+import ethospike.envs  # noqa: F401  (registers the arena)
 from ethospike.envs.animals import EnvError
 from ethospike.envs.odor_arena import (
     ArenaConfig,
