@@ -124,7 +124,7 @@ class RecordingWriter:
             if resume_at is None:
                 self._create(attributes, specs)
             else:
-                self._reopen(path, attributes, resume_at)
+                self._reopen(path, attributes, specs, resume_at)
         except BaseException:
             self.abandon()
             raise
@@ -282,24 +282,24 @@ class RecordingWriter:
 
     def _specs(self) -> list[ArraySpec]:
         config = self.config
-        return array_specs(
+        specs = array_specs(
             self.layout,
             behavior=config.kept_behavior(self.layout),
             spikes=bool(self._keep_neuron.any() and self._keep_animal.any()),
             stimulus=config.stimulus,
             weights=config.weights_every_s > 0,
         )
+        if self.layout.events:
+            described = {"animal": np.empty(0, np.int64)}
+            described |= {name: np.empty(0, column.dtype) for name, column in self.layout.events.items()}
+            specs += event_specs(self.layout, described)
+        return specs
 
     def _create(self, attributes: Mapping[str, Any], specs: list[ArraySpec]) -> None:
         self._steps = self._listed = 0
         self._root = zarr.create_group(self._store, zarr_format=3, attributes=dict(attributes))
         for spec in specs:
             self._add(spec)
-        if self.layout.events:
-            described = {"animal": np.empty(0, np.int64)}
-            described |= {name: np.empty(0, column.dtype) for name, column in self.layout.events.items()}
-            for spec in event_specs(self.layout, described):
-                self._add(spec)
         self._note_step_times()
         self._store.sync()
         self._committed = self._counters()
@@ -326,7 +326,9 @@ class RecordingWriter:
         else:
             self._arrays[spec.path] = GrowingArray(array, 0)
 
-    def _reopen(self, path: Path, attributes: Mapping[str, Any], resume_at: int) -> None:
+    def _reopen(
+        self, path: Path, attributes: Mapping[str, Any], specs: list[ArraySpec], resume_at: int
+    ) -> None:
         remove_partials(path)
         self._root = zarr.open_group(self._store, mode="r+", zarr_format=3)
         old = dict(self._root.attrs)
@@ -345,6 +347,15 @@ class RecordingWriter:
         # The counters go down before the data: a reader never believes a row that is about to vanish.
         self._root.attrs.update({**counters, "status": "running"})
         self._store.sync()
+        # A crash may have come while arrays were made, of which none had a row yet.
+        if not counters[EVENTS] and not self.layout.events and "events" in self._root:
+            del self._root["events"]  # the first row makes all its columns
+        if not counters[STEPS]:
+            for spec in specs:
+                if spec.path not in self._root:
+                    self._add(spec)
+                elif spec.fixed is not None:
+                    self._root[spec.path][:] = spec.fixed  # type: ignore[index]
         with zarr.config.set({"array.write_empty_chunks": True}):
             for name, array in all_arrays(self._root):
                 length = counters.get(str(array.attrs.get(LENGTH)))

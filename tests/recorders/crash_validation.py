@@ -157,16 +157,21 @@ def kill(pids: list[int]) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def one_kill(command: list[str], root: Path, victim: str, wait_s: float, log: Path) -> int:
-    """Start a command, kill it a while after its recording appeared; return the last acknowledged commit.
+def one_kill(
+    command: list[str], root: Path, victim: str, wait_s: float, log: Path, *, after_commit: bool
+) -> int:
+    """Start a command, kill it a while after its recording, or the first commit of rows, appeared.
 
-    A negative wait counts from the start instead, and may end before there is a recording.
+    A negative wait counts from the start instead, and may end before there is a recording. Returns the last
+    acknowledged commit.
     """
     with log.open("w") as output:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=output, text=True)
     try:
         if wait_s >= 0:
             wait_until(root.exists, "no recording appeared")
+            if after_commit:
+                wait_until(lambda: has_rows(root), "nothing was committed")
         time.sleep(abs(wait_s))
         writers = children(process.pid)
         kill({"loop": [process.pid], "writer": writers, "both": [process.pid, *writers]}[victim])
@@ -179,6 +184,11 @@ def one_kill(command: list[str], root: Path, victim: str, wait_s: float, log: Pa
     # The last line may have been cut short by the kill.
     lines = out.rpartition("\n")[0].splitlines()
     return max((int(line.split()[1]) for line in lines if line.startswith("committed ")), default=0)
+
+
+def has_rows(root: Path) -> bool:
+    """Return whether a recording that is being written holds a committed control step."""
+    return (root / "zarr.json").exists() and open_recording(root).n_steps > 0
 
 
 def wait_until(condition: Callable[[], bool], otherwise: str) -> None:
@@ -236,7 +246,8 @@ def validate(kills: int, seed: int, command: str | None, folder: Path, longest_s
                 str(rng.choice([0.1, 0.5, 10.0])),
             ]
         try:
-            acknowledged = one_kill(words, root, victim, wait_s, folder / f"run-{i}.log")
+            log = folder / f"run-{i}.log"
+            acknowledged = one_kill(words, root, victim, wait_s, log, after_commit=i % 2 == 0)
             text = check_after_kill(root, acknowledged, whole)
             if root.exists():
                 recording = open_recording(root) if (root / "zarr.json").exists() else None

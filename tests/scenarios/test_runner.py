@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -18,9 +22,10 @@ from ethospike.brains.numba_simulator import NumbaSimulator
 from ethospike.brains.simulator import Capabilities
 from ethospike.recorders.recorder import Recorder, RecordingError, StepRecord
 from ethospike.recorders.recording import open_recording
+from ethospike.scenarios.__main__ import main
 from ethospike.scenarios.configuration import configure
 from ethospike.scenarios.odor_conditioning import SCENARIO
-from ethospike.scenarios.run_folder import RunFolder, RunFolderError
+from ethospike.scenarios.run_folder import RunFolder, RunFolderError, write_whole
 from ethospike.scenarios.runner import RunResult, resume_scenario, run_scenario
 from ethospike.scenarios.scenario import Scenario, find_scenario
 
@@ -220,3 +225,99 @@ def test_a_run_without_checkpoint_says_how_to_repeat_it(short_words: list[str], 
     config = configure(SCENARIO, short_words)
     with pytest.raises(RunFolderError, match="same seed repeats the run"):
         resume_scenario(SCENARIO, config, result.folder)
+
+
+def killed_run(path: Path, words: list[str]) -> None:
+    """Start a run, and kill it with `kill -9` as soon as it has made a checkpoint."""
+    command = [sys.executable, "-m", "ethospike.scenarios", "run", "odor-conditioning", *words, *INLINE]
+    command += ["--checkpoint-every-s", "0.05", "--quiet", "--out", str(path)]
+    with subprocess.Popen(command) as process:
+        until = time.monotonic() + 100.0
+        while not (path / "checkpoint.npz").exists() and process.poll() is None:
+            assert time.monotonic() < until
+            time.sleep(0.002)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+
+
+def test_a_killed_run_is_shown_repaired_and_continued(
+    short_run: RunResult, short_words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With `kill -9`, a run of which run.json says that it is running; in the end, as if nothing had been."""
+    out = tmp_path / "run"
+    killed_run(out, short_words)
+    folder = RunFolder.open(out)
+    assert (folder.info["status"], folder.status) == ("running", "interrupted")
+    main(["show", str(out), "--json"])
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["status"], shown["recording"]["status"]) == ("interrupted", "interrupted")
+    kept = shown["recording"]["control_steps"]
+    assert 0 < kept < 100
+    assert shown["size_mb"] > shown["recording"]["size_mb"] > 0
+    main(["recover", str(out)])
+    assert f"interrupted; kept {kept} control steps" in capsys.readouterr().out
+    assert folder.info["status"] == open_recording(out).stored_status == "interrupted"
+    assert folder.info["simulated_s"] == pytest.approx(kept / 10)
+    config = configure(SCENARIO, [], [("config.toml", folder.config)])
+    assert resume_scenario(SCENARIO, config, folder, quiet=True, draw=False).status == "complete"
+    assert folder.status == "complete"
+    found = arrays(folder)
+    for name, values in arrays(short_run.folder).items():
+        np.testing.assert_array_equal(values, found[name], err_msg=name)
+
+
+def test_a_run_that_goes_on_is_running_and_cannot_be_continued_by_another(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path / "run")
+    with folder.writing():
+        folder.update_info(status="running")
+        assert folder.status == "running"
+        with pytest.raises(RunFolderError, match="being written by another process"), folder.writing():
+            pass
+    assert folder.status == "interrupted"
+
+
+def test_a_full_disk_does_not_keep_a_run_from_saying_how_it_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = RunFolder.create(tmp_path / "run")
+    really_fsync = os.fsync
+
+    def fsync(file: int) -> None:
+        if (folder.path / ".reserve").exists():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        really_fsync(file)
+
+    with folder.writing():
+        folder.update_info(status="running")
+        monkeypatch.setattr(os, "fsync", fsync)
+        folder.update_info(status="failed")
+        assert folder.status == "failed"
+        (folder.path / ".reserve").write_text("")
+        with pytest.raises(RunFolderError, match=r"the disk is full: cannot write to .*checkpoint"):
+            write_whole(folder.path / "checkpoint.npz", b"1")
+    assert sorted(file.name for file in folder.path.iterdir()) == ["run.json"]
+
+
+def test_a_disk_that_fills_up_is_one_message(
+    short_words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A real file system of 600 kB, where the machine allows one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(disk)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("this machine does not allow a small file system to be mounted")
+    try:
+        words = [*short_words[:-1], "25", *INLINE, "--recorder.commit-every-s", "0.1", "--out", str(disk / "run")]
+        with pytest.raises(SystemExit) as ended:
+            main(["run", "odor-conditioning", *words, "--quiet"])
+        assert ended.value.code == 1
+        message = capsys.readouterr().err
+        assert message.startswith("ethospike: the disk is full: cannot write to")
+        assert len(message.splitlines()) == 1
+        assert RunFolder.open(disk / "run").info["status"] == "failed"
+        recording = open_recording(disk / "run")
+        assert len(recording.spikes()) == recording.n_spikes > 0
+        np.testing.assert_array_equal(recording.behavior["time"], np.arange(1, recording.n_steps + 1) / 10)
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
