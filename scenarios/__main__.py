@@ -304,7 +304,8 @@ def run_validation(
     threads
         Threads of the simulator; 0 leaves the choice to it.
     parts
-        Only these: naive, groups, acquisition, interval, learning_rate, dish, dish_fine, simulators.
+        Only these: naive, groups, acquisition, interval, learning_rate, dish, dish_fine,
+        simulators, parity.
     """
     from ethospike.scenarios import validation
 

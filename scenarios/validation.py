@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
+from ethospike.brains.clustered_cortex import PARAMETER_SETS, clustered_cortex
 from ethospike.brains.mushroom_body import ODOR_PATTERNS, PRESETS, MushroomBodyConfig, mushroom_body
-from ethospike.brains.network import nearest
+from ethospike.brains.network import Network, nearest
 from ethospike.brains.simulator import (
     SIMULATORS,
     SimulatorSettings,
@@ -30,6 +32,8 @@ from ethospike.brains.simulator import (
 )
 from ethospike.brains.spike_sources import GammaSource
 from ethospike.scenarios import odor_conditioning, odor_preference
+from ethospike.scenarios.benchmark_measures import odor_stimuli
+from ethospike.scenarios.dish_measures import interval
 from ethospike.scenarios.run_folder import provenance
 from ethospike.scenarios.runner import run_scenario
 from ethospike.scenarios.scenario import Scenario, ScenarioConfig, ScenarioError
@@ -295,6 +299,82 @@ def across_simulators(settings: Settings) -> dict[str, Any]:
     return found
 
 
+def parity(settings: Settings) -> dict[str, Any]:
+    """Rates, CV2 and Fano factor on NEST and on the simulator in question, and their difference.
+
+    The mushroom body in n-amylacetate (calibrated), and the clustered cortex of 5,000 neurons at rest.
+    """
+    seeds = settings.wirings
+    found: dict[str, Any] = {}
+    body, cortex = mushroom_body(PRESETS["calibrated"]), clustered_cortex(PARAMETER_SETS["cortex"])
+    for title, network, seconds, alone in (
+        ("mushroom body", body, settings.minute_s / 6, False),
+        ("cortex, 5,000 neurons", cortex, settings.minute_s / 20, True),
+    ):
+        measures = {
+            name: _statistics(network, name, seeds, max(0.4, seconds), alone=alone)
+            for name in ("nest", settings.simulator)
+        }
+        for key in measures["nest"]:
+            pair = {name: interval(one[key]) for name, one in measures.items()}
+            gap = difference(pair[settings.simulator], pair["nest"])
+            found[f"{title}: {key}"] = {
+                **pair,
+                "difference": gap,
+                "relative": {**gap, **{k: gap[k] / pair["nest"]["mean"] for k in ("mean", "low", "high")}},
+            }
+    return found
+
+
+def _statistics(
+    network: Network, simulator: str, seeds: int, seconds: float, *, alone: bool
+) -> dict[str, NDArray[np.float64]]:
+    """Return rate (Hz), CV2 and Fano factor of 200 ms counts of each seed, means over active neurons.
+
+    Seeds are animals of one network where the simulator can hold them, else networks of their own (`alone`).
+    """
+    window, warm_up = 2000, 2
+    n_windows = warm_up + max(2, round(seconds * 10_000 / window))
+    found = []
+    for seed in range(1, 1 + (seeds if alone else 1)):
+        animals = 1 if alone else seeds
+        stimuli = odor_stimuli(network, animals, window, n_windows)
+        steps, neurons, counts = [], [], np.zeros((n_windows, animals * network.n_neurons))
+        settings = SimulatorSettings(name=simulator)
+        with open_simulator(network, settings, seed=seed, animals=animals) as opened:
+            for k, stimulus in enumerate(stimuli):
+                spikes = opened.run(window, stimulus)
+                rows = spikes.animal * network.n_neurons + spikes.neuron
+                np.add.at(counts[k], rows, 1.0)
+                steps.append(spikes.step)
+                neurons.append(rows)
+        per_neuron = counts[warm_up:].reshape(-1, animals, network.n_neurons)
+        cv2 = mean_cv2(np.concatenate(steps), np.concatenate(neurons), animals * network.n_neurons)
+        for animal in range(animals):
+            own = per_neuron[:, animal]
+            active = own.sum(axis=0) >= 5
+            fano = own[:, active].var(axis=0) / own[:, active].mean(axis=0)
+            own_cv2 = cv2.reshape(animals, -1)[animal]
+            found.append((own.mean() * 10_000 / window, np.nanmean(own_cv2), fano.mean()))
+    return dict(zip(("rate (Hz)", "CV2", "Fano factor"), np.array(found).T, strict=True))
+
+
+def mean_cv2(step: NDArray[np.integer], neuron: NDArray[np.integer], n_neurons: int) -> NDArray[np.float64]:
+    """Return the mean of 2 |I₁ − I₂| / (I₁ + I₂) over neighboring intervals of each neuron; NaN below three.
+
+    Source: Holt et al. 1996, J Neurophysiol 75:1806.
+    """
+    order = np.lexsort((step, neuron))
+    step, neuron = step[order], neuron[order]
+    first, second = np.diff(step)[:-1], np.diff(step)[1:]
+    same = neuron[2:] == neuron[:-2]
+    first, second, owner = first[same], second[same], neuron[2:][same]
+    total = np.bincount(owner, 2.0 * np.abs(first - second) / (first + second), n_neurons)
+    number = np.bincount(owner, minlength=n_neurons)
+    mean: NDArray[np.float64] = np.divide(total, number, out=np.full(n_neurons, np.nan), where=number >= 3)
+    return mean
+
+
 PARTS: dict[str, Callable[[Settings], dict[str, Any]]] = {
     "naive": naive_rates,
     "groups": learning_by_group,
@@ -304,6 +384,7 @@ PARTS: dict[str, Callable[[Settings], dict[str, Any]]] = {
     "dish": choice_in_the_dish,
     "dish_fine": choice_at_fine_control,
     "simulators": across_simulators,
+    "parity": parity,
 }
 """Name and function of each part."""
 
@@ -327,6 +408,10 @@ TABLES: dict[str, tuple[str, tuple[str, ...]]] = {
     "simulators": (
         "Simulators: 1 min training at 0.3 nS, and naive rates in n-amylacetate (published preset, ± sd)",
         ("preference_first_20_s", "dan_hz_in_training", *(f"{name}_hz" for name in REFERENCE_HZ)),
+    ),
+    "parity": (
+        "NEST and Numba: means over ten seeds, and their difference",
+        ("nest", "numba", "difference", "relative"),
     ),
 }
 """Title and columns of the table of each part; that of naive rates has a form of its own."""

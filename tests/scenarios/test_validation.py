@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ethospike.scenarios.scenario import ScenarioError
-from ethospike.scenarios.validation import PARTS, Settings, difference, validate
+from ethospike.scenarios.validation import PARTS, Settings, difference, mean_cv2, validate
 
 TINY = Settings(animals=2, dish_animals=2, fine_animals=2, wirings=2, minute_s=0.6)
-ON_NUMBA = [part for part in PARTS if part != "simulators"]
+ON_NUMBA = [part for part in PARTS if part not in ("simulators", "parity")]
 
 
 @pytest.mark.simulator("numba")
@@ -51,3 +52,12 @@ def test_difference_is_welchs() -> None:
     found = difference(one, other)
     assert found["mean"] == pytest.approx(-2.0)
     assert found["high"] - found["low"] == pytest.approx(2 * 2.4469 * 0.9129, rel=1e-3)
+
+
+def test_cv2_of_trains_that_are_known() -> None:
+    # Neuron 0 has intervals 10, 30, 10, 30, so that each pair gives 2 · 20 / 40 = 1; neuron 1 is regular,
+    # neuron 2 has too few spikes.
+    step = np.array([0, 10, 40, 50, 80, 0, 7, 14, 21, 28, 5, 9])
+    neuron = np.array([0] * 5 + [1] * 5 + [2] * 2)
+    assert mean_cv2(step, neuron, 3)[:2] == pytest.approx([1.0, 0.0])
+    assert np.isnan(mean_cv2(step, neuron, 3)[2])
