@@ -101,6 +101,7 @@ def test_a_film_that_breaks_off_leaves_nothing(arena, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the peak memory from /proc")
 def test_half_an_hour_becomes_a_minute_in_bounded_memory(tmp_path):
     """30 min of 10 control steps/s; 1 instead of 25 frames a second, so that the test takes seconds."""
     run = ArenaRun(animals=2)
@@ -114,12 +115,12 @@ def test_half_an_hour_becomes_a_minute_in_bounded_memory(tmp_path):
             spikes = type(record.spikes)(**{**vars(record.spikes), "step": record.spikes.step + later})
             recorder.record(type(record)(k, record.values, spikes=spikes, weights=record.weights))
     code = """if True:
-        import json, resource, sys
+        import json, re, sys
         from pathlib import Path
         from ethospike.recorders.recording import open_recording
         from ethospike.recorders.video import write_video
-        unit = 2**20 if sys.platform == "darwin" else 2**10
-        peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+        # Not getrusage, which on Linux also counts what the process was before it began this program.
+        peak = lambda: int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
         recording = open_recording(sys.argv[1])
         write_video(recording, Path(sys.argv[2]).with_suffix(".first.mp4"), speed=30.0, stop_s=120.0, fps=1)
         first = peak()
@@ -132,7 +133,7 @@ def test_half_an_hour_becomes_a_minute_in_bounded_memory(tmp_path):
     report = json.loads(done.stdout.splitlines()[-1])
     assert report["frames"] == 60
     # Growth after the first two minutes is what would go on growing.
-    assert report["peak_mb"] < 300
+    assert report["peak_mb"] < 300, report
     assert report["peak_mb"] - report["first_mb"] < 60
     _, duration_s, _, _ = decoded(tmp_path / "film.mp4")
     assert duration_s == pytest.approx(60.0)
