@@ -283,7 +283,7 @@ def across_simulators(settings: Settings) -> dict[str, Any]:
     for name in SIMULATORS:
         if not is_installed(name):
             continue
-        own = dataclasses.replace(settings, simulator=name)
+        own = dataclasses.replace(settings, simulator=name, threads=0)
         config = protocol(
             own,
             animals=min(settings.animals, 5),

@@ -7,6 +7,7 @@ Mark a test with `@pytest.mark.simulator("nest")`. It is skipped where that simu
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 
@@ -16,6 +17,8 @@ REQUIRED = {name for name in os.environ.get("ETHOSPIKE_REQUIRE", "").split(",") 
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A shell that starts tests in the background has them ignore Ctrl-C; tests of Ctrl-C need it back.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "simulator(name): needs that simulator; see ETHOSPIKE_REQUIRE")
     if unknown := REQUIRED - set(SIMULATORS):
         raise pytest.UsageError(f"ETHOSPIKE_REQUIRE names {sorted(unknown)}; valid: {', '.join(SIMULATORS)}")
