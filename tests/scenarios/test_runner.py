@@ -308,7 +308,8 @@ def test_a_disk_that_fills_up_is_one_message(
     if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("this machine does not allow a small file system to be mounted")
     try:
-        words = [*short_words[:-1], "25", *INLINE, "--recorder.commit-every-s", "0.1", "--out", str(disk / "run")]
+        words = [*short_words[:-1], "25", *INLINE, "--recorder.commit-every-s", "0.1"]
+        words += ["--out", str(disk / "run")]
         with pytest.raises(SystemExit) as ended:
             main(["run", "odor-conditioning", *words, "--quiet"])
         assert ended.value.code == 1
