@@ -33,7 +33,7 @@ MOST_SPIKES = 200_000
 """Spikes, of all animals, that wait for a batch at most, so that a busy view does not hold memory."""
 START_TIMEOUT_S = 60.0
 """How long the window may take to open; on a busy machine with a cold disk, seconds."""
-CLOSE_TIMEOUT_S = 5.0
+CLOSE_TIMEOUT_S = 20.0
 
 
 def _tell(words: str) -> None:

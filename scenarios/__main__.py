@@ -383,6 +383,7 @@ def bench(
     small: bool = False,
     long: bool = False,
     simulators: tuple[str, ...] = (),
+    kinds: tuple[str, ...] = (),
 ) -> None:
     """Time every installed simulator on this machine, which should be idle.
 
@@ -396,10 +397,12 @@ def bench(
         Instead: does anything grow in a run of 30 minutes? Ten minutes on NEST.
     simulators
         Only these; by default all that are installed.
+    kinds
+        Only these tables: network, loop, scenario; by default all.
     """
     from ethospike.scenarios import benchmark
 
-    table = benchmark.run_benchmark(out, small=small, long=long, simulators=list(simulators))
+    table = benchmark.run_benchmark(out, small=small, long=long, simulators=list(simulators), kinds=kinds)
     print(table.read_text())
     print(f"written: {table}")
 

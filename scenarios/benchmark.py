@@ -49,12 +49,19 @@ def long_rows(small: bool, simulators: list[str]) -> Iterator[Row]:
 
 
 def run_benchmark(
-    out: Path, *, small: bool = False, long: bool = False, simulators: list[str] | None = None
+    out: Path,
+    *,
+    small: bool = False,
+    long: bool = False,
+    simulators: list[str] | None = None,
+    kinds: tuple[str, ...] = (),
 ) -> Path:
-    """Measure every row (or, if `long`, the long ones), write `out`.json and `out`.md; return the latter."""
+    """Measure every row (if `long`, the long ones; of these kinds), write `out`.json and `out`.md."""
     chosen = simulators or [name for name in SIMULATORS if is_installed(name)]
     results = []
     for row in (long_rows if long else rows)(small, chosen):
+        if kinds and row.kind not in kinds:
+            continue
         results.append(measure_in_process(row))
         print(
             f"{row.kind} {row.title} on {row.simulator}: {_brief(results[-1])}", file=sys.stderr, flush=True
@@ -96,6 +103,8 @@ def to_markdown(data: dict[str, Any]) -> str:
         "Command: `make bench`. Wall seconds per biological second: smaller is faster, 1 is real time.",
     ]
     for kind, (title, columns) in TABLES.items():
+        if not by_kind[kind]:
+            continue
         heads = [head for head, _ in columns]
         lines += ["", f"## {title}", "", _line(heads), _line(["---"] * len(heads))]
         lines += [_line([_cell(row, key) for _, key in columns]) for row in by_kind[kind]]
