@@ -94,13 +94,14 @@ def to_markdown(data: dict[str, Any]) -> str:
     """Return the results as tables, with the machine, the versions and the command."""
     machine = data["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items() if version)
+    command = " ".join(["ethospike", *machine.get("command", ["", "bench"])[1:]])
     by_kind = {kind: [row for row in data["rows"] if row["kind"] == kind] for kind in TABLES}
     lines = [
         "# Benchmark" + (" (small: shows that it runs, not how fast)" if data["small"] else ""),
         "",
         f"{machine['started'][:10]} · {machine['machine']} · Python {machine['python']} · {versions}",
         "",
-        "Command: `make bench`. Wall seconds per biological second: smaller is faster, 1 is real time.",
+        f"Command: `{command}`. Wall seconds per biological second: smaller is faster, 1 is real time.",
     ]
     for kind, (title, columns) in TABLES.items():
         if not by_kind[kind]:
