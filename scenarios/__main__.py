@@ -276,8 +276,13 @@ def _reopen(path: Path) -> tuple[run_folder.RunFolder, Scenario, ScenarioConfig]
     return folder, chosen, configuration.configure(chosen, layers=[(source, folder.config)])
 
 
-@app.command(name="validate")
-def run_validation(
+validations = cyclopts.App(name="validate", result_action="return_value")
+app.command(validations)
+validations.command("ethospike.scenarios.reach_validation:main", name="reach")
+
+
+@validations.default
+def validate_larvae(
     *,
     out: Path = Path("runs/validation"),
     simulator: str = "numba",
@@ -287,7 +292,9 @@ def run_validation(
     threads: int = 0,
     parts: tuple[str, ...] = (),
 ) -> None:
-    """Compare the larvae with what is published about them; takes half an hour on Numba, days on NEST.
+    """Compare the larvae with what is published about them, or with `reach` the cortex.
+
+    The larvae take half an hour on Numba, days on NEST.
 
     Parameters
     ----------

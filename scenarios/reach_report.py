@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ethospike.scenarios.run_folder import command_of
+
 PUBLISHED_MS = {"1": 159, "2": 251, "3": 261}
 """Median time from the response signal to the decision, correct trials (Rostami et al. 2024, Nat Commun
 15:6304, Fig 6, digitized from the figure)."""
@@ -43,7 +45,8 @@ def to_markdown(results: Mapping[str, Any]) -> str:
             continue
         machine, settings = results[name]["machine"], results[name]["settings"]
         lines += [*write(results[name]["found"]), ""]
-        lines += [f"Run on {machine['started'][:10]}, simulator {settings['simulator']}.", ""]
+        made = f"`{command_of(machine)}`, {machine['started'][:10]}, simulator {settings['simulator']}."
+        lines += [made, ""]
     return "\n".join(lines)
 
 

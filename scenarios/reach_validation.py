@@ -3,7 +3,7 @@
 In: a simulator's name and how thorough to be. Out: one JSON file and tables in Markdown, for docs. Runs of
 the scenarios, as anybody can make them, are measured; the comparison is reported, whatever it says.
 
-    python -m ethospike.scenarios.reach_validation --out docs/validation_reach --wirings 5 --trials 150
+    ethospike validate reach --out docs/validation_cortex
 
 A wiring is a seed: it draws synapses, initial voltages, the clusters of the directions, and the trials.
 Intervals are bootstrapped over wirings and then over trials within them; those of decoding, rates and CV2 are
@@ -108,7 +108,7 @@ def main(
     parts: tuple[str, ...] = (),
     settings: Annotated[Settings, cyclopts.Parameter(name="*")] = THOROUGH,
 ) -> None:
-    """Validate the reaching cortex.
+    """Compare the reaching cortex with what is published about it, and with itself on other simulators.
 
     Parameters
     ----------
@@ -461,7 +461,3 @@ PARTS: dict[str, Callable[[Settings], dict[str, Any]]] = {
     "large": large_task,
 }
 """The parts, the quick ones first."""
-
-
-if __name__ == "__main__":
-    cyclopts.run(main)

@@ -15,7 +15,7 @@ import platform
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -243,6 +243,11 @@ def provenance() -> dict[str, Any]:
         "host": platform.node(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}",
     }
+
+
+def command_of(machine: Mapping[str, Any]) -> str:
+    """Return the command that produced something, from its `provenance`."""
+    return " ".join(["ethospike", *machine["command"][1:]])
 
 
 def git_state() -> dict[str, Any] | None:

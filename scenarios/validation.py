@@ -34,7 +34,7 @@ from ethospike.brains.spike_sources import GammaSource
 from ethospike.scenarios import odor_conditioning, odor_preference
 from ethospike.scenarios.benchmark_measures import odor_stimuli
 from ethospike.scenarios.dish_measures import interval
-from ethospike.scenarios.run_folder import provenance
+from ethospike.scenarios.run_folder import command_of, provenance
 from ethospike.scenarios.runner import run_scenario
 from ethospike.scenarios.scenario import Scenario, ScenarioConfig, ScenarioError
 
@@ -448,8 +448,7 @@ def to_markdown(results: dict[str, Any]) -> str:
 
 def _origin(part: dict[str, Any]) -> list[str]:
     machine, settings = part["machine"], part["settings"]
-    command = " ".join(["ethospike", *machine["command"][1:]])
-    return ["", f"`{command}`, {machine['started'][:10]}, simulator {settings['simulator']}.", ""]
+    return ["", f"`{command_of(machine)}`, {machine['started'][:10]}, simulator {settings['simulator']}.", ""]
 
 
 def show(one: dict[str, Any] | None) -> str:
