@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+from ethospike.brains.expectations import resident_bytes
 from ethospike.brains.network import (
     AllToAll,
     BrainError,
@@ -70,6 +71,25 @@ def test_importing_prints_nothing():
     code = "import ethospike.brains.nest_simulator as n; n.nest.verbosity"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_memory_does_not_grow_with_simulated_time():
+    """However few the windows are; `check_memory` has many short ones.
+
+    NEST's log of buffer sizes took 24 bytes for each step without a spike: 24 MB in a million steps.
+    """
+    # A synapse, since without one NEST exchanges no spikes; cells that fire now and then.
+    pair = Population("E", 2, CURRENT_BASED, {"I_e": 400.0})
+    network = Network((pair,), (Projection("p", "E", "E", AllToAll(), 1.0, delay_ms=0.1),))
+    n_spikes, second = 0, 10_000
+    with open_nest(network) as simulator:
+        for k in range(105):
+            if k == 5:
+                at_start = resident_bytes()
+            n_spikes += len(simulator.run(second))
+        grown = resident_bytes() - at_start
+    assert 100 < n_spikes < 10_000
+    assert grown < 4_000_000
 
 
 def test_running_prints_nothing(capfd):
