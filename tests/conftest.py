@@ -7,7 +7,11 @@ Mark a test with `@pytest.mark.simulator("nest")`. It is skipped where that simu
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -41,3 +45,29 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         if name in REQUIRED:
             pytest.fail(f"ETHOSPIKE_REQUIRE names {name}, which is not installed", pytrace=False)
         pytest.skip(f"the simulator {name} is not installed")
+
+
+class SmallDisk:
+    """A real file system that a test may fill."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def fill(self, leave_kb: int = 0) -> None:
+        """Take all the room but so many kB, however much of it was used before."""
+        room = shutil.disk_usage(self.path).free - 1024 * leave_kb
+        (self.path / "filler").write_bytes(b"1" * room)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    """A file system of 16 MB: room for a recording, also where every small file takes a page of 64 kB."""
+    disk, mount = tmp_path / "disk", shutil.which("mount")
+    disk.mkdir()
+    if mount is None or os.geteuid() != 0:
+        pytest.skip("a small file system can only be mounted by root")
+    command = [mount, "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(disk)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("this machine does not allow a small file system to be mounted")
+    yield SmallDisk(disk)
+    subprocess.run(["umount", str(disk)], check=True)

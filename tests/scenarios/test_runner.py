@@ -22,6 +22,7 @@ from ethospike.brains.numba_simulator import NumbaSimulator
 from ethospike.brains.simulator import Capabilities
 from ethospike.recorders.recorder import Recorder, RecordingError, StepRecord
 from ethospike.recorders.recording import open_recording
+from ethospike.recorders.writer_link import InlineLink
 from ethospike.scenarios.__main__ import main
 from ethospike.scenarios.configuration import configure
 from ethospike.scenarios.odor_conditioning import SCENARIO
@@ -227,17 +228,33 @@ def test_a_run_without_checkpoint_says_how_to_repeat_it(short_words: list[str], 
         resume_scenario(SCENARIO, config, result.folder)
 
 
+KILLED = """
+import os, signal, sys, time
+from pathlib import Path
+from ethospike.recorders.recorder import Recorder
+from ethospike.scenarios.configuration import configure
+from ethospike.scenarios.odor_conditioning import SCENARIO
+from ethospike.scenarios.runner import run_scenario
+
+class Killer(Recorder):
+    def record(self, record):
+        if record.control_step == 40:
+            time.sleep(0.1)  # longer than the interval between checkpoints: there is one before step 41
+        if record.control_step == 57:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def close(self, status="complete"):
+        pass
+
+config = configure(SCENARIO, [*sys.argv[2:], "--checkpoint-every-s", "0.05"])
+run_scenario(SCENARIO, config, Path(sys.argv[1]), listeners=[lambda layout: Killer()], quiet=True)
+"""
+"""A run that is killed with `kill -9` at control step 57, whatever the machine's speed."""
+
+
 def killed_run(path: Path, words: list[str]) -> None:
-    """Start a run, and kill it with `kill -9` as soon as it has made a checkpoint."""
-    command = [sys.executable, "-m", "ethospike.scenarios", "run", "odor-conditioning", *words, *INLINE]
-    command += ["--checkpoint-every-s", "0.05", "--quiet", "--out", str(path)]
-    with subprocess.Popen(command) as process:
-        until = time.monotonic() + 100.0
-        while not (path / "checkpoint.npz").exists() and process.poll() is None:
-            assert time.monotonic() < until
-            time.sleep(0.002)
-        process.kill()
-    assert process.returncode == -signal.SIGKILL
+    done = subprocess.run([sys.executable, "-c", KILLED, str(path), *words, *INLINE], check=False)
+    assert done.returncode == -signal.SIGKILL
 
 
 def test_a_killed_run_is_shown_repaired_and_continued(
@@ -252,7 +269,7 @@ def test_a_killed_run_is_shown_repaired_and_continued(
     shown = json.loads(capsys.readouterr().out)
     assert (shown["status"], shown["recording"]["status"]) == ("interrupted", "interrupted")
     kept = shown["recording"]["control_steps"]
-    assert 0 < kept < 100
+    assert 41 <= kept <= 57
     assert shown["size_mb"] > shown["recording"]["size_mb"] > 0
     main(["recover", str(out)])
     assert f"interrupted; kept {kept} control steps" in capsys.readouterr().out
@@ -299,26 +316,37 @@ def test_a_full_disk_does_not_keep_a_run_from_saying_how_it_ended(
 
 
 def test_a_disk_that_fills_up_is_one_message(
-    short_words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    short_run: RunResult,
+    short_words: list[str],
+    small_disk: Any,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A real file system of 600 kB, where the machine allows one."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(disk)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("this machine does not allow a small file system to be mounted")
-    try:
-        words = [*short_words[:-1], "25", *INLINE, "--recorder.commit-every-s", "0.1"]
-        words += ["--out", str(disk / "run")]
-        with pytest.raises(SystemExit) as ended:
-            main(["run", "odor-conditioning", *words, "--quiet"])
-        assert ended.value.code == 1
-        message = capsys.readouterr().err
-        assert message.startswith("ethospike: the disk is full: cannot write to")
-        assert len(message.splitlines()) == 1
-        assert RunFolder.open(disk / "run").info["status"] == "failed"
-        recording = open_recording(disk / "run")
-        assert len(recording.spikes()) == recording.n_spikes > 0
-        np.testing.assert_array_equal(recording.behavior["time"], np.arange(1, recording.n_steps + 1) / 10)
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
+    """A real disk that is full from the fifth commit on; every control step is committed."""
+    committed: list[int] = []
+    really_commit = InlineLink.commit
+
+    def commit(link: InlineLink) -> int:
+        committed.append(really_commit(link))
+        if len(committed) == 5:
+            small_disk.fill()
+        return committed[-1]
+
+    monkeypatch.setattr(InlineLink, "commit", commit)
+    out = small_disk.path / "run"
+    words = [*short_words, *INLINE, "--recorder.commit-every-s", "0", "--out", str(out), "--quiet"]
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "odor-conditioning", *words])
+    assert ended.value.code == 1
+    message = capsys.readouterr().err
+    assert message.startswith("ethospike: the disk is full: cannot write to")
+    assert len(message.splitlines()) == 1
+    assert RunFolder.open(out).info["status"] == "failed"
+    recording = open_recording(out)
+    assert committed == [1, 2, 3, 4, 5]
+    assert recording.n_steps == 5
+    assert len(recording.spikes()) == recording.n_spikes > 0
+    np.testing.assert_array_equal(recording.behavior["time"], np.arange(1, 6) / 10)
+    whole = open_recording(short_run.folder.path)
+    np.testing.assert_array_equal(recording.behavior["position_mm"], whole.behavior["position_mm"][:5])
+    np.testing.assert_array_equal(recording.spikes().step, whole.spikes(stop_s=0.5).step)
