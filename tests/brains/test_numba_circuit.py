@@ -264,17 +264,19 @@ def test_nothing_is_compiled_for_another_network_seed_or_window() -> None:
 
 
 @pytest.mark.parametrize("precision", ["single", "double"])
-def test_a_silent_network_holds_no_denormal_numbers(precision: str) -> None:
-    """Membrane and synapses decay by e^−1500 and more; what is below 1e-30 must become 0 on the way."""
-    network = small_deterministic_network("iaf_psc_exp")
-    quiet = [Population(p.name, p.size, p.model, {**p.params, "I_e": 0.0}) for p in network.populations]
+@pytest.mark.parametrize("model", ["iaf_psc_exp", "iaf_cond_exp_sfa_rr"])
+def test_a_silent_network_makes_no_denormal_numbers(model: str, precision: str) -> None:
+    """Everything decays by e^−1500 and more, and must become 0 before a product of two becomes denormal."""
+    network = small_deterministic_network(model)
+    still = {"I_e": 0.0, "tau_sfa": 10.0} if model == "iaf_cond_exp_sfa_rr" else {"I_e": 0.0}
+    quiet = [Population(p.name, p.size, p.model, {**p.params, **still}) for p in network.populations]
     network = Network(quiet, network.projections, network.spike_inputs, network.current_inputs)
     with numba_simulator(network, precision=precision) as simulator:
         assert len(simulator.run(300, poisson_spikes(300, range(30), 0.05))) > 10
         for n_steps in (1, *[1000] * 150):
             simulator.run(n_steps)
             cells = simulator.state()["cells"]
-            assert not ((cells != 0) & (np.abs(cells) < np.finfo(cells.dtype).tiny)).any()
+            assert not ((cells != 0) & (cells * cells < np.finfo(cells.dtype).tiny)).any()
             assert n_steps > 1 or (cells != 0).any()
         assert (cells == 0).all()
 
