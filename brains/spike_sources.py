@@ -24,9 +24,6 @@ TICKS = 2**32
 starts again with every block of events never comes near the limits of an int64."""
 BLOCK = 512
 """Events that a channel draws at a time: large enough for the cost of a call to vanish beside the draws."""
-_SPAN = 2**43
-"""Ticks between the origins of two channels in the joint, sorted list of events: 2048 units. A block of 512
-intervals after a lag of at most `_LONGEST` needs 768 units on average, with an sd of 72 at shape 0.1."""
 _LONGEST = 256 * TICKS
 """Operational time that is dealt with at once; longer windows are cut."""
 
@@ -81,10 +78,13 @@ class GammaSource:
                 f"spike source: expected at least 1 channel and 1 animal, got {channels} and {animals}"
             )
         if not 0.1 <= shape <= 1e6:
-            # Below 0.1 the intervals vary so much (CV above 3) that a block might outgrow `_SPAN`.
+            # Below 0.1 the intervals vary so much (CV above 3) that many are shorter than a tick.
             raise BrainError(f"spike source: expected a shape between 0.1 and 1e6, got {shape}")
         if not (np.isfinite(dt_ms) and dt_ms > 0):
             raise BrainError(f"spike source: expected dt_ms above 0, got {dt_ms}")
+        from ethospike.brains import train_kernels  # compiled, so loaded only where trains are drawn
+
+        self._kernels = train_kernels
         self.channels = channels
         self.animals = animals
         self.shape = shape
@@ -93,23 +93,22 @@ class GammaSource:
         self.step = 0
         n = animals * channels
         self._rngs = [random_stream(seed, a, ROLE_INPUT, c) for a in range(animals) for c in range(channels)]
-        self._rows = np.arange(n)
-        self._origin = self._rows * _SPAN
-        self._last_tick = self._origin + (_SPAN - 1)
-        self._end_of_row = (self._rows + 1) * BLOCK
-        # The list of all events, by channel and time; `_next` is each channel's next one in it, and
-        # `_clock` its operational time. Both lists are absolute: they contain the channel's origin.
-        self._events = np.empty(n * BLOCK, dtype=np.int64)
-        self._next = self._rows * BLOCK
-        self._clock = self._origin.copy()
-        for row, rng in enumerate(self._rngs):
+        # Each channel's clock and its next events, in ticks of operational time: the one at `_begin` comes
+        # next, the list ends before `_filled`, and at least one event is always to come.
+        self._events = np.zeros((n, 2 * BLOCK), dtype=np.int64)
+        self._filled = np.ones(n, dtype=np.int64)
+        self._begin = np.zeros(n, dtype=np.int64)
+        self._clock = np.zeros(n, dtype=np.int64)
+        for own, rng in zip(self._events, self._rngs, strict=True):
             # Equilibrium: a uniform part of an interval that is drawn in proportion to its length.
             lag = rng.standard_gamma(shape + 1.0) / shape * rng.random()
-            self._refill(row, lag_ticks=0)
-            block = self._events[row * BLOCK : (row + 1) * BLOCK]
-            block += max(1, int(lag * TICKS)) - (block[0] - self._origin[row])
+            own[0] = max(1, int(lag * TICKS))
+            # The interval that ends with this event; the events that follow have intervals of their own.
+            rng.standard_gamma(shape)
+        self._drawn = np.empty((min(n, 32), BLOCK))  # small enough to stay in the cache
         self._ticks_per_hz = dt_ms / 1000 * TICKS
         self._highest_hz = 100 * 1000 / dt_ms
+        self._rate_hz = np.zeros(n)
         self._increment = np.zeros(n, dtype=np.int64)
 
     def window(self, first_step: int, n_steps: int, rate_hz: NDArray[np.floating]) -> Trains:
@@ -139,7 +138,7 @@ class GammaSource:
             )
         if n_steps < 1:
             raise BrainError(f"spike source: expected at least 1 step, got {n_steps}")
-        at_once = self._set_rate(np.asarray(rate_hz, dtype=np.float64))
+        at_once = self._set_rate(np.asarray(rate_hz))
         if n_steps <= at_once:
             return self._window(n_steps)
         parts = [self._window(min(at_once, n_steps - done)) for done in range(0, n_steps, at_once)]
@@ -151,20 +150,22 @@ class GammaSource:
         return {
             "step": np.array(self.step),
             "events": self._events.copy(),
-            "next": self._next.copy(),
+            "filled": self._filled.copy(),
+            "begin": self._begin.copy(),
             "clock": self._clock.copy(),
             "generators": np.stack([generator_state(rng) for rng in self._rngs]),
         }
 
     def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
         """Continue bit-identically from a `state()` of a source built alike."""
-        if state["events"].shape != self._events.shape:
+        if state["clock"].shape != self._clock.shape:
             raise BrainError(
-                f"spike source: the state belongs to {len(state['clock'])} trains, not {len(self._rows)}"
+                f"spike source: the state belongs to {len(state['clock'])} trains, not {len(self._rngs)}"
             )
         self.step = int(state["step"])
-        self._events[:] = state["events"]
-        self._next[:] = state["next"]
+        self._events = np.array(state["events"], dtype=np.int64)
+        self._filled[:] = state["filled"]
+        self._begin[:] = state["begin"]
         self._clock[:] = state["clock"]
         for rng, numbers in zip(self._rngs, state["generators"], strict=True):
             set_generator_state(rng, numbers)
@@ -176,71 +177,41 @@ class GammaSource:
                 f"spike source: expected rates of shape ({self.animals}, {self.channels}), "
                 f"got {rate_hz.shape}"
             )
-        flat = rate_hz.ravel()
-        lowest, highest = np.minimum.reduce(flat), np.maximum.reduce(flat)
-        if not 0.0 <= lowest <= highest <= self._highest_hz:
+        self._rate_hz[:] = rate_hz.ravel()
+        largest = self._kernels.set_rates(
+            self._rate_hz, self._highest_hz, self._ticks_per_hz, self._increment
+        )
+        if largest < 0:
             raise BrainError(
                 f"spike source: expected rates from 0 to {self._highest_hz:g} Hz (100 a step), got "
-                f"{lowest} … {highest}"
+                f"{rate_hz.min()} … {rate_hz.max()}"
             )
-        ticks = flat * self._ticks_per_hz
-        self._increment = np.rint(ticks, out=ticks).astype(np.int64)
-        return int(_LONGEST // max(1.0, highest * self._ticks_per_hz))
+        return int(_LONGEST // max(1, largest))
 
     def _window(self, n_steps: int) -> Trains:
         """Return the spikes of the next `n_steps` steps at the rates that are set."""
-        advance = self._increment * n_steps
-        key = self._take(advance)
-        while len(exhausted := (self._next == self._end_of_row).nonzero()[0]):
-            # Only here do channels differ in cost: a few of them draw their next block.
-            for row in exhausted:
-                self._refill(row, lag_ticks=int(self._events[self._next[row] - 1] - self._clock[row]))
-            key = np.concatenate((key, self._take(advance)))
-        self._clock += advance
+        kernels, increment = self._kernels, self._increment
+        while len(short := kernels.short_rows(n_steps, increment, self._events, self._filled, self._clock)):
+            self._draw(short)
         first_step, self.step = self.step + 1, self.step + n_steps
+        spikes: Trains = kernels.take(
+            first_step, n_steps, self.channels, self.keep_coincident, increment, *self._lists()
+        )
+        return spikes
 
-        key.sort()
-        if not self.keep_coincident and len(key) > 1:
-            again = key[1:] == key[:-1]
-            if np.logical_or.reduce(again):
-                key = key[np.concatenate(([True], ~again))]
-        n = len(self._rows)
-        step = key // n
-        row = (key - step * n).astype(np.int32)
-        step += first_step - 1
-        if self.animals == 1:
-            return step, np.zeros(len(row), dtype=np.int32), row
-        animal = row // np.int32(self.channels)
-        return step, animal, row - animal * np.int32(self.channels)
+    def _draw(self, rows: NDArray[np.int64]) -> None:
+        """Draw a block of events for some channels."""
+        room = int((self._filled - self._begin).max()) + BLOCK
+        if room > self._events.shape[1]:
+            self._events = np.pad(self._events, ((0, 0), (0, room - self._events.shape[1])))
+        for start in range(0, len(rows), len(self._drawn)):
+            some = rows[start : start + len(self._drawn)]
+            for row, intervals in zip(some.tolist(), self._drawn, strict=False):
+                self._rngs[row].standard_gamma(self.shape, out=intervals)
+            self._kernels.append(some, self._drawn, TICKS / self.shape, *self._lists())
 
-    def _take(self, advance: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Take the listed events that the clocks pass; return step in the window × channels + channel."""
-        reach = np.minimum(self._clock + advance, self._last_tick)
-        end = self._events.searchsorted(reach, side="right")
-        count = end - self._next
-        rows = self._rows.repeat(count)
-        index = (end - count.cumsum()).repeat(count)
-        index += np.arange(len(rows))
-        self._next = end
-        step = self._clock[rows]
-        step -= self._events[index]
-        step //= self._increment[rows]
-        # Rounded down and negative: the first step in which the clock has reached the event.
-        step *= -len(self._rows)
-        step += rows
-        return step
-
-    def _refill(self, row: int, lag_ticks: int) -> None:
-        """Draw a channel's next block, after an event `lag_ticks` ahead of its clock; restart the clock."""
-        intervals = self._rngs[row].standard_gamma(self.shape, BLOCK)
-        intervals *= TICKS / self.shape
-        ticks = np.maximum(intervals.astype(np.int64), 1)
-        ticks[0] += lag_ticks
-        ticks.cumsum(out=ticks)
-        ticks += self._origin[row]
-        self._events[row * BLOCK : (row + 1) * BLOCK] = ticks
-        self._next[row] = row * BLOCK
-        self._clock[row] = self._origin[row]
+    def _lists(self) -> tuple[NDArray[np.int64], ...]:
+        return self._events, self._filled, self._begin, self._clock
 
 
 class PoissonSource(GammaSource):
