@@ -51,7 +51,11 @@ def test_rooms_are_flat_and_all_their_files_belong_to_a_package() -> None:
 
 
 @pytest.mark.parametrize(
-    "package", ["agents", "brains", "envs", "recorders", "scenarios", "brains.simulator", "envs.odor_arena"]
+    "package",
+    [
+        *("agents", "brains", "envs", "recorders", "scenarios"),
+        *("agents.larva", "brains.simulator", "brains.spike_sources", "envs.odor_arena"),
+    ],
 )
 def test_importing_a_room_loads_nothing_heavy(package: str) -> None:
     code = f"import sys, ethospike.{package}; print([m for m in {HEAVY} if m in sys.modules])"

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from ethospike.brains import spike_sources
 from ethospike.brains.network import BrainError
 from ethospike.brains.spike_sources import GammaSource, PoissonSource, Trains
 
@@ -88,6 +89,21 @@ def test_trains_do_not_depend_on_how_time_is_cut(cut: int) -> None:
     whole = trains(60_000)
     assert len(whole[0]) > 10_000
     assert_same(trains(cut), whole)
+
+
+@pytest.mark.parametrize("block", [1, 37])
+def test_trains_do_not_depend_on_how_many_events_are_drawn_at_a_time(
+    block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In blocks this small, a window needs several, and longer lists than there was room for."""
+    rates = np.array([[140.0, 0.0, 2880.0], [10.0, 333.3, 1e-4]])
+    whole = GammaSource(3, 3.0, seed=5, animals=2).window(1, SECOND, rates)
+    monkeypatch.setattr(spike_sources, "BLOCK", block)
+    source = GammaSource(3, 3.0, seed=5, animals=2)
+    parts = [source.window(first + 1, SECOND // 4, rates) for first in range(0, SECOND, SECOND // 4)]
+    assert len(whole[0]) > 2 * 37
+    assert source.state()["events"].shape[1] > 2 * block
+    assert_same(joined(parts), whole)
 
 
 def test_spikes_are_sorted_and_inside_their_window() -> None:
