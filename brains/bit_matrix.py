@@ -11,8 +11,9 @@ that the result does not depend on the number of threads.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -155,8 +156,27 @@ def wiring_key(network: Network, seed: int, animals: int) -> object:
     return populations, projections, seed, animals
 
 
+_last: list[Wiring] | None = None
+"""The wiring that was drawn last, while `last_wiring_kept` holds; None: nothing is kept."""
+
+
+@contextmanager
+def last_wiring_kept() -> Iterator[None]:
+    """Have networks that may share a wiring share it, when they are built one after the other.
+
+    For sweeps: points that differ in weights and neuron parameters alone then draw 192 million synapses
+    once, not every time. The last wiring stays in memory until another one is drawn or the context ends.
+    """
+    global _last
+    before, _last = _last, []
+    try:
+        yield
+    finally:
+        _last = before
+
+
 def draw_wiring(network: Network, *, seed: int, animals: int, threads: int) -> Wiring:
-    """Draw the synapses of all animals; the same ones for the same seed, whatever the number of threads.
+    """Return the synapses of all animals; the same ones for the same seed, whatever the number of threads.
 
     Raises
     ------
@@ -169,9 +189,18 @@ def draw_wiring(network: Network, *, seed: int, animals: int, threads: int) -> W
             f"animals: expected 1, got {animals}: networks of this size are run for one animal at a time; "
             "run them one after the other, with seeds of their own"
         )
+    key = wiring_key(network, seed, animals)
+    for kept in _last or ():
+        if kept.key == key:
+            return kept
+    if _last is not None:
+        _last.clear()  # before the next one is drawn: two would take twice the memory
     draw = _copy_wired if network.is_wired_by_numpy else _draw_large
     bits = tuple(draw(network, layout, seed, animal, threads) for animal in range(animals))
-    return Wiring(layout, bits, wiring_key(network, seed, animals))
+    wiring = Wiring(layout, bits, key)
+    if _last is not None:
+        _last.append(wiring)
+    return wiring
 
 
 def _copy_wired(network: Network, layout: BitLayout, seed: int, animal: int, threads: int) -> Words:

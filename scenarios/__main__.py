@@ -6,7 +6,6 @@ in the words themselves). This file knows no scenario.
 
 from __future__ import annotations
 
-import errno
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -44,9 +43,6 @@ USER_ERRORS = (
     run_folder.RunFolderError,
 )
 """Mistakes of the user or of the machine that have a message; anything else is a bug and has a traceback."""
-
-MACHINE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
-"""A disk that is full or not to be written on, wherever it is met: figures, exports, films."""
 
 RUN_FLAGS = "--config, --preset, --simulator, --genn-backend, --out, --quiet, --view"
 SHOWN = (
@@ -422,7 +418,7 @@ def main(words: Sequence[str] | None = None) -> None:
         print(f"ethospike: {error}", file=sys.stderr)
         sys.exit(1)
     except OSError as error:
-        if error.errno not in MACHINE_ERRORS:
+        if error.errno not in run_folder.MACHINE_ERRORS:
             raise
         where = f"{error.filename}: " if error.filename else ""
         print(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import errno
 import importlib.metadata
 import json
 import os
@@ -42,6 +43,8 @@ PACKAGES = (
 RUNNING, INTERRUPTED = "running", "interrupted"
 STATUSES = (RUNNING, "complete", "stopped", "failed", INTERRUPTED)
 """`interrupted`: the run ended, by `kill -9` or a power cut, without saying how."""
+MACHINE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+"""A disk that is full or not to be written on, wherever it is met: figures, exports, films."""
 RESERVE = ".reserve"
 """File that is given up when the disk is full, so that a run can still say how it ended."""
 RESERVE_BYTES = 64 * 1024

@@ -7,6 +7,7 @@ and a full disk end the run, but lose nothing that was recorded, and the folder 
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -241,9 +242,13 @@ def finish(
 def _interrupts() -> Iterator[list[int]]:
     """Collect SIGINT and SIGTERM in a list, so that the loop ends between two control steps.
 
-    A second Ctrl-C interrupts at once, as Python users expect.
+    A second Ctrl-C interrupts at once, as Python users expect. Signals reach the main thread alone: a run in
+    another one, as in the workers of a sweep, is stopped by whoever runs it.
     """
     caught: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield caught
+        return
 
     def catch(number: int, frame: object) -> None:
         if caught:

@@ -1,0 +1,517 @@
+"""A sweep on disk: one scenario, many points of its configuration, a task for every point and seed.
+
+In: axes such as `cortex.I_th_E=0.95:2.90:40`, and the scenario's configuration everywhere else. Out: a folder
+with `sweep.json` (points, seeds, provenance), `config.toml` (the configuration that all points share) and
+`tasks/NUMBER/result.json`, whose existence says that a task is finished. This file runs nothing and knows no
+scheduler.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import importlib.util
+import itertools
+import json
+import math
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tomli_w
+
+from ethospike.brains.network import nearest
+from ethospike.recorders.recorder import RecordingError
+from ethospike.recorders.writer_lock import WriterLock
+from ethospike.scenarios import configuration
+from ethospike.scenarios.run_folder import RunFolder, RunFolderError, provenance, to_plain, write_whole
+from ethospike.scenarios.scenario import Scenario, ScenarioConfig, ScenarioError, find_scenario
+
+MANIFEST = "sweep.json"
+CONFIG = "config.toml"
+RESULT = "result.json"
+DONE, FAILED = "done", "failed"
+
+Point = dict[str, Any]
+"""Values by key, e.g. `{"cortex.I_th_E": 2.1}`; a key is a path of fields of the configuration."""
+
+TASK_SETTINGS: dict[str, Any] = {"recorder": {"writer": "inline"}, "checkpoint_every_s": 0.0}
+"""What is different in the runs of a sweep: many short runs share the cores, so that a process that writes
+beside each would not help, and a task that was interrupted begins anew."""
+
+
+class SweepNotInstalled(ImportError):
+    """Dask or Optuna is absent; the message says what to install."""
+
+
+def require(package: str) -> None:
+    """Raise SweepNotInstalled if a package that sweeps need is absent."""
+    if importlib.util.find_spec(package) is None:
+        raise SweepNotInstalled(f"this needs {package}; install it by: pip install 'ethospike[sweep]'")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One run of a sweep."""
+
+    number: int
+    point: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a sweep is to do.
+
+    Parameters
+    ----------
+    points : sequence of Point
+        All with the same keys.
+    n_seeds : int
+        Runs of each point, with the seeds `seed`, `seed` + 1, … of the configuration.
+    keep_recordings : bool
+        Keep the run folder of every task; otherwise only its measures are kept.
+    calibration : mapping or None
+        What a calibration searches for, where the points are those that it tried (`calibration.py`).
+    """
+
+    points: Sequence[Point]
+    n_seeds: int = 1
+    keep_recordings: bool = False
+    calibration: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if self.n_seeds < 1:
+            raise ScenarioError(f"seeds: expected at least 1, got {self.n_seeds}")
+        for point in self.points:
+            if point.keys() != self.points[0].keys():
+                raise ScenarioError(
+                    f"points: expected the keys {', '.join(self.points[0])} in each, got {', '.join(point)}"
+                )
+
+
+class Sweep:
+    """The folder of a sweep.
+
+    Attributes
+    ----------
+    path : Path
+    points : list of Point
+    seeds : list of int
+    calibration : mapping or None
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        manifest = json.loads((path / MANIFEST).read_text())
+        self.points: list[Point] = manifest["points"]
+        self.seeds: list[int] = manifest["seeds"]
+        self.keep_recordings: bool = manifest["keep_recordings"]
+        self.calibration: Mapping[str, Any] | None = manifest["calibration"]
+        self._manifest = manifest
+
+    @classmethod
+    def create(cls, path: Path, scenario: Scenario, config: ScenarioConfig, plan: Plan) -> Sweep:
+        """Make a new folder; nothing is run yet.
+
+        Raises
+        ------
+        ScenarioError
+            When a key is none of the configuration's fields.
+        RunFolderError
+            When the path exists or cannot be written.
+        """
+        for point in plan.points[:1]:
+            check_point(scenario, point)
+        RunFolder.create(path)
+        (path / "tasks").mkdir()
+        write_whole(path / CONFIG, tomli_w.dumps(to_plain(config)).encode())
+        manifest = {
+            "scenario": scenario.name,
+            "scenario_file": None if scenario.file is None else str(scenario.file),
+            "seeds": list(range(config.seed, config.seed + plan.n_seeds)),
+            "keep_recordings": plan.keep_recordings,
+            "calibration": plan.calibration,
+            **provenance(),
+            "points": list(plan.points),
+        }
+        write_whole(path / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> Sweep:
+        """Open an existing sweep.
+
+        Raises
+        ------
+        RunFolderError
+            When there is none.
+        """
+        if not is_sweep(path):
+            raise RunFolderError(f"{path} is not a sweep: expected a folder with {MANIFEST} in it")
+        return cls(path)
+
+    def add_points(self, points: Sequence[Point]) -> None:
+        """Append points, for a search that decides on them as it goes."""
+        self.points += points
+        self._manifest["points"] = self.points
+        write_whole(self.path / MANIFEST, (json.dumps(self._manifest, indent=1) + "\n").encode())
+
+    @cached_property
+    def base_settings(self) -> dict[str, Any]:
+        """The configuration that all points share, as nested dictionaries."""
+        return configuration.read_toml(self.path / CONFIG)
+
+    @cached_property
+    def scenario(self) -> Scenario:
+        """The scenario of all tasks."""
+        return find_scenario(self._manifest["scenario_file"] or self._manifest["scenario"])
+
+    @property
+    def name(self) -> str:
+        """The scenario's name."""
+        return str(self._manifest["scenario"])
+
+    @property
+    def keys(self) -> list[str]:
+        """The keys that differ between points."""
+        if self.calibration is not None:
+            return list(self.calibration["vary"])
+        return list(self.points[0]) if self.points else []
+
+    def tasks(self) -> list[Task]:
+        """Return all tasks, those of a seed together: points of one seed may share their wiring."""
+        return [self.task(self.number(p, s)) for s in range(len(self.seeds)) for p in range(len(self.points))]
+
+    def number(self, point: int, seed_index: int) -> int:
+        """Return the number of a task."""
+        return point * len(self.seeds) + seed_index
+
+    def task(self, number: int) -> Task:
+        """Return a task by its number.
+
+        Raises
+        ------
+        ScenarioError
+            When there is none.
+        """
+        last = len(self.points) * len(self.seeds) - 1
+        if not 0 <= number <= last:
+            raise ScenarioError(f"task: expected 0 … {last}, got {number}")
+        point, seed = divmod(number, len(self.seeds))
+        return Task(number, point, self.seeds[seed])
+
+    def folder(self, number: int) -> Path:
+        """Return the folder of a task, which need not exist."""
+        return self.path / "tasks" / f"{number:06}"
+
+    def result(self, number: int) -> dict[str, Any] | None:
+        """Return what came out of a task; None if it is not finished."""
+        path = self.folder(number) / RESULT
+        return json.loads(path.read_text()) if path.exists() else None
+
+    def results(self) -> Iterator[dict[str, Any]]:
+        """Yield what came out of the finished tasks, by their numbers."""
+        for number in range(len(self.points) * len(self.seeds)):
+            result = self.result(number)
+            if result is not None:
+                yield result
+
+    def waiting(self, *, retry_failed: bool = False) -> list[Task]:
+        """Return the tasks that are not finished, with those that failed if they are to be tried again."""
+        waiting = []
+        for task in self.tasks():
+            result = self.result(task.number)
+            if result is None or (retry_failed and result["status"] == FAILED):
+                waiting.append(task)
+        return waiting
+
+    def config(self, task: Task, settings: Mapping[str, Any] | None = None) -> ScenarioConfig:
+        """Return the configuration of a task.
+
+        Parameters
+        ----------
+        task : Task
+        settings : nested mapping, optional
+            Values that do not belong to the sweep but to where it runs, such as `simulator.threads`.
+
+        Raises
+        ------
+        ScenarioError
+            And others, when the scenario refuses the values.
+        """
+        layers = [
+            ("point", nested({**self.points[task.point], "seed": task.seed})),
+            ("sweep", TASK_SETTINGS),
+            ("settings", settings or {}),
+            (str(self.path / CONFIG), self.base_settings),
+        ]
+        return configuration.configure(self.scenario, layers=layers)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Be the one who runs the sweep.
+
+        Raises
+        ------
+        RunFolderError
+            When another process does, or the folder cannot be written to.
+        """
+        try:
+            lock = WriterLock(self.path / MANIFEST)
+        except RecordingError as error:
+            raise RunFolderError(str(error)) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def is_sweep(path: Path) -> bool:
+    """Return whether a folder is that of a sweep or a calibration."""
+    return (path / MANIFEST).is_file()
+
+
+# ---------------------------------------------------------------------------------------------------
+# Points
+
+
+def grid(scenario: Scenario, axes: Sequence[str]) -> list[Point]:
+    """Return every combination of the values of axes.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    axes : sequence of str
+        `KEY=FIRST:LAST:COUNT` (evenly spaced, both ends included), `KEY=FIRST:LAST:COUNT:log`, or
+        `KEY=VALUE,VALUE,…`.
+
+    Raises
+    ------
+    ScenarioError
+        When one is none of these, its key is unknown, or a key comes twice.
+    """
+    values: dict[str, list[Any]] = {}
+    for axis in axes:
+        key, text = _split(axis, "KEY=FIRST:LAST:COUNT or KEY=VALUE,VALUE")
+        if key in values:
+            raise ScenarioError(f"grid: {key} comes twice")
+        values[key] = _axis_values(scenario, key, text)
+    return [dict(zip(values, combination, strict=True)) for combination in itertools.product(*values.values())]
+
+
+def samples(scenario: Scenario, ranges: Sequence[str], count: int, seed: int) -> list[Point]:
+    """Return points whose values are drawn independently.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    ranges : sequence of str
+        `KEY=LOW:HIGH` (uniform) or `KEY=LOW:HIGH:log` (uniform logarithms).
+    count : int
+    seed : int
+        The same seed draws the same points.
+    """
+    if count < 1:
+        raise ScenarioError(f"samples: expected at least 1, got {count}")
+    spans = [Span.parse(scenario, text) for text in ranges]
+    rng = np.random.default_rng(np.random.SeedSequence(seed))
+    drawn = rng.random((count, len(spans)))
+    return [{span.key: span.at(float(u)) for span, u in zip(spans, row, strict=True)} for row in drawn]
+
+
+def from_file(path: Path) -> list[Point]:
+    """Return the points of a file: CSV with the keys in its first line, or a JSON list of objects.
+
+    Raises
+    ------
+    ScenarioError
+        When it cannot be read, or has no points.
+    """
+    try:
+        if path.suffix == ".json":
+            points = json.loads(path.read_text())
+        else:
+            with path.open(newline="") as file:
+                points = [{key: _value(text) for key, text in row.items()} for row in csv.DictReader(file)]
+    except OSError as error:
+        raise ScenarioError(f"cannot read the points {path}: {error.strerror}") from error
+    except json.JSONDecodeError as error:
+        raise ScenarioError(f"{path} is not JSON: {error}") from error
+    if not (isinstance(points, list) and points and all(isinstance(point, dict) for point in points)):
+        raise ScenarioError(f"{path}: expected points, as CSV with a line of keys or as a JSON list of objects")
+    for number, point in enumerate(points, start=1):
+        if None in point or None in point.values():
+            raise ScenarioError(f"{path}: point {number} has more or fewer values than there are keys")
+    return points
+
+
+def combined(*parts: Sequence[Point]) -> list[Point]:
+    """Return every combination of points of different keys.
+
+    Raises
+    ------
+    ScenarioError
+        When a key is in two of them.
+    """
+    points: list[Point] = [{}]
+    for part in parts:
+        if both := set(points[0]) & {key for point in part for key in point}:
+            raise ScenarioError(f"points: {min(both)} comes from two places; choose one of them")
+        points = [{**left, **right} for left in points for right in part]
+    return points
+
+
+@dataclass(frozen=True)
+class Span:
+    """A range of a number: of a random sample, or of a search."""
+
+    key: str
+    low: float
+    high: float
+    log: bool
+    whole: bool
+
+    @classmethod
+    def parse(cls, scenario: Scenario, text: str) -> Span:
+        """Read `KEY=LOW:HIGH` or `KEY=LOW:HIGH:log`.
+
+        Raises
+        ------
+        ScenarioError
+        """
+        form = "KEY=LOW:HIGH or KEY=LOW:HIGH:log"
+        key, values = _split(text, form)
+        parts = values.split(":")
+        try:
+            low, high = float(parts[0]), float(parts[1])
+        except (ValueError, IndexError) as error:
+            raise ScenarioError(f"expected {form}, got {text!r}") from error
+        if len(parts) > 3 or (len(parts) == 3 and parts[2] != "log"):
+            raise ScenarioError(f"expected {form}, got {text!r}")
+        kind = field_type(scenario, key)
+        if not _is_number(kind):
+            raise ScenarioError(f"{key}: expected a field that is a number; list its values by --grid {key}=…")
+        log = len(parts) == 3
+        if not (math.isfinite(low) and math.isfinite(high) and low < high and (low > 0 or not log)):
+            raise ScenarioError(
+                f"{key}: expected LOW below HIGH{', both above 0' if log else ''}, got {values!r}"
+            )
+        return cls(key, low, high, log, _types(kind) <= {int, type(None)})
+
+    def at(self, u: float) -> float | int:
+        """Return the value at a share u of the range, 0 … 1."""
+        if self.log:
+            value = self.low * (self.high / self.low) ** u
+        else:
+            value = self.low + (self.high - self.low) * u
+        return round(value) if self.whole else value
+
+
+def check_point(scenario: Scenario, point: Point) -> None:
+    """Raise ScenarioError, which names the nearest key, if a key of a point is unknown."""
+    for key in point:
+        field_type(scenario, key)
+
+
+def field_type(scenario: Scenario, key: str) -> Any:
+    """Return the annotation of a field of the configuration, `cortex.I_th_E` for example.
+
+    Raises
+    ------
+    ScenarioError
+        When there is no such field, it is a table, or it is the seed.
+    """
+    if key in scenario.families:
+        raise ScenarioError(
+            f"{key} stands for several values at once; choose one by --{key}, or sweep the fields themselves"
+        )
+    kind: Any = scenario.config
+    names = key.split(".")
+    for depth, name in enumerate(names):
+        hints = _fields(kind)
+        if name not in hints:
+            where = ".".join([*names[:depth], ""])
+            suggestion = nearest(name, hints) if hints else f"{'.'.join(names[:depth])} has no fields"
+            raise ScenarioError(f"{scenario.name} has no field {where + name!r}; {suggestion}")
+        kind = hints[name]
+    if _fields(kind):
+        raise ScenarioError(f"{key} is a table; name one of its fields: {', '.join(_fields(kind))}")
+    if key == "seed":
+        raise ScenarioError("seed: use --seeds N to run every point with N seeds")
+    return kind
+
+
+def nested(point: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the nested dictionaries of keys such as `cortex.I_th_E`."""
+    tables: dict[str, Any] = {}
+    for key, value in point.items():
+        *path, name = key.split(".")
+        table = tables
+        for one in path:
+            table = table.setdefault(one, {})
+        table[name] = value
+    return tables
+
+
+def _split(text: str, form: str) -> tuple[str, str]:
+    key, equals, values = text.partition("=")
+    if not (key and equals and values):
+        raise ScenarioError(f"expected {form}, got {text!r}")
+    return key.strip(), values.strip()
+
+
+def _axis_values(scenario: Scenario, key: str, text: str) -> list[Any]:
+    kind = field_type(scenario, key)
+    first, *others = text.split(":")
+    if not others:
+        return [_value(value) for value in text.split(",")]
+    count, spacing = others[1] if len(others) > 1 else "", others[2:]
+    if not count.isdecimal() or int(count) < 1 or spacing not in ([], ["log"]):
+        raise ScenarioError(f"grid: expected {key}=FIRST:LAST:COUNT or {key}=FIRST:LAST:COUNT:log, got {text!r}")
+    try:
+        ends = float(first), float(others[0])
+    except ValueError as error:
+        raise ScenarioError(f"grid: {key}: expected two numbers, got {first!r} and {others[0]!r}") from error
+    if not all(map(math.isfinite, ends)) or (spacing and min(ends) <= 0):
+        raise ScenarioError(f"grid: {key}: expected finite ends{', above 0' if spacing else ''}, got {text!r}")
+    values = np.geomspace(*ends, int(count)) if spacing else np.linspace(*ends, int(count))
+    # Products such as 0.05 × 3 have digits that nobody meant.
+    rounded = [float(f"{value:.12g}") for value in values]
+    if float in _types(kind):
+        return list(rounded)
+    if not all(value.is_integer() for value in rounded):
+        raise ScenarioError(f"grid: {key} takes whole numbers; {text!r} has others")
+    return [int(value) for value in rounded]
+
+
+def _value(text: str) -> Any:
+    """Return text as a number or truth value if it is one."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except (TypeError, ValueError):
+            continue
+    return {"true": True, "false": False}.get(text, text) if isinstance(text, str) else text
+
+
+def _fields(kind: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass with their types; of anything else none."""
+    if not (dataclasses.is_dataclass(kind) and isinstance(kind, type)):
+        return {}
+    hints = typing.get_type_hints(kind)
+    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
+
+
+def _types(kind: Any) -> set[Any]:
+    """Return a type, or those of a union."""
+    return set(typing.get_args(kind)) or {kind}
+
+
+def _is_number(kind: Any) -> bool:
+    return bool(_types(kind) & {int, float}) and bool not in _types(kind)

@@ -1,0 +1,173 @@
+"""Runs the tasks of a sweep on Dask: worker processes of its own, or those of a scheduler that is there.
+
+In: a sweep and the tasks that wait. Out: their results, as they come in, whatever happens to workers. This
+file knows nothing of what a task does. It needs Dask, so it is imported only where a sweep is run.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import dask
+import distributed
+from distributed.client import FutureCancelledError
+from distributed.comm import CommClosedError
+
+from ethospike.brains.bit_matrix import last_wiring_kept
+from ethospike.recorders.writer_lock import is_being_written
+from ethospike.scenarios.run_folder import RunFolderError
+from ethospike.scenarios.scenario import ScenarioError
+from ethospike.scenarios.sweep import RESULT, Sweep, Task
+from ethospike.scenarios.sweep_task import record_failure, run_task
+
+LEAST_MEMORY = 1_000_000_000
+"""Bytes that a worker may use at least: packages and a 25,000-neuron cortex take 400 MB."""
+AHEAD = 3
+"""Tasks that the scheduler holds for each worker: enough that none waits for the next one."""
+CONNECT_S = 20.0
+"""How long a scheduler is given to answer."""
+DIED = "the process that ran it died each time that it was tried: too little memory, or a crash"
+
+Run = Callable[[Sequence[Task]], Iterator[dict[str, Any]]]
+"""Runs tasks and yields their results as they come in."""
+
+
+@contextmanager
+def open_workers(
+    sweep: Sweep, *, workers: int = 0, scheduler: str = "", retry_failed: bool = False
+) -> Iterator[Run]:
+    """Start workers, or find them, for as long as the context lasts.
+
+    Parameters
+    ----------
+    sweep : Sweep
+    workers : int
+        Processes on this machine; 0 is one for each core. They share its cores and its memory.
+    scheduler : str
+        Address of a running Dask scheduler, such as `tcp://10.0.0.1:8786`, whose workers, of one thread
+        each, see the sweep's folder under the same path; empty to start processes here.
+    retry_failed : bool
+        Run tasks again that have failed.
+
+    Raises
+    ------
+    ScenarioError
+        When the scheduler does not answer, or is lost on the way.
+    """
+    if workers < 0:
+        raise ScenarioError(f"workers: expected at least 1, or 0 for one a core, got {workers}")
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # we say ourselves what happens to workers
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    n_workers = workers or cores
+    # Whoever lends workers by a scheduler has decided how many share a machine: one thread each.
+    settings = _share_of_cores(sweep, 1 if scheduler else max(1, cores // n_workers))
+    try:
+        with (
+            _scheduler(n_workers, scheduler) as address,
+            distributed.Client(address, timeout=CONNECT_S, set_as_default=False) as client,
+        ):
+            client.register_plugin(TaskWorker())
+            run = _Runner(client, sweep, settings, retry_failed)
+            yield run
+    except (CommClosedError, FutureCancelledError, TimeoutError) as error:
+        raise ScenarioError(
+            f"the scheduler {scheduler or 'on this machine'} does not answer ({error}); what is finished is "
+            f"kept, and `ethospike resume {sweep.path}` goes on"
+        ) from error
+
+
+class _Runner:
+    """Hands tasks to a scheduler, a few ahead of its workers, and yields results as they come in."""
+
+    def __init__(
+        self, client: distributed.Client, sweep: Sweep, settings: dict[str, Any], retry_failed: bool
+    ) -> None:
+        self._client, self._sweep = client, sweep
+        self._arguments = (str(sweep.path.resolve()), settings, retry_failed)
+
+    def __call__(self, tasks: Sequence[Task]) -> Iterator[dict[str, Any]]:
+        waiting = iter(tasks)
+        running = distributed.as_completed(loop=self._client.loop)
+        task_of: dict[str, Task] = {}
+
+        def submit() -> None:
+            task = next(waiting, None)
+            if task is not None:
+                future = self._client.submit(_run_in_worker, task.number, *self._arguments, pure=False)
+                task_of[future.key] = task
+                running.add(future)
+
+        for _ in range(AHEAD * max(1, len(self._client.nthreads()))):
+            submit()
+        for future in running:
+            submit()
+            task = task_of.pop(future.key)
+            try:
+                result = future.result()
+            except distributed.scheduler.KilledWorker:
+                result = record_failure(self._sweep, task, DIED)
+            yield result
+
+
+@contextmanager
+def _scheduler(n_workers: int, address: str) -> Iterator[str]:
+    """Yield the address of a scheduler: the one that is given, or one of ours with workers."""
+    if address:
+        yield address
+        return
+    memory = max(LEAST_MEMORY, int(distributed.system.MEMORY_LIMIT / n_workers))
+    # A simulator may keep the interpreter for seconds: a worker that is silent is busy, not dead.
+    with (
+        dask.config.set({"distributed.scheduler.worker-ttl": None, "distributed.admin.tick.limit": "1h"}),
+        distributed.LocalCluster(
+            n_workers=n_workers,
+            threads_per_worker=1,
+            memory_limit=memory,
+            dashboard_address=None,
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+    ):
+        yield cluster.scheduler_address
+
+
+def _share_of_cores(sweep: Sweep, threads: int) -> dict[str, Any]:
+    """Return the settings that give each simulator its share of the cores, unless the user chose."""
+    simulator = sweep.base_settings.get("simulator", {})
+    decided = simulator.get("threads", 0) != 0 or simulator.get("name") == "genn"
+    return {} if decided else {"simulator": {"threads": threads}}
+
+
+class TaskWorker(distributed.WorkerPlugin):
+    """Prepares a worker: the last wiring is kept between tasks, and Ctrl-C is for the one who asked."""
+
+    name = "ethospike"
+
+    def setup(self, worker: distributed.Worker) -> None:
+        """Begin."""
+        with suppress(ValueError):  # a cluster whose workers are threads of something else
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        self._kept = ExitStack()
+        self._kept.enter_context(last_wiring_kept())
+
+    def teardown(self, worker: distributed.Worker) -> None:
+        """End."""
+        self._kept.close()
+
+
+def _run_in_worker(number: int, path: str, settings: dict[str, Any], retry_failed: bool) -> dict[str, Any]:
+    """Run a task; if another process runs it, as when a worker was believed dead, wait for that."""
+    folder = Path(path)
+    while True:
+        try:
+            return run_task(folder, number, settings, retry_failed=retry_failed)
+        except RunFolderError:
+            if not is_being_written(Sweep.open(folder).folder(number) / RESULT):
+                raise
+            time.sleep(1.0)
