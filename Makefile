@@ -13,7 +13,7 @@ $(VENV)/ready: pyproject.toml Makefile
 	  { echo "ethospike needs Python 3.11 or later; '$(PYTHON)' is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
 	  { echo "could not make a virtual environment with $(PYTHON); on Debian: apt install python3-venv"; exit 1; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,video,analysis]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,video,analysis,sweep]'
 # GeNN is optional and not on the package index, where anybody could register its name: it is taken only
 # from a folder of wheels that pip's own configuration names (find-links), never from an index.
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps pygenn 2>/dev/null && echo "GeNN: installed from a local wheel" || \

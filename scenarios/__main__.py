@@ -1,4 +1,4 @@
-"""The command `ethospike`: list, run, show, plot, replay, doctor.
+"""The command `ethospike`: list, run, show, plot, replay, doctor; those of sweeps are in `sweep_commands.py`.
 
 In: words. Out: runs, tables, figures; for a mistake, one message on stderr and exit code 1 (2 for a mistake
 in the words themselves). This file knows no scenario.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,9 +27,10 @@ from ethospike.recorders.recorder import RecordingError
 from ethospike.recorders.recording import open_recording
 from ethospike.recorders.recover import recover
 from ethospike.recorders.replay import film, watch
-from ethospike.scenarios import configuration, doctor, run_folder, runner
+from ethospike.scenarios import configuration, doctor, run_folder, runner, sweep_commands
 from ethospike.scenarios.progress import RunProgress, clock
 from ethospike.scenarios.scenario import SCENARIOS, Scenario, ScenarioConfig, ScenarioError, find_scenario
+from ethospike.scenarios.sweep import SweepNotInstalled, is_sweep
 
 USER_ERRORS = (
     AgentError,
@@ -40,6 +41,7 @@ USER_ERRORS = (
     ScenarioError,
     SimulatorNotInstalled,
     SimulatorUnavailable,
+    SweepNotInstalled,
     run_folder.RunFolderError,
 )
 """Mistakes of the user or of the machine that have a message; anything else is a bug and has a traceback."""
@@ -57,6 +59,9 @@ app = cyclopts.App(
     version_flags=["--version"],
     result_action="return_value",
 )
+
+for command in (sweep_commands.sweep, sweep_commands.calibrate, sweep_commands.task, sweep_commands.collect):
+    app.command(command, help_flags=[] if command is not sweep_commands.collect else ["--help", "-h"])
 
 
 @app.command(name="list")
@@ -106,17 +111,12 @@ def run(
         Show the run in a window; closing the window ends the view, not the run.
     """
     chosen = find_scenario(scenario)
-    layers: list[tuple[str, Mapping[str, Any]]] = []
-    layers += [(str(config), configuration.read_toml(config))] if config else []
-    layers += [(f"preset {preset}", configuration.preset(chosen, preset))] if preset else []
-    words = [*flags]
-    words += ["--simulator.name", simulator] if simulator else []
-    words += ["--simulator.genn-backend", genn_backend] if genn_backend else []
-    if {"--help", "-h"} & set(words):
-        configuration.parser(chosen)(["--help"])
-        print(f"Flags of every run: {RUN_FLAGS}.\nPresets: {', '.join(chosen.presets) or 'none'}.")
+    settings = configuration.from_command(
+        chosen, flags, config=config, preset_name=preset, simulator=simulator, genn_backend=genn_backend
+    )
+    if settings is None:
+        print(f"Flags of every run: {RUN_FLAGS}.")
         return
-    settings = configuration.configure(chosen, words, layers)
     if view:
         check_display(
             "run without --view and make a film of the run with `ethospike replay RUN --video FILE.mp4`"
@@ -147,15 +147,18 @@ def _report(chosen: Scenario, result: runner.RunResult) -> None:
 
 @app.command
 def show(path: Path, /, *, as_json: Annotated[bool, Parameter(name="--json", negative="")] = False) -> None:
-    """Show what is in a run: scenario, status, size, measures.
+    """Show what is in a run, a sweep or a calibration: status, size, measures.
 
     Parameters
     ----------
     path
-        The run's folder.
+        Its folder.
     as_json
         Print one JSON object instead of text.
     """
+    if is_sweep(path):
+        sweep_commands.show(path, as_json=as_json)
+        return
     folder = run_folder.RunFolder.open(path)
     info = {**folder.info, "status": folder.status, "size_mb": round(folder.size_bytes / 1e6, 3)}
     info |= {"summary": folder.summary, "recording": _content(folder)}
@@ -217,29 +220,49 @@ def export(path: Path, out: Path, /, *, animal: int = 0) -> None:
 
 @app.command
 def plot(path: Path, /) -> None:
-    """Draw the figures of a run again, from its recording.
+    """Draw the figures of a run again, from its recording, or those of a sweep, from its table.
 
     Parameters
     ----------
     path
-        The run's folder.
+        Its folder.
     """
+    if is_sweep(path):
+        sweep_commands.plot(path)
+        return
     folder, chosen, settings = _reopen(path)
     for figure in runner.finish(chosen, settings, folder):
         print(f"figure: {figure}")
 
 
 @app.command
-def resume(path: Path, /, *, quiet: bool = False) -> None:
-    """Continue a run that was stopped or broken, from its last checkpoint, as if it had never ended.
+def resume(
+    path: Path,
+    /,
+    *,
+    workers: int = 0,
+    scheduler: str = "",
+    retry_failed: bool = False,
+    quiet: bool = False,
+) -> None:
+    """Continue a run from its last checkpoint, as if it had never ended; or a sweep or a calibration.
 
     Parameters
     ----------
     path
-        The run's folder.
+        The folder of the run, the sweep or the calibration.
+    workers
+        Of a sweep: processes; 0 is one for each core.
+    scheduler
+        Of a sweep: the address of a running Dask scheduler.
+    retry_failed
+        Of a sweep: run tasks again that have failed.
     quiet
         No progress.
     """
+    if is_sweep(path):
+        sweep_commands.resume(path, workers, scheduler, retry_failed=retry_failed, quiet=quiet)
+        return
     folder, chosen, settings = _reopen(path)
     _report(chosen, runner.resume_scenario(chosen, settings, folder, quiet=quiet))
 

@@ -143,6 +143,37 @@ def configure(
     return config
 
 
+def from_command(
+    scenario: Scenario,
+    flags: Sequence[str],
+    *,
+    config: Path | None = None,
+    preset_name: str = "",
+    simulator: str = "",
+    genn_backend: str = "",
+) -> ScenarioConfig | None:
+    """Return the configuration that the words of a command ask for; show help and return None for --help.
+
+    Flags win over the file `config`, and that over the preset.
+
+    Raises
+    ------
+    ScenarioError
+        As `configure`, and for a file or a preset that does not exist.
+    """
+    layers: list[tuple[str, Mapping[str, Any]]] = []
+    layers += [(str(config), read_toml(config))] if config else []
+    layers += [(f"preset {preset_name}", preset(scenario, preset_name))] if preset_name else []
+    words = [*flags]
+    words += ["--simulator.name", simulator] if simulator else []
+    words += ["--simulator.genn-backend", genn_backend] if genn_backend else []
+    if {"--help", "-h"} & set(words):
+        parser(scenario)(["--help"])
+        print(f"Presets: {', '.join(scenario.presets) or 'none'}.")
+        return None
+    return configure(scenario, words, layers)
+
+
 def _check_keys(config: type, layer: Mapping[str, Any], source: str, table: str = "") -> None:
     """Raise for a key that the dataclass does not have; cyclopts does not name the nearest one."""
     hints = typing.get_type_hints(config)

@@ -18,12 +18,12 @@ REFRESH_S = 0.1
 """Wall time between two updates of the bar: faster than one can read costs time."""
 
 
-class RunProgress:
-    """Shows simulated time, real-time factor (simulated over wall time) and time left; a context manager."""
+class _Shown:
+    """A bar on a terminal, or a line now and then; a context manager. Subclasses say what it reads."""
 
-    def __init__(self, title: str, duration_s: float, *, quiet: bool = False) -> None:
+    def __init__(self, title: str, total: float, *, quiet: bool) -> None:
         self.title = title
-        self.duration_s = duration_s
+        self.total = total
         self.console = Console(file=sys.stderr)
         self._bar: Progress | None = None
         if not quiet and self.console.is_terminal:
@@ -34,29 +34,30 @@ class RunProgress:
                 console=self.console,
                 transient=True,
             )
-            self._task = self._bar.add_task(title, total=duration_s, note="")
+            self._task = self._bar.add_task(title, total=total, note="")
         self._every_s = float("inf") if quiet else REFRESH_S if self._bar else LOG_EVERY_S
         self._begin = self._shown = time.monotonic()
-        self._begin_s: float | None = None
+        self._begin_at: float | None = None
 
-    def update(self, simulated_s: float) -> None:
-        """Take notice of the simulated time; shows it only when it is due."""
+    def update(self, at: float) -> None:
+        """Take notice of how far it is; shows it only when it is due."""
         now = time.monotonic()
-        if self._begin_s is None:
-            self._begin, self._begin_s = now, simulated_s
+        if self._begin_at is None:
+            self._begin, self._begin_at = now, at
         if now - self._shown < self._every_s:
             return
         self._shown = now
-        note = self._note(simulated_s, now)
+        speed = (at - self._begin_at) / max(now - self._begin, 1e-9)
+        left = f", {clock((self.total - at) / speed)} left" if speed > 0 else ""
+        note = self._note(at, speed) + left
         if self._bar is not None:
-            self._bar.update(self._task, completed=simulated_s, note=note)
+            self._bar.update(self._task, completed=at, note=note)
         else:
             print(f"{self.title}: {note}", file=sys.stderr, flush=True)
 
-    def _note(self, simulated_s: float, now: float) -> str:
-        factor = (simulated_s - (self._begin_s or 0.0)) / max(now - self._begin, 1e-9)
-        left = f", {clock((self.duration_s - simulated_s) / factor)} left" if factor > 0 else ""
-        return f"{clock(simulated_s)} of {clock(self.duration_s)} simulated, {factor:.3g}× real time{left}"
+    def _note(self, at: float, speed: float) -> str:
+        """Return where it is, and how fast (per second of wall time), in words."""
+        raise NotImplementedError
 
     def __enter__(self) -> Self:
         if self._bar is not None:
@@ -66,6 +67,34 @@ class RunProgress:
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.stop()
+
+
+class RunProgress(_Shown):
+    """Shows simulated time, real-time factor (simulated over wall time) and time left; a context manager."""
+
+    def __init__(self, title: str, duration_s: float, *, quiet: bool = False) -> None:
+        super().__init__(title, duration_s, quiet=quiet)
+
+    def _note(self, at: float, speed: float) -> str:
+        return f"{clock(at)} of {clock(self.total)} simulated, {speed:.3g}× real time"
+
+
+class TaskProgress(_Shown):
+    """Shows how many tasks are done, how many of them failed, and time left; a context manager."""
+
+    def __init__(self, title: str, total: int, done: int = 0, *, quiet: bool = False) -> None:
+        super().__init__(title, total, quiet=quiet)
+        self._done, self._failed = done, 0
+        self.update(done)
+
+    def finished(self, *, failed: bool) -> None:
+        """Take notice of a task that has ended."""
+        self._done += 1
+        self._failed += failed
+        self.update(self._done)
+
+    def _note(self, at: float, speed: float) -> str:
+        return f"{at:.0f} of {self.total:.0f} done, {self._failed} failed"
 
 
 def clock(seconds: float) -> str:

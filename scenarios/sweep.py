@@ -167,6 +167,11 @@ class Sweep:
         """The configuration that all points share, as nested dictionaries."""
         return configuration.read_toml(self.path / CONFIG)
 
+    @property
+    def base_config(self) -> ScenarioConfig:
+        """The same as a configuration: that of a run without a point."""
+        return configuration.configure(self.scenario, layers=[(str(self.path / CONFIG), self.base_settings)])
+
     @cached_property
     def scenario(self) -> Scenario:
         """The scenario of all tasks."""
@@ -302,7 +307,9 @@ def grid(scenario: Scenario, axes: Sequence[str]) -> list[Point]:
         if key in values:
             raise ScenarioError(f"grid: {key} comes twice")
         values[key] = _axis_values(scenario, key, text)
-    return [dict(zip(values, combination, strict=True)) for combination in itertools.product(*values.values())]
+    return [
+        dict(zip(values, combination, strict=True)) for combination in itertools.product(*values.values())
+    ]
 
 
 def samples(scenario: Scenario, ranges: Sequence[str], count: int, seed: int) -> list[Point]:
@@ -344,7 +351,9 @@ def from_file(path: Path) -> list[Point]:
     except json.JSONDecodeError as error:
         raise ScenarioError(f"{path} is not JSON: {error}") from error
     if not (isinstance(points, list) and points and all(isinstance(point, dict) for point in points)):
-        raise ScenarioError(f"{path}: expected points, as CSV with a line of keys or as a JSON list of objects")
+        raise ScenarioError(
+            f"{path}: expected points, as CSV with a line of keys or as a JSON list of objects"
+        )
     for number, point in enumerate(points, start=1):
         if None in point or None in point.values():
             raise ScenarioError(f"{path}: point {number} has more or fewer values than there are keys")
@@ -396,7 +405,9 @@ class Span:
             raise ScenarioError(f"expected {form}, got {text!r}")
         kind = field_type(scenario, key)
         if not _is_number(kind):
-            raise ScenarioError(f"{key}: expected a field that is a number; list its values by --grid {key}=…")
+            raise ScenarioError(
+                f"{key}: expected a field that is a number; list its values by --grid {key}=…"
+            )
         log = len(parts) == 3
         if not (math.isfinite(low) and math.isfinite(high) and low < high and (low > 0 or not log)):
             raise ScenarioError(
@@ -406,10 +417,8 @@ class Span:
 
     def at(self, u: float) -> float | int:
         """Return the value at a share u of the range, 0 … 1."""
-        if self.log:
-            value = self.low * (self.high / self.low) ** u
-        else:
-            value = self.low + (self.high - self.low) * u
+        span = math.log(self.high / self.low) if self.log else self.high - self.low
+        value: float = self.low * math.exp(span * u) if self.log else self.low + span * u
         return round(value) if self.whole else value
 
 
@@ -473,13 +482,17 @@ def _axis_values(scenario: Scenario, key: str, text: str) -> list[Any]:
         return [_value(value) for value in text.split(",")]
     count, spacing = others[1] if len(others) > 1 else "", others[2:]
     if not count.isdecimal() or int(count) < 1 or spacing not in ([], ["log"]):
-        raise ScenarioError(f"grid: expected {key}=FIRST:LAST:COUNT or {key}=FIRST:LAST:COUNT:log, got {text!r}")
+        raise ScenarioError(
+            f"grid: expected {key}=FIRST:LAST:COUNT or {key}=FIRST:LAST:COUNT:log, got {text!r}"
+        )
     try:
         ends = float(first), float(others[0])
     except ValueError as error:
         raise ScenarioError(f"grid: {key}: expected two numbers, got {first!r} and {others[0]!r}") from error
     if not all(map(math.isfinite, ends)) or (spacing and min(ends) <= 0):
-        raise ScenarioError(f"grid: {key}: expected finite ends{', above 0' if spacing else ''}, got {text!r}")
+        raise ScenarioError(
+            f"grid: {key}: expected finite ends{', above 0' if spacing else ''}, got {text!r}"
+        )
     values = np.geomspace(*ends, int(count)) if spacing else np.linspace(*ends, int(count))
     # Products such as 0.05 × 3 have digits that nobody meant.
     rounded = [float(f"{value:.12g}") for value in values]

@@ -105,14 +105,15 @@ def open_table(path: Path) -> xarray.Dataset:
     Columns of keys whose values are text hold numbers in the file, which `flag_meanings` explains; here they
     hold the text.
     """
-    table = xarray.open_zarr(path / TABLE, consolidated=False).load()
+    table: xarray.Dataset = xarray.open_zarr(path / TABLE, consolidated=False).load()
     for name, column in table.items():
         meanings = column.attrs.get("flag_meanings")
         if meanings is not None:
             values = np.array([*meanings, ""], dtype=object)
             codes = np.where(np.isfinite(column.values), column.values, -1).astype(int)
             table[name] = ("task", values[codes])
-    return table.set_coords(["point", "seed"])
+    table = table.set_coords(["point", "seed"])
+    return table
 
 
 def labels(sweep: Sweep, key: str) -> list[str] | None:

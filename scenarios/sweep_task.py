@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import shutil
 import time
 import traceback
@@ -132,8 +133,7 @@ def flattened(summary: Mapping[str, Any], prefix: str = "") -> Measures:
         if isinstance(value, Mapping):
             numbers |= flattened(value, f"{prefix}{key}.")
         elif value is None or isinstance(value, (bool, int, float)):
-            known = value is not None and value == value
-            numbers[prefix + key] = float(value) if known else None
+            numbers[prefix + key] = None if value is None or math.isnan(value) else float(value)
     return numbers
 
 

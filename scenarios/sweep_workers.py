@@ -18,7 +18,7 @@ from typing import Any
 import dask
 import distributed
 from distributed.client import FutureCancelledError
-from distributed.comm import CommClosedError
+from distributed.comm.core import CommClosedError
 
 from ethospike.brains.bit_matrix import last_wiring_kept
 from ethospike.recorders.writer_lock import is_being_written
@@ -35,19 +35,16 @@ CONNECT_S = 20.0
 """How long a scheduler is given to answer."""
 DIED = "the process that ran it died each time that it was tried: too little memory, or a crash"
 
-Run = Callable[[Sequence[Task]], Iterator[dict[str, Any]]]
-"""Runs tasks and yields their results as they come in."""
+Run = Callable[[Sweep, Sequence[Task]], Iterator[dict[str, Any]]]
+"""Runs tasks of a sweep and yields their results as they come in."""
 
 
 @contextmanager
-def open_workers(
-    sweep: Sweep, *, workers: int = 0, scheduler: str = "", retry_failed: bool = False
-) -> Iterator[Run]:
+def open_workers(workers: int = 0, scheduler: str = "", *, retry_failed: bool = False) -> Iterator[Run]:
     """Start workers, or find them, for as long as the context lasts.
 
     Parameters
     ----------
-    sweep : Sweep
     workers : int
         Processes on this machine; 0 is one for each core. They share its cores and its memory.
     scheduler : str
@@ -67,40 +64,38 @@ def open_workers(
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     n_workers = workers or cores
     # Whoever lends workers by a scheduler has decided how many share a machine: one thread each.
-    settings = _share_of_cores(sweep, 1 if scheduler else max(1, cores // n_workers))
+    threads = 1 if scheduler else max(1, cores // n_workers)
     try:
         with (
             _scheduler(n_workers, scheduler) as address,
             distributed.Client(address, timeout=CONNECT_S, set_as_default=False) as client,
         ):
             client.register_plugin(TaskWorker())
-            run = _Runner(client, sweep, settings, retry_failed)
-            yield run
+            yield _Runner(client, threads, retry_failed)
     except (CommClosedError, FutureCancelledError, TimeoutError) as error:
         raise ScenarioError(
             f"the scheduler {scheduler or 'on this machine'} does not answer ({error}); what is finished is "
-            f"kept, and `ethospike resume {sweep.path}` goes on"
+            "kept, and `ethospike resume FOLDER` goes on"
         ) from error
 
 
 class _Runner:
     """Hands tasks to a scheduler, a few ahead of its workers, and yields results as they come in."""
 
-    def __init__(
-        self, client: distributed.Client, sweep: Sweep, settings: dict[str, Any], retry_failed: bool
-    ) -> None:
-        self._client, self._sweep = client, sweep
-        self._arguments = (str(sweep.path.resolve()), settings, retry_failed)
+    def __init__(self, client: distributed.Client, threads: int, retry_failed: bool) -> None:
+        self._client, self._threads, self._retry_failed = client, threads, retry_failed
 
-    def __call__(self, tasks: Sequence[Task]) -> Iterator[dict[str, Any]]:
+    def __call__(self, sweep: Sweep, tasks: Sequence[Task]) -> Iterator[dict[str, Any]]:
         waiting = iter(tasks)
+        path, settings = str(sweep.path.resolve()), _share_of_cores(sweep, self._threads)
         running = distributed.as_completed(loop=self._client.loop)
-        task_of: dict[str, Task] = {}
+        task_of: dict[Any, Task] = {}
 
         def submit() -> None:
             task = next(waiting, None)
             if task is not None:
-                future = self._client.submit(_run_in_worker, task.number, *self._arguments, pure=False)
+                arguments = (path, task.number, settings, self._retry_failed)
+                future = self._client.submit(_run_in_worker, *arguments, pure=False)
                 task_of[future.key] = task
                 running.add(future)
 
@@ -112,7 +107,7 @@ class _Runner:
             try:
                 result = future.result()
             except distributed.scheduler.KilledWorker:
-                result = record_failure(self._sweep, task, DIED)
+                result = record_failure(sweep, task, DIED)
             yield result
 
 
@@ -161,7 +156,7 @@ class TaskWorker(distributed.WorkerPlugin):
         self._kept.close()
 
 
-def _run_in_worker(number: int, path: str, settings: dict[str, Any], retry_failed: bool) -> dict[str, Any]:
+def _run_in_worker(path: str, number: int, settings: dict[str, Any], retry_failed: bool) -> dict[str, Any]:
     """Run a task; if another process runs it, as when a worker was believed dead, wait for that."""
     folder = Path(path)
     while True:
