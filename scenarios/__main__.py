@@ -58,6 +58,7 @@ app = cyclopts.App(
     help="Spiking brains in bodies, in closed loop, for as long as an animal experiment lasts.",
     version_flags=["--version"],
     result_action="return_value",
+    suppress_keyboard_interrupt=False,  # `main` says that it was interrupted
 )
 
 for command in (sweep_commands.sweep, sweep_commands.calibrate, sweep_commands.task, sweep_commands.collect):

@@ -72,7 +72,9 @@ def open_workers(workers: int = 0, scheduler: str = "", *, retry_failed: bool = 
         ):
             client.register_plugin(TaskWorker())
             yield _Runner(client, threads, retry_failed)
-    except (CommClosedError, FutureCancelledError, TimeoutError) as error:
+    except (OSError, CommClosedError, FutureCancelledError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # of this machine, not of Dask
         raise ScenarioError(
             f"the scheduler {scheduler or 'on this machine'} does not answer ({error}); what is finished is "
             "kept, and `ethospike resume FOLDER` goes on"

@@ -158,3 +158,21 @@ def test_what_bits_cannot_hold_is_named():
     doubled = Network(network.populations, (*network.projections, twice))
     assert "more than one projection" in str(bit_matrix.refusal(doubled))
     assert bit_matrix.refusal(network) is None
+
+
+def test_networks_that_may_share_a_wiring_do_while_the_last_is_kept():
+    network = network_with(PairwiseBernoulli(0.3))
+
+    def draw(network=network, seed=1):
+        return draw_wiring(network, seed=seed, animals=1, threads=1)
+
+    assert draw() is not draw()
+    with bit_matrix.last_wiring_kept():
+        first = draw()
+        assert draw(network_with(PairwiseBernoulli(0.3))) is first
+        assert draw(seed=2) is not first
+        again = draw()
+        assert again is not first  # only the last one is kept
+        assert (again.bits[0] == first.bits[0]).all()
+        assert draw(network_with(PairwiseBernoulli(0.4))) is not again
+    assert draw() is not draw()
