@@ -7,7 +7,8 @@ The model is larvaworld's locomotor with a phasic crawl-bend interference and a 
 et al.; github.com/nawrotlab/larvaworld 2.4.0: crawler.py, turner.py, crawl_bend_interference.py,
 intermitter.py); numbers without another source are its defaults. Two things differ. Time advances in the
 body's inner steps of 10 ms instead of 100 ms, whatever the control interval, so that animals under coarse and
-under fine control are the same; and a little noise reaches the turner (`LocomotionConfig.turner_noise`).
+under fine control are the same; and a little noise reaches the turner (`LocomotionConfig.turner_noise`). The
+turner itself is in `turner.py`.
 """
 
 from __future__ import annotations
@@ -32,19 +33,6 @@ MAX_STRIDES = 142
 """Longest run in strides (larvaworld: fitted range of run_count)."""
 PAUSE_RANGE_S = (0.12, 15.94)
 """Shortest and longest pause (larvaworld: fitted range of pause_dur)."""
-
-# The turner, larvaworld's NeuralOscillator: on each side an excitatory (E) and an inhibitory (C) population.
-_TAU_S = 0.1
-_FROM_EXCITED = np.array([3.0, 0.1])[:, None, None]
-"""Weights w_ee and w_ce, from E of the same side onto E and C."""
-_W_FROM_INHIBITED = 4.0
-"""Weights w_ec and w_cc, from C of the other side onto E and C."""
-_MAX_RATE = 100.0
-_HALF_RATE_INPUT = 64.0
-_ADAPTATION_GAIN, _ADAPTATION_PER_DRIVE2 = 6.0, 0.09**2
-"""Adaptation shifts the input of half the maximal rate by (6 + (0.09 I)²) times itself; I is the drive."""
-_TAU_ADAPTATION_S, _ADAPTATION_SPEED_PER_DRIVE2 = 3.0, 0.04**2
-"""Time constant of adaptation: 3 s / (1 + (0.04 I)²)."""
 
 _DT_S = INNER_STEP_MS / 1000
 _TURN = 2 * math.pi
@@ -151,9 +139,13 @@ class Locomotion:
                 f"a control interval of {control_interval_ms} ms is not a whole number of the body's inner "
                 f"steps of {INNER_STEP_MS} ms"
             )
+        from ethospike.agents import turner  # compiled, so loaded only where something moves
+
+        self._turner = turner
         self.config = config
         self.animals = animals
         self._inner_steps = inner
+        self._drives = float(config.low_drive), float(config.base_drive), float(config.high_drive)
         self._running_step = _TURN * config.stride_hz * _DT_S
         self._run_cdf = _run_length_cdf(config)
         self._rngs = [random_stream(seed, a, ROLE_LOCOMOTION, 0) for a in range(animals)]
@@ -161,7 +153,6 @@ class Locomotion:
 
         start = np.stack([rng.random(6) for rng in self._rngs], axis=-1)
         # Rates of the populations, (E or C, left or right, animal), and the adaptation of each side.
-        # larvaworld adapts E and C of a side by the same equation, so one variable serves both.
         self._rate = 30.0 * start[:4].reshape(2, 2, animals)
         self._adaptation = 20.0 * start[4:]
         # Crawling, in the present bout (a stride or a pause): phase at its beginning and what an inner step
@@ -261,14 +252,12 @@ class Locomotion:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Move for inner steps that were drawn ahead; return mean speed and turner output."""
         rows = slice(self._used, self._used + n_steps)
-        turner = self._oscillate(olfactory_drive, self._noise[rows])
-        turner *= self._share[rows]
-        speed = self._speed[rows]
         self._used += n_steps
-        if n_steps == 1:
-            return speed[0].copy(), turner[0]
-        # `sum` would round differently for groups of different sizes; `accumulate` has one order.
-        return np.add.accumulate(speed)[-1] / n_steps, np.add.accumulate(turner)[-1] / n_steps
+        drawn = self._speed[rows], self._share[rows], self._noise[rows]
+        means: tuple[NDArray[np.float64], NDArray[np.float64]] = self._turner.advance(
+            olfactory_drive, self._drives, _DT_S, *drawn, self._rate, self._adaptation
+        )
+        return means
 
     def _draw_ahead(self) -> None:
         """Draw the next block of crawling and noise."""
@@ -328,49 +317,6 @@ class Locomotion:
         self._stride_speed[animal] = c.stride_hz * stride * BODY_LENGTH_MM
         self._phase_step[animal] = self._running_step
         self._countdown[animal] = max(1, math.ceil((_TURN - self._phase[animal]) / self._running_step))
-
-    def _oscillate(
-        self, olfactory_drive: NDArray[np.float64], noise: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        """Advance the turners by an Euler step for each row of noise, shape (n_steps, side, animals).
-
-        Returns right minus left, shape (n_steps, animals).
-        """
-        c, rate, adaptation = self.config, self._rate, self._adaptation
-        up, down = c.high_drive - c.base_drive, c.base_drive - c.low_drive
-        drive = olfactory_drive * np.where(olfactory_drive < 0.0, down, up)
-        drive += c.base_drive
-        squared = drive * drive
-        gain = squared * _ADAPTATION_PER_DRIVE2
-        gain += _ADAPTATION_GAIN
-        adapt = squared * (_DT_S / _TAU_ADAPTATION_S * _ADAPTATION_SPEED_PER_DRIVE2)
-        adapt += _DT_S / _TAU_ADAPTATION_S
-        side_drive = noise + drive
-
-        excited, other_inhibited = rate[0], rate[1, ::-1]
-        history = np.empty((len(noise), *excited.shape))
-        target, half, part = np.empty_like(rate), np.empty_like(excited), np.empty_like(excited)
-        for k in range(len(noise)):
-            # Input x: drive, excitation by the own side, inhibition by the other one.
-            np.multiply(_FROM_EXCITED, excited, out=target)
-            np.multiply(other_inhibited, -_W_FROM_INHIBITED, out=part)
-            part += side_drive[k]
-            target += part
-            # Rate: 100 x² / (x² + h²) for x > 0, with h = 64 + gain · adaptation.
-            np.maximum(target, 0.0, out=target)
-            target *= target
-            np.multiply(adaptation, gain, out=half)
-            half += _HALF_RATE_INPUT
-            half *= half
-            np.divide(target, target + half, out=target)
-            target *= _MAX_RATE * _DT_S / _TAU_S
-            np.subtract(excited, adaptation, out=part)
-            part *= adapt
-            adaptation += part
-            rate *= 1.0 - _DT_S / _TAU_S
-            rate += target
-            history[k] = excited
-        return np.subtract(history[:, 1], history[:, 0])
 
 
 def _run_length_cdf(config: LocomotionConfig) -> NDArray[np.float64]:

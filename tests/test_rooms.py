@@ -54,7 +54,7 @@ def test_rooms_are_flat_and_all_their_files_belong_to_a_package() -> None:
     "package",
     [
         *("agents", "brains", "envs", "recorders", "scenarios"),
-        *("agents.larva", "brains.simulator", "brains.spike_sources", "envs.odor_arena"),
+        *("agents.baselines", "agents.larva", "brains.simulator", "brains.spike_sources", "envs.odor_arena"),
     ],
 )
 def test_importing_a_room_loads_nothing_heavy(package: str) -> None:

@@ -1,0 +1,93 @@
+"""The turner: a lateral oscillator that swings the head from side to side, in compiled code.
+
+In: what drives it, noise, and its state. Out: crawling speed and turner output, means over some inner steps.
+This file draws no random numbers and knows neither runs nor pauses: `locomotion.py` does.
+
+The model is larvaworld's NeuralOscillator (Sakagiannis et al.; github.com/nawrotlab/larvaworld 2.4.0:
+turner.py). On each side there are an excitatory (E) and an inhibitory (C) population; larvaworld adapts both
+by the same equation, so one variable a side serves both.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+TAU_S = 0.1
+FROM_EXCITED = (3.0, 0.1)
+"""Weights w_ee and w_ce, from E of the same side onto E and C."""
+FROM_INHIBITED = -4.0
+"""Weights w_ec and w_cc, from C of the other side onto E and C."""
+MAX_RATE = 100.0
+HALF_RATE_INPUT = 64.0
+ADAPTATION_GAIN, ADAPTATION_PER_DRIVE2 = 6.0, 0.09**2
+"""Adaptation shifts the input of half the maximal rate by (6 + (0.09 I)²) times itself; I is the drive."""
+TAU_ADAPTATION_S, ADAPTATION_SPEED_PER_DRIVE2 = 3.0, 0.04**2
+"""Time constant of adaptation: 3 s / (1 + (0.04 I)²)."""
+
+_Floats = NDArray[Any]
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def advance(
+    olfactory_drive: _Floats,
+    drives: tuple[float, float, float],
+    dt_s: float,
+    speed: _Floats,
+    share: _Floats,
+    noise: _Floats,
+    rate: _Floats,
+    adaptation: _Floats,
+) -> tuple[_Floats, _Floats]:
+    """Advance the turners by an Euler step of `dt_s` for each row of what was drawn ahead.
+
+    Parameters
+    ----------
+    olfactory_drive : ndarray, shape (animals,)
+    drives : (low, base, high)
+        Input at olfactory drive −1, 0 and 1.
+    dt_s : float
+    speed, share : ndarray, shape (steps, animals)
+        Crawling speed, and the share of the turner's output that reaches the body.
+    noise : ndarray, shape (steps, 2, animals)
+        On the input of the left and the right side.
+    rate : ndarray, shape (2, 2, animals)
+        Rates of the populations (E or C, left or right), which change.
+    adaptation : ndarray, shape (2, animals)
+        Of each side; changes.
+
+    Returns
+    -------
+    speed, turner : ndarray, shape (animals,)
+        Means; the turner's output is right minus left.
+    """
+    n_steps, animals = speed.shape
+    low, base, high = drives
+    mean_speed, mean_turner = np.empty(animals), np.empty(animals)
+    for animal in range(animals):
+        wish = olfactory_drive[animal]
+        drive = wish * (base - low if wish < 0.0 else high - base) + base
+        gain = drive * drive * ADAPTATION_PER_DRIVE2 + ADAPTATION_GAIN
+        adapt = drive * drive * (dt_s / TAU_ADAPTATION_S * ADAPTATION_SPEED_PER_DRIVE2)
+        adapt += dt_s / TAU_ADAPTATION_S
+        crawled = turned = 0.0
+        for k in range(n_steps):
+            inhibited = rate[1, 0, animal], rate[1, 1, animal]
+            for side in range(2):
+                excited, adapted = rate[0, side, animal], adaptation[side, animal]
+                other = inhibited[1 - side] * FROM_INHIBITED + (noise[k, side, animal] + drive)
+                half = adapted * gain + HALF_RATE_INPUT
+                for population in range(2):
+                    # 100 x² / (x² + h²) for x > 0, with h = 64 + gain · adaptation.
+                    x = max(FROM_EXCITED[population] * excited + other, 0.0)
+                    goal = x * x / (x * x + half * half) * (MAX_RATE * dt_s / TAU_S)
+                    now = rate[population, side, animal]
+                    rate[population, side, animal] = now * (1.0 - dt_s / TAU_S) + goal
+                adaptation[side, animal] = adapted + (excited - adapted) * adapt
+            crawled += speed[k, animal]
+            turned += (rate[0, 1, animal] - rate[0, 0, animal]) * share[k, animal]
+        mean_speed[animal], mean_turner[animal] = crawled / n_steps, turned / n_steps
+    return mean_speed, mean_turner
