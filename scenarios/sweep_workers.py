@@ -127,7 +127,7 @@ def _scheduler(n_workers: int, address: str) -> Iterator[str]:
             n_workers=n_workers,
             threads_per_worker=1,
             memory_limit=memory,
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",  # any free port: sweeps may run side by side
             silence_logs=logging.CRITICAL,
         ) as cluster,
     ):

@@ -187,7 +187,7 @@ def test_a_scheduler_that_is_not_there(tmp_path: Path, monkeypatch: pytest.Monke
 def test_a_running_scheduler_is_used(undisturbed: Path, tmp_path: Path) -> None:
     import distributed
 
-    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as cluster:
         main(sweep_words(tmp_path / "sweep", "--scheduler", cluster.scheduler_address))
     assert open_table(tmp_path / "sweep").identical(open_table(undisturbed))
 
