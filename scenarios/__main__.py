@@ -314,7 +314,7 @@ def validate_larvae(
 ) -> None:
     """Compare the larvae with what is published about them, or with `reach` the cortex.
 
-    The larvae take half an hour on Numba, days on NEST.
+    The larvae take an hour on Numba; the parts that also run on NEST take hours more.
 
     Parameters
     ----------
@@ -331,12 +331,13 @@ def validate_larvae(
     threads
         Threads of the simulator; 0 leaves the choice to it.
     parts
-        Only these: naive, groups, acquisition, interval, learning_rate, dish, dish_fine,
-        simulators, parity.
+        Only these: naive, naive_nest, groups, groups_fast, groups_published, acquisition, interval,
+        learning_rate, dish, dish_fine, simulators, nest_paired, nest_unpaired, nest_odor_only,
+        nest_punishment, parity, parity_cortex.
     """
-    from ethospike.scenarios import validation
+    from ethospike.scenarios import larva_validation, validation
 
-    settings = validation.Settings(
+    settings = larva_validation.Settings(
         simulator, animals, dish_animals, fine_animals=fine_animals, threads=threads
     )
     print(validation.validate(out, settings, parts).read_text())

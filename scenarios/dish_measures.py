@@ -31,11 +31,18 @@ def phase_rows(recording: Recording, name: str) -> NDArray[np.int64]:
     return np.flatnonzero(np.isin(phase, wanted))
 
 
-def training_rows(recording: Recording) -> list[NDArray[np.int64]]:
-    """Return the control steps of each training cycle's first phase, the one with odor A."""
-    names = [f"cycle {number}: " for number in range(1, len(recording.layout.phases) + 1)]
-    cycles = [name for name in names if any(p.startswith(name) for p in recording.layout.phases)]
-    return [_first_run(phase_rows(recording, name)) for name in cycles if len(phase_rows(recording, name))]
+def training_rows(recording: Recording, odor: str) -> list[NDArray[np.int64]]:
+    """Return the control steps of each training cycle's first phase with an odor."""
+    phases = recording.layout.phases
+    phase = recording.behavior["phase"].values[:, 0]
+    found = []
+    for number in range(1, len(phases) + 1):
+        name = f"cycle {number}: {odor}"
+        wanted = [i for i, one in enumerate(phases) if one == name or one.startswith(f"{name} + ")]
+        rows = np.flatnonzero(np.isin(phase, wanted))
+        if len(rows):
+            found.append(_first_run(rows))
+    return found
 
 
 def _first_run(rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -70,7 +77,7 @@ def measure(recording: Recording, config: DishConfig) -> dict[str, Any]:
         x = towards_a(recording.behavior["position_mm"].values[test[-choice:]])
         measures["preference_index"] = interval(distance_index(x).mean(axis=0))
         measures["choice_index"] = interval(side_index(x))
-    for number, rows in enumerate(training_rows(recording), start=1):
+    for number, rows in enumerate(training_rows(recording, config.odor_a), start=1):
         begin = rows[: round(EDGE_S / seconds)]
         measures[f"preference_cycle_{number}"] = interval(preference[begin].mean(axis=0))
     reinforced = np.flatnonzero(recording.behavior["observation"].values[:, 0, -3:-1].any(axis=1))

@@ -37,6 +37,8 @@ class ConditioningConfig(dish.DishConfig):
     """Length of the part with odor A (s)."""
     blank_s: float = 150.0
     """Length of the other part (s); 0 leaves it out."""
+    blank_first: bool = False
+    """Whether the other part of a cycle comes before the part with odor A."""
     onset_s: float | None = None
     """Onset of the reinforcement within a cycle (s), for trace conditioning; None is the onset of the part to
     which `group` assigns it."""
@@ -65,11 +67,20 @@ class ConditioningConfig(dish.DishConfig):
         return self.odor_s + self.blank_s
 
     @property
+    def odor_times_s(self) -> tuple[float, float]:
+        """Begin and end of odor A within a cycle (s)."""
+        begin = self.blank_s if self.blank_first else 0.0
+        return begin, begin + self.odor_s
+
+    @property
     def reinforced_s(self) -> tuple[float, float] | None:
         """Begin and end of the reinforcement within a cycle (s); None without."""
         if self.group == "odor-only":
             return None
-        part = (0.0, self.odor_s) if self.group == "paired-a" else (self.odor_s, self.cycle_s)
+        own, other = self.odor_times_s, (0.0, self.blank_s)
+        if not self.blank_first:
+            other = (self.odor_s, self.cycle_s)
+        part = own if self.group == "paired-a" else other
         begin = part[0] if self.onset_s is None else self.onset_s
         length = part[1] - part[0] if self.reinforcement_s is None else self.reinforcement_s
         return begin, begin + length
@@ -88,11 +99,12 @@ def timetable(config: ConditioningConfig) -> tuple[Phase, ...]:
 def training_cycle(config: ConditioningConfig, cycle: int) -> list[Phase]:
     """Return the phases of one training cycle."""
     reinforced = config.reinforced_s
-    cuts = sorted({0.0, config.odor_s, config.cycle_s, *(reinforced or ())})
+    begin_a, end_a = config.odor_times_s
+    cuts = sorted({0.0, begin_a, end_a, config.cycle_s, *(reinforced or ())})
     second_odor = "" if config.group == "unpaired" else config.odor_b
     phases = []
     for begin, end in itertools.pairwise(cuts):
-        odor = config.odor_a if begin < config.odor_s else second_odor
+        odor = config.odor_a if begin_a <= begin < end_a else second_odor
         present = reinforced is not None and reinforced[0] <= begin < reinforced[1]
         name = f"cycle {cycle}: {odor or 'no odor'}" + (f" + {config.reinforcement}" if present else "")
         phases.append(

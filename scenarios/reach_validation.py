@@ -31,6 +31,7 @@ from ethospike.brains.simulator import SIMULATORS, SimulatorSettings, is_install
 from ethospike.envs.reach_config import ReachConfig
 from ethospike.recorders.recording import Recording, open_recording
 from ethospike.scenarios import cortex_rest, delayed_reach, reach_trials
+from ethospike.scenarios.larva_validation import difference
 from ethospike.scenarios.reach_courses import (
     BASELINE_MS,
     CUT_MS,
@@ -48,7 +49,6 @@ from ethospike.scenarios.run_folder import provenance
 from ethospike.scenarios.runner import run_scenario
 from ethospike.scenarios.scenario import Scenario, ScenarioConfig, ScenarioError
 from ethospike.scenarios.spike_statistics import WINDOW_MS, balanced_accuracy
-from ethospike.scenarios.validation import difference
 
 CONDITIONS = (1, 2, 3)
 CONTRASTS = (("1", "2"), ("1", "3"), ("2", "3"))

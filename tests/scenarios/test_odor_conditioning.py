@@ -65,6 +65,26 @@ def test_trace_conditioning_cuts_the_cycle_where_the_reward_begins_and_ends() ->
     ]
 
 
+def test_unpaired_training_as_published_has_a_gap_and_both_orders() -> None:
+    """Odor for T, 60 s without anything, reward for T, or the reverse (Jürgensen et al. 2024, their code)."""
+    shared = {"group": "unpaired", "cycles": 1, "odor_s": 120.0, "blank_s": 180.0, "reinforcement_s": 120.0}
+    odor_first = ConditioningConfig(onset_s=180.0, **shared)  # type: ignore[arg-type]
+    reward_first = ConditioningConfig(onset_s=0.0, blank_first=True, **shared)  # type: ignore[arg-type]
+    odor, nothing, reward = (["n-amylacetate"], []), ([], []), ([], ["reward"])
+    for config, parts in (
+        (odor_first, (odor, nothing, reward)),
+        (reward_first, (reward, nothing, odor)),
+    ):
+        training = contents(config)[:3]
+        assert [(d, (o, r)) for _, d, o, r in training] == list(zip((120, 60, 120), parts, strict=True))
+
+
+def test_without_an_onset_the_reward_is_in_its_part_in_either_order() -> None:
+    for group, expected in (("paired-a", (90.0, 120.0)), ("paired-b", (0.0, 90.0))):
+        config = ConditioningConfig(group=group, odor_s=30.0, blank_s=90.0, blank_first=True)  # type: ignore[arg-type]
+        assert config.reinforced_s == expected
+
+
 def test_indices_of_positions_that_are_known() -> None:
     at = np.array([[[-40.0, 0.0]], [[40.0, 0.0]], [[0.0, 17.0]]])
     assert distance_index(at)[:, 0] == pytest.approx([1.0, -1.0, 0.0])

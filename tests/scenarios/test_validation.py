@@ -8,11 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ethospike.scenarios.agreement import mean_cv2
+from ethospike.scenarios.larva_validation import Settings, difference
 from ethospike.scenarios.scenario import ScenarioError
-from ethospike.scenarios.validation import PARTS, Settings, difference, mean_cv2, validate
+from ethospike.scenarios.validation import PARTS, TABLES, validate
 
 TINY = Settings(animals=2, dish_animals=2, fine_animals=2, wirings=2, minute_s=0.6)
-ON_NUMBA = [part for part in PARTS if part not in ("simulators", "parity")]
+OF_TWO = ("simulators", "parity", "parity_cortex", *(p for p in PARTS if "nest" in p))
+SAME = ("groups_fast", "groups_published")  # as "groups", with other parameters
+ON_NUMBA = [part for part in PARTS if part not in (*OF_TWO, *SAME)]
 
 
 @pytest.mark.simulator("numba")
@@ -24,7 +28,7 @@ def test_a_tiny_validation_fills_every_table(tmp_path: Path) -> None:
         assert data[part]["results"], part
     text = table.read_text()
     assert text.count("###") == len(ON_NUMBA)
-    assert "paired minus unpaired, calibrated" in text
+    assert "| paired minus unpaired, odor first, calibrated |" in text
 
 
 @pytest.mark.simulator("nest")
@@ -38,6 +42,27 @@ def test_simulators_are_compared_and_other_parts_kept(tmp_path: Path) -> None:
     rates = [results[name]["ORN_hz"]["mean"] for name in ("nest", "numba")]
     assert rates[0] == pytest.approx(rates[1], rel=0.02)
     assert rates[0] > 10
+
+
+@pytest.mark.simulator("nest")
+@pytest.mark.simulator("numba")
+def test_learning_on_nest_is_compared_larva_by_larva(tmp_path: Path) -> None:
+    parts = ("naive_nest", "nest_paired", "nest_odor_only")
+    text = validate(tmp_path / "tiny", TINY, parts).read_text()
+    results = json.loads((tmp_path / "tiny.json").read_text())
+    dan = results["nest_paired"]["results"]["dan_hz_in_training"]
+    assert dan["nest"]["mean"] > 1.0
+    own = np.array(dan["numba"]["animals"]) - dan["nest"]["animals"]
+    assert dan["difference"]["animals"] == pytest.approx(own.tolist())
+    assert "dan_hz_in_training" not in results["nest_odor_only"]["results"]
+    assert "| preference first 20 s, odor only |" in text
+    assert "| ORN | nest |" in text
+
+
+def test_every_part_is_in_a_table() -> None:
+    assert sorted(PARTS) == sorted(
+        ["naive", "naive_nest", *(part for table in TABLES for part in table.parts)]
+    )
 
 
 def test_an_unknown_part_is_named(tmp_path: Path) -> None:
