@@ -331,9 +331,9 @@ def validate_larvae(
     threads
         Threads of the simulator; 0 leaves the choice to it.
     parts
-        Only these: naive, naive_nest, groups, groups_fast, groups_published, acquisition, interval,
-        learning_rate, dish, dish_fine, simulators, nest_paired, nest_unpaired, nest_odor_only,
-        nest_punishment, parity, parity_cortex.
+        Only these: naive, naive_nest, groups, groups_fast, groups_published, unpaired, unpaired_fast,
+        unpaired_published, acquisition, interval, learning_rate, dish, dish_fine, simulators, nest_paired,
+        nest_unpaired, nest_odor_only, nest_punishment, parity, parity_cortex.
     """
     from ethospike.scenarios import larva_validation, validation
 

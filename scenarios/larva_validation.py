@@ -137,16 +137,13 @@ def groups(settings: Settings) -> dict[str, dict[str, Any]]:
     }
 
 
-def learning_by_group(settings: Settings, preset: str) -> dict[str, Any]:
-    """2 min of training: paired, unpaired, odor only, punishment, with one set of parameters."""
-    found: dict[str, Any] = {}
-    for name, changes in groups(settings).items():
-        config = protocol(settings, brain=BRAINS[preset], **changes)
-        found[name] = summary_of(odor_conditioning.SCENARIO, config)
-    measure = "preference_first_20_s"
-    for name in UNPAIRED:
-        found[f"paired minus {name}"] = {measure: difference(found["paired"][measure], found[name][measure])}
-    return found
+def learning_by_group(settings: Settings, preset: str, *, unpaired: bool) -> dict[str, Any]:
+    """2 min of training with one set of parameters: the unpaired groups, or all others."""
+    return {
+        name: summary_of(odor_conditioning.SCENARIO, protocol(settings, brain=BRAINS[preset], **changes))
+        for name, changes in groups(settings).items()
+        if (name in UNPAIRED) == unpaired
+    }
 
 
 def acquisition(settings: Settings) -> dict[str, Any]:

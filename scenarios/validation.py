@@ -25,13 +25,20 @@ from ethospike.scenarios.scenario import ScenarioError
 
 Part = Callable[[Settings], dict[str, Any]]
 
+_SETS = {"": "calibrated", "_fast": "0.3 nS", "_published": "published"}
+"""Sets of parameters whose learning is compared, by the ending of the name of their parts."""
+
 PARTS: Mapping[str, Part] = MappingProxyType(
     {
         "naive": larva_validation.naive_rates,
         "naive_nest": agreement.naive_rates_on_nest,
-        "groups": partial(larva_validation.learning_by_group, preset="calibrated"),
-        "groups_fast": partial(larva_validation.learning_by_group, preset="0.3 nS"),
-        "groups_published": partial(larva_validation.learning_by_group, preset="published"),
+        **{
+            f"{kind}{suffix}": partial(
+                larva_validation.learning_by_group, preset=preset, unpaired=kind == "unpaired"
+            )
+            for suffix, preset in _SETS.items()
+            for kind in ("groups", "unpaired")
+        },
         "acquisition": larva_validation.acquisition,
         "interval": larva_validation.odor_reward_interval,
         "learning_rate": larva_validation.learning_rates,
@@ -51,11 +58,15 @@ PARTS: Mapping[str, Part] = MappingProxyType(
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """A table: the parts whose results are its rows, what these rows are of, and the columns."""
+    """A table: the parts whose results are its rows, what these rows are of, and the columns.
+
+    `contrasts` are pairs of rows whose difference in the first column is shown too.
+    """
 
     title: str
     parts: Mapping[str, str]
     columns: tuple[str, ...]
+    contrasts: tuple[tuple[str, str], ...] = ()
 
 
 _LEARNING = ("preference_first_20_s", "preference_last_20_s", "dan_hz_in_training")
@@ -64,8 +75,9 @@ _AGREEMENT = ("nest", "numba", "difference", "relative")
 TABLES = (
     Table(
         "Learning by group (2 min training, 1 min gap, 3 min of odor alone)",
-        {"groups": "calibrated", "groups_fast": "0.3 nS", "groups_published": "published"},
+        {f"{kind}{suffix}": label for suffix, label in _SETS.items() for kind in ("groups", "unpaired")},
         _LEARNING,
+        tuple(("paired", name) for name in larva_validation.UNPAIRED),
     ),
     Table("Acquisition: paired training of 1 to 8 minutes", {"acquisition": ""}, _LEARNING),
     Table(
@@ -143,12 +155,32 @@ def to_markdown(results: dict[str, Any]) -> str:
         heads = ["", *(column.replace("_", " ") for column in table.columns)]
         lines += ["", f"### {table.title}", *_origin(results, present)]
         lines += [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
-        for part in present:
-            for name, summary in results[part]["results"].items():
-                title = ", ".join(filter(None, (name.replace("_", " "), table.parts[part])))
-                cells = " | ".join(show(summary.get(column)) for column in table.columns)
-                lines.append(f"| {title} | {cells} |")
+        rows = {
+            (name, table.parts[part]): summary
+            for part in present
+            for name, summary in results[part]["results"].items()
+        }
+        for (name, label), summary in {**rows, **_contrasts(table, rows)}.items():
+            title = ", ".join(filter(None, (name.replace("_", " "), label)))
+            cells = " | ".join(show(summary.get(column)) for column in table.columns)
+            lines.append(f"| {title} | {cells} |")
     return "\n".join(lines) + "\n"
+
+
+Rows = dict[tuple[str, str], dict[str, Any]]
+
+
+def _contrasts(table: Table, rows: Rows) -> Rows:
+    """Return the rows of differences, by name and what they are of."""
+    column = table.columns[0]
+    return {
+        (f"{first} minus {second}", label): {
+            column: larva_validation.difference(rows[first, label][column], rows[second, label][column])
+        }
+        for label in dict.fromkeys(table.parts.values())
+        for first, second in table.contrasts
+        if (first, label) in rows and (second, label) in rows
+    }
 
 
 def _naive_table(results: dict[str, Any]) -> list[str]:

@@ -61,6 +61,7 @@ def test_run_show_and_plot(
         (["run", "odor-conditioning", "--preset", "none"], "valid: calibrated"),
         (["run", "odor-conditioning", "--simulator", "numba", "--genn-backend", "cpu"], "setting of genn"),
         (["run", "odor-conditioning", "--simulator", "numba", "--odor-a", "banana"], "banana"),
+        (["run", "odor-conditioning", "--simulator", "numba", "--out", "/dev/null/run"], "/dev/null/run"),
         (["show", "/nowhere"], "not a run"),
         (["plot", "/nowhere"], "not a run"),
     ],

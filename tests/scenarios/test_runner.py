@@ -73,6 +73,31 @@ def test_an_animal_is_the_same_in_a_larger_group(
     np.testing.assert_array_equal(*weights)
 
 
+@pytest.mark.simulator("nest")
+def test_on_nest_a_run_repeats_and_animal_3_of_5_is_animal_3_of_8(tmp_path: Path) -> None:
+    """Whole recordings, learning included, one kernel after the other in one process."""
+    words = [
+        *("--odor-s", "0.5", "--blank-s", "0.1", "--cycles", "1", "--gap-s", "0.1", "--test-s", "0.2"),
+        *("--simulator.name", "nest", "--recorder.writer", "inline"),
+    ]
+    runs = []
+    for name, animals in (("first", "5"), ("again", "5"), ("larger", "8")):
+        config = configure(SCENARIO, [*words, "--animals", animals])
+        runs.append(run_scenario(SCENARIO, config, tmp_path / name, quiet=True, draw=False).folder)
+    first, again, larger = map(arrays, runs)
+    for name, values in first.items():
+        np.testing.assert_array_equal(values, again[name], err_msg=name)
+    few, many = (open_recording(folder.path) for folder in (runs[0], runs[2]))
+    assert few.weights("KC>MBONn").values[-1, 3].min() < 80.0
+    np.testing.assert_array_equal(few.weights("KC>MBONn").values[:, 3], many.weights("KC>MBONn").values[:, 3])
+    np.testing.assert_array_equal(few.spikes(animal=3).step, many.spikes(animal=3).step)
+    np.testing.assert_array_equal(few.spikes(animal=3).neuron, many.spikes(animal=3).neuron)
+    assert larger["spikes/step"].size > first["spikes/step"].size
+    for variable in few.behavior.data_vars:
+        one, other = few.behavior[variable].values[:, 3], many.behavior[variable].values[:, 3]
+        np.testing.assert_array_equal(one, other, err_msg=str(variable))
+
+
 class At(Recorder):
     """Does something at a control step."""
 
