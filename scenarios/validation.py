@@ -198,7 +198,7 @@ def _naive_table(results: dict[str, Any]) -> list[str]:
     for name in REFERENCE_HZ:
         for part in present:
             one = results[part]["results"]["rates"][name]
-            simulator = "nest" if part == "naive_nest" else results[part]["settings"]["simulator"]
+            simulator = _simulators(part, results[part]["settings"]["simulator"])
             lines.append(
                 f"| {name} | {simulator} | {one['mean']:.3g} ± {one['sd']:.2g} | {one['reference']:g} "
                 f"| {100 * one['deviation']:+.1f} % | {'yes' if one['within'] else 'NO'} |"
@@ -206,12 +206,21 @@ def _naive_table(results: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _simulators(part: str, chosen: str) -> str:
+    if part == "simulators":
+        return "all that are installed"
+    if part == "naive_nest":
+        return "nest"
+    return f"nest and {chosen}" if part.startswith(("nest_", "parity")) else chosen
+
+
 def _origin(results: dict[str, Any], parts: Sequence[str]) -> list[str]:
     """Return the commands that produced these parts, with date and simulator."""
     lines = []
     for part in parts:
         machine, settings = results[part]["machine"], results[part]["settings"]
-        line = f"`{command_of(machine)}`, {machine['started'][:10]}, simulator {settings['simulator']}."
+        simulators = _simulators(part, settings["simulator"])
+        line = f"`{command_of(machine)}`, {machine['started'][:10]}, on {simulators}."
         if line not in lines:
             lines += ["", line]
     return [*lines, ""]
