@@ -58,7 +58,11 @@ class Settings:
 
 
 def summary_of(scenario: Scenario, config: ScenarioConfig) -> dict[str, Any]:
-    """Run a scenario in a folder that is thrown away, and return its measures."""
+    """Run a scenario in a folder that is thrown away, and return its measures.
+
+    Without a process for the writer: one more processor would be busy for a recording that nobody keeps.
+    """
+    config = dataclasses.replace(config, recorder=dataclasses.replace(config.recorder, writer="inline"))
     with tempfile.TemporaryDirectory() as folder:
         result = run_scenario(scenario, config, Path(folder) / "run", quiet=True, draw=False)
         if result.status != "complete":
