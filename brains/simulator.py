@@ -182,6 +182,19 @@ def is_installed(name: str) -> bool:
     return importlib.util.find_spec(_PACKAGES[name]) is not None
 
 
+def simulator_class(name: str) -> type[Simulator]:
+    """Return the class behind a name of `SIMULATORS`, and import the package that it wraps.
+
+    Raises
+    ------
+    SimulatorNotInstalled
+        When that package is absent.
+    """
+    module, cls = SIMULATORS[SimulatorSettings(name=name).name]
+    simulator: type[Simulator] = getattr(importlib.import_module(module), cls)
+    return simulator
+
+
 def open_simulator(
     network: Network,
     settings: SimulatorSettings | None = None,
@@ -207,9 +220,7 @@ def open_simulator(
     ...     spikes = simulator.run(1000)
     """
     settings = settings or SimulatorSettings()
-    module, cls = SIMULATORS[settings.name]
-    simulator: type[Simulator] = getattr(importlib.import_module(module), cls)
-    return simulator(network, settings, seed=seed, animals=animals, dt_ms=dt_ms)
+    return simulator_class(settings.name)(network, settings, seed=seed, animals=animals, dt_ms=dt_ms)
 
 
 class Simulator(ABC):

@@ -410,6 +410,7 @@ def bench(
     out: Path = Path("runs/benchmark"),
     small: bool = False,
     long: bool = False,
+    gpu: bool = False,
     simulators: tuple[str, ...] = (),
     kinds: tuple[str, ...] = (),
 ) -> None:
@@ -423,14 +424,18 @@ def bench(
         Tiny sizes: shows that the benchmark works, not how fast anything is.
     long
         Instead: does anything grow in a run of 30 minutes? Ten minutes on NEST.
+    gpu
+        Instead: what a GPU is for. A cortex of 25,000 neurons in closed loop, 100,000 neurons, 1,000 larvae.
     simulators
-        Only these; by default all that are installed.
+        Only these; by default all that are installed, with --gpu only genn.
     kinds
-        Only these tables: network, loop, scenario; by default all.
+        Only these tables: network, loop, scenario, with --gpu reach; by default all.
     """
     from ethospike.scenarios import benchmark
 
-    table = benchmark.run_benchmark(out, small=small, long=long, simulators=list(simulators), kinds=kinds)
+    table = benchmark.run_benchmark(
+        out, small=small, long=long, gpu=gpu, simulators=list(simulators), kinds=kinds
+    )
     print(table.read_text())
     print(f"written: {table}")
 

@@ -7,6 +7,7 @@ on an idle machine: times are comparable within one run, not between runs.
     ethospike bench --out docs/benchmarks/NAME
 
 `--small` runs every row once with tiny sizes: it shows that the benchmark works, not how fast anything is.
+`--gpu` measures instead what a GPU is for, on GeNN unless other simulators are named.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ethospike.brains.simulator import SIMULATORS, is_installed
-from ethospike.scenarios.benchmark_measures import Row
+from ethospike.brains.errors import nearest
+from ethospike.brains.simulator import SIMULATORS, is_installed, simulator_class
+from ethospike.scenarios.benchmark_measures import FOURFOLD, Row
 from ethospike.scenarios.run_folder import provenance
+from ethospike.scenarios.scenario import ScenarioError
 
 
 def rows(small: bool, simulators: list[str]) -> Iterator[Row]:
@@ -48,25 +51,57 @@ def long_rows(small: bool, simulators: list[str]) -> Iterator[Row]:
         yield Row("growth", simulator, "odor-conditioning", 1, 3.0 if small else 1800.0, 100.0)
 
 
+def gpu_rows(small: bool, simulators: list[str]) -> Iterator[Row]:
+    """Return the rows that ask what a GPU makes possible: a large cortex that acts, and many animals.
+
+    Sizes of Schmitt et al. 2023, whose GeNN ran 94,300 neurons in real time; `small` fits one CPU thread.
+    """
+    for simulator in simulators:
+        cortex, larger, animals = ("reach", "cortex", 4) if small else ("large", FOURFOLD, 1000)
+        yield Row("reach", simulator, cortex, 1, 0.3 if small else 30.0, 10.0)
+        yield Row("network", simulator, larger, 1, 0.1 if small else 10.0)
+        yield Row("network", simulator, "mushroom body", animals, 0.3 if small else 10.0)
+        yield Row("scenario", simulator, "odor-conditioning", animals, 3.0 if small else 180.0, 100.0)
+
+
 def run_benchmark(
     out: Path,
     *,
     small: bool = False,
     long: bool = False,
+    gpu: bool = False,
     simulators: list[str] | None = None,
     kinds: tuple[str, ...] = (),
 ) -> Path:
-    """Measure every row (if `long`, the long ones; of these kinds), write `out`.json and `out`.md."""
-    chosen = simulators or [name for name in SIMULATORS if is_installed(name)]
+    """Measure every row (if `long` or `gpu`, those instead; of these kinds), write `out`.json and `out`.md.
+
+    Raises
+    ------
+    ScenarioError
+        When nothing is left to measure, or a name is unknown.
+    SimulatorNotInstalled
+        When a simulator that was named is absent.
+    """
+    if long and gpu:
+        raise ScenarioError("--long and --gpu are two benchmarks; run one after the other")
+    plan = gpu_rows if gpu else long_rows if long else rows
+    chosen = simulators or (["genn"] if gpu else [name for name in SIMULATORS if is_installed(name)])
+    for name in chosen:
+        simulator_class(name)
+    wanted = list(plan(small, chosen))
+    valid = dict.fromkeys(row.kind for row in wanted)
+    if unknown := next((kind for kind in kinds if kind not in valid), None):
+        raise ScenarioError(f"kinds: unknown {unknown!r}; {nearest(unknown, valid)}")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.with_suffix(".json").touch()
     results = []
-    for row in (long_rows if long else rows)(small, chosen):
+    for row in wanted:
         if kinds and row.kind not in kinds:
             continue
         results.append(measure_in_process(row))
         print(
             f"{row.kind} {row.title} on {row.simulator}: {_brief(results[-1])}", file=sys.stderr, flush=True
         )
-    out.parent.mkdir(parents=True, exist_ok=True)
     data = {"machine": provenance(), "small": small, "rows": results}
     out.with_suffix(".json").write_text(json.dumps(data, indent=2) + "\n")
     table = out.with_suffix(".md")
@@ -128,6 +163,16 @@ TABLES = {
             *(("loop: wall s per s", "wall_per_s"), ("bare network", "bare_wall_per_s")),
             *(("loop / bare", "loop_over_bare"), ("range", "loop_over_bare_range")),
             ("peak memory MB", "memory_mb"),
+        ],
+    ),
+    "reach": (
+        "The closed loop of the reach task, recording included",
+        [
+            *(("network", "title"), ("neurons", "neurons"), ("simulator", "simulator")),
+            *(("control interval ms", "interval_ms"), ("ms per loop, mean", "loop_ms")),
+            *(("median", "loop_median_ms"), ("99 % below", "loop_99_ms"), ("wall s per s", "wall_per_s")),
+            *(("rate Hz", "rate_hz"), ("build s", "build_s"), ("peak memory MB", "memory_mb")),
+            ("backend", "backend"),
         ],
     ),
     "growth": (

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from ethospike.agents.reacher import ReacherConfig
 from ethospike.brains.clustered_cortex import PARAMETER_SETS, clustered_cortex
 from ethospike.brains.mushroom_body import ODOR_PATTERNS, MushroomBodyConfig, mushroom_body
 from ethospike.brains.network import Network
@@ -25,6 +26,8 @@ from ethospike.brains.simulator import SimulatorSettings, Stimulus, open_simulat
 from ethospike.brains.spike_sources import GammaSource
 from ethospike.recorders.recorder import Recorder, StepRecord
 from ethospike.recorders.zarr_recorder import ZarrRecorder
+from ethospike.scenarios.delayed_reach import SCENARIO as DELAYED_REACH
+from ethospike.scenarios.delayed_reach import DelayedReachConfig
 from ethospike.scenarios.layout import describe
 from ethospike.scenarios.loop import LoopState, run_closed_loop, start_loop
 from ethospike.scenarios.odor_conditioning import SCENARIO, ConditioningConfig
@@ -34,6 +37,8 @@ LOOP_MS = 10.0
 """Window of the rows that are cut into windows: the control interval of the published closed loop."""
 WARM_UP_MS = 200.0
 """Simulated before the clock starts: compilation, first-touch of memory, the transient of the network."""
+FOURFOLD = "four times large"
+"""The parameter set `large` with 100,000 neurons in clusters four times the size."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,8 @@ def measure(row: Row) -> dict[str, Any]:
         return measure_loop(row)
     if row.kind == "growth":
         return measure_growth(row)
+    if row.kind == "reach":
+        return measure_reach(row)
     return measure_scenario(row)
 
 
@@ -69,6 +76,9 @@ def network_of(name: str) -> Network:
     """Return a benchmark's network."""
     if name == "mushroom body":
         return mushroom_body(MushroomBodyConfig())
+    if name == FOURFOLD:
+        large = PARAMETER_SETS["large"]
+        return clustered_cortex(dataclasses.replace(large, n_e=4 * large.n_e, n_i=4 * large.n_i))
     return clustered_cortex(PARAMETER_SETS[name])
 
 
@@ -142,14 +152,16 @@ def measure_loop(row: Row) -> dict[str, Any]:
 
 
 class _Keep(Recorder):
-    """Keeps every stimulus, and hands the record on."""
+    """Keeps every stimulus, counts spikes, and hands the record on."""
 
     def __init__(self, inner: Recorder) -> None:
         self.inner = inner
         self.stimuli: list[Any] = []
+        self.n_spikes = 0
 
     def record(self, record: StepRecord) -> None:
         self.stimuli.append(record.stimulus)
+        self.n_spikes += len(record.spikes.step)
         self.inner.record(record)
 
     def close(self, status: str = "complete") -> None:
@@ -211,6 +223,45 @@ def measure_scenario(row: Row) -> dict[str, Any]:
         "whole_s": info["wall_s"],
         "wall_per_s": info["loop_wall_s"] / info["simulated_s"],
         "recording_mb": size / 1e6,
+        "memory_mb": peak_memory_mb(),
+    }
+
+
+def measure_reach(row: Row) -> dict[str, Any]:
+    """Time every turn of the closed loop of the reach task, recording included."""
+    cortex = PARAMETER_SETS[row.network]
+    config = DelayedReachConfig(
+        control_interval_ms=row.interval_ms,
+        minutes=(WARM_UP_MS / 1000.0 + row.seconds) / 60.0,
+        reacher=ReacherConfig(cortex=cortex),
+        simulator=SimulatorSettings(name=row.simulator),
+    )
+    begin = time.perf_counter()
+    env, opened = DELAYED_REACH.open(config)
+    agent: Any = opened
+    build_s = time.perf_counter() - begin
+    turned = []
+
+    def note(loop: LoopState) -> bool:
+        turned.append(time.perf_counter())
+        return True
+
+    with tempfile.TemporaryDirectory() as folder, agent:
+        layout = describe(env, agent, dt_ms=config.dt_ms)
+        with _Keep(ZarrRecorder(Path(folder) / "recording.zarr", layout, config.recorder)) as recorder:
+            run_closed_loop(env, agent, recorder, start_loop(env, agent, seed=config.seed), note)
+        neurons, backend = agent.network.n_neurons, agent.simulator.backend
+    warm = round(WARM_UP_MS / row.interval_ms)
+    loop_ms = 1000.0 * np.diff(turned)[warm:]
+    return {
+        "backend": backend,
+        "neurons": neurons,
+        "build_s": build_s,
+        "loop_ms": float(loop_ms.mean()),
+        "loop_median_ms": float(np.median(loop_ms)),
+        "loop_99_ms": float(np.percentile(loop_ms, 99)),
+        "wall_per_s": float(loop_ms.mean()) / row.interval_ms,
+        "rate_hz": recorder.n_spikes / (neurons * len(recorder.stimuli) * row.interval_ms / 1000.0),
         "memory_mb": peak_memory_mb(),
     }
 

@@ -6,9 +6,10 @@ The conformance suite (test_conformance.py) covers the rest of the contract.
 from __future__ import annotations
 
 import importlib.metadata
-import os
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -41,6 +42,8 @@ from ethospike.brains.simulator import (
     open_simulator,
 )
 from ethospike.brains.specimens import ADAPTING, CURRENT_BASED, FIRE, cell, poisson_spikes, spikes, window
+from ethospike.recorders.recording import open_recording
+from ethospike.scenarios import example_scenario
 
 pytestmark = pytest.mark.simulator("genn")
 
@@ -81,22 +84,32 @@ def test_values_seeds_and_new_wiring_compile_nothing(cache):
     ), "folders of open models must not stay"
 
 
-def test_two_processes_build_the_same_model_at_once(cache):
-    code = (
-        "from test_genn_simulator import GENN, open_simulator, relay, spikes\n"
-        "with open_simulator(relay(), GENN, seed=1) as s: print(len(s.run(100, spikes(5, [0, 3]))))"
-    )
-    environment = {**os.environ, "PYTHONPATH": os.path.dirname(__file__)}
+def test_two_processes_start_the_same_scenario_at_once(cache, tmp_path):
+    """Both find no compiled model; one compiles it, the other waits for it, and both are the same run."""
+    example = Path(example_scenario.__file__)
+    words = ["--duration-s", "0.3", "--simulator", "genn", "--genn-backend", "cpu", "--quiet"]
     started = [
-        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=environment, text=True)
-        for _ in range(2)
+        subprocess.Popen(
+            [sys.executable, "-m", "ethospike.scenarios", "run", example, *words, "--out", tmp_path / name],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for name in ("one", "other")
     ]
-    printed = [process.communicate(timeout=120)[0] for process in started]
-    assert [process.returncode for process in started] == [0, 0]
-    assert printed[0] == printed[1]
-    assert printed[0].strip().isdigit(), "expected the program's own output and nothing else"
-    assert int(printed[0]) >= 2
+    said = [process.communicate(timeout=240) for process in started]
+    assert [process.returncode for process in started] == [0, 0], said
     assert len(compiled_models(cache)) == 1
+    backend = f"genn {importlib.metadata.version('pygenn')}, cpu backend, single precision"
+    recordings = []
+    for name, (out, err) in zip(("one", "other"), said, strict=True):
+        assert err == ""
+        assert out.startswith("complete: "), "expected the program's own output and nothing else"
+        assert backend in out
+        assert json.loads((tmp_path / name / "run.json").read_text())["backend"] == backend
+        recordings.append(open_recording(tmp_path / name))
+    one, other = (recording.spikes() for recording in recordings)
+    assert_same(one, other, at_least=10)
 
 
 def test_equal_models_in_one_process_do_not_touch_each_other():

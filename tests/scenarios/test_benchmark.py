@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from ethospike.brains.network import BrainError
 from ethospike.brains.simulator import SIMULATORS
-from ethospike.scenarios.benchmark import measure_in_process, rows, run_benchmark, to_markdown
-from ethospike.scenarios.benchmark_measures import Row, measure
+from ethospike.scenarios import benchmark
+from ethospike.scenarios.benchmark import gpu_rows, measure_in_process, rows, run_benchmark, to_markdown
+from ethospike.scenarios.benchmark_measures import FOURFOLD, Row, measure, network_of
+from ethospike.scenarios.scenario import ScenarioError
 
 
 @pytest.mark.simulator("numba")
@@ -57,3 +60,46 @@ def test_the_full_benchmark_has_the_published_sizes() -> None:
     assert max(row.seconds for row in chosen) == 1800.0
     with pytest.raises(KeyError):
         measure(Row("network", "numba", "nothing"))
+
+
+@pytest.mark.simulator("genn")
+def test_what_a_gpu_is_for_is_measured_small_on_any_backend(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # In this process: four new ones would import everything four times.
+    monkeypatch.setattr(benchmark, "measure_in_process", lambda row: {**vars(row), **measure(row)})
+    table = run_benchmark(tmp_path / "gpu", small=True, gpu=True)
+    loop, cortex, larvae, scenario = json.loads((tmp_path / "gpu.json").read_text())["rows"]
+    assert 0 < loop["loop_median_ms"] <= loop["loop_99_ms"]
+    assert loop["wall_per_s"] == pytest.approx(loop["loop_ms"] / 10.0)
+    assert (loop["neurons"], larvae["animals"], scenario["animals"]) == (1500, 4, 4)
+    for row in (loop, cortex, larvae):
+        assert row["rate_hz"] > 0.1
+    for row in (loop, cortex, larvae, scenario):
+        assert row["simulator"] == "genn"
+        assert row["backend"] in table.read_text()
+        assert "backend, single precision" in row["backend"]
+
+
+def test_the_benchmark_of_a_gpu_has_the_sizes_that_are_claimed() -> None:
+    loop, cortex, larvae, scenario = gpu_rows(False, ["genn"])
+    assert (loop.kind, loop.interval_ms, network_of(loop.network).n_neurons) == ("reach", 10.0, 25_000)
+    assert (cortex.network, network_of(FOURFOLD).n_neurons) == (FOURFOLD, 100_000)
+    assert (larvae.kind, larvae.animals) == ("network", 1000)
+    assert (scenario.kind, scenario.animals) == ("scenario", 1000)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "message"),
+    [
+        ({"simulators": ["brian"]}, BrainError, "unknown 'brian'; valid: genn, nest, numba"),
+        ({"simulators": ["numba"], "kinds": ("netwerk",)}, ScenarioError, "did you mean 'network'"),
+        ({"gpu": True, "long": True}, ScenarioError, "two benchmarks"),
+    ],
+)
+def test_what_cannot_be_measured_is_said_before_anything_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: dict, error: type, message: str
+) -> None:
+    monkeypatch.setattr(benchmark, "measure_in_process", lambda row: pytest.fail("measured something"))
+    with pytest.raises(error, match=message):
+        run_benchmark(tmp_path / "bench", small=True, **wrong)
