@@ -161,7 +161,7 @@ class _Keep(Recorder):
 
     def record(self, record: StepRecord) -> None:
         self.stimuli.append(record.stimulus)
-        self.n_spikes += len(record.spikes.step)
+        self.n_spikes += 0 if record.spikes is None else len(record.spikes.step)
         self.inner.record(record)
 
     def close(self, status: str = "complete") -> None:
