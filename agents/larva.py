@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -416,11 +417,17 @@ class LarvaAgent(Agent):
 def _read_memory(path: Path) -> tuple[dict[str, NDArray[np.float64]], dict[str, Any]]:
     """Return the weights and the description that a file of `save_memory` holds."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = dict(archive)
             about = json.loads(str(arrays.pop("about")))
             return arrays, {"format": about["format"], "seed": about["seed"], "brain": dict(about["brain"])}
     except FileNotFoundError:
         raise AgentError(f"memory {path}: there is no such file; save_memory writes one") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise AgentError(f"memory {path}: expected a file of save_memory ({error})") from None
+    except OSError as error:
+        raise AgentError(f"memory {path}: cannot be read ({error.strerror or error})") from None
+    except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile):
+        # NumPy's own words would advise to load it unsafely.
+        raise AgentError(
+            f"memory {path}: expected a file of save_memory, such as the memory.npz of an odor-conditioning "
+            f"run; this is another file, or not all of one"
+        ) from None

@@ -79,13 +79,16 @@ def write_video(
     suffix = path.suffix.lower()
     _check_file(path, suffix)
     check_choice(recording, speed, animal)
+    if unknown := "".join(sorted(hidden - set("rwf"))):
+        raise ViewError(f"hide: expected panels out of r (raster), w (weights), f (rates), got {unknown!r}")
     fps = FPS[suffix] if fps is None else fps
     size_px = SIZE_PX[suffix] if size_px is None else size_px
     interval_s = recording.interval_s
     first = max(0, round(start_s / interval_s))
     end = recording.n_steps if stop_s is None else min(recording.n_steps, round(stop_s / interval_s))
     if end <= first:
-        raise ViewError(f"{path}: nothing is recorded between {start_s:g} s and {stop_s:g} s")
+        until_s = recording.duration_s if stop_s is None else stop_s
+        raise ViewError(f"{path}: nothing is recorded between {start_s:g} s and {until_s:g} s")
     n_frames = max(1, int(np.ceil((end - first) * interval_s / speed * fps - 1e-6)))
     source = RecordingSource(recording)
     source.select(animal)

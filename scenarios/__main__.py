@@ -6,6 +6,7 @@ in the words themselves). This file knows no scenario.
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from collections.abc import Sequence
@@ -45,6 +46,9 @@ USER_ERRORS = (
     run_folder.RunFolderError,
 )
 """Mistakes of the user or of the machine that have a message; anything else is a bug and has a traceback."""
+
+PATH_ERRORS = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG)
+"""A path that cannot be, wherever it is met: figures, exports, films, benchmarks."""
 
 RUN_FLAGS = "--config, --preset, --simulator, --genn-backend, --out, --quiet, --view"
 SHOWN = (
@@ -213,6 +217,8 @@ def export(path: Path, out: Path, /, *, animal: int = 0) -> None:
     recording = open_recording(path)
     if not 0 <= animal < recording.animals:
         raise ScenarioError(f"animal: expected 0 … {recording.animals - 1}, got {animal}")
+    if not out.absolute().parent.is_dir():
+        raise ScenarioError(f"{out}: there is no folder {out.parent}; make it, or choose another")
     if out.suffix != ".nwb":
         raise ScenarioError(f"{out}: expected a file that ends in .nwb")
     recording.to_nwb(out, animal=animal)
@@ -448,11 +454,11 @@ def main(words: Sequence[str] | None = None) -> None:
         print(f"ethospike: {error}", file=sys.stderr)
         sys.exit(1)
     except OSError as error:
-        if error.errno not in run_folder.MACHINE_ERRORS:
+        if error.errno not in run_folder.MACHINE_ERRORS + PATH_ERRORS:
             raise
         where = f"{error.filename}: " if error.filename else ""
         print(
-            f"ethospike: {where}{error.strerror}; free some space, or choose a folder that is writable. "
+            f"ethospike: {where}{error.strerror}; free some space, or choose a place that can be written. "
             f"What was recorded before is safe",
             file=sys.stderr,
         )

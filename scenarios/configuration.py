@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import operator
+import re
 import tomllib
 import typing
 from collections.abc import Mapping, Sequence
@@ -27,13 +28,13 @@ def read_toml(path: Path) -> dict[str, Any]:
     Raises
     ------
     ScenarioError
-        When it does not exist or is not TOML.
+        When it cannot be read or is not TOML.
     """
     try:
         return tomllib.loads(path.read_text())
     except OSError as error:
         raise ScenarioError(f"cannot read the configuration {path}: {error.strerror}") from error
-    except tomllib.TOMLDecodeError as error:
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ScenarioError(f"{path} is not TOML: {error}") from error
 
 
@@ -64,6 +65,7 @@ def parser(scenario: Scenario, layers: Sequence[tuple[str, Mapping[str, Any]]] =
                 for source, layer in layers
             ),
             *(_Family(name, members, scenario.config) for name, members in scenario.families.items()),
+            _refuse_fractions,
         ],
         result_action="return_value",
     )
@@ -106,6 +108,15 @@ class _Family:
             _plain(self.members[chosen], self.config), source=f"{self.flag} {chosen}"
         )
         layer(app, commands, arguments)
+
+
+def _refuse_fractions(app: cyclopts.App, commands: tuple[str, ...], arguments: Any) -> None:
+    """Raise for a fraction where a whole number is expected; cyclopts would round it in silence."""
+    for argument in arguments:
+        kinds = {argument.hint, *typing.get_args(argument.hint)}
+        for token in argument.tokens if int in kinds and float not in kinds else ():
+            if re.fullmatch(r"[+-]?\d*\.\d*[1-9]\d*", token.value):
+                raise ScenarioError(f"{argument.name}: expected a whole number, got {token.value}")
 
 
 def _resolve_annotations(config: type) -> None:

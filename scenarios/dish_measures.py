@@ -140,9 +140,10 @@ def sentence(summary: dict[str, Any]) -> str:
 
     if "preference_index" not in summary:
         return "The experiment was stopped before its test."
+    n = len(summary["preference_index"]["animals"])
+    group = "one larva" if n == 1 else f"mean over {n} larvae, 95 % interval in brackets"
     return (
         "Preference of the mushroom body for odor A at the start of the test: "
         f"{show('preference_first_20_s')}; preference index in the dish over the last two minutes: "
-        f"{show('preference_index')} (−1 … +1, mean over {len(summary['preference_index']['animals'])} "
-        "larvae, 95 % interval in brackets)."
+        f"{show('preference_index')} (−1 … +1, {group})."
     )

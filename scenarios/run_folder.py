@@ -29,6 +29,8 @@ from ethospike.recorders.writer_lock import WriterLock, is_being_written
 from ethospike.recorders.writer_process import explain
 
 RECORDING = "recording.zarr"
+LOST = "its recording is not touched and can be read without it (open_recording)"
+"""What a file of a run that cannot be read does not change."""
 PACKAGES = (
     "ethospike",
     "gymnasium",
@@ -126,7 +128,11 @@ class RunFolder:
     @property
     def config(self) -> dict[str, Any]:
         """The configuration as nested dictionaries."""
-        return tomllib.loads((self.path / "config.toml").read_text())
+        path = self.path / "config.toml"
+        try:
+            return tomllib.loads(path.read_text())
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise RunFolderError(f"cannot read {path}: {_said(error)}; {LOST}") from error
 
     def write_config(self, config: Any) -> None:
         """Write a configuration dataclass, resolved, such that it can be loaded again."""
@@ -135,7 +141,11 @@ class RunFolder:
     @property
     def info(self) -> dict[str, Any]:
         """`run.json`: scenario, seed, simulator, versions, status, times."""
-        info: dict[str, Any] = json.loads((self.path / "run.json").read_text())
+        path = self.path / "run.json"
+        try:
+            info: dict[str, Any] = json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise RunFolderError(f"cannot read {path}: {_said(error)}; {LOST}") from error
         return info
 
     @property
@@ -265,6 +275,11 @@ def git_state() -> dict[str, Any] | None:
         return {"commit": git("rev-parse", "HEAD"), "clean": not git("status", "--porcelain")}
     except (OSError, subprocess.CalledProcessError):
         return None
+
+
+def _said(error: Exception) -> str:
+    """Return what an error says, without the path that the message has already."""
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error)
 
 
 def to_plain(value: Any) -> Any:

@@ -9,6 +9,7 @@ import dataclasses
 import importlib
 import importlib.util
 import sys
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -162,6 +163,17 @@ def find_scenario(name: str) -> Scenario:
     return scenario
 
 
+def _where(error: Exception, path: Path) -> str:
+    """Return an error's name and words, and the last line of a file that it passed."""
+    if isinstance(error, SyntaxError) and error.filename == str(path):
+        return f"line {error.lineno}: {type(error).__name__}: {error.msg}"
+    passed = [
+        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)
+    ]
+    line = f"line {passed[-1]}: " if passed else ""
+    return f"{line}{type(error).__name__}: {error}"
+
+
 def _from_file(path: Path) -> Scenario:
     if not path.is_file():
         raise ScenarioError(f"no file {path}; expected a Python file that defines SCENARIO")
@@ -171,7 +183,10 @@ def _from_file(path: Path) -> Scenario:
     module = importlib.util.module_from_spec(spec)
     # Dataclasses look their annotations up in sys.modules.
     sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # whatever the user's code raises: it is told, with its place
+        raise ScenarioError(f"{path} cannot be run: {_where(error, path)}") from error
     scenario = getattr(module, "SCENARIO", None)
     if not isinstance(scenario, Scenario):
         raise ScenarioError(f"{path} defines no SCENARIO of type ethospike.scenarios.scenario.Scenario")

@@ -383,8 +383,12 @@ def test_what_is_no_memory_is_refused(make: MakeLarva, tmp_path: Path) -> None:
     with pytest.raises(AgentError, match="expected a file of save_memory"):
         larva.load_memory(tmp_path / "text.npz")
     np.savez(tmp_path / "other.npz", weights=np.zeros(3))
-    with pytest.raises(AgentError, match="expected a file of save_memory"):
-        larva.load_memory(tmp_path / "other.npz")
+    whole = larva.save_memory(tmp_path / "whole.npz").read_bytes()
+    (tmp_path / "half.npz").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "empty.npz").touch()
+    for name in ("other", "half", "empty"):
+        with pytest.raises(AgentError, match="expected a file of save_memory"):
+            larva.load_memory(tmp_path / f"{name}.npz")
 
 
 def test_a_run_continues_from_its_state_bit_identically(make: MakeLarva) -> None:

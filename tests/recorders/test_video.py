@@ -83,6 +83,8 @@ def test_the_reach_task_becomes_a_film_too(tmp_path):
         ("film.mp4", {"speed": float("nan")}, "speed"),
         ("film.mp4", {"animal": 7}, "0 … 2"),
         ("film.mp4", {"start_s": 40.0, "stop_s": 50.0}, "nothing is recorded between"),
+        ("film.mp4", {"start_s": 40.0}, "nothing is recorded between 40 s and 30 s"),
+        ("film.mp4", {"hidden": frozenset("rx")}, r"r \(raster\).*got 'x'"),
     ],
 )
 def test_what_cannot_be_filmed_is_refused(arena, tmp_path, name, more, words):

@@ -81,6 +81,44 @@ def test_an_existing_folder_is_refused(tmp_path: Path, capsys: pytest.CaptureFix
     assert "exists already" in mistake(["run", "odor-conditioning", "--out", str(tmp_path)], capsys)
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("def x(:\n", "line 1: SyntaxError"),
+        ("x = 1\nraise RuntimeError('boom')\n", "line 2: RuntimeError: boom"),
+        ("import no_such_module\n", "line 1: ModuleNotFoundError: No module named 'no_such_module'"),
+    ],
+)
+def test_a_scenario_file_with_a_mistake_is_told_with_its_line(
+    text: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.py").write_text(text)
+    assert f"mine.py cannot be run: {message}" in mistake(["run", str(tmp_path / "mine.py")], capsys)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "command"),
+    [
+        ("run.json", b"{", "show"),
+        ("config.toml", b"x = = 3", "plot"),
+        ("config.toml", b"\xff\xfe", "plot"),
+        ("config.toml", None, "plot"),
+    ],
+)
+def test_a_run_whose_files_are_damaged_is_one_message(
+    name: str, content: bytes | None, command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "run.json").write_text('{"scenario": "odor-conditioning", "scenario_file": null}')
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    assert f"cannot read {tmp_path / name}" in mistake([command, str(tmp_path)], capsys)
+
+
+def test_a_place_that_cannot_be_is_one_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    assert "file" in mistake(["bench", "--small", "--out", str(tmp_path / "file" / "x")], capsys)
+
+
 def test_a_simulator_that_is_absent_is_one_message(tmp_path: Path) -> None:
     """In a process of its own, where its package cannot be imported."""
     code = (

@@ -46,6 +46,8 @@ def test_a_written_configuration_loads_again_equal(tmp_path: Path) -> None:
         (["--odor-s", "-3"], {}, "at least 0 s, got -3"),
         (["--odor-s", "nan"], {}, "at least 0 s, got nan"),
         (["--seed", "-1"], {}, "at least 0"),
+        (["--seed", "1.5"], {}, "--seed: expected a whole number, got 1.5"),
+        ([], {"animals": 2.5}, "--animals: expected a whole number, got 2.5"),
         (["--animals", "0"], {}, "at least 1"),
         (["--action-delay", "-1"], {}, "at least 0"),
         (["--control-interval-ms", "0.25"], {}, "0.25 is not a whole number of steps"),
@@ -72,9 +74,10 @@ def test_a_mistake_is_named(words: list[str], layer: dict[str, Any], message: st
 def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError, match="No such file"):
         read_toml(tmp_path / "absent.toml")
-    (tmp_path / "bad.toml").write_text("cycles = = 3")
-    with pytest.raises(ScenarioError, match="is not TOML"):
-        read_toml(tmp_path / "bad.toml")
+    for wrong in (b"cycles = = 3", b"\xff\xfe\x00"):
+        (tmp_path / "bad.toml").write_bytes(wrong)
+        with pytest.raises(ScenarioError, match="is not TOML"):
+            read_toml(tmp_path / "bad.toml")
 
 
 def test_unknown_scenarios_and_presets_name_the_nearest(tmp_path: Path) -> None:
