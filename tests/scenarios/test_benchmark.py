@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,7 @@ def test_the_small_benchmark_measures_every_kind_of_row(tmp_path: Path) -> None:
         assert row["memory_mb"] > 10
     assert all(row["rate_hz"] > 0.1 for row in data["rows"] if row["kind"] == "network")
     assert all(row["loop_over_bare"] > 0 for row in data["rows"] if row["kind"] == "loop")
+    assert all(row["whole_s"] > row["start_s"] > 0 for row in data["rows"] if row["kind"] == "scenario")
     assert "shows that it runs, not how fast" in table.read_text()
     assert data["machine"]["versions"]["numba"] in table.read_text()
 
@@ -41,6 +44,22 @@ def test_growth_is_measured() -> None:
     result = measure(Row("growth", "numba", "odor-conditioning", 1, 12.0, 100.0))
     assert result["outside_early_us"] > 10
     assert 0.1 < result["late_over_early"] < 10
+
+
+def test_what_compiling_takes_is_measured_with_an_empty_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = []
+
+    def run(words: list[str], env: dict[str, str] | None = None, **_: object) -> subprocess.CompletedProcess:
+        given.append(env)
+        return subprocess.CompletedProcess(words, 0, '{"compile_s": 1.0}\n', "")
+
+    monkeypatch.setattr(benchmark.subprocess, "run", run)
+    row = Row("scenario", "numba", "odor-conditioning")
+    for compiling in (False, True):
+        assert measure_in_process(row, compiling=compiling)["compile_s"] == 1.0
+    assert given[0] is None
+    assert given[1] is not None
+    assert given[1]["NUMBA_CACHE_DIR"] != os.environ.get("NUMBA_CACHE_DIR")
 
 
 def test_a_row_that_fails_is_reported_with_its_error() -> None:
@@ -67,7 +86,7 @@ def test_what_a_gpu_is_for_is_measured_small_on_any_backend(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # In this process: four new ones would import everything four times.
-    monkeypatch.setattr(benchmark, "measure_in_process", lambda row: {**vars(row), **measure(row)})
+    monkeypatch.setattr(benchmark, "measure_in_process", lambda row, **_: {**vars(row), **measure(row)})
     table = run_benchmark(tmp_path / "gpu", small=True, gpu=True)
     loop, cortex, larvae, scenario = json.loads((tmp_path / "gpu.json").read_text())["rows"]
     assert 0 < loop["loop_median_ms"] <= loop["loop_99_ms"]
@@ -100,6 +119,6 @@ def test_the_benchmark_of_a_gpu_has_the_sizes_that_are_claimed() -> None:
 def test_what_cannot_be_measured_is_said_before_anything_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: dict, error: type, message: str
 ) -> None:
-    monkeypatch.setattr(benchmark, "measure_in_process", lambda row: pytest.fail("measured something"))
+    monkeypatch.setattr(benchmark, "measure_in_process", lambda row, **_: pytest.fail("measured something"))
     with pytest.raises(error, match=message):
         run_benchmark(tmp_path / "bench", small=True, **wrong)
