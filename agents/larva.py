@@ -44,8 +44,6 @@ READ_OUT = ("MBONp", "MBONn", "DANp", "DANn")
 """Populations, of one neuron each, whose rates are read out."""
 N_OTHER_FEATURES = 3
 """Features of an observation after the odors: reward, punishment, wall contact."""
-SILENCE_HZ = 1e-9
-"""Filtered rate that counts as none: a filter that only fades would end in denormal numbers."""
 MEMORY_FORMAT = 1
 """Version of the files of `save_memory`."""
 
@@ -228,8 +226,10 @@ class LarvaAgent(Agent):
         self._source = GammaSource(
             self.network.n_spike_channels, self.brain.input_shape, seed=seed, animals=animals, dt_ms=dt_ms
         )
-        # Which read-out a neuron belongs to; those without one share the last place.
-        self._place_of_neuron = np.full(self.network.n_neurons, len(READ_OUT))
+        from ethospike.agents import readout  # compiled, so loaded only where spikes are read
+
+        self._readout = readout
+        self._place_of_neuron = np.full(self.network.n_neurons, -1)
         self._place_of_neuron[[self.network.offset(name) for name in READ_OUT]] = range(len(READ_OUT))
         self._keep = math.exp(-control_interval_ms / self.config.readout_tau_ms)
         self._rate_per_spike = (1.0 - self._keep) / (control_interval_ms / 1000)
@@ -312,19 +312,15 @@ class LarvaAgent(Agent):
 
     def _read_out(self, spikes: SpikeBlock) -> NDArray[np.float64]:
         """Filter the rates of the output neurons and DANs and return the preference, shape (animals,)."""
-        place = self._place_of_neuron[spikes.neuron]
-        n_places = len(READ_OUT) + 1
-        if self.animals > 1:
-            place += spikes.animal * n_places
-        count = np.bincount(place, minlength=self.animals * n_places).reshape(self.animals, n_places)
-        # Exact for a constant rate, at any control interval.
-        self._rate_hz *= self._keep
-        self._rate_hz += count[:, :-1] * self._rate_per_spike
-        self._rate_hz *= self._rate_hz > SILENCE_HZ
-        approach, avoid = self._rate_hz[:, 0], self._rate_hz[:, 1]
-        total = approach + avoid
-        preference: NDArray[np.float64] = (approach - avoid) / np.maximum(total, 1e-12)
-        preference *= total >= self._least_hz
+        self._readout.filter_rates(
+            spikes.animal,
+            spikes.neuron,
+            self._place_of_neuron,
+            self._keep,
+            self._rate_per_spike,
+            self._rate_hz,
+        )
+        preference: NDArray[np.float64] = self._readout.preferences(self._rate_hz, self._least_hz)
         return preference
 
     # -- memory and state ---------------------------------------------------------------------------
