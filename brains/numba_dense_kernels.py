@@ -204,9 +204,6 @@ def _add_arriving(
 def _receive(target: int, row: int, layout: Layout, brain: Brain, arrived: Array) -> None:
     """Let the spikes of one row of `brain.spiked` arrive at a population, by receptor."""
     first_block, end_block = layout.first_block[target], layout.first_block[target + 1]
-    for lane in range(layout.first_word[first_block] * LANES, layout.first_word[end_block] * LANES):
-        arrived[0, np.uintp(lane)] = TINY
-        arrived[1, np.uintp(lane)] = TINY
     for source in range(len(layout.first_block) - 1):
         first_source, end_source = layout.first_block[source], layout.first_block[source + 1]
         start, stop = brain.spiked_first[row, first_source], brain.spiked_first[row, end_source]
@@ -276,6 +273,8 @@ def _update(
         brain.refractory[at] = _at(t_ref, at) if fires else left
         brain.i_ex[at] = i_ex * _at(decay_ex, at) + arrived[0, at]
         brain.i_in[at] = i_in * _at(decay_in, at) + arrived[1, at]
+        arrived[0, at] = TINY  # for the next step: cheaper here than in a loop of its own
+        arrived[1, at] = TINY
         fired[at] = fires
 
 
@@ -360,7 +359,7 @@ def advance(
     hold another step's spikes, and the number of spikes in `out`.
     """
     depth, lanes = len(brain.spiked), len(brain.v)
-    arrived, fired = np.empty((2, lanes), brain.v.dtype), np.empty(lanes, np.uint8)
+    arrived, fired = np.full((2, lanes), TINY, brain.v.dtype), np.empty(lanes, np.uint8)
     one_a_lane = len(constants.leak) == lanes
     event, count = 0, 0
     while event < len(window.step) and window.step[event] < first_step + done:
