@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import gymnasium
 import numpy as np
@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from ethospike.envs.animals import EnvError, State, animals_to_reset, checked_action
 from ethospike.envs.window import Window, pixels
 
-Spaces = tuple[Box[np.float32], Box[np.float32]]
-"""The observation and the action space of one animal."""
+Spaces: TypeAlias = "tuple[Box[np.float32], Box[np.float32]]"
+"""The observation and the action space of one animal; in quotes, because not every Gymnasium that we support
+has a generic `Box`."""
 
 
 class Task(Protocol):

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 import zarr
 from numpy.typing import ArrayLike, NDArray
 
@@ -27,6 +26,7 @@ from ethospike.recorders.writer_lock import is_being_written
 if TYPE_CHECKING:
     import neo
     import pynapple
+    import xarray as xr
 
 RECORDING = "recording.zarr"
 SPIKES_AT_ONCE = 1 << 22
@@ -308,6 +308,8 @@ class Recording:
         RecordingError
             When a window reaches beyond the recording.
         """
+        import xarray as xr
+
         data = self.behavior if data is None else data
         before, after = self._whole_steps("before_s", before_s, 0), self._whole_steps("after_s", after_s, 0)
         times = np.atleast_1d(np.asarray(times_s, float))
@@ -360,6 +362,8 @@ class Recording:
 
     def to_xarray(self) -> xr.DataTree:
         """Return everything as an `xarray.DataTree`, loaded when used."""
+        import xarray as xr
+
         groups = {name: self._group(name) for name, _ in self._root.groups()}
         tree = xr.DataTree.from_dict(groups)
         tree.attrs.update(self._attributes)
@@ -405,6 +409,10 @@ class Recording:
     # -- reading ------------------------------------------------------------------------------------
 
     def _group(self, name: str, drop: Iterable[str] = ()) -> xr.Dataset:
+        # Here and not on top: it takes longer to import than everything else together, and spikes and
+        # what a run says of itself are read without it.
+        import xarray as xr
+
         if name not in self._root:
             return xr.Dataset()
         store: Any = self.store  # xarray's annotation of this argument leaves Zarr stores out

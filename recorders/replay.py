@@ -9,9 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ethospike.recorders.live_view import ViewError
-from ethospike.recorders.recording import Recording
+
+if TYPE_CHECKING:
+    from ethospike.recorders.recording import Recording
 
 
 def watch(

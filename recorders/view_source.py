@@ -11,13 +11,15 @@ from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ethospike.recorders.recorder import Layout
-from ethospike.recorders.recording import Recording
+
+if TYPE_CHECKING:
+    from ethospike.recorders.recording import Recording
 
 RASTER_NEURONS = 1000
 """Neurons of an animal that a raster shows at most: more than a panel has lines of pixels, and 25,000 would

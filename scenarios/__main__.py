@@ -11,7 +11,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import cyclopts
 from cyclopts import Parameter
@@ -25,13 +25,15 @@ from ethospike.envs.animals import EnvError
 from ethospike.recorders.exports import AnalysisNotInstalled
 from ethospike.recorders.live_view import LiveView, check_display
 from ethospike.recorders.recorder import RecordingError
-from ethospike.recorders.recording import open_recording
-from ethospike.recorders.recover import recover
-from ethospike.recorders.replay import film, watch
-from ethospike.scenarios import configuration, doctor, run_folder, runner, sweep_commands
+from ethospike.scenarios import configuration, run_folder, sweep_commands
 from ethospike.scenarios.progress import RunProgress, clock
 from ethospike.scenarios.scenario import SCENARIOS, Scenario, ScenarioConfig, ScenarioError, find_scenario
 from ethospike.scenarios.sweep import SweepNotInstalled, is_sweep
+
+if TYPE_CHECKING:
+    from ethospike.scenarios import runner
+
+# What takes long to load (Zarr, xarray, Matplotlib) is loaded by the commands that need it.
 
 USER_ERRORS = (
     AgentError,
@@ -115,6 +117,8 @@ def run(
     view
         Show the run in a window; closing the window ends the view, not the run.
     """
+    from ethospike.scenarios import runner
+
     chosen = find_scenario(scenario)
     settings = configuration.from_command(
         chosen, flags, config=config, preset_name=preset, simulator=simulator, genn_backend=genn_backend
@@ -185,6 +189,8 @@ def _content(folder: run_folder.RunFolder) -> dict[str, Any]:
     """Return what is in the recording of a run; nothing if the run ended before there was one."""
     if not folder.recording.exists():
         return {}
+    from ethospike.recorders.recording import open_recording
+
     recording = open_recording(folder.path)
     return {
         "status": recording.status,
@@ -192,7 +198,7 @@ def _content(folder: run_folder.RunFolder) -> dict[str, Any]:
         "control_steps": recording.n_steps,
         "listed_spikes": recording.n_spikes,
         "size_mb": round(recording.size_bytes / 1e6, 3),
-        "behavior": sorted(str(name) for name in recording.behavior.data_vars),
+        "behavior": sorted(recording.layout.variables),
         "weights": list(recording.layout.weights),
         "voltages": folder.config.get("recorder", {}).get("voltages", []),
     }
@@ -212,6 +218,8 @@ def export(path: Path, out: Path, /, *, animal: int = 0) -> None:
     animal
         Which animal.
     """
+    from ethospike.recorders.recording import open_recording
+
     if out.exists():
         raise ScenarioError(f"{out} exists already; choose another file")
     recording = open_recording(path)
@@ -234,6 +242,8 @@ def plot(path: Path, /) -> None:
     path
         Its folder.
     """
+    from ethospike.scenarios import runner
+
     if is_sweep(path):
         sweep_commands.plot(path)
         return
@@ -267,6 +277,8 @@ def resume(
     quiet
         No progress.
     """
+    from ethospike.scenarios import runner
+
     if is_sweep(path):
         sweep_commands.resume(path, workers, scheduler, retry_failed=retry_failed, quiet=quiet)
         return
@@ -283,6 +295,8 @@ def recover_run(path: Path, /) -> None:
     path
         The run's folder.
     """
+    from ethospike.recorders.recover import recover
+
     folder = run_folder.RunFolder.open(path)
     status = folder.status
     if not folder.recording.exists() and status == run_folder.INTERRUPTED:
@@ -383,6 +397,9 @@ def replay(
     quiet
         No progress.
     """
+    from ethospike.recorders.recording import open_recording
+    from ethospike.recorders.replay import film, watch
+
     recording = open_recording(path)
     if video is None:
         check_display("make a film with --video FILE.mp4")
@@ -406,6 +423,8 @@ def replay(
 @app.command(name="doctor")
 def run_doctor() -> None:
     """Say which simulators are installed and whether they work, and what to do about those that do not."""
+    from ethospike.scenarios import doctor
+
     if not doctor.report():
         sys.exit(1)
 

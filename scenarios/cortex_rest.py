@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 import numpy as np
@@ -19,8 +19,13 @@ from numpy.typing import NDArray
 from ethospike.agents.agent import Agent, Decision
 from ethospike.brains.clustered_cortex import PARAMETER_SETS, CortexConfig, clustered_cortex
 from ethospike.brains.simulator import Simulator, State, Stimulus, open_simulator
-from ethospike.scenarios import rest_figures, rest_measures
+from ethospike.scenarios import rest_measures
 from ethospike.scenarios.scenario import Scenario, ScenarioConfig, ScenarioError, whole_steps
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ethospike.recorders.recording import Recording
 
 DEFAULT_NETWORK = "cortex"
 
@@ -135,6 +140,13 @@ def duration_s(config: RestConfig) -> float:
     return config.minutes * 60.0
 
 
+def draw_figures(recording: Recording, config: RestConfig, folder: Path) -> list[Path]:
+    """Draw what a run of this kind shows; Matplotlib is loaded only now, because it takes its time."""
+    from ethospike.scenarios import rest_figures
+
+    return rest_figures.draw_all(recording, config, folder)
+
+
 SCENARIO = Scenario(
     name="cortex-rest",
     about="Spontaneous activity of a clustered cortex: clusters take turns.",
@@ -142,7 +154,7 @@ SCENARIO = Scenario(
     open=open_experiment,
     duration_s=duration_s,
     summarize=rest_measures.measure,
-    draw=rest_figures.draw_all,
+    draw=draw_figures,
     conclude=rest_measures.sentence,
     presets={
         "short": {"minutes": 0.25},

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import gymnasium
 from gymnasium.vector import VectorEnv
@@ -20,8 +20,13 @@ from ethospike.agents.reach_baseline import ReachBaseline
 from ethospike.agents.reacher import ReacherAgent, ReacherConfig
 from ethospike.brains.clustered_cortex import PARAMETER_SETS
 from ethospike.envs.reach_config import ReachConfig
-from ethospike.scenarios import reach_figures, reach_measures
+from ethospike.scenarios import reach_measures
 from ethospike.scenarios.scenario import Scenario, ScenarioConfig, ScenarioError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ethospike.recorders.recording import Recording
 
 DEFAULT_MINUTES = 30.0
 """Length of a run that is given neither minutes nor a number of trials: an animal's session."""
@@ -127,6 +132,13 @@ def duration_s(config: DelayedReachConfig) -> float:
     return min(trials_s, float("inf") if config.limit_s is None else config.limit_s)
 
 
+def draw_figures(recording: Recording, config: DelayedReachConfig, folder: Path) -> list[Path]:
+    """Draw what a run of this task shows; Matplotlib is loaded only now, because it takes its time."""
+    from ethospike.scenarios import reach_figures
+
+    return reach_figures.draw_all(recording, config, folder)
+
+
 SCENARIO = Scenario(
     name="delayed-reach",
     about="A clustered cortex waits for a signal and reaches for one of six targets.",
@@ -134,7 +146,7 @@ SCENARIO = Scenario(
     open=open_experiment,
     duration_s=duration_s,
     summarize=reach_measures.measure,
-    draw=reach_figures.draw_all,
+    draw=draw_figures,
     conclude=reach_measures.sentence,
     presets={
         # Enough trials to see what the task is about; Fano factors need ten of a direction.

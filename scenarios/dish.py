@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import gymnasium
 from gymnasium.vector import VectorEnv
@@ -18,6 +18,9 @@ from ethospike.brains.mushroom_body import PRESETS, MushroomBodyConfig
 from ethospike.envs.arena_config import ODOR_DISTANCE_MM, ArenaConfig, Phase
 from ethospike.envs.odor import OdorSource
 from ethospike.scenarios.scenario import ScenarioConfig, ScenarioError
+
+if TYPE_CHECKING:
+    from ethospike.recorders.recording import Recording
 
 EVERYWHERE_MM = 1e6
 """Width of an odor that is equally strong in the whole dish: far beyond its radius."""
@@ -116,3 +119,10 @@ def open_dish(
 def keep_memory(agent: Any, folder: Path) -> None:
     """Save the weights at the end of a run in its folder."""
     agent.save_memory(folder / MEMORY)
+
+
+def draw_figures(recording: Recording, config: DishConfig, folder: Path) -> list[Path]:
+    """Draw what a run in the dish shows; Matplotlib is loaded only now, because it takes its time."""
+    from ethospike.scenarios import dish_figures
+
+    return dish_figures.draw_all(recording, config, folder)

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from ethospike.envs.arena_config import ODOR_DISTANCE_MM
 from ethospike.recorders.recording import Recording
@@ -125,6 +124,8 @@ def interval(values: NDArray[np.floating]) -> dict[str, Any]:
     mean = float(values.mean())
     half = float("nan")
     if len(values) > 1:
+        from scipy import stats  # takes a second to import, and `ethospike list` needs no interval
+
         half = float(stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
     low, high = (None, None) if np.isnan(half) else (mean - half, mean + half)
     return {"mean": mean, "low": low, "high": high, "animals": values.tolist()}

@@ -18,7 +18,7 @@ from gymnasium.vector import VectorEnv
 from ethospike.agents.larva import LarvaAgent
 from ethospike.envs.arena_config import Phase
 from ethospike.envs.reinforcement import Reinforcement
-from ethospike.scenarios import dish, dish_figures, dish_measures
+from ethospike.scenarios import dish, dish_measures
 from ethospike.scenarios.scenario import Scenario, ScenarioError
 
 
@@ -135,7 +135,7 @@ SCENARIO = Scenario(
     open=open_experiment,
     duration_s=duration_s,
     summarize=dish_measures.measure,
-    draw=dish_figures.draw_all,
+    draw=dish.draw_figures,
     conclude=dish_measures.sentence,
     keep=dish.keep_memory,
     presets=dish.BRAIN_PRESETS,

@@ -12,7 +12,7 @@ from pathlib import Path
 from gymnasium.vector import VectorEnv
 
 from ethospike.agents.larva import LarvaAgent
-from ethospike.scenarios import dish, dish_figures, dish_measures
+from ethospike.scenarios import dish, dish_measures
 from ethospike.scenarios.scenario import Scenario, ScenarioError
 
 
@@ -50,7 +50,7 @@ SCENARIO = Scenario(
     open=open_experiment,
     duration_s=duration_s,
     summarize=dish_measures.measure,
-    draw=dish_figures.draw_all,
+    draw=dish.draw_figures,
     conclude=dish_measures.sentence,
     presets=dish.BRAIN_PRESETS,
 )

@@ -13,15 +13,17 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gymnasium.vector import VectorEnv
 
 from ethospike.agents.agent import Agent
 from ethospike.brains.network import nearest
 from ethospike.brains.simulator import SimulatorSettings
-from ethospike.recorders.recording import Recording
-from ethospike.recorders.zarr_recorder import RecorderConfig
+from ethospike.recorders.recorder_config import RecorderConfig
+
+if TYPE_CHECKING:
+    from ethospike.recorders.recording import Recording
 
 
 class ScenarioError(ValueError):

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize
 
 WINDOW_MS = 400.0
 """Width of the windows of the Fano factor, of CV2 and of decoding (CN)."""
@@ -317,6 +316,8 @@ def fit_logistic(
         return float(value + (penalties * weights[:-1] ** 2).sum() / 2), slope.ravel()
 
     start = np.zeros((len(size) + 1) * n_classes)
+    from scipy.optimize import minimize  # takes half a second to import; only decoding needs it
+
     found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 500, "gtol": 1e-4})
     weights = np.asarray(found.x).reshape(-1, n_classes)
     in_features = right.T @ (scale[:, None] * weights[:-1])

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import xarray as xr
 import zarr
+from plain_digest import digest
 
 from ethospike.recorders.recorder import RecordingError
 from ethospike.recorders.recorder_config import RecorderConfig
@@ -175,6 +176,24 @@ def test_behavior_is_loaded_when_used(recording: Recording, monkeypatch: pytest.
     assert {key for key in read if "/c." in key and "/time/" not in key} == {"behavior/reward/c.0.0"}
 
 
+def test_reading_loads_what_it_needs(recording: Recording) -> None:
+    code = """if True:
+        import sys
+        from ethospike.recorders.recording import open_recording
+        loaded = lambda: sorted(set(sys.argv[2].split()) & sys.modules.keys())
+        recording = open_recording(sys.argv[1])
+        assert len(recording.spikes()) > 0
+        before = loaded()
+        assert recording.behavior.sizes["time"] > 0
+        print(*before, "then", *loaded())
+    """
+    heavy = "ethospike.brains ethospike.envs gymnasium matplotlib nest numba pygame scipy xarray"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(recording.path), heavy], check=True, capture_output=True, text=True
+    )
+    assert done.stdout.split() == ["then", "xarray"]
+
+
 def test_reading_while_it_is_written_and_after(run: Any, path: Path) -> None:
     with ZarrRecorder(path, run.layout) as recorder:
         seen = []
@@ -228,6 +247,18 @@ def test_what_is_not_a_recording(tmp_path: Path) -> None:
 def test_questions_without_an_answer(recording: Recording, ask: Any, message: str) -> None:
     with pytest.raises(RecordingError, match=message):
         ask(recording)
+
+
+def test_plain_zarr_and_xarray_see_every_value_alike(run: Any, recording: Recording, path: Path) -> None:
+    """What the validation does in environments with other versions, in this one."""
+    n, whole = digest(str(recording.path))
+    described = [array.size for _, group in recording.to_zarr().groups() for array in group.array_values()]
+    assert n == sum(described) > 1000
+    run.write(path, range(N))
+    assert digest(str(path)) == (n, whole)
+    zarr.open_group(path, mode="r+")["behavior/reward"][7, 1] += 1  # type: ignore[index, operator]
+    changed = digest(str(path))
+    assert (changed[0], changed[1] != whole) == (n, True)
 
 
 # -- recover ---------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ethospike.scenarios.__main__ import main
+from ethospike.scenarios.runner import RunResult
 
 
 def mistake(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
@@ -27,6 +28,22 @@ def test_list_names_every_scenario(capsys: pytest.CaptureFixture[str]) -> None:
     shown = capsys.readouterr().out
     assert "odor-conditioning" in shown
     assert "odor-preference" in shown
+
+
+def test_a_command_loads_what_it_needs(short_run: RunResult, capfd: pytest.CaptureFixture[str]) -> None:
+    """Each of these takes longer to import than the command takes to run."""
+    heavy = "matplotlib nest numba pandas pygame pygenn pynapple scipy xarray"
+    code = f"""if True:
+        import sys
+        from ethospike.scenarios.__main__ import main
+        main(sys.argv[1:])
+        print("loaded:", *sorted(set({heavy!r}.split()) & sys.modules.keys()))
+    """
+    for words in (["list"], ["show", str(short_run.folder.path)]):
+        subprocess.run([sys.executable, "-c", code, *words], check=True)
+        shown = capfd.readouterr().out
+        assert "odor-conditioning" in shown
+        assert shown.splitlines()[-1].split() == ["loaded:"]
 
 
 def test_run_show_and_plot(
