@@ -13,7 +13,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from ethospike.scenarios import calibration, configuration, sweep_runner
+from ethospike.scenarios import configuration
 from ethospike.scenarios import sweep as sweeps
 from ethospike.scenarios.run_folder import default_path
 from ethospike.scenarios.scenario import ScenarioError, find_scenario
@@ -83,6 +83,8 @@ def sweep(
     quiet
         No progress.
     """
+    from ethospike.scenarios import sweep_runner
+
     chosen = find_scenario(scenario)
     settings = configuration.from_command(
         chosen, flags, config=config, preset_name=preset, simulator=simulator, genn_backend=genn_backend
@@ -162,6 +164,8 @@ def calibrate(
     quiet
         No progress.
     """
+    from ethospike.scenarios import calibration
+
     chosen = find_scenario(scenario)
     settings = configuration.from_command(
         chosen, flags, config=config, preset_name=preset, simulator=simulator, genn_backend=genn_backend
@@ -194,6 +198,8 @@ def task(path: Path, numbers: tuple[str, ...] = (), /, *, part: str = "", retry_
     retry_failed
         Run tasks again that have failed.
     """
+    from ethospike.scenarios import sweep_runner
+
     opened = sweeps.Sweep.open(path)
     for number in _chosen(opened, numbers, part):
         result = sweep_runner.run_here(opened, number, retry_failed=retry_failed)
@@ -208,6 +214,8 @@ def collect(path: Path, /) -> None:
     path
         The sweep's folder.
     """
+    from ethospike.scenarios import sweep_runner
+
     opened = sweeps.Sweep.open(path)
     sweep_runner.collect(opened)
     _report(opened)
@@ -215,6 +223,8 @@ def collect(path: Path, /) -> None:
 
 def show(path: Path, *, as_json: bool = False) -> None:
     """Print how far a sweep is, and what it found."""
+    from ethospike.scenarios import sweep_runner
+
     opened = sweeps.Sweep.open(path)
     if as_json:
         print(json.dumps(sweep_runner.content(opened), indent=2))
@@ -224,12 +234,16 @@ def show(path: Path, *, as_json: bool = False) -> None:
 
 def plot(path: Path) -> None:
     """Draw the figures of a sweep again."""
+    from ethospike.scenarios import sweep_runner
+
     for figure in sweep_runner.collect(sweeps.Sweep.open(path)):
         print(f"figure: {figure}")
 
 
 def resume(path: Path, workers: int, scheduler: str, *, retry_failed: bool, quiet: bool) -> None:
     """Go on with a sweep or a calibration."""
+    from ethospike.scenarios import calibration, sweep_runner
+
     opened = sweeps.Sweep.open(path)
     if opened.calibration is not None:
         calibration.calibrate(opened, workers=workers, scheduler=scheduler, quiet=quiet)
@@ -256,4 +270,6 @@ def _chosen(opened: sweeps.Sweep, numbers: tuple[str, ...], part: str) -> list[i
 
 
 def _report(opened: sweeps.Sweep) -> None:
+    from ethospike.scenarios import sweep_runner
+
     print(sweep_runner.report(opened))
