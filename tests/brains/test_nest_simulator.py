@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+from ethospike.brains.denormals import FLUSHES
 from ethospike.brains.expectations import resident_bytes
 from ethospike.brains.network import (
     AllToAll,
@@ -90,6 +91,20 @@ def test_memory_does_not_grow_with_simulated_time():
         grown = resident_bytes() - at_start
     assert 100 < n_spikes < 10_000
     assert grown < 4_000_000
+
+
+@pytest.mark.skipif(not FLUSHES, reason="only glibc on x86-64")
+def test_in_silence_conductances_do_not_become_denormal():
+    """Numbers below 2.2e-308 made a silent mushroom body take twice the time of an active one."""
+    from ethospike.brains.nest_simulator import nest
+
+    with open_nest(probe(ADAPTING)) as simulator:
+        assert len(simulator.run(100, spikes(5, 0))) == 1
+        # exp(-t / tau) leaves the normal numbers after 710 tau, here 0.36 s; flushed, the decay stops there.
+        assert nest.NodeCollection([1]).get("g_ex") > 1e-10
+        simulator.run(10_000)
+        left = nest.NodeCollection([1]).get("g_ex")
+    assert left == 0.0 or 2.2e-308 < left < 1e-300
 
 
 def test_running_prints_nothing(capfd):
