@@ -5,7 +5,8 @@ the scenarios, as anybody can make them, are measured; the comparison is reporte
 
     ethospike validate reach --out docs/validation_cortex
 
-A wiring is a seed: it draws synapses, initial voltages, the clusters of the directions, and the trials.
+A wiring is an animal of one run: it has its own synapses, initial voltages, clusters of the directions, and
+trials. `reach` has all of them side by side; the 25,000 neurons of `large` are one wiring a run.
 Intervals are bootstrapped over wirings and then over trials within them; those of decoding, rates and CV2 are
 over wirings alone.
 """
@@ -76,6 +77,8 @@ class Settings:
     """Of each simulator, for their comparison."""
     seed_trials: int = 20
     """Trials of a condition and seed there."""
+    threads: int = 0
+    """Threads of NEST and Numba; 0 leaves the choice to them."""
     rest_minutes: float = 5.0
     """Length of the run at rest (min); a fifth of it without clusters."""
     sweep_trials: int = 20
@@ -87,6 +90,11 @@ class Settings:
     fano_draws: int = 300
     """Draws for intervals of the Fano factor, which takes 1,200 neurons each time."""
 
+    def of_simulator(self, name: str = "") -> SimulatorSettings:
+        """Return the settings of a simulator, by default of the one that is chosen."""
+        name = name or self.simulator
+        return SimulatorSettings(name, threads=0 if name == "genn" else self.threads)
+
 
 THOROUGH = Settings()
 
@@ -96,10 +104,9 @@ class Wiring:
     """What is kept of a run."""
 
     trials: Trials
-    cuts: list[CutTrials]
+    cut: CutTrials
     roles: NDArray[np.int64] | None
     rate_hz: dict[str, float]
-    summary: dict[str, Any]
 
 
 def main(
@@ -156,39 +163,51 @@ def recorded(scenario: Scenario, config: ScenarioConfig, look: Callable[[Recordi
 
 
 def reach(
-    settings: Settings, cortex: CortexConfig, trials: int, *, seed: int, simulator: str = "", **reacher: Any
-) -> Wiring:
-    """Run a delayed reach with `trials` trials of each condition."""
+    settings: Settings,
+    cortex: CortexConfig,
+    trials: int,
+    *,
+    wirings: int = 1,
+    simulator: str = "",
+    **reacher: Any,
+) -> list[Wiring]:
+    """Run a delayed reach with `trials` trials of each condition, and return its wirings."""
     config = delayed_reach.DelayedReachConfig(
-        seed=seed,
+        seed=1,
+        animals=wirings,
         n_trials=trials * len(CONDITIONS),
         reacher=ReacherConfig(cortex=cortex, **reacher),
-        simulator=SimulatorSettings(name=simulator or settings.simulator),
+        simulator=settings.of_simulator(simulator),
     )
-    # The measures of a single run are not wanted: they are those of the bootstrap over all runs.
+    # The measures of a single run are not wanted: they are those of the bootstrap over all wirings.
     scenario = dataclasses.replace(delayed_reach.SCENARIO, summarize=lambda recording, config: {})
+    found: list[Wiring] = recorded(scenario, config, lambda recording, summary: wirings_of(recording))
+    return found
 
-    def look(recording: Recording, summary: dict[str, Any]) -> Wiring:
-        found = reach_trials.read_trials(recording)
-        cuts = cut_trials(recording, found)
-        roles = cluster_roles(recording, cuts[0].trials) if cuts else None
-        counts = recording.counts
-        rate_hz = {}
-        for population in recording.layout.populations:
-            members = [g for g in counts["group"].values if str(g).split("[")[0] == population.name]
-            total = float(counts.sel(group=members).sum())
-            rate_hz[population.name] = total / population.size / recording.duration_s
-        return Wiring(found, cuts, roles, rate_hz, summary)
 
-    wiring: Wiring = recorded(scenario, config, look)
-    return wiring
+def wirings_of(recording: Recording) -> list[Wiring]:
+    """Return each animal of a recorded reach."""
+    trials, counts = reach_trials.read_trials(recording), recording.counts
+    members = {
+        population: [g for g in counts["group"].values if str(g).split("[")[0] == population.name]
+        for population in recording.layout.populations
+    }
+    found = []
+    for cut in cut_trials(recording, trials):
+        animal = int(cut.trials.animal[0])
+        rate_hz = {
+            population.name: float(counts.isel(animal=animal).sel(group=groups).sum())
+            / (population.size * recording.duration_s)
+            for population, groups in members.items()
+        }
+        roles = cluster_roles(recording, cut.trials)
+        found.append(Wiring(trials.where(trials.animal == animal), cut, roles, rate_hz))
+    return found
 
 
 def rest(settings: Settings, cortex: CortexConfig, minutes: float) -> dict[str, Any]:
     """Return the measures of a cortex at rest."""
-    config = cortex_rest.RestConfig(
-        seed=1, minutes=minutes, cortex=cortex, simulator=SimulatorSettings(name=settings.simulator)
-    )
+    config = cortex_rest.RestConfig(seed=1, minutes=minutes, cortex=cortex, simulator=settings.of_simulator())
     found: dict[str, Any] = recorded(cortex_rest.SCENARIO, config, lambda recording, summary: summary)
     return found
 
@@ -199,10 +218,10 @@ def rest(settings: Settings, cortex: CortexConfig, minutes: float) -> dict[str, 
 def reach_task(settings: Settings, name: str) -> dict[str, Any]:
     """Return decisions, times, variability and decoding of a parameter set over several wirings."""
     cortex = parameter_set(name)
-    wirings = [reach(settings, cortex, settings.trials, seed=1 + i) for i in range(settings.wirings)]
+    wirings = reach(settings, cortex, settings.trials, wirings=settings.wirings)
     found = of_trials([one.trials for one in wirings], settings.draws)
-    found["fano_change"] = fano_changes([cut for one in wirings for cut in one.cuts], settings.fano_draws)
-    cortices = [{str(c): cortex_measures(one.cuts, c) for c in CONDITIONS} for one in wirings]
+    found["fano_change"] = fano_changes([one.cut for one in wirings], settings.fano_draws)
+    cortices = [{str(c): cortex_measures([one.cut], c) for c in CONDITIONS} for one in wirings]
     found["cortex"] = {
         str(c): {
             key: over_wirings([one[str(c)][key] for one in cortices], settings.draws)
@@ -291,7 +310,7 @@ def thresholds(wirings: Sequence[Wiring]) -> dict[str, Any]:
     accuracy = np.zeros(len(grid))
     for place, threshold in enumerate(grid):
         decided = [first_crossing(share, float(threshold)) for share in races]
-        targets = [one.cuts[0].trials.target for one in wirings]
+        targets = [one.cut.trials.target for one in wirings]
         accuracy[place] = np.mean([balanced_accuracy(t, d[0]) for t, d in zip(targets, decided, strict=True)])
         if threshold not in THRESHOLDS:
             continue
@@ -299,8 +318,8 @@ def thresholds(wirings: Sequence[Wiring]) -> dict[str, Any]:
         for condition in CONDITIONS:
             right, times, never = [], [], []
             for one, (winner, when) in zip(wirings, decided, strict=True):
-                mine = one.cuts[0].trials.condition == condition
-                hit = winner[mine] == one.cuts[0].trials.target[mine]
+                mine = one.cut.trials.condition == condition
+                hit = winner[mine] == one.cut.trials.target[mine]
                 right.append(hit.mean())
                 never.append((winner[mine] < 0).mean())
                 times.append(float(reach_trials.median(np.where(hit, when[mine] * BIN_MS, np.nan))))
@@ -319,7 +338,7 @@ def thresholds(wirings: Sequence[Wiring]) -> dict[str, Any]:
 
 def race(wiring: Wiring) -> NDArray[np.float64]:
     """Return the decision variable from the response signal on, shape (trials, directions, ms)."""
-    cut, roles = wiring.cuts[0], wiring.roles
+    cut, roles = wiring.cut, wiring.roles
     if roles is None:
         raise ScenarioError("recorder.stimulus: the currents tell which cluster stands for which direction")
     config, task = ReacherConfig(), ReachConfig()
@@ -353,24 +372,21 @@ def amplitudes(settings: Settings) -> dict[str, Any]:
     trials = max(1, settings.trials // 3)
     found = {}
     for amplitude in AMPLITUDES_PA:
-        wirings = [
-            reach(
-                settings,
-                parameter_set("reach"),
-                trials,
-                seed=1 + i,
-                preparatory_pa=amplitude,
-                response_pa=amplitude,
-            )
-            for i in range(min(2, settings.wirings))
-        ]
+        wirings = reach(
+            settings,
+            parameter_set("reach"),
+            trials,
+            wirings=min(2, settings.wirings),
+            preparatory_pa=amplitude,
+            response_pa=amplitude,
+        )
         found[f"{amplitude:g}"] = of_trials([one.trials for one in wirings], settings.draws)
     return found
 
 
 def large_task(settings: Settings) -> dict[str, Any]:
     """Return the measures of `large` in the task."""
-    wiring = reach(settings, parameter_set("large"), settings.large_trials, seed=1)
+    (wiring,) = reach(settings, parameter_set("large"), settings.large_trials)
     found = of_trials([wiring.trials], settings.draws)
     found["rate_hz"] = wiring.rate_hz
     return found
@@ -394,7 +410,7 @@ def strengths(settings: Settings) -> dict[str, Any]:
     for name, values in STRENGTHS.items():
         for j_plus in values:
             cortex = dataclasses.replace(parameter_set(name), j_plus=j_plus)
-            task = reach(settings, cortex, settings.sweep_trials, seed=1)
+            (task,) = reach(settings, cortex, settings.sweep_trials)
             found[f"{name}, {j_plus:g}"] = {
                 "rest": rest(settings, cortex, settings.sweep_minutes),
                 **of_trials([task.trials], settings.draws),
@@ -413,10 +429,9 @@ def simulators(settings: Settings) -> dict[str, Any]:
     names = [name for name in SIMULATORS if is_installed(name)]
     found: dict[str, Any] = {}
     for name in names:
-        seeds = [
-            reach(settings, parameter_set("reach"), settings.seed_trials, seed=1 + i, simulator=name)
-            for i in range(settings.seeds)
-        ]
+        seeds = reach(
+            settings, parameter_set("reach"), settings.seed_trials, wirings=settings.seeds, simulator=name
+        )
         found[name] = {
             "rate_E_hz": {"animals": [one.rate_hz["E"] for one in seeds]},
             "rate_I_hz": {"animals": [one.rate_hz["I"] for one in seeds]},
@@ -441,7 +456,7 @@ def simulators(settings: Settings) -> dict[str, Any]:
 
 def _before(wiring: Wiring, name: str) -> float:
     """Return CV2 or Fano factor before the preparatory signal, all trials taken as one group."""
-    cut = wiring.cuts[0]
+    cut = wiring.cut
     pooled = dataclasses.replace(
         cut,
         trials=dataclasses.replace(

@@ -118,9 +118,12 @@ def test_decisions_repeated_from_spikes_are_the_agents() -> None:
     from ethospike.agents.reacher import first_crossing
     from ethospike.brains.clustered_cortex import parameter_set
 
-    one = reach_validation.reach(TINY, parameter_set("reach"), 3, seed=5)
+    first, one = reach_validation.reach(TINY, parameter_set("reach"), 3, wirings=2)
+    assert set(first.trials.animal) == {0}
+    assert set(one.trials.animal) == {1}
+    assert first.rate_hz != one.rate_hz
     winner, when = first_crossing(reach_validation.race(one), 0.87)
-    trials = one.cuts[0].trials
+    trials = one.cut.trials
     assert len(trials) >= 7
     assert (winner == trials.target).tolist() == trials.decided_right.tolist()
     decided = winner >= 0
