@@ -187,10 +187,24 @@ PARAMETER_SETS: dict[str, CortexConfig] = {
     "reach": CortexConfig(),
     # The same as published: with Bernoulli wiring each draw has its favorite cluster.
     "reach-published": CortexConfig(wiring="bernoulli"),
-    # Sizes of CN's default network with the clusters of NEST's example (EI_clustered_network).
-    "cortex": CortexConfig(n_e=4_000, n_i=1_000, clusters=20, V_th=20.0, j_plus=6.0),
-    # The size of GN's grid search, clustered strongly enough to switch.
-    "large": CortexConfig(n_e=20_000, n_i=5_000, clusters=20, V_th=20.0, j_plus=8.0),
+    # NEST's example (EI_clustered_network): sizes, clusters, J_E+ 6 and the start of the voltages. In a sweep
+    # of J_E+ all clusters are visited up to 6.5, for 50 ms at a time below 5 and 100 ms at 6; from 7 on some
+    # are not visited within half a minute (docs/validation_cortex.md).
+    "cortex": CortexConfig(n_e=4_000, n_i=1_000, clusters=20, V_th=20.0, j_plus=6.0, start="lognormal"),
+    # The size of GN's grid search. Clusters of 1,000 neurons fluctuate less and get √5 times the input of
+    # those of 200 at the same J_E+: from 2.7 on one of them holds the network for seconds, below 2.2 none
+    # stays active (docs/validation_cortex.md). Equal neurons of this number fire in step, whatever their
+    # start, at every J_E+ where clusters switch; currents that differ by ±10 % keep them apart, ±5 % do not.
+    "large": CortexConfig(
+        n_e=20_000,
+        n_i=5_000,
+        clusters=20,
+        V_th=20.0,
+        j_plus=2.3,
+        delta_I_E=0.2,
+        delta_I_I=0.2,
+        start="lognormal",
+    ),
     # GN's grid search; it scans the currents, and reports E 3.2 Hz and I 4.3 Hz at this point.
     "grid": CortexConfig(
         n_e=20_000,

@@ -138,12 +138,13 @@ def _contrast(what: str, pair: str, one: Mapping[str, Any], digits: int) -> tupl
 
 def _amplitudes(found: Mapping[str, Any]) -> Table:
     rows = [
-        (f"{pa} pA", *(f"{_percent(one['conditions'][c]['decision_correct'])}, "
+        (name, *(f"{_percent(one['conditions'][c]['decision_correct'])}, "
                        f"{_number(one['conditions'][c]['decision_ms'], 0)} ms" for c in CONDITIONS))
-        for pa, one in found.items()
+        for name, one in found.items()
     ]  # fmt: skip
-    head = ("both signals", *(f"{c} cued: correct, median decision time" for c in CONDITIONS))
-    return ["### Amplitude of the signals (`reach`; 0.1 pA as published)", "", *_table(head, rows)]
+    head = ("network, both signals", *(f"{c} cued: correct, median decision time" for c in CONDITIONS))
+    title = "### Amplitude of the signals (at V_th = 15 mV, with which it scales; 0.1 pA as published)"
+    return [title, "", *_table(head, rows)]
 
 
 def _rest(found: Mapping[str, Any]) -> Table:

@@ -57,8 +57,11 @@ FANO_STEP_MS = 100.0
 """Bins in which the Fano factor is bootstrapped: both windows are whole numbers of them."""
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.87, 0.9, 0.95, 0.99)
 AMPLITUDES_PA = (0.05, 0.1, 0.15, 0.2)
-STRENGTHS = {"cortex": (1.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0), "large": (1.0, 6.0, 8.0, 10.0)}
-"""J_E+ of the sweeps; 1 is the network without clusters."""
+STRENGTHS = {
+    "cortex": (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0),
+    "large": (1.0, 2.0, 2.2, 2.3, 2.4, 2.6, 3.0, 8.0),
+}
+"""J_E+ of the sweeps, fine where clusters begin to hold; 1 is the network without clusters."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +126,7 @@ def main(
         Where the results go, without suffix: OUT.md and OUT.json. Parts that are not asked for are taken from
         an OUT.json that is there.
     parts
-        Only these; by default all.
+        Only these: reach, published, amplitudes, rest, simulators, strengths, large; by default all.
     settings
         How thorough.
     """
@@ -368,19 +371,16 @@ def race(wiring: Wiring) -> NDArray[np.float64]:
 
 
 def amplitudes(settings: Settings) -> dict[str, Any]:
-    """Return the measures of `reach` at several amplitudes of the signals."""
-    trials = max(1, settings.trials // 3)
+    """Return the measures of the networks that do the task at several amplitudes of the signals."""
     found = {}
-    for amplitude in AMPLITUDES_PA:
-        wirings = reach(
-            settings,
-            parameter_set("reach"),
-            trials,
-            wirings=min(2, settings.wirings),
-            preparatory_pa=amplitude,
-            response_pa=amplitude,
-        )
-        found[f"{amplitude:g}"] = of_trials([one.trials for one in wirings], settings.draws)
+    for name, trials, wirings in (
+        ("reach", max(1, settings.trials // 3), min(2, settings.wirings)),
+        *((name, settings.sweep_trials, 1) for name in STRENGTHS),
+    ):
+        for amplitude in AMPLITUDES_PA:
+            signals = {"preparatory_pa": amplitude, "response_pa": amplitude}
+            groups = reach(settings, parameter_set(name), trials, wirings=wirings, **signals)
+            found[f"{name}, {amplitude:g} pA"] = of_trials([one.trials for one in groups], settings.draws)
     return found
 
 

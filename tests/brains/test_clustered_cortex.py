@@ -13,6 +13,7 @@ from ethospike.brains.clustered_cortex import (
     unclustered_weights,
 )
 from ethospike.brains.network import BrainError, ClusteredWeight, PairwiseBernoulli
+from ethospike.brains.simulator import Stimulus
 
 REACH = parameter_set("reach")
 
@@ -95,6 +96,36 @@ def test_the_parameter_sets_are_the_table():
     }
     assert REACH.j_plus == 3.2
     assert parameter_set("grid").j_plus == 2.75
+    # Chosen by the sweep of docs/validation_cortex.md.
+    assert (parameter_set("cortex").j_plus, parameter_set("large").j_plus) == (6.0, 2.3)
+
+
+@pytest.mark.simulator("numba")
+def test_neurons_do_not_fire_in_step():
+    from ethospike.brains.numba_dense import DenseEngine
+
+    # Of networks whose neurons fire in step, a tenth and more of all inhibitory ones fire within 1 ms.
+    large, cortex = parameter_set("large"), parameter_set("cortex")
+    unclustered = dataclasses.replace(cortex, j_plus=1.0)
+    wiring = None
+    for config, in_step in (
+        (large, False),
+        (dataclasses.replace(large, delta_I_E=0.0, delta_I_I=0.0), True),
+        (unclustered, False),
+        (dataclasses.replace(unclustered, start="free_phase"), True),
+    ):
+        network = clustered_cortex(config)
+        shared = wiring if config.n_e == large.n_e else None
+        engine = DenseEngine(
+            network, seed=1, animals=1, dt_ms=0.1, precision="single", threads=1, wiring=shared
+        )
+        wiring = engine.wiring
+        spikes = engine.run(1, 5000, Stimulus.currents(np.zeros((1, 20))))
+        late = (spikes.step > 2000) & (spikes.neuron >= config.n_e)
+        per_ms = np.bincount(spikes.step[late] // 10, minlength=501)[200:] / config.n_i
+        assert per_ms.mean() > 0.0005  # 0.5 Hz
+        assert bool(per_ms.max() > 0.1) == in_step, (config.n_e, in_step, per_ms.max())
+        engine.close()
 
 
 def test_numbers_of_synapses_are_the_published_ones():
