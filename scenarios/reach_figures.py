@@ -19,7 +19,14 @@ from ethospike.envs.reach_task import OUTCOMES
 from ethospike.recorders.recording import Recording
 from ethospike.scenarios import reach_trials, spike_statistics
 from ethospike.scenarios.dish_figures import BLUE, DPI, GREEN, GREY, ORANGE, RED
-from ethospike.scenarios.reach_courses import CUT_MS, STEP_MS, CutTrials, cluster_roles, cut_trials
+from ethospike.scenarios.reach_courses import (
+    CUT_MS,
+    MIN_FOLD_TRIALS,
+    STEP_MS,
+    CutTrials,
+    cluster_roles,
+    cut_trials,
+)
 from ethospike.scenarios.reach_trials import NEVER, Trials
 from ethospike.scenarios.spike_statistics import WINDOW_MS
 
@@ -164,6 +171,7 @@ def draw_variability(cuts: Sequence[CutTrials], config: DelayedReachConfig) -> F
         _mark_signals(axis, config)
         _bare(axis)
         if not any(np.isfinite(line.get_ydata()).any() for line in axis.lines if len(line.get_ydata()) > 2):
+            axis.set_yticks([])
             axis.text(0.5, 0.5, f"needs {spike_statistics.MIN_TRIALS} trials of a direction in a condition",
                       transform=axis.transAxes, ha="center", color=GREY)  # fmt: skip
     axes[0].legend(frameon=False, fontsize=8)
@@ -183,10 +191,8 @@ def draw_decoding(cuts: Sequence[CutTrials], config: DelayedReachConfig) -> Figu
     n_targets = config.task.n_targets
     for condition, color in _conditions(cuts):
         courses = np.array([cut.decoding(condition, centers) for cut in cuts])
-        _draw_courses(axis, centers, courses, color, _label(cuts, condition))
-        if len(courses) and not np.isfinite(courses).any():
-            axis.text(0.5, 0.5, "needs 5 trials of every direction in a condition",
-                      transform=axis.transAxes, ha="center", color=GREY)  # fmt: skip
+        too_few = "" if np.isfinite(courses).any() else f": needs {MIN_FOLD_TRIALS} of every direction"
+        _draw_courses(axis, centers, courses, color, _label(cuts, condition) + too_few)
         axis.axhline(1.0 / condition, color=color, lw=0.8, ls=":")
     axis.axhline(1.0 / n_targets, color=GREY, lw=0.8)
     axis.text(centers[len(centers) // 2], 1.0 / n_targets - 0.01, "chance", va="top", color=GREY, fontsize=8)

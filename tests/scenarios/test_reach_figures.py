@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -83,6 +84,16 @@ def test_figures_of_known_spikes_show_them(cut: CutTrials) -> None:
     assert np.max(rates) == pytest.approx(18.33, rel=0.05)
     decoding = reach_figures.draw_decoding([cut], DelayedReachConfig()).axes[0].lines[0]
     assert np.nanmax(decoding.get_ydata()) > 0.95
+    assert decoding.get_label() == "1 cued (120 trials)"
+
+
+def test_a_condition_with_too_few_trials_says_so_beside_its_name(cut: CutTrials) -> None:
+    few = dataclasses.replace(cut, trials=dataclasses.replace(
+        cut.trials, condition=np.where(np.arange(len(cut.trials)) < 3, 2, 1)
+    ))  # fmt: skip
+    axis = reach_figures.draw_decoding([few], DelayedReachConfig()).axes[0]
+    labels = [text.get_text() for text in axis.get_legend().get_texts()]
+    assert labels == ["1 cued (117 trials)", "2 cued (3 trials): needs 5 of every direction"]
 
 
 def test_a_recorded_reach_is_drawn(tmp_path: Path) -> None:
