@@ -31,7 +31,7 @@ from ethospike.brains.clustered_cortex import CortexConfig, parameter_set
 from ethospike.brains.simulator import SIMULATORS, SimulatorSettings, is_installed
 from ethospike.envs.reach_config import ReachConfig
 from ethospike.recorders.recording import Recording, open_recording
-from ethospike.scenarios import cortex_rest, delayed_reach, reach_trials
+from ethospike.scenarios import cortex_rest, delayed_reach, reach_trials, spike_statistics
 from ethospike.scenarios.larva_validation import difference
 from ethospike.scenarios.reach_courses import (
     BASELINE_MS,
@@ -41,7 +41,7 @@ from ethospike.scenarios.reach_courses import (
     CutTrials,
     cluster_roles,
     cut_trials,
-    fano_course,
+    mean_over_neurons,
 )
 from ethospike.scenarios.reach_measures import cortex_measures
 from ethospike.scenarios.reach_report import to_markdown
@@ -53,8 +53,6 @@ from ethospike.scenarios.spike_statistics import WINDOW_MS, balanced_accuracy
 
 CONDITIONS = (1, 2, 3)
 CONTRASTS = (("1", "2"), ("1", "3"), ("2", "3"))
-FANO_STEP_MS = 100.0
-"""Bins in which the Fano factor is bootstrapped: both windows are whole numbers of them."""
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.87, 0.9, 0.95, 0.99)
 AMPLITUDES_PA = (0.05, 0.1, 0.15, 0.2)
 STRENGTHS = {
@@ -268,21 +266,23 @@ def over_wirings(values: Sequence[float | None], draws: int) -> dict[str, float 
 
 def fano_changes(cuts: Sequence[CutTrials], draws: int) -> dict[str, Any]:
     """Return the change of the Fano factor at 500 ms by condition, and its contrasts."""
-    per_bin = round(FANO_STEP_MS / STEP_MS)
-    centers = np.arange(CUT_MS[0] + WINDOW_MS / 2, CUT_MS[1] - WINDOW_MS / 2 + 1.0, FANO_STEP_MS)
-    before, prepared = (int(np.argmin(np.abs(centers - at))) for at in (BASELINE_MS, PREPARED_MS))
+    width = round(WINDOW_MS / STEP_MS)
+    first = [round((at - WINDOW_MS / 2 - CUT_MS[0]) / STEP_MS) for at in (BASELINE_MS, PREPARED_MS)]
     data = []
     for cut in cuts:
+        # A tenth of the work of whole courses: the cut in three parts, the two windows and all the rest.
+        windows = [cut.counts[:, :, at : at + width].sum(axis=2) for at in first]
+        parts = np.stack([*windows, cut.counts.sum(axis=2) - sum(windows)], axis=2)
         for condition in CONDITIONS:
             members = cut.trials.condition == condition
-            counts = cut.counts[members]
-            binned = counts.reshape(*counts.shape[:2], -1, per_bin).sum(axis=3)
-            data.append((binned, cut.trials.target[members]))
+            data.append((parts[members], cut.trials.target[members]))
+    third_ms = (CUT_MS[1] - CUT_MS[0]) / 3  # so that the length of the cut, and with it rates, are right
 
     def change(wiring: int, place: int, rows: NDArray[np.int64] | slice) -> float:
         counts, target = data[wiring * len(CONDITIONS) + place]
-        course = fano_course(counts[rows], target[rows], FANO_STEP_MS)
-        return float(course[prepared] - course[before])
+        fano = spike_statistics.fano_over_time(counts[rows], target[rows], third_ms, third_ms)
+        before, prepared, _ = mean_over_neurons(fano)
+        return float(prepared - before)
 
     rng = np.random.default_rng(0)
     places = range(len(CONDITIONS))

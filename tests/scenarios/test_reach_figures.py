@@ -30,9 +30,9 @@ def known_trials(n: int = 120, targets: int = 6) -> Trials:
     return Trials(zeros, zeros + 1, target, target, zeros, *times, target, nothing)
 
 
-def poisson_cut(rate_before: float, rate_cued: float, seed: int = 0) -> CutTrials:
+def poisson_cut(rate_before: float, rate_cued: float, seed: int = 0, n: int = 120) -> CutTrials:
     """Return Poisson neurons, five a cluster: the target's cluster changes its rate at the signal."""
-    rng, trials, spikes = np.random.default_rng(seed), known_trials(), []
+    rng, trials, spikes = np.random.default_rng(seed), known_trials(n), []
     for trial, target in enumerate(trials.target):
         for neuron in range(30):
             after = rate_cued if neuron // 5 == target else rate_before
@@ -123,6 +123,20 @@ def test_the_validation_writes_tables_with_what_was_published(tmp_path: Path) ->
     assert found["thresholds"]["0.87"]["1"]["correct"] >= 0.5
     with pytest.raises(ScenarioError, match="expected some of"):
         reach_validation.validate(tmp_path / "v", TINY, ["reach", "nonsense"])
+
+
+def test_the_bootstrapped_change_of_the_fano_factor_is_that_of_the_course() -> None:
+    one = poisson_cut(10.0, 60.0, n=360)
+    one = dataclasses.replace(
+        one, trials=dataclasses.replace(one.trials, condition=1 + np.arange(360) // 6 % 3)
+    )
+    found = reach_validation.fano_changes([one, one], draws=20)
+    for condition in (1, 2, 3):
+        course = one.fano(condition)
+        expected = one.at(course, PREPARED_MS) - one.at(course, BASELINE_MS)
+        assert expected != 0.0
+        assert found[str(condition)]["mean"] == pytest.approx(expected, rel=1e-9)
+    assert found["1 − 2"]["low"] < found["1 − 2"]["mean"] < found["1 − 2"]["high"]
 
 
 def test_decisions_repeated_from_spikes_are_the_agents() -> None:
