@@ -192,15 +192,17 @@ PARAMETER_SETS: dict[str, CortexConfig] = {
     # are not visited within half a minute (docs/validation_cortex.md).
     "cortex": CortexConfig(n_e=4_000, n_i=1_000, clusters=20, V_th=20.0, j_plus=6.0, start="lognormal"),
     # The size of GN's grid search. Clusters of 1,000 neurons fluctuate less and get √5 times the input of
-    # those of 200 at the same J_E+: from 2.7 on one of them holds the network for seconds, below 2.2 none
-    # stays active (docs/validation_cortex.md). Equal neurons of this number fire in step, whatever their
-    # start, at every J_E+ where clusters switch; currents that differ by ±10 % keep them apart, ±5 % do not.
+    # those of 200 at the same J_E+: at 2.2 all are visited at rest, for 50 ms at a time, and the hand follows
+    # the response signal; from 2.3 on a cued cluster can hold the network against that signal, from 2.7 on
+    # one holds it for seconds at rest (docs/validation_cortex.md). Equal neurons of this number fire in step,
+    # whatever their start, at every J_E+ where clusters switch; currents that differ by ±10 % keep them
+    # apart, ±5 % do not.
     "large": CortexConfig(
         n_e=20_000,
         n_i=5_000,
         clusters=20,
         V_th=20.0,
-        j_plus=2.3,
+        j_plus=2.2,
         delta_I_E=0.2,
         delta_I_I=0.2,
         start="lognormal",

@@ -56,8 +56,8 @@ CONTRASTS = (("1", "2"), ("1", "3"), ("2", "3"))
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.87, 0.9, 0.95, 0.99)
 AMPLITUDES_PA = (0.05, 0.1, 0.15, 0.2)
 STRENGTHS = {
-    "cortex": (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0),
-    "large": (1.0, 2.0, 2.2, 2.3, 2.4, 2.6, 3.0, 8.0),
+    "cortex": (1.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0),
+    "large": (1.0, 2.0, 2.2, 2.4, 2.6, 3.0, 8.0),
 }
 """J_E+ of the sweeps, fine where clusters begin to hold; 1 is the network without clusters."""
 
@@ -218,8 +218,13 @@ def rest(settings: Settings, cortex: CortexConfig, minutes: float) -> dict[str, 
 
 def reach_task(settings: Settings, name: str) -> dict[str, Any]:
     """Return decisions, times, variability and decoding of a parameter set over several wirings."""
-    cortex = parameter_set(name)
-    wirings = reach(settings, cortex, settings.trials, wirings=settings.wirings)
+    return measure_task(
+        settings, reach(settings, parameter_set(name), settings.trials, wirings=settings.wirings)
+    )
+
+
+def measure_task(settings: Settings, wirings: Sequence[Wiring]) -> dict[str, Any]:
+    """Return the measures of wirings that have done the task."""
     found = of_trials([one.trials for one in wirings], settings.draws)
     found["fano_change"] = fano_changes([one.cut for one in wirings], settings.fano_draws)
     cortices = [{str(c): cortex_measures([one.cut], c) for c in CONDITIONS} for one in wirings]
