@@ -383,7 +383,7 @@ def amplitudes(settings: Settings) -> dict[str, Any]:
         *((name, settings.sweep_trials, 1) for name in STRENGTHS),
     ):
         for amplitude in AMPLITUDES_PA:
-            signals = {"preparatory_pa": amplitude, "response_pa": amplitude}
+            signals: dict[str, Any] = {"preparatory_pa": amplitude, "response_pa": amplitude}
             groups = reach(settings, parameter_set(name), trials, wirings=wirings, **signals)
             found[f"{name}, {amplitude:g} pA"] = of_trials([one.trials for one in groups], settings.draws)
     return found
