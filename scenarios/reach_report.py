@@ -101,7 +101,8 @@ def _reach(found: Mapping[str, Any], title: str) -> Table:
         (
             name,
             *(
-                f"{one[c]['correct']:.0%}, {one[c]['median_ms']:.0f} ms, none {one[c]['none']:.0%}"
+                f"{one[c]['correct']:.0%}, {_plain(one[c]['median_ms'], '{:.0f} ms')}, "
+                f"none {one[c]['none']:.0%}"
                 for c in CONDITIONS
             ),
         )

@@ -334,7 +334,7 @@ def thresholds(wirings: Sequence[Wiring]) -> dict[str, Any]:
             row[str(condition)] = {
                 "correct": float(np.mean(right)),
                 "none": float(np.mean(never)),
-                "median_ms": float(mean(np.array(times))),
+                "median_ms": over_wirings(times, 1)["mean"],
             }
         found[f"{threshold:g}"] = row
     found["best_balanced_accuracy"] = {

@@ -139,7 +139,7 @@ def test_the_bootstrapped_change_of_the_fano_factor_is_that_of_the_course() -> N
     assert found["1 − 2"]["low"] < found["1 − 2"]["mean"] < found["1 − 2"]["high"]
 
 
-def test_decisions_repeated_from_spikes_are_the_agents() -> None:
+def test_decisions_repeated_from_spikes_are_the_agents(monkeypatch: pytest.MonkeyPatch) -> None:
     from ethospike.agents.reacher import first_crossing
     from ethospike.brains.clustered_cortex import parameter_set
 
@@ -154,3 +154,8 @@ def test_decisions_repeated_from_spikes_are_the_agents() -> None:
     decided = winner >= 0
     assert decided.tolist() == (trials.decision >= 0).tolist()
     assert when[decided].tolist() == trials.decision_ms[decided].tolist()
+    # Where nobody ever leads, nothing is decided: the median of nothing is no number in the file either.
+    monkeypatch.setattr(reach_validation, "race", lambda one: np.full((len(one.cut.trials), 6, 9), 1 / 6))
+    rows = reach_validation.thresholds([first, one])
+    assert rows["0.87"]["2"] == {"correct": 0.0, "none": 1.0, "median_ms": None}
+    json.dumps(rows, allow_nan=False)
