@@ -93,7 +93,13 @@ def parity_of_cortex(settings: Settings) -> dict[str, Any]:
 def _parity(settings: Settings, network: Network, seconds: float, *, alone: bool) -> dict[str, Any]:
     """Return `_statistics` on NEST and on the simulator in question, and their difference (Welch)."""
     measures = {
-        name: _statistics(network, name, settings.wirings, max(0.4, seconds), alone=alone)
+        name: _statistics(
+            network,
+            dataclasses.replace(settings.of_simulator, name=name),
+            settings.wirings,
+            max(0.4, seconds),
+            alone=alone,
+        )
         for name in ("nest", settings.simulator)
     }
     found: dict[str, Any] = {}
@@ -106,7 +112,7 @@ def _parity(settings: Settings, network: Network, seconds: float, *, alone: bool
 
 
 def _statistics(
-    network: Network, simulator: str, seeds: int, seconds: float, *, alone: bool
+    network: Network, simulator: SimulatorSettings, seeds: int, seconds: float, *, alone: bool
 ) -> dict[str, NDArray[np.float64]]:
     """Return rate (Hz), CV2 and Fano factor of 200 ms counts of each seed, means over active neurons.
 
@@ -119,8 +125,7 @@ def _statistics(
         animals = 1 if alone else seeds
         stimuli = odor_stimuli(network, animals, window, n_windows)
         steps, neurons, counts = [], [], np.zeros((n_windows, animals * network.n_neurons))
-        settings = SimulatorSettings(name=simulator)
-        with open_simulator(network, settings, seed=seed, animals=animals) as opened:
+        with open_simulator(network, simulator, seed=seed, animals=animals) as opened:
             for k, stimulus in enumerate(stimuli):
                 spikes = opened.run(window, stimulus)
                 rows = spikes.animal * network.n_neurons + spikes.neuron
