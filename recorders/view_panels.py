@@ -16,7 +16,7 @@ import numpy as np
 import pygame
 from numpy.typing import NDArray
 
-from ethospike.envs.draw import DIM, LINE, OKABE_ITO, PANEL, SELECTED, TEXT, Color, mixed, text
+from ethospike.envs.draw import DIM, LINE, OKABE_ITO, PANEL, SELECTED, TEXT, Color, font, mixed, text
 from ethospike.recorders.recorder import Layout, PopulationLayout
 from ethospike.recorders.view_source import ViewSource, raster_stride
 
@@ -29,6 +29,7 @@ NAMED_COLORS: dict[str, Color] = {
     "DANn": OKABE_ITO["orange"],
 }
 """Neurons of the mushroom body that appear in several panels have one color in all of them."""
+AS_IN_RASTER = "colors as in the raster"
 LINES: dict[str, tuple[str, ...]] = {
     "mbon_rate_hz": ("MBONp", "MBONn"),
     "dan_rate_hz": ("DANp", "DANn"),
@@ -168,6 +169,8 @@ class LinePanel(Panel):
         Ends of the axis; None follows the data, but shows 0.
     smoothed_s : float
         Width of a running mean.
+    crowded : str
+        Stands for the names of the lines where there is no room for them beside the title.
     """
 
     def __init__(
@@ -179,10 +182,12 @@ class LinePanel(Panel):
         low: float | None = None,
         high: float | None = None,
         smoothed_s: float = 0.0,
+        crowded: str = "",
     ) -> None:
         self.key = key
         self._title, self._variables = title, variables
         self._low, self._high, self._smoothed_s = low, high, smoothed_s
+        self._crowded = crowded
 
     def draw(self, surface: pygame.Surface, rect: pygame.Rect, source: ViewSource, window: Window) -> None:
         """Draw the lines, and their names into the title's line."""
@@ -193,7 +198,6 @@ class LinePanel(Panel):
         high = self._high if self._high is not None else _round_up(max(top, 1.0))
         self._axis(surface, inner, low, high, window)
         self._mark_phases(surface, inner, source, window)
-        x_name = rect.right - window.text_px * 0.5
         for _, color, time_s, values in reversed(lines):
             if len(values) > 1:
                 x = window.x(time_s, inner)
@@ -201,12 +205,23 @@ class LinePanel(Panel):
                 points = np.stack((x, y), axis=1)[np.isfinite(values)].tolist()
                 if len(points) > 1:
                     pygame.draw.lines(surface, color, False, points, 2)
-        for name, color, _, _ in reversed(lines):
-            if name:
-                at = (x_name, rect.top + window.text_px * 0.25)
-                x_name = (
-                    text(surface, name, at, window.text_px, color, "topright").left - window.text_px * 0.8
-                )
+        self._name_lines(surface, rect, [(name, color) for name, color, _, _ in lines if name], window)
+
+    def _name_lines(
+        self, surface: pygame.Surface, rect: pygame.Rect, names: list[tuple[str, Color]], window: Window
+    ) -> None:
+        """Write the names of the lines to the right of the title: all of them, or what stands for them."""
+        size, gap = window.text_px, round(window.text_px * 0.8)
+
+        def width(words: str) -> int:
+            return font(size).size(words)[0] + gap
+
+        room = rect.width - size - width(self._title)
+        if sum(width(name) for name, _ in names) > room:
+            names = [(self._crowded, DIM)] if width(self._crowded) <= room else []
+        right = round(rect.right - size * 0.5)
+        for name, color in reversed(names):
+            right = text(surface, name, (right, rect.top + size * 0.25), size, color, "topright").left - gap
 
     def _lines(
         self, source: ViewSource, window: Window
@@ -281,10 +296,11 @@ def panels_for(layout: Layout) -> list[Panel]:
         panels.append(RasterPanel())
     rates = tuple(name for name in LINES if name in there)
     if rates:
-        panels.append(LinePanel("rates (Hz)", rates, key="f"))
+        panels.append(LinePanel("rates (Hz)", rates, key="f", crowded=AS_IN_RASTER))
     elif "cluster_rate_hz" in there:
         title = f"cluster rates (Hz), mean of {SMOOTHED_S * 1000:g} ms"
-        panels.append(LinePanel(title, ("cluster_rate_hz",), key="f", smoothed_s=SMOOTHED_S))
+        rate = LinePanel(title, ("cluster_rate_hz",), key="f", smoothed_s=SMOOTHED_S, crowded=AS_IN_RASTER)
+        panels.append(rate)
     if "preference" in there:
         title = "preference: approach above, avoidance below 0"
         panels.append(LinePanel(title, ("preference",), low=-1.0, high=1.0))

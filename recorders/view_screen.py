@@ -31,6 +31,11 @@ BAR_POINTS = 2000
 """Control steps at which the time bar looks for the phase: about one a pixel."""
 BOX = (8, 10, 13)
 BODY = ("position_mm", "heading_rad", "bend_rad")
+NEEDED: dict[type[ArenaScene] | type[ReachScene], tuple[str, ...]] = {
+    ArenaScene: (*BODY, "phase"),
+    ReachScene: ("position_mm", "phase", "trial", "target", "chosen", "outcome", "observation"),
+}
+"""Variables without which the picture of a task cannot be drawn."""
 
 HELP = (
     ("space", "pause, go on"),
@@ -77,6 +82,13 @@ class Screen:
     Parameters
     ----------
     source : ViewSource
+
+    Attributes
+    ----------
+    shows_task : bool
+        Whether body and world can be drawn; without them, panels have the whole width.
+    bar, task : pygame.Rect
+        Where time bar and task were drawn last; empty without them.
     """
 
     def __init__(self, source: ViewSource) -> None:
@@ -85,6 +97,9 @@ class Screen:
         self.panels = panels_for(source.layout)
         kind = source.layout.scene.get("kind")
         self.scene = scene_of(source.layout.scene) if kind else None
+        self.shows_task = self.scene is not None and all(
+            name in source.layout.variables for name in NEEDED[type(self.scene)]
+        )
         self._interval_s = source.layout.control_interval_ms / 1000.0
         self._window_n = max(2, round(WINDOW_S.get(str(kind), 10.0) / self._interval_s))
         self._trail_n = max(2, round(TRAIL_S.get(str(kind), 10.0) / self._interval_s))
@@ -98,7 +113,8 @@ class Screen:
         Returns
         -------
         dict of str to str
-            `time`, `factor`, `phase`, `step`, `animal`, and for a trial `trial` and `outcome`.
+            `time`, `factor`, `phase`, `step`, `animal`; for a trial `trial` and `outcome`; `missing` where a
+            body moved but the recording does not say where.
         """
         source, step = self.source, state.step
         factor = source.real_time_factor
@@ -112,6 +128,8 @@ class Screen:
         if not source.is_live:
             labels["factor"] = f"recorded at {labels['factor']}" if factor is not None else ""
             labels["step"] += f" of {source.steps.stop - 1}"
+        if self.scene is not None and not self.shows_task:
+            labels["missing"] = "body not recorded"
         view = self._reach_view(step)
         if view is not None and isinstance(self.scene, ReachScene):
             labels["trial"] = f"trial {view['trial'] + 1} of {self.scene.config.n_trials}"
@@ -141,12 +159,15 @@ class Screen:
         self._draw_header(surface, pygame.Rect(0, 0, width, header), state, size)
         # A window of a few pixels is drawn too, though not for anybody to read.
         below = max(64, height - header - footer)
-        side = max(64, min(below, round(width * 0.52)))
+        side = max(64, min(below, round(width * 0.52))) if self.shows_task else 0
         self.task = pygame.Rect(0, header, side, below)
-        self._draw_task(surface, state.step, size)
+        if self.shows_task:
+            self._draw_task(surface, state.step)
         shown = [panel for panel in self.panels if panel.key not in state.hidden or not panel.key]
         gap = round(size * 0.4)
         beside = pygame.Rect(side + gap, header, width - side - 2 * gap, below)
+        if not shown and not self.shows_task:
+            text(surface, "all panels are off", beside.center, size, DIM, "center")
         self._draw_panels(surface, beside, shown, Window(state.step, self._window_n, size, self.layout), gap)
         foot = pygame.Rect(gap, height - footer, width - 2 * gap, footer)
         self._draw_footer(surface, foot, state, size)
@@ -181,7 +202,7 @@ class Screen:
         y, x = rect.centery, size * 0.7
         big = round(size * 1.25)
         x = text(surface, labels["time"], (x, y), big, TEXT, "midleft").right + size
-        for name in ("phase", "trial", "outcome", "step", "animal", "factor"):
+        for name in ("phase", "trial", "outcome", "step", "animal", "missing", "factor"):
             if labels.get(name):
                 color = SELECTED if name == "phase" else TEXT if name in ("outcome", "trial") else DIM
                 x = text(surface, labels[name].replace("_", " "), (x, y), size, color, "midleft").right + size
@@ -192,19 +213,13 @@ class Screen:
         if x + len(mode) * size * 0.6 < right:
             text(surface, mode, (right, y), size, OKABE_ITO["sky"], "midright")
 
-    def _draw_task(self, surface: pygame.Surface, step: int, size: int) -> None:
-        there = self.layout.variables
-        picture = None
-        if isinstance(self.scene, ArenaScene) and all(name in there for name in (*BODY, "phase")):
+    def _draw_task(self, surface: pygame.Surface, step: int) -> None:
+        if isinstance(self.scene, ArenaScene):
             picture = self._arena_picture(self.scene, step)
-        elif self._reach_view(step) is not None:
+        else:
             picture = self._reach_picture(step)
-        if picture is None:
-            text(surface, "this recording does not say", self.task.center, size, DIM, "center")
-            below = (self.task.centerx, self.task.centery + 1.5 * size)
-            text(surface, "where the body was", below, size, DIM, "center")
-            return
-        surface.blit(picture, self.task)
+        if picture is not None:
+            surface.blit(picture, self.task)
 
     def _arena_picture(self, scene: ArenaScene, step: int) -> pygame.Surface:
         position, heading, bend = (self.source.rows(name, step, 1)[1][-1] for name in BODY)
@@ -231,10 +246,9 @@ class Screen:
         return points
 
     def _reach_view(self, step: int) -> dict[str, Any] | None:
-        needed = ("position_mm", "phase", "trial", "target", "chosen", "outcome", "observation")
-        if not isinstance(self.scene, ReachScene) or any(n not in self.layout.variables for n in needed):
+        if not isinstance(self.scene, ReachScene) or not self.shows_task:
             return None
-        values = {name: self.source.rows(name, step, 1)[1] for name in needed}
+        values = {name: self.source.rows(name, step, 1)[1] for name in NEEDED[ReachScene]}
         if not len(values["phase"]):
             return None
         row: Mapping[str, NDArray[Any]] = {name: value[-1] for name, value in values.items()}

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pygame
@@ -15,15 +16,24 @@ import pytest
 from view_runs import TIMETABLE, ArenaRun, ReachRun, write
 
 from ethospike.envs import draw_arena, draw_reach
+from ethospike.envs.draw import DIM, PANEL, TEXT
 from ethospike.recorders import live_view
 from ethospike.recorders.live_view import LiveView, ViewError, packed
 from ethospike.recorders.recorder_config import RecorderConfig
 from ethospike.recorders.recording import open_recording
 from ethospike.recorders.replay import watch
+from ethospike.recorders.view_panels import COLORS, RasterPanel, Window, panels_for
 from ethospike.recorders.view_player import Player
 from ethospike.recorders.view_process import Inbox
 from ethospike.recorders.view_screen import Screen, ScreenState, window_steps
-from ethospike.recorders.view_source import LiveSource, RecordingSource, raster_neurons, raster_stride
+from ethospike.recorders.view_source import (
+    Batch,
+    LiveSource,
+    RecordingSource,
+    raster_neurons,
+    raster_stride,
+    viewed_variables,
+)
 from ethospike.recorders.view_window import show
 from ethospike.recorders.zarr_recorder import ZarrRecorder
 
@@ -136,8 +146,6 @@ def test_a_large_raster_is_thinned_by_a_rule_that_is_written_above_it(reach):
     assert len(neuron) > 10_000
     assert set(neuron % 3) == {0}
     screen = Screen(source)
-    from ethospike.recorders.view_panels import RasterPanel, Window
-
     panel = next(panel for panel in screen.panels if isinstance(panel, RasterPanel))
     assert "every 3rd of 3,000 neurons" in panel.title(source, Window(10, 5, 16, recording.layout))
 
@@ -184,6 +192,62 @@ def test_recordings_that_lack_something_are_shown_without_it(tmp_path):
     assert source.unlisted == ("KC",)
     screen.draw(surface, ScreenState(step=10))
     assert set(source.spikes(19, 20)[1]) == {40}
+    # Where the larvae were is not known either: panels have the place of the dish, and clicks hit no larva.
+    assert screen.labels(ScreenState(step=10))["missing"] == "body not recorded"
+    assert is_panel_up_to_both_sides(surface)
+    assert screen.animal_at((SIZE[0] // 4, SIZE[1] // 2), 10) is None
+
+
+def is_panel_up_to_both_sides(surface):
+    row = pygame.surfarray.array3d(surface)[:, SIZE[1] // 2]
+    filled = np.flatnonzero((row == PANEL).all(axis=1))
+    return filled[0] < 20 and filled[-1] > SIZE[0] - 20
+
+
+def test_without_a_body_panels_have_the_whole_width(reach):
+    _, records, recording = reach
+    layout = recording.layout
+    live = LiveSource(replace(layout, scene={}, phases=(), variables={}), "cortex at rest", kept=100)
+    spikes = records[0].spikes
+    live.take(Batch(np.arange(1), {}, spikes.step, spikes.neuron, 0, 0.0))
+    screen, surface = Screen(live), pygame.Surface(SIZE)
+    screen.draw(surface, ScreenState())
+    assert is_panel_up_to_both_sides(surface)
+    assert "missing" not in screen.labels(ScreenState())
+    with_body = Screen(RecordingSource(recording))
+    with_body.draw(surface, ScreenState())
+    assert with_body.task.width > SIZE[0] // 3
+    screen.draw(surface, ScreenState(hidden={"r"}))
+    middle = pygame.Rect(0, 0, 200, 30)
+    middle.center = screen.task.right + SIZE[0] // 2, screen.task.centery
+    assert len(places_of(surface, middle, DIM))
+
+
+@pytest.mark.parametrize("clusters", [6, 20])
+def test_names_of_lines_are_never_written_over_the_title(clusters):
+    run = ReachRun(clusters=clusters, neurons=60 * clusters)
+    live = LiveSource(run.layout, "run", kept=100)
+    for k in range(20):
+        record = run.record(k)
+        values = {name: record.values[name][None] for name in viewed_variables(run.layout)}
+        spikes = record.spikes
+        live.take(Batch(np.array([k]), values, spikes.step, spikes.neuron, 0, 0.0))
+    panel = next(one for one in panels_for(run.layout) if one.key == "f")
+    size, named = 16, []
+    for width in range(160, 1300, 20):
+        surface = pygame.Surface((width, 120))
+        panel.draw(surface, surface.get_rect(), live, Window(19, 20, size, run.layout))
+        top = pygame.surfarray.array3d(surface)[:, : round(1.5 * size)]
+        colored = [
+            int((top == color).all(axis=2).any(axis=1).nonzero()[0].min(initial=width)) for color in COLORS
+        ]
+        end_of_title = np.flatnonzero((top == TEXT).all(axis=2).any(axis=1)).max()
+        assert min(colored) > end_of_title
+        named.append(max(colored) < width)
+    # Names are there as soon as there is room for all of them: for 20 not beside a task in 1280 × 720.
+    assert named == sorted(named)
+    assert named[-1]
+    assert named[(620 - 160) // 20] == (clusters == 6)
 
 
 # -- keys and mouse ---------------------------------------------------------------------------------------

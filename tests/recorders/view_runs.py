@@ -96,16 +96,17 @@ class ArenaRun:
 class ReachRun:
     """A hand that waits for the response signal and then goes straight to the target."""
 
-    def __init__(self, seed: int = 1, neurons: int = 3000) -> None:
+    def __init__(self, seed: int = 1, neurons: int = 3000, clusters: int = CLUSTERS) -> None:
+        self.clusters = clusters
         config = ReachConfig(n_trials=2, inter_trial_ms=300.0, preparatory_ms=400.0)
         self.env = DelayedReachVectorEnv(1, config)
         self.observation, _ = self.env.reset(seed=seed)
         self.rng = np.random.default_rng(seed)
         readouts = {
-            "cluster_rate_hz": Variable("Hz", "rates of the clusters", ("cluster",), (CLUSTERS,)),
+            "cluster_rate_hz": Variable("Hz", "rates of the clusters", ("cluster",), (clusters,)),
             "decision_variable": Variable("1", "shares", ("direction",), (6,)),
         }
-        population = PopulationLayout("E", 0, neurons, clusters=CLUSTERS)
+        population = PopulationLayout("E", 0, neurons, clusters=clusters)
         self.layout = _layout(self.env, readouts, populations=(population,))
         self.steps = 300
 
@@ -121,7 +122,7 @@ class ReachRun:
             control_step=k,
             values={
                 **{"observation": used, "reward": reward, **info},
-                "cluster_rate_hz": self.rng.uniform(0, 50, (1, CLUSTERS)).astype(np.float32),
+                "cluster_rate_hz": self.rng.uniform(0, 50, (1, self.clusters)).astype(np.float32),
                 "decision_variable": self.rng.dirichlet(np.ones(6), 1).astype(np.float32),
             },
             spikes=random_spikes(self.rng, self.layout, k, 200),
