@@ -63,7 +63,8 @@ def measure(recording: Recording, config: DishConfig) -> dict[str, Any]:
     -------
     dict
         Each measure as `{"mean", "low", "high", "animals"}`; `low` … `high` is the 95 % interval of the mean
-        over animals, `animals` the value of each.
+        over animals, `animals` the value of each. The two indices also say `last_s`, the length of the last
+        part of the test that they are of: `CHOICE_S` or the whole test, whichever is shorter.
     """
     seconds = recording.layout.control_interval_ms / 1000.0
     test = phase_rows(recording, "test")
@@ -74,8 +75,9 @@ def measure(recording: Recording, config: DishConfig) -> dict[str, Any]:
         measures["preference_first_20_s"] = interval(preference[test[:edge]].mean(axis=0))
         measures["preference_last_20_s"] = interval(preference[test[-edge:]].mean(axis=0))
         x = towards_a(recording.behavior["position_mm"].values[test[-choice:]])
-        measures["preference_index"] = interval(distance_index(x).mean(axis=0))
-        measures["choice_index"] = interval(side_index(x))
+        over = {"last_s": round(len(x) * seconds, 6)}
+        measures["preference_index"] = interval(distance_index(x).mean(axis=0)) | over
+        measures["choice_index"] = interval(side_index(x)) | over
     for number, rows in enumerate(training_rows(recording, config.odor_a), start=1):
         begin = rows[: round(EDGE_S / seconds)]
         measures[f"preference_cycle_{number}"] = interval(preference[begin].mean(axis=0))
@@ -141,10 +143,11 @@ def sentence(summary: dict[str, Any]) -> str:
 
     if "preference_index" not in summary:
         return "The experiment was stopped before its test."
-    n = len(summary["preference_index"]["animals"])
+    index = summary["preference_index"]
+    n = len(index["animals"])
     group = "one larva" if n == 1 else f"mean over {n} larvae, 95 % interval in brackets"
     return (
         "Preference of the mushroom body for odor A at the start of the test: "
-        f"{show('preference_first_20_s')}; preference index in the dish over the last two minutes: "
-        f"{show('preference_index')} (−1 … +1, {group})."
+        f"{show('preference_first_20_s')}; preference index in the dish over the last "
+        f"{index['last_s']:g} s of the test: {show('preference_index')} (−1 … +1, {group})."
     )

@@ -20,7 +20,7 @@ from ethospike.brains.simulator import SimulatorSettings, Stimulus, open_simulat
 from ethospike.brains.spike_sources import GammaSource
 from ethospike.scenarios import odor_conditioning, odor_preference
 from ethospike.scenarios.runner import run_scenario
-from ethospike.scenarios.scenario import Scenario, ScenarioConfig
+from ethospike.scenarios.scenario import Scenario, ScenarioConfig, ScenarioError
 
 REFERENCE_HZ = {"ORN": 64.3, "PN": 41.2, "LN": 15.0, "KC": 1.16, "APL": 30.0, "MBONp": 102.0}
 """An independent implementation of the published equations (explicit Euler, 0.1 ms, gamma inputs of shape 3,
@@ -34,6 +34,9 @@ BRAINS = {
     "published": PRESETS["published"],
 }
 """Sets of parameters whose learning is compared; the second is `calibrated` with the published rate."""
+
+LEAST = 2
+"""Animals or wirings of a mean with an interval."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +53,18 @@ class Settings:
     """Threads of the simulator; 0 leaves the choice to it."""
     minute_s: float = 60.0
     """Length of a minute in all protocols; smaller to see that the validation runs."""
+
+    def __post_init__(self) -> None:
+        """Refuse what a part would stumble over hours after the first has begun."""
+        for key in ("animals", "dish_animals", "fine_animals", "wirings"):
+            if getattr(self, key) < LEAST:
+                raise ScenarioError(
+                    f"{key}: expected at least {LEAST}, because the tables give intervals of means; "
+                    f"got {getattr(self, key)}"
+                )
+        if not 0 < self.minute_s < float("inf"):
+            raise ScenarioError(f"minute_s: expected above 0 s, got {self.minute_s}")
+        SimulatorSettings(name=self.simulator, threads=self.threads)  # raises where there is none of the name
 
     @property
     def of_simulator(self) -> SimulatorSettings:

@@ -9,7 +9,14 @@ import pytest
 
 from ethospike.recorders.recording import open_recording
 from ethospike.scenarios.configuration import configure
-from ethospike.scenarios.dish_measures import distance_index, interval, phase_rows, side_index, towards_a
+from ethospike.scenarios.dish_measures import (
+    distance_index,
+    interval,
+    phase_rows,
+    sentence,
+    side_index,
+    towards_a,
+)
 from ethospike.scenarios.odor_conditioning import ConditioningConfig, duration_s, timetable
 from ethospike.scenarios.odor_preference import SCENARIO as PREFERENCE
 from ethospike.scenarios.runner import RunResult, run_scenario
@@ -112,6 +119,9 @@ def test_a_short_experiment_is_recorded_measured_and_drawn(short_run: RunResult)
     assert all(p.stat().st_size > 10_000 for p in short_run.figures)
     summary = short_run.folder.summary
     assert {"preference_index", "preference_first_20_s", "dan_hz_in_training"} <= set(summary)
+    # The test of 4 s is shorter than the two minutes of a whole experiment, and the sentence says so.
+    assert summary["preference_index"]["last_s"] == summary["choice_index"]["last_s"] == 4.0
+    assert "over the last 4 s of the test" in sentence(summary)
     info = short_run.folder.info
     assert (info["scenario"], info["simulator"], info["simulated_s"]) == ("odor-conditioning", "numba", 10.0)
     assert info["backend"].startswith("numba")

@@ -54,7 +54,8 @@ def started() -> Iterator[list[subprocess.Popen[str]]]:
     processes: list[subprocess.Popen[str]] = []
     yield processes
     for process in processes:
-        kill_all(process)
+        with process:  # closes the pipe, whatever the test did not read
+            kill_all(process)
 
 
 def kill_all(process: subprocess.Popen[str]) -> None:
@@ -71,8 +72,13 @@ def kill_all(process: subprocess.Popen[str]) -> None:
 
 
 def start(words: list[str], started: list[subprocess.Popen[str]]) -> subprocess.Popen[str]:
+    # In a session of its own, so that a test can send Ctrl-C to the whole group and not to itself.
     process = subprocess.Popen(
-        [*COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [*COMMAND, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
     )
     started.append(process)
     return process
@@ -130,15 +136,9 @@ def test_a_killed_sweep_goes_on_where_it_was(
     assert len(log.read_text().splitlines()) <= 24 + 2
 
 
-def test_ctrl_c_ends_a_sweep_quietly(tmp_path: Path) -> None:
+def test_ctrl_c_ends_a_sweep_quietly(tmp_path: Path, started: list[subprocess.Popen[str]]) -> None:
     out = tmp_path / "sweep"
-    process = subprocess.Popen(
-        [*COMMAND, *sweep_words(out, "--workers", "2", "--wait-s", "0.2")],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+    process = start(sweep_words(out, "--workers", "2", "--wait-s", "0.2"), started)
     wait_until_finished(out, 2, process)
     os.killpg(process.pid, signal.SIGINT)
     output = process.communicate(timeout=60)[0]

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ethospike.scenarios.__main__ import main
 from ethospike.scenarios.agreement import mean_cv2
 from ethospike.scenarios.larva_validation import Settings, difference
 from ethospike.scenarios.scenario import ScenarioError
@@ -68,6 +69,30 @@ def test_every_part_is_in_a_table() -> None:
 def test_an_unknown_part_is_named(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError, match="did you mean 'naive'"):
         validate(tmp_path / "x", TINY, ["naiv"])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--animals", "0"], "animals: expected at least 2"),
+        (["--fine-animals", "1"], "fine_animals: expected at least 2"),
+        (["--simulator", "numbas"], "did you mean 'numba'"),
+        (["--threads", "-1"], "threads: expected at least 0"),
+    ],
+)
+def test_settings_are_refused_before_anything_is_computed(
+    words: list[str],
+    message: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("ethospike.scenarios.validation.PARTS", {"naive": pytest.fail})
+    with pytest.raises(SystemExit) as ended:
+        main(["validate", "--out", str(tmp_path / "x"), *words])
+    assert ended.value.code == 1
+    assert message in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_difference_is_welchs() -> None:
