@@ -368,6 +368,7 @@ def test_a_disk_that_fills_up_is_one_message(
     assert len(message.splitlines()) == 1
     assert RunFolder.open(out).info["status"] == "failed"
     recording = open_recording(out)
+    assert recording.status == "interrupted"  # there was no room to say how it ended
     assert committed == [1, 2, 3, 4, 5]
     assert recording.n_steps == 5
     assert len(recording.spikes()) == recording.n_spikes > 0
@@ -375,3 +376,6 @@ def test_a_disk_that_fills_up_is_one_message(
     whole = open_recording(short_run.folder.path)
     np.testing.assert_array_equal(recording.behavior["position_mm"], whole.behavior["position_mm"][:5])
     np.testing.assert_array_equal(recording.spikes().step, whole.spikes(stop_s=0.5).step)
+    (small_disk.path / "filler").unlink()
+    main(["recover", str(out)])
+    assert open_recording(out).status == RunFolder.open(out).info["status"] == "failed"
