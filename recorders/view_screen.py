@@ -214,10 +214,11 @@ class Screen:
             text(surface, mode, (right, y), size, OKABE_ITO["sky"], "midright")
 
     def _draw_task(self, surface: pygame.Surface, step: int) -> None:
-        if isinstance(self.scene, ArenaScene):
-            picture = self._arena_picture(self.scene, step)
-        else:
-            picture = self._reach_picture(step)
+        picture = (
+            self._arena_picture(self.scene, step)
+            if isinstance(self.scene, ArenaScene)
+            else self._reach_picture(step)
+        )
         if picture is not None:
             surface.blit(picture, self.task)
 
