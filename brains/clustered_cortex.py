@@ -33,9 +33,12 @@ from ethospike.brains.network import (
 )
 
 WIRINGS = ("fixed_indegree", "bernoulli")
-STARTS = ("free_phase", "lognormal")
+STARTS = ("free_phase", "lognormal", "undriven")
 LOGNORMAL_START_MV = 20.0
 """Median distance from threshold at a lognormal start (NEST's example EI_clustered_network, network.py)."""
+
+UNDRIVEN_FLOOR_MV = 1e-10
+"""Keeps a logarithm finite where no current flows (GN, ClusterHelper.py: `small`)."""
 
 C_M = 1.0
 """Membrane capacitance, pF (CN)."""
@@ -83,8 +86,9 @@ class CortexConfig:
     wiring: Literal["fixed_indegree", "bernoulli"] = "fixed_indegree"
     """`bernoulli` is as published; `fixed_indegree` gives every neuron p × cluster size sources in each
     cluster (rounded down, as CN's option of that name), so that no cluster is favored by the draw."""
-    start: Literal["free_phase", "lognormal"] = "free_phase"
-    """Initial voltages: `free_phase` as published (CN); `lognormal` as in NEST's example, whose neurons start
+    start: Literal["free_phase", "lognormal", "undriven"] = "free_phase"
+    """Initial voltages: `free_phase` as published (CN); `undriven` as in the published grid search, whose
+    neurons mostly start near rest (GN); `lognormal` as in NEST's example, whose neurons start
     further apart. All synapses have one delay and no noise enters, so that all neurons firing at once is a
     stable state as well: unclustered networks with fixed in-degree fall into it from the published start
     (measured at 1,500 to 25,000 neurons), and at up to 5,000 neurons not from the lognormal one."""
@@ -217,6 +221,7 @@ PARAMETER_SETS: dict[str, CortexConfig] = {
         I_th_E=2.90,
         I_th_I=1.375,
         wiring="bernoulli",
+        start="undriven",
     ),
 }
 """Named parameter sets, one row each."""
@@ -257,9 +262,7 @@ def clustered_cortex(config: CortexConfig) -> Network:
                 **common,
                 "tau_m": tau_m,
                 "I_e": _spread(current, delta / 2),
-                "V_m": FreePhase(E_L + current * tau_m / C_M, c.V_th, tau_m, c.t_ref)
-                if c.start == "free_phase"
-                else LognormalStart(c.V_th),
+                "V_m": _start(c, current, tau_m),
             },
             c.clusters,
         )
@@ -349,6 +352,30 @@ class FreePhase:
 
 
 @dataclass(frozen=True)
+class UndrivenStart:
+    """Initial voltages of GN's grid search: rest or little above in most neurons, up to threshold in few.
+
+    The same function as `FreePhase`, but evaluated before the constant currents are there, where no phase
+    exists: what it then gives is uniform in the logarithm, from threshold down to `UNDRIVEN_FLOOR_MV` times
+    exp(t_ref / tau_m) (GN, ClusterModelNEST.py and ClusterHelper.py: FPT, V_FPT, `small`).
+
+    Parameters
+    ----------
+    V_th, tau_m, t_ref : float
+        mV, ms, ms.
+    """
+
+    V_th: float
+    tau_m: float
+    t_ref: float
+
+    def draw(self, rng: np.random.Generator, size: int) -> NDArray[np.float64]:
+        """Return `size` potentials in mV."""
+        span = math.log(self.V_th / UNDRIVEN_FLOOR_MV) - self.t_ref / self.tau_m
+        return self.V_th * np.exp(-span * rng.random(size))
+
+
+@dataclass(frozen=True)
 class LognormalStart:
     """Initial voltages below threshold by `LOGNORMAL_START_MV` × exp(standard normal); `V_th` in mV."""
 
@@ -357,6 +384,15 @@ class LognormalStart:
     def draw(self, rng: np.random.Generator, size: int) -> NDArray[np.float64]:
         """Return `size` potentials in mV."""
         return self.V_th - LOGNORMAL_START_MV * rng.lognormal(0.0, 1.0, size)
+
+
+def _start(config: CortexConfig, current: float, tau_m: float) -> Parameter:
+    """Return the distribution of a population's initial voltages."""
+    if config.start == "lognormal":
+        return LognormalStart(config.V_th)
+    if config.start == "undriven":
+        return UndrivenStart(config.V_th, tau_m, config.t_ref)
+    return FreePhase(E_L + current * tau_m / C_M, config.V_th, tau_m, config.t_ref)
 
 
 def _spread(mean: float, fraction: float) -> Parameter:

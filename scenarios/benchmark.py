@@ -39,6 +39,9 @@ def rows(small: bool, simulators: list[str]) -> Iterator[Row]:
         for name in ("reach",) if small else ("reach", "cortex", "large"):
             seconds = short if small else {"reach": 10.0, "cortex": 4.0, "large": 2.0}[name]
             yield Row("network", simulator, name, 1, seconds)
+        # NEST takes 150 ms for every 10 ms of this.
+        seconds = short if small else 2.0 if simulator == "nest" else 20.0
+        yield Row("reach", simulator, "reach" if small else "large", 1, seconds, 10.0)
         for interval_ms in (10.0, 100.0):
             yield Row("loop", simulator, "odor-conditioning", 1, short if small else 30.0, interval_ms)
     if "numba" in simulators:

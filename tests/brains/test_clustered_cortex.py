@@ -128,6 +128,20 @@ def test_neurons_do_not_fire_in_step():
         engine.close()
 
 
+def test_the_published_grid_search_starts_near_rest():
+    """GN draws V_FPT(T_0 u) with I_e = 0, where T_0 = t_ref − tau ln((V_th − 0)/(0 + 1e-10))."""
+    config = parameter_set("grid")
+    assert config.start == "undriven"
+    population = clustered_cortex(config).population("E")
+    v = population.params["V_m"].draw(np.random.default_rng(1), 100_000)
+    t_0 = 5.0 - 20.0 * np.log(20.0 / 1e-10)
+    exponent = np.log(v / 20.0) * 20.0 / t_0
+    assert 0.0 <= exponent.min() < 1e-3
+    assert 0.999 < exponent.max() <= 1.0
+    assert np.quantile(exponent, [0.25, 0.5, 0.75]) == pytest.approx([0.25, 0.5, 0.75], abs=0.01)
+    assert 0.03 < np.mean(v > 5.0) < 0.08  # 5 mV is a share of ln(4) / 25.8 = 5.4 % of the range
+
+
 def test_numbers_of_synapses_are_the_published_ones():
     for name, expected in (("reach", 0.69e6), ("reach-published", 0.69e6), ("grid", 192e6)):
         network = clustered_cortex(parameter_set(name))

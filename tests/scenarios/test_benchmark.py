@@ -21,7 +21,7 @@ from ethospike.scenarios.scenario import ScenarioError
 def test_the_small_benchmark_measures_every_kind_of_row(tmp_path: Path) -> None:
     table = run_benchmark(tmp_path / "bench", small=True, simulators=["numba"])
     data = json.loads((tmp_path / "bench.json").read_text())
-    assert {row["kind"] for row in data["rows"]} == {"network", "loop", "scenario"}
+    assert {row["kind"] for row in data["rows"]} == {"network", "reach", "loop", "scenario"}
     for row in data["rows"]:
         assert "error" not in row, row
         assert row["wall_per_s"] > 0
