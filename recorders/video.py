@@ -6,9 +6,7 @@ length. It needs no display and no audio. This file knows no encoder but PyAV's.
 
 from __future__ import annotations
 
-import ctypes
 import os
-import sys
 from collections.abc import Callable
 from fractions import Fraction
 from importlib.util import find_spec
@@ -20,6 +18,7 @@ import pygame
 from numpy.typing import NDArray
 
 from ethospike.recorders.live_view import ViewError
+from ethospike.recorders.memory import give_back_memory
 from ethospike.recorders.recording import Recording
 from ethospike.recorders.replay import check_choice
 from ethospike.recorders.view_screen import Screen, ScreenState
@@ -110,7 +109,7 @@ def write_video(
                 screen.draw(surface, state)
                 film.add(surface)
                 if frame % TRIM_FRAMES == 0:
-                    _give_back_memory()
+                    give_back_memory()
                 progress((frame + 1) / n_frames)
         os.replace(part, path)
     except OSError as error:
@@ -170,18 +169,6 @@ class _Film:
             entry.push(frame)
             frame = exit_.pull()
         self._container.mux(self._stream.encode(frame))
-
-
-def _give_back_memory() -> None:
-    """Have the C library return what is free.
-
-    The threads of decoder and encoder have heaps of their own, which glibc lets grow by half a megabyte a
-    frame, and keeps, although nothing is lost: over a minute of film, hundreds of megabytes.
-    """
-    if sys.platform.startswith("linux"):
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # another C library has none and needs none
-        if trim is not None:
-            trim(0)
 
 
 def _pixels(surface: pygame.Surface) -> NDArray[np.uint8]:

@@ -18,6 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from ethospike.recorders.memory import give_back_memory
 from ethospike.recorders.recorder import RecordingError
 from ethospike.recorders.writer_lock import WriterLock
 from ethospike.scenarios.run_folder import MACHINE_ERRORS, RunFolderError, write_whole
@@ -118,6 +119,7 @@ def _measured(sweep: Sweep, task: Task, settings: Mapping[str, Any] | None) -> M
             raise KeyboardInterrupt
         return flattened(result.folder.summary)
     finally:
+        give_back_memory()
         if not sweep.keep_recordings:
             with suppress(OSError):
                 shutil.rmtree(run)

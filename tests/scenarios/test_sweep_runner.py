@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -184,11 +185,20 @@ def test_a_scheduler_that_is_not_there(tmp_path: Path, monkeypatch: pytest.Monke
         pass
 
 
+def is_profiled(dask_worker: Any) -> bool:
+    return bool(dask_worker.periodic_callbacks["profile"].is_running())
+
+
 def test_a_running_scheduler_is_used(undisturbed: Path, tmp_path: Path) -> None:
     import distributed
 
-    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as cluster:
+    with (
+        distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        assert any(client.run(is_profiled).values())
         main(sweep_words(tmp_path / "sweep", "--scheduler", cluster.scheduler_address))
+        assert not any(client.run(is_profiled).values())  # it can deadlock, see TaskWorker
     assert open_table(tmp_path / "sweep").identical(open_table(undisturbed))
 
 
