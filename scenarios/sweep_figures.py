@@ -64,7 +64,7 @@ def draw_maps(table: xarray.Dataset, keys: list[str], measures: list[str]) -> Fi
 
     Runs with the same values of both keys are averaged, over seeds and over other keys.
     """
-    figure, panels = _panels(measures, "mean over seeds" if len(keys) == 2 else "")
+    figure, panels = _panels(measures)
     (x, x_labels), (y, y_labels) = (_numbers(table[key]) for key in keys)
     for axis, measure in zip(panels, measures, strict=False):
         at_x, at_y, cells = _mean_cells(x, y, table[measure].values.astype(float))
@@ -140,7 +140,7 @@ def draw_history(sweep: Sweep) -> Figure:
     return figure
 
 
-def _panels(measures: list[str], note: str = "") -> tuple[Figure, list[Axes]]:
+def _panels(measures: list[str]) -> tuple[Figure, list[Axes]]:
     """Return a figure with a panel for each measure, as far as they fit."""
     shown = min(len(measures), MOST_MEASURES)
     columns = min(shown, max(2, math.ceil(math.sqrt(shown))))
@@ -150,9 +150,7 @@ def _panels(measures: list[str], note: str = "") -> tuple[Figure, list[Axes]]:
     for axis in axes[shown:]:
         axis.set_visible(False)
     if len(measures) > shown:
-        note = f"{shown} of {len(measures)} measures; the others are in the table"
-    if note:
-        figure.suptitle(note, fontsize=9)
+        figure.suptitle(f"{shown} of {len(measures)} measures; the others are in the table", fontsize=9)
     return figure, list(axes[:shown])
 
 

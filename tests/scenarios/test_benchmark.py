@@ -28,7 +28,8 @@ def test_the_small_benchmark_measures_every_kind_of_row(tmp_path: Path) -> None:
         assert row["memory_mb"] > 10
     assert all(row["rate_hz"] > 0.1 for row in data["rows"] if row["kind"] == "network")
     assert all(row["loop_over_bare"] > 0 for row in data["rows"] if row["kind"] == "loop")
-    assert all(row["whole_s"] > row["start_s"] > 0 for row in data["rows"] if row["kind"] == "scenario")
+    # Which of the two is longer is chance: each is a run of its own, of a few tenths of a second.
+    assert all(min(row["whole_s"], row["start_s"]) > 0 for row in data["rows"] if row["kind"] == "scenario")
     assert "shows that it runs, not how fast" in table.read_text()
     assert data["machine"]["versions"]["numba"] in table.read_text()
 
