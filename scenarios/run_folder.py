@@ -249,7 +249,7 @@ def provenance() -> dict[str, Any]:
             versions[package] = None
     return {
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "command": sys.argv,
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],  # where it is installed is nobody's business
         "versions": versions,
         "git": git_state(),
         "python": platform.python_version(),
