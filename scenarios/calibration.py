@@ -23,7 +23,8 @@ from ethospike.scenarios.dish_measures import interval
 from ethospike.scenarios.progress import TaskProgress
 from ethospike.scenarios.run_folder import write_whole
 from ethospike.scenarios.scenario import Scenario, ScenarioConfig, ScenarioError
-from ethospike.scenarios.sweep import DONE, FAILED, Plan, Point, Span, Sweep, check_point, require
+from ethospike.scenarios.sweep import DONE, FAILED, Plan, Sweep, require
+from ethospike.scenarios.sweep_points import Point, Span, check_point
 from ethospike.scenarios.sweep_table import SweepTable
 
 if TYPE_CHECKING:

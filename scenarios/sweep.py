@@ -1,6 +1,6 @@
 """A sweep on disk: one scenario, many points of its configuration, a task for every point and seed.
 
-In: axes such as `cortex.I_th_E=0.95:2.90:40`, and the scenario's configuration everywhere else. Out: a folder
+In: points (`sweep_points.py` makes them), and the scenario's configuration everywhere else. Out: a folder
 with `sweep.json` (points, seeds, provenance), `config.toml` (the configuration that all points share) and
 `tasks/NUMBER/result.json`, whose existence says that a task is finished. This file runs nothing and knows no
 scheduler.
@@ -8,13 +8,8 @@ scheduler.
 
 from __future__ import annotations
 
-import csv
-import dataclasses
 import importlib.util
-import itertools
 import json
-import math
-import typing
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,23 +17,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tomli_w
 
-from ethospike.brains.network import nearest
 from ethospike.recorders.recorder import RecordingError
 from ethospike.recorders.writer_lock import WriterLock
 from ethospike.scenarios import configuration
 from ethospike.scenarios.run_folder import RunFolder, RunFolderError, provenance, to_plain, write_whole
 from ethospike.scenarios.scenario import Scenario, ScenarioConfig, ScenarioError, find_scenario
+from ethospike.scenarios.sweep_points import Point, check_point, nested
 
 MANIFEST = "sweep.json"
 CONFIG = "config.toml"
 RESULT = "result.json"
 DONE, FAILED = "done", "failed"
 
-Point = dict[str, Any]
-"""Values by key, e.g. `{"cortex.I_th_E": 2.1}`; a key is a path of fields of the configuration."""
 
 TASK_SETTINGS: dict[str, Any] = {"recorder": {"writer": "inline"}, "checkpoint_every_s": 0.0}
 """What is different in the runs of a sweep: many short runs share the cores, so that a process that writes
@@ -280,251 +272,3 @@ class Sweep:
 def is_sweep(path: Path) -> bool:
     """Return whether a folder is that of a sweep or a calibration."""
     return (path / MANIFEST).is_file()
-
-
-# ---------------------------------------------------------------------------------------------------
-# Points
-
-
-def grid(scenario: Scenario, axes: Sequence[str]) -> list[Point]:
-    """Return every combination of the values of axes.
-
-    Parameters
-    ----------
-    scenario : Scenario
-    axes : sequence of str
-        `KEY=FIRST:LAST:COUNT` (evenly spaced, both ends included), `KEY=FIRST:LAST:COUNT:log`, or
-        `KEY=VALUE,VALUE,…`.
-
-    Raises
-    ------
-    ScenarioError
-        When one is none of these, its key is unknown, or a key comes twice.
-    """
-    values: dict[str, list[Any]] = {}
-    for axis in axes:
-        key, text = _split(axis, "KEY=FIRST:LAST:COUNT or KEY=VALUE,VALUE")
-        if key in values:
-            raise ScenarioError(f"grid: {key} comes twice")
-        values[key] = _axis_values(scenario, key, text)
-    return [
-        dict(zip(values, combination, strict=True)) for combination in itertools.product(*values.values())
-    ]
-
-
-def samples(scenario: Scenario, ranges: Sequence[str], count: int, seed: int) -> list[Point]:
-    """Return points whose values are drawn independently.
-
-    Parameters
-    ----------
-    scenario : Scenario
-    ranges : sequence of str
-        `KEY=LOW:HIGH` (uniform) or `KEY=LOW:HIGH:log` (uniform logarithms).
-    count : int
-    seed : int
-        The same seed draws the same points.
-    """
-    if count < 1:
-        raise ScenarioError(f"samples: expected at least 1, got {count}")
-    spans = [Span.parse(scenario, text) for text in ranges]
-    rng = np.random.default_rng(np.random.SeedSequence(seed))
-    drawn = rng.random((count, len(spans)))
-    return [{span.key: span.at(float(u)) for span, u in zip(spans, row, strict=True)} for row in drawn]
-
-
-def from_file(path: Path) -> list[Point]:
-    """Return the points of a file: CSV with the keys in its first line, or a JSON list of objects.
-
-    Raises
-    ------
-    ScenarioError
-        When it cannot be read, or has no points.
-    """
-    try:
-        if path.suffix == ".json":
-            points = json.loads(path.read_text())
-        else:
-            with path.open(newline="") as file:
-                points = [{key: _value(text) for key, text in row.items()} for row in csv.DictReader(file)]
-    except OSError as error:
-        raise ScenarioError(f"cannot read the points {path}: {error.strerror}") from error
-    except json.JSONDecodeError as error:
-        raise ScenarioError(f"{path} is not JSON: {error}") from error
-    if not (isinstance(points, list) and points and all(isinstance(point, dict) for point in points)):
-        raise ScenarioError(
-            f"{path}: expected points, as CSV with a line of keys or as a JSON list of objects"
-        )
-    for number, point in enumerate(points, start=1):
-        if None in point or None in point.values():
-            raise ScenarioError(f"{path}: point {number} has more or fewer values than there are keys")
-    return points
-
-
-def combined(*parts: Sequence[Point]) -> list[Point]:
-    """Return every combination of points of different keys.
-
-    Raises
-    ------
-    ScenarioError
-        When a key is in two of them.
-    """
-    points: list[Point] = [{}]
-    for part in parts:
-        if both := set(points[0]) & {key for point in part for key in point}:
-            raise ScenarioError(f"points: {min(both)} comes from two places; choose one of them")
-        points = [{**left, **right} for left in points for right in part]
-    return points
-
-
-@dataclass(frozen=True)
-class Span:
-    """A range of a number: of a random sample, or of a search."""
-
-    key: str
-    low: float
-    high: float
-    log: bool
-    whole: bool
-
-    @classmethod
-    def parse(cls, scenario: Scenario, text: str) -> Span:
-        """Read `KEY=LOW:HIGH` or `KEY=LOW:HIGH:log`.
-
-        Raises
-        ------
-        ScenarioError
-        """
-        form = "KEY=LOW:HIGH or KEY=LOW:HIGH:log"
-        key, values = _split(text, form)
-        parts = values.split(":")
-        try:
-            low, high = float(parts[0]), float(parts[1])
-        except (ValueError, IndexError) as error:
-            raise ScenarioError(f"expected {form}, got {text!r}") from error
-        if len(parts) > 3 or (len(parts) == 3 and parts[2] != "log"):
-            raise ScenarioError(f"expected {form}, got {text!r}")
-        kind = field_type(scenario, key)
-        if not _is_number(kind):
-            raise ScenarioError(
-                f"{key}: expected a field that is a number; list its values by --grid {key}=…"
-            )
-        log = len(parts) == 3
-        if not (math.isfinite(low) and math.isfinite(high) and low < high and (low > 0 or not log)):
-            raise ScenarioError(
-                f"{key}: expected LOW below HIGH{', both above 0' if log else ''}, got {values!r}"
-            )
-        return cls(key, low, high, log, _types(kind) <= {int, type(None)})
-
-    def at(self, u: float) -> float | int:
-        """Return the value at a share u of the range, 0 … 1."""
-        span = math.log(self.high / self.low) if self.log else self.high - self.low
-        value: float = self.low * math.exp(span * u) if self.log else self.low + span * u
-        return round(value) if self.whole else value
-
-
-def check_point(scenario: Scenario, point: Point) -> None:
-    """Raise ScenarioError, which names the nearest key, if a key of a point is unknown."""
-    for key in point:
-        field_type(scenario, key)
-
-
-def field_type(scenario: Scenario, key: str) -> Any:
-    """Return the annotation of a field of the configuration, `cortex.I_th_E` for example.
-
-    Raises
-    ------
-    ScenarioError
-        When there is no such field, it is a table, or it is the seed.
-    """
-    if key in scenario.families:
-        raise ScenarioError(
-            f"{key} stands for several values at once; choose one by --{key}, or sweep the fields themselves"
-        )
-    kind: Any = scenario.config
-    names = key.split(".")
-    for depth, name in enumerate(names):
-        hints = _fields(kind)
-        if name not in hints:
-            where = ".".join([*names[:depth], ""])
-            suggestion = nearest(name, hints) if hints else f"{'.'.join(names[:depth])} has no fields"
-            raise ScenarioError(f"{scenario.name} has no field {where + name!r}; {suggestion}")
-        kind = hints[name]
-    if _fields(kind):
-        raise ScenarioError(f"{key} is a table; name one of its fields: {', '.join(_fields(kind))}")
-    if key == "seed":
-        raise ScenarioError("seed: use --seeds N to run every point with N seeds")
-    return kind
-
-
-def nested(point: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the nested dictionaries of keys such as `cortex.I_th_E`."""
-    tables: dict[str, Any] = {}
-    for key, value in point.items():
-        *path, name = key.split(".")
-        table = tables
-        for one in path:
-            table = table.setdefault(one, {})
-        table[name] = value
-    return tables
-
-
-def _split(text: str, form: str) -> tuple[str, str]:
-    key, equals, values = text.partition("=")
-    if not (key and equals and values):
-        raise ScenarioError(f"expected {form}, got {text!r}")
-    return key.strip(), values.strip()
-
-
-def _axis_values(scenario: Scenario, key: str, text: str) -> list[Any]:
-    kind = field_type(scenario, key)
-    first, *others = text.split(":")
-    if not others:
-        return [_value(value) for value in text.split(",")]
-    count, spacing = others[1] if len(others) > 1 else "", others[2:]
-    if not count.isdecimal() or int(count) < 1 or spacing not in ([], ["log"]):
-        raise ScenarioError(
-            f"grid: expected {key}=FIRST:LAST:COUNT or {key}=FIRST:LAST:COUNT:log, got {text!r}"
-        )
-    try:
-        ends = float(first), float(others[0])
-    except ValueError as error:
-        raise ScenarioError(f"grid: {key}: expected two numbers, got {first!r} and {others[0]!r}") from error
-    if not all(map(math.isfinite, ends)) or (spacing and min(ends) <= 0):
-        raise ScenarioError(
-            f"grid: {key}: expected finite ends{', above 0' if spacing else ''}, got {text!r}"
-        )
-    values = np.geomspace(*ends, int(count)) if spacing else np.linspace(*ends, int(count))
-    # Products such as 0.05 × 3 have digits that nobody meant.
-    rounded = [float(f"{value:.12g}") for value in values]
-    if float in _types(kind):
-        return list(rounded)
-    if not all(value.is_integer() for value in rounded):
-        raise ScenarioError(f"grid: {key} takes whole numbers; {text!r} has others")
-    return [int(value) for value in rounded]
-
-
-def _value(text: str) -> Any:
-    """Return text as a number or truth value if it is one."""
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except (TypeError, ValueError):
-            continue
-    return {"true": True, "false": False}.get(text, text) if isinstance(text, str) else text
-
-
-def _fields(kind: Any) -> dict[str, Any]:
-    """Return the fields of a dataclass with their types; of anything else none."""
-    if not (dataclasses.is_dataclass(kind) and isinstance(kind, type)):
-        return {}
-    hints = typing.get_type_hints(kind)
-    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
-
-
-def _types(kind: Any) -> set[Any]:
-    """Return a type, or those of a union."""
-    return set(typing.get_args(kind)) or {kind}
-
-
-def _is_number(kind: Any) -> bool:
-    return bool(_types(kind) & {int, float}) and bool not in _types(kind)

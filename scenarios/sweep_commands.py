@@ -13,7 +13,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from ethospike.scenarios import configuration
+from ethospike.scenarios import configuration, sweep_points
 from ethospike.scenarios import sweep as sweeps
 from ethospike.scenarios.run_folder import default_path
 from ethospike.scenarios.scenario import ScenarioError, find_scenario
@@ -95,10 +95,10 @@ def sweep(
         raise ScenarioError(
             "sweep: no points; give --grid KEY=FIRST:LAST:COUNT, --sample KEY=LOW:HIGH or --points FILE"
         )
-    parts = [sweeps.grid(chosen, grid)]
-    parts += [sweeps.from_file(points)] if points else []
-    parts += [sweeps.samples(chosen, sample, samples, settings.seed)] if sample else []
-    plan = sweeps.Plan(sweeps.combined(*parts), seeds, keep_recordings)
+    parts = [sweep_points.grid(chosen, grid)]
+    parts += [sweep_points.from_file(points)] if points else []
+    parts += [sweep_points.samples(chosen, sample, samples, settings.seed)] if sample else []
+    plan = sweeps.Plan(sweep_points.combined(*parts), seeds, keep_recordings)
     made = sweeps.Sweep.create(out or default_path(chosen.name, ROOT), chosen, settings, plan)
     if prepare:
         last = len(plan.points) * seeds - 1
@@ -174,7 +174,7 @@ def calibrate(
         return
     search = calibration.Search(
         dict(calibration.parse_target(one) for one in target),
-        [sweeps.Span.parse(chosen, one) for one in vary],
+        [sweep_points.Span.parse(chosen, one) for one in vary],
         trials,
         tolerance,
         check_seeds,

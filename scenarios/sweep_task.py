@@ -70,7 +70,7 @@ def run_task(
         begin = time.monotonic()
         try:
             outcome = {"status": DONE, "measures": _measured(sweep, task, settings), "error": None}
-        except Exception as error:
+        except Exception as error:  # whatever a scenario raises: it is recorded, and the others go on
             if _is_of_the_machine(error):
                 raise
             outcome = _failure(f"{type(error).__name__}: {error}", traceback.format_exc())

@@ -14,7 +14,8 @@ from ethospike.scenarios import calibration, sweep_workers
 from ethospike.scenarios.__main__ import main
 from ethospike.scenarios.calibration import Search, mean_measures, measure_name
 from ethospike.scenarios.scenario import ScenarioError
-from ethospike.scenarios.sweep import Span, Sweep
+from ethospike.scenarios.sweep import Sweep
+from ethospike.scenarios.sweep_points import Span
 from ethospike.scenarios.sweep_task import run_task
 from ethospike.scenarios.sweep_workers import Run
 

@@ -11,7 +11,8 @@ import pytest
 from ethospike.scenarios.configuration import configure
 from ethospike.scenarios.run_folder import RunFolderError
 from ethospike.scenarios.scenario import Scenario, ScenarioError, find_scenario
-from ethospike.scenarios.sweep import Plan, Span, Sweep, combined, from_file, grid, samples
+from ethospike.scenarios.sweep import Plan, Sweep
+from ethospike.scenarios.sweep_points import Span, combined, from_file, grid, samples
 
 TOY = str(Path(__file__).with_name("sweep_scenario.py"))
 

@@ -9,7 +9,8 @@ import xarray
 
 from ethospike.scenarios.configuration import configure
 from ethospike.scenarios.scenario import find_scenario
-from ethospike.scenarios.sweep import Plan, Sweep, grid
+from ethospike.scenarios.sweep import Plan, Sweep
+from ethospike.scenarios.sweep_points import grid
 from ethospike.scenarios.sweep_table import SweepTable, open_table
 from ethospike.scenarios.sweep_task import run_task
 

@@ -16,7 +16,8 @@ from ethospike.scenarios import sweep_task
 from ethospike.scenarios.configuration import configure
 from ethospike.scenarios.run_folder import RunFolderError
 from ethospike.scenarios.scenario import find_scenario
-from ethospike.scenarios.sweep import Plan, Sweep, grid
+from ethospike.scenarios.sweep import Plan, Sweep
+from ethospike.scenarios.sweep_points import grid
 from ethospike.scenarios.sweep_task import flattened, record_failure, run_task
 
 TOY = str(Path(__file__).with_name("sweep_scenario.py"))
