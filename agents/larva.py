@@ -223,9 +223,6 @@ class LarvaAgent(Agent):
 
         self.network = mushroom_body(self.brain)
         self._wire_senses()
-        self._source = GammaSource(
-            self.network.n_spike_channels, self.brain.input_shape, seed=seed, animals=animals, dt_ms=dt_ms
-        )
         from ethospike.agents import readout  # compiled, so loaded only where spikes are read
 
         self._readout = readout
@@ -237,6 +234,14 @@ class LarvaAgent(Agent):
         self._rate_hz = np.zeros((animals, len(READ_OUT)))
         self.simulator = open_simulator(self.network, simulator, seed=seed, animals=animals, dt_ms=dt_ms)
         self.backend = self.simulator.backend
+        self._source = GammaSource(
+            self.network.n_spike_channels,
+            self.brain.input_shape,
+            seed=seed,
+            animals=animals,
+            dt_ms=dt_ms,
+            ahead=self.simulator.capabilities.frees_interpreter and self.simulator.settings.threads != 1,
+        )
 
     @classmethod
     def for_env(

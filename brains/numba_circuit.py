@@ -9,8 +9,6 @@ networks is data, so that a network of other sizes, parameters or seed compiles 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numba
@@ -31,6 +29,7 @@ from ethospike.brains.numba_engine import check_state
 from ethospike.brains.numba_kernels import INBOX, INBOX_START, LANES, ROWS, STATE_ROWS, STRIDE
 from ethospike.brains.plasticity import NEVER
 from ethospike.brains.simulator import SpikeBlock, State, Stimulus
+from ethospike.brains.threads import helpers
 
 SPIKES_HELD = 2**23
 """Longest list of spikes that is made room for: longer windows run in pieces in which each neuron of
@@ -63,13 +62,14 @@ class CircuitEngine:
         self, network: Network, *, seed: int, animals: int, dt_ms: float, precision: str, threads: int
     ) -> None:
         self._network, self._seed, self._animals, self._dt_ms = network, seed, animals, dt_ms
-        shares = min(threads, animals)
-        bounds = np.linspace(0, animals, shares + 1).astype(int).tolist()
-        self._shares = list(pairwise(bounds))
-        self._pool = ThreadPoolExecutor(max(1, shares - 1), "ethospike-circuit")  # starts threads on demand
+        self._threads = min(threads, animals)
+        # Neighbors in memory are not for two threads at a time: a core that reads ahead takes the lines that
+        # the other one is writing, and both run at two thirds of their speed.
+        self._order = np.argsort(np.arange(animals) % -(-animals // self._threads), kind="stable")
         self._real = np.dtype(np.float32 if precision == "single" else np.float64)
         self.backend = (
-            f"numba {numba.__version__}, {shares} thread{'s' * (shares > 1)}, {precision} precision"
+            f"numba {numba.__version__}, {self._threads} thread{'s' * (self._threads > 1)}, "
+            f"{precision} precision"
         )
         self._slot, conductance = _slots(network)
         self._slots = len(conductance) * LANES
@@ -146,8 +146,7 @@ class CircuitEngine:
         return self._voltages.copy()
 
     def close(self) -> None:
-        """Give back memory and threads."""
-        self._pool.shutdown()
+        """Give back memory."""
         del self._circuit, self._plastic, self._room, self._voltages, self._places
 
     # -- a window -----------------------------------------------------------------------------------
@@ -170,9 +169,11 @@ class CircuitEngine:
         return SpikeBlock(*kernels.by_step(first_step, n_steps, out, self._neuron_of_slot)), out.voltage
 
     def _advance(self, *arguments: Any) -> None:
-        """Call the compiled code for all animals, on all threads; the first share runs on this one."""
-        others = [self._pool.submit(kernels.advance, share, *arguments) for share in self._shares[1:]]
-        kernels.advance(self._shares[0], *arguments)
+        """Call the compiled code on all threads, of which this one is the first."""
+        turn = np.zeros(1, dtype=np.int64)
+        work = (turn, self._order, *arguments)
+        others = [helpers().submit(kernels.advance, *work) for _ in range(self._threads - 1)]
+        kernels.advance(*work)
         for other in others:
             other.result()
 

@@ -13,10 +13,13 @@ Python's wrap-around of negative ones. Without either, the loop is not vectorize
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numba
 import numpy as np
+from numba import types
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 LANES = 16
@@ -430,9 +433,24 @@ def _advance(
     out.finite[animal] = _all_finite(cells, blocks)
 
 
+def _generate_next_in_turn(context: Any, turn: Any) -> Any:
+    """Return turn[0] and increase it, undivided: no two threads get the same number."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        one = context.get_constant(types.int64, 1)
+        return builder.atomic_rmw("add", array.data, one, "monotonic")
+
+    return types.int64(turn), generate
+
+
+_next_in_turn: Callable[..., int] = intrinsic(_generate_next_in_turn)
+
+
 @_compiled
 def advance(
-    animals: tuple[int, int],
+    turn: Array,
+    order: Array,
     first_step: int,
     n_steps: int,
     circuit: Circuit,
@@ -440,9 +458,16 @@ def advance(
     window: Window,
     out: Output,
 ) -> None:
-    """Run the animals first … last − 1 through the window first_step … first_step + n_steps − 1."""
-    for animal in range(animals[0], animals[1]):
-        _advance(animal, first_step, n_steps, circuit, plastic, window, out)
+    """Run the animals of `order` through the window first_step … first_step + n_steps − 1.
+
+    Each thread calls this, and takes the next animal when it is done with one (`turn` counts them): where
+    another process needs a core for a while, the other threads do more.
+    """
+    while True:
+        number = _next_in_turn(turn)
+        if number >= len(order):
+            break
+        _advance(order[number], first_step, n_steps, circuit, plastic, window, out)
 
 
 @_compiled

@@ -8,7 +8,6 @@ few different weights. A network that neither can run is refused with both reaso
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -19,6 +18,7 @@ from ethospike.brains import numba_circuit
 from ethospike.brains.network import BrainError, Network
 from ethospike.brains.numba_engine import Engine
 from ethospike.brains.simulator import Capabilities, Simulator, SpikeBlock, State, Stimulus
+from ethospike.brains.threads import cores
 
 DENSE_FROM = 1_000_000
 """Synapses an animal from which the dense engine is preferred where both can run a network. Measured on one
@@ -68,7 +68,7 @@ class NumbaSimulator(Simulator):
 
     name = "numba"
     capabilities: ClassVar[Capabilities] = Capabilities(
-        restores_state=True, records_voltage=True, exact_plasticity=True
+        restores_state=True, records_voltage=True, exact_plasticity=True, frees_interpreter=True
     )
 
     def _build(self) -> None:
@@ -78,7 +78,7 @@ class NumbaSimulator(Simulator):
             animals=self.animals,
             dt_ms=self.dt_ms,
             precision=self.settings.precision,
-            threads=self.settings.threads or _cores(),
+            threads=self.settings.threads or cores(),
         )
         self.backend = self._engine.backend
 
@@ -132,8 +132,3 @@ class NumbaSimulator(Simulator):
 
     def _close(self) -> None:
         self._engine.close()
-
-
-def _cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -120,6 +120,8 @@ class Capabilities:
     """`watch` and `voltages` work."""
     exact_plasticity: bool = False
     """The plasticity rule is applied at every event rather than every `plasticity_interval_ms`."""
+    frees_interpreter: bool = False
+    """`run` gives the interpreter's lock away: other threads of Python go on meanwhile."""
 
 
 @dataclass(frozen=True)

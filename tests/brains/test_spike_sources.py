@@ -1,5 +1,6 @@
 """Gamma and Poisson trains: their statistics, and that neither cuts nor company change them."""
 
+import threading
 from collections.abc import Sequence
 
 import numpy as np
@@ -104,6 +105,29 @@ def test_trains_do_not_depend_on_how_many_events_are_drawn_at_a_time(
     assert len(whole[0]) > 2 * 37
     assert source.state()["events"].shape[1] > 2 * block
     assert_same(joined(parts), whole)
+
+
+def test_trains_that_are_drawn_ahead_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On another thread, in windows that are cut, with rates that change, and a state saved between."""
+    monkeypatch.setattr(spike_sources, "AHEAD_FROM", 1)
+    drawing_threads = set()
+
+    class Watched(GammaSource):
+        def _draw(self, rows: np.ndarray) -> None:
+            drawing_threads.add(threading.current_thread())
+            super()._draw(rows)
+
+    rates = np.array([[140.0, 0.0, 2880.0], [10.0, 333.3, 1e-4]])
+    results = []
+    for source in (GammaSource(3, 3.0, seed=5, animals=2), Watched(3, 3.0, seed=5, animals=2, ahead=True)):
+        windows = []
+        for k in range(40):
+            if k == 20:
+                source.set_state(source.state())
+            windows.append(source.window(1 + 2000 * k, 2000, rates if k % 7 else rates[::-1] * 1.7))
+        results.append(joined(windows))
+    assert_same(*results)
+    assert drawing_threads - {threading.main_thread()}
 
 
 def test_spikes_are_sorted_and_inside_their_window() -> None:
