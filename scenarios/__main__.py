@@ -328,7 +328,6 @@ def validate_larvae(
     simulator: str = "numba",
     animals: int = 20,
     dish_animals: int = 50,
-    fine_animals: int = 10,
     threads: int = 0,
     parts: tuple[str, ...] = (),
 ) -> None:
@@ -346,8 +345,6 @@ def validate_larvae(
         Larvae a group in the published protocols.
     dish_animals
         Larvae a group in the dish.
-    fine_animals
-        Larvae a group in the dish at 10 ms control.
     threads
         Threads of the simulator; 0 leaves the choice to it.
     parts
@@ -357,9 +354,7 @@ def validate_larvae(
     """
     from ethospike.scenarios import larva_validation, validation
 
-    settings = larva_validation.Settings(
-        simulator, animals, dish_animals, fine_animals=fine_animals, threads=threads
-    )
+    settings = larva_validation.Settings(simulator, animals, dish_animals, threads=threads)
     print(validation.validate(out, settings, parts).read_text())
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +45,6 @@ class Settings:
     simulator: str = "numba"
     animals: int = 20
     dish_animals: int = 60
-    fine_animals: int = 10
-    """Larvae a group in the dish at 10 ms control, which takes several times as long."""
     wirings: int = 10
     threads: int = 0
     """Threads of the simulator; 0 leaves the choice to it."""
@@ -56,7 +53,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Refuse what a part would stumble over hours after the first has begun."""
-        for key in ("animals", "dish_animals", "fine_animals", "wirings"):
+        for key in ("animals", "dish_animals", "wirings"):
             if getattr(self, key) < LEAST:
                 raise ScenarioError(
                     f"{key}: expected at least {LEAST}, because the tables give intervals of means; "
@@ -213,37 +210,34 @@ def learning_rates(settings: Settings) -> dict[str, Any]:
 
 def choice_in_the_dish(settings: Settings) -> dict[str, Any]:
     """The default scenario with its gradient, paired and reciprocal, and the naive test."""
-    return _choice(settings, settings.dish_animals, 100.0, ("paired-a", "paired-b"))
+    return _choice(settings, control_interval_ms=100.0)
 
 
 def choice_at_fine_control(settings: Settings) -> dict[str, Any]:
-    """The paired group and the naive test again, brain and body exchanging every 10 ms; fewer larvae."""
-    return _choice(settings, settings.fine_animals, 10.0, ("paired-a",))
+    """The same, brain and body exchanging every 10 ms."""
+    return _choice(settings, control_interval_ms=10.0)
 
 
-def _choice(
-    settings: Settings, animals: int, control_interval_ms: float, groups: Sequence[str]
-) -> dict[str, Any]:
+def _choice(settings: Settings, control_interval_ms: float) -> dict[str, Any]:
     minute = settings.minute_s
     shared: dict[str, Any] = {
-        "animals": animals,
+        "animals": settings.dish_animals,
         "control_interval_ms": control_interval_ms,
         "test_s": 4 * minute,
         "simulator": settings.of_simulator,
     }
     times: dict[str, Any] = {"odor_s": 2.5 * minute, "blank_s": 2.5 * minute, "gap_s": minute}
     found: dict[str, Any] = {}
-    for group in groups:
-        config = odor_conditioning.ConditioningConfig(group=group, **times, **shared)  # type: ignore[arg-type]
+    for group in ("paired-a", "paired-b"):
+        config = odor_conditioning.ConditioningConfig(group=group, **times, **shared)
         found[group] = summary_of(odor_conditioning.SCENARIO, config)
     naive = odor_preference.PreferenceConfig(**shared)
     found["naive"] = summary_of(odor_preference.SCENARIO, naive)
     index = {group: found[group]["preference_index"] for group in found}
     found["paired-a minus naive"] = {"preference_index": difference(index["paired-a"], index["naive"])}
-    if "paired-b" in groups:
-        whole = difference(index["paired-a"], index["paired-b"])
-        half = {key: whole[key] / 2 for key in ("mean", "low", "high")}
-        found["learning index, (paired-a minus paired-b) / 2"] = {"preference_index": half}
+    whole = difference(index["paired-a"], index["paired-b"])
+    half = {key: whole[key] / 2 for key in ("mean", "low", "high")}
+    found["learning index, (paired-a minus paired-b) / 2"] = {"preference_index": half}
     return found
 
 

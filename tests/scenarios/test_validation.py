@@ -14,7 +14,7 @@ from ethospike.scenarios.larva_validation import Settings, difference
 from ethospike.scenarios.scenario import ScenarioError
 from ethospike.scenarios.validation import PARTS, TABLES, validate
 
-TINY = Settings(animals=2, dish_animals=2, fine_animals=2, wirings=2, minute_s=0.6)
+TINY = Settings(animals=2, dish_animals=2, wirings=2, minute_s=0.6)
 OF_TWO = ("simulators", "parity", "parity_cortex", *(p for p in PARTS if "nest" in p))
 SAME = tuple(p for p in PARTS if p.endswith(("_fast", "_published")))  # as others, with other parameters
 ON_NUMBA = [part for part in PARTS if part not in (*OF_TWO, *SAME)]
@@ -75,7 +75,7 @@ def test_an_unknown_part_is_named(tmp_path: Path) -> None:
     ("words", "message"),
     [
         (["--animals", "0"], "animals: expected at least 2"),
-        (["--fine-animals", "1"], "fine_animals: expected at least 2"),
+        (["--dish-animals", "1"], "dish_animals: expected at least 2"),
         (["--simulator", "numbas"], "did you mean 'numba'"),
         (["--threads", "-1"], "threads: expected at least 0"),
     ],
