@@ -44,7 +44,8 @@ class GrowingArray:
     def __init__(self, array: zarr.Array[Any], length: int) -> None:
         self._array = array
         self._chunk = array.chunks[0]
-        self._tail = np.zeros((self._chunk, *array.shape[1:]), array.dtype)
+        # Written to now, which zeros() would leave to the system: memory that a run will need, it has.
+        self._tail = np.full((self._chunk, *array.shape[1:]), 0, array.dtype)
         self.length = length
         start = length // self._chunk * self._chunk
         self._tail[: length - start] = array[start:length]
