@@ -27,8 +27,9 @@ from numpy.typing import NDArray
 from ethospike.agents.agent import Agent, AgentError, Decision
 from ethospike.agents.locomotion import Locomotion, LocomotionConfig
 from ethospike.agents.olfaction import DETECTION_FLOOR_UM, INNATE_GAIN, OlfactoryDrive
+from ethospike.brains.errors import nearest
 from ethospike.brains.mushroom_body import ODOR_PATTERNS, PRESETS, MushroomBodyConfig, mushroom_body
-from ethospike.brains.network import Network, nearest
+from ethospike.brains.network import Network
 from ethospike.brains.simulator import (
     Simulator,
     SimulatorSettings,

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ethospike.agents.agent import AgentError
-from ethospike.brains.network import random_stream
+from ethospike.brains.random_streams import random_stream
 from ethospike.brains.simulator import State
 from ethospike.brains.spike_sources import generator_state, set_generator_state
 from ethospike.envs.larva_body import BODY_LENGTH_MM, INNER_STEP_MS, MAX_SPEED_MM_S, MAX_TURNER

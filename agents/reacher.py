@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ethospike.agents.agent import Agent, AgentError, Decision
 from ethospike.agents.reach_baseline import HandConfig, HandControl, ReachSenses
 from ethospike.brains.clustered_cortex import CortexConfig, clustered_cortex
-from ethospike.brains.network import random_stream
+from ethospike.brains.random_streams import random_stream
 from ethospike.brains.simulator import (
     Simulator,
     SimulatorSettings,

@@ -22,16 +22,10 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.brains.network import (
-    ROLE_WIRING,
-    AllToAll,
-    BrainError,
-    ClusteredIndegree,
-    FixedIndegree,
-    Network,
-    PairwiseBernoulli,
-    Projection,
-)
+from ethospike.brains.errors import BrainError
+from ethospike.brains.network import Network, Projection
+from ethospike.brains.random_streams import ROLE_WIRING
+from ethospike.brains.rules import AllToAll, ClusteredIndegree, FixedIndegree, PairwiseBernoulli
 
 WORD = 64
 """Lanes in a word."""

@@ -18,19 +18,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.brains.network import (
-    BrainError,
-    ClusteredIndegree,
-    ClusteredWeight,
-    CurrentInput,
-    Network,
-    PairwiseBernoulli,
-    Parameter,
-    Population,
-    Projection,
-    Uniform,
-    nearest,
-)
+from ethospike.brains.errors import BrainError, nearest
+from ethospike.brains.network import CurrentInput, Network, Projection
+from ethospike.brains.population import Parameter, Population, Uniform
+from ethospike.brains.rules import ClusteredIndegree, ClusteredWeight, PairwiseBernoulli
 
 WIRINGS = ("fixed_indegree", "bernoulli")
 STARTS = ("free_phase", "lognormal", "undriven")

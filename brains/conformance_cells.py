@@ -23,12 +23,10 @@ from ethospike.brains.expectations import (
     expect_raises,
     run_once,
 )
-from ethospike.brains.network import (
-    NEURON_MODELS,
-)
 from ethospike.brains.plasticity import (
     DopaminePlasticity,
 )
+from ethospike.brains.population import NEURON_MODELS
 from ethospike.brains.simulator import (
     SimulatorUnavailable,
     SpikeBlock,

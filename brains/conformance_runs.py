@@ -11,6 +11,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from ethospike.brains.errors import BrainError
 from ethospike.brains.expectations import (
     MODELS,
     SEED,
@@ -25,9 +26,6 @@ from ethospike.brains.expectations import (
     of_animal,
     resident_bytes,
     run_once,
-)
-from ethospike.brains.network import (
-    BrainError,
 )
 from ethospike.brains.simulator import (
     SimulatorUnavailable,

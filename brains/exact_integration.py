@@ -17,7 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.brains.network import BrainError, Network
+from ethospike.brains.errors import BrainError
+from ethospike.brains.network import Network
 
 _Floats = NDArray[np.float64]
 

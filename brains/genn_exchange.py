@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ethospike.brains.errors import BrainError
 from ethospike.brains.genn_library import pygenn
-from ethospike.brains.network import BrainError
 from ethospike.brains.plasticity import NEVER, DopamineGated, DopaminePlasticity
 from ethospike.brains.simulator import SpikeBlock, Stimulus
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ethospike.brains.exact_integration import current_to_potential, mean_decay, refractory_steps
 from ethospike.brains.genn_library import pygenn
-from ethospike.brains.network import Population
+from ethospike.brains.population import Population
 
 Constants = dict[str, NDArray[np.float64]]
 

@@ -18,20 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ethospike.brains import genn_models, genn_wiring
+from ethospike.brains.errors import BrainError
 from ethospike.brains.genn_exchange import CurrentTable, PendingPlasticity, SpikeRecord, SpikeTables
 from ethospike.brains.genn_library import BACKENDS, VERSION, backends, choose_backend, load, pygenn
-from ethospike.brains.network import (
-    NEURON_MODELS,
-    ROLE_WIRING,
-    BrainError,
-    CurrentInput,
-    Explicit,
-    Population,
-    Projection,
-    SpikeInput,
-    random_stream,
-)
+from ethospike.brains.network import CurrentInput, Projection, SpikeInput
 from ethospike.brains.plasticity import DopamineGated
+from ethospike.brains.population import NEURON_MODELS, Population
+from ethospike.brains.random_streams import ROLE_WIRING, random_stream
+from ethospike.brains.rules import Explicit
 from ethospike.brains.simulator import Capabilities, Simulator, SpikeBlock, Stimulus
 
 __all__ = ["GennSimulator", "backends"]
@@ -56,7 +50,8 @@ class GennSimulator(Simulator):
 
     Examples
     --------
-    >>> from ethospike.brains.network import Network, Population
+    >>> from ethospike.brains.network import Network
+    >>> from ethospike.brains.population import Population
     >>> from ethospike.brains.simulator import SimulatorSettings, open_simulator
     >>> net = Network([Population("E", 1, "iaf_psc_exp", {"I_e": 500.0})])
     >>> with open_simulator(net, SimulatorSettings(name="genn"), seed=1) as simulator:  # doctest: +SKIP

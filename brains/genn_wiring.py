@@ -11,17 +11,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ethospike.brains import genn_models
+from ethospike.brains.errors import BrainError
 from ethospike.brains.genn_library import pygenn
-from ethospike.brains.network import (
+from ethospike.brains.network import Projection
+from ethospike.brains.population import Population
+from ethospike.brains.rules import (
     AllToAll,
-    BrainError,
     ClusteredIndegree,
     ClusteredWeight,
     FixedIndegree,
     OneToOne,
     PairwiseBernoulli,
-    Population,
-    Projection,
     RandomIndegree,
 )
 

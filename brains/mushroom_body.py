@@ -19,17 +19,11 @@ import math
 from dataclasses import dataclass, fields
 from types import MappingProxyType
 
-from ethospike.brains.network import (
-    AllToAll,
-    BrainError,
-    Network,
-    OneToOne,
-    Population,
-    Projection,
-    RandomIndegree,
-    SpikeInput,
-)
+from ethospike.brains.errors import BrainError
+from ethospike.brains.network import Network, Projection, SpikeInput
 from ethospike.brains.plasticity import DopamineGated
+from ethospike.brains.population import Population
+from ethospike.brains.rules import AllToAll, OneToOne, RandomIndegree
 
 N_GLOMERULI = 21
 """Olfactory receptor neurons, projection neurons and local neurons: one of each a glomerulus."""

@@ -20,22 +20,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ethospike.brains.denormals import denormals_are_zero
-from ethospike.brains.network import (
-    NEURON_MODELS,
+from ethospike.brains.errors import BrainError
+from ethospike.brains.network import Projection
+from ethospike.brains.plasticity import DopaminePlasticity
+from ethospike.brains.population import NEURON_MODELS, Population
+from ethospike.brains.rules import (
     AllToAll,
-    BrainError,
     ClusteredIndegree,
     ClusteredWeight,
     Explicit,
     FixedIndegree,
     OneToOne,
     PairwiseBernoulli,
-    Population,
-    Projection,
     RandomIndegree,
     Rule,
 )
-from ethospike.brains.plasticity import DopaminePlasticity
 from ethospike.brains.simulator import (
     Capabilities,
     Simulator,
@@ -90,7 +89,8 @@ class NestSimulator(Simulator):
 
     Examples
     --------
-    >>> from ethospike.brains.network import Network, Population
+    >>> from ethospike.brains.network import Network
+    >>> from ethospike.brains.population import Population
     >>> from ethospike.brains.simulator import open_simulator
     >>> with open_simulator(Network((Population("E", 1, "iaf_psc_exp", {"I_e": 500.0}),)), seed=1) as sim:
     ...     print(sim.run(1000).step[0])

@@ -15,8 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ethospike.brains.errors import BrainError, nearest
 from ethospike.brains.plasticity import DopamineGated
-from ethospike.brains.population import NEURON_MODELS, Distribution, Parameter, Population, Uniform
-from ethospike.brains.random_streams import ROLE_INPUT, ROLE_PARAMETERS, ROLE_WIRING, random_stream
+from ethospike.brains.population import NEURON_MODELS, Population
+from ethospike.brains.random_streams import ROLE_PARAMETERS, ROLE_WIRING, random_stream
 from ethospike.brains.rules import (
     AllToAll,
     ClusteredIndegree,
@@ -29,36 +29,6 @@ from ethospike.brains.rules import (
     Rule,
     draw_pairs,
 )
-
-__all__ = [
-    "NEURON_MODELS",
-    "NUMPY_WIRING_LIMIT",
-    "ROLE_INPUT",
-    "ROLE_PARAMETERS",
-    "ROLE_WIRING",
-    "AllToAll",
-    "BrainError",
-    "ClusteredIndegree",
-    "ClusteredWeight",
-    "CurrentInput",
-    "Distribution",
-    "DopamineGated",
-    "Explicit",
-    "FixedIndegree",
-    "Network",
-    "OneToOne",
-    "PairwiseBernoulli",
-    "Parameter",
-    "Population",
-    "Projection",
-    "RandomIndegree",
-    "Rule",
-    "SpikeInput",
-    "Synapses",
-    "Uniform",
-    "nearest",
-    "random_stream",
-]
 
 NUMPY_WIRING_LIMIT = 2_000_000
 """Synapses an animal up to which `Network.wire` draws them; beyond, the simulator does (design: §4)."""

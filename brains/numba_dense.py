@@ -20,16 +20,11 @@ from numpy.typing import NDArray
 from ethospike.brains import bit_matrix
 from ethospike.brains import numba_dense_kernels as kernels
 from ethospike.brains.bit_matrix import WORD, BitLayout, Wiring, draw_wiring, wiring_key
+from ethospike.brains.errors import BrainError
 from ethospike.brains.exact_integration import Propagators, propagators
-from ethospike.brains.network import (
-    BrainError,
-    ClusteredWeight,
-    CurrentInput,
-    Network,
-    Projection,
-    SpikeInput,
-)
+from ethospike.brains.network import CurrentInput, Network, Projection, SpikeInput
 from ethospike.brains.numba_engine import check_state
+from ethospike.brains.rules import ClusteredWeight
 from ethospike.brains.simulator import SimulatorUnavailable, SpikeBlock, State, Stimulus
 
 LONGEST_T_REF_STEPS = int(np.iinfo(np.int16).max)

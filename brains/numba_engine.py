@@ -16,7 +16,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.brains.network import BrainError, Network
+from ethospike.brains.errors import BrainError
+from ethospike.brains.network import Network
 from ethospike.brains.simulator import SpikeBlock, State, Stimulus
 
 

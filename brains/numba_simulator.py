@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ethospike.brains import numba_circuit
-from ethospike.brains.network import BrainError, Network
+from ethospike.brains.errors import BrainError
+from ethospike.brains.network import Network
 from ethospike.brains.numba_engine import Engine
 from ethospike.brains.simulator import Capabilities, Simulator, SpikeBlock, State, Stimulus
 from ethospike.brains.threads import cores
@@ -59,7 +60,8 @@ class NumbaSimulator(Simulator):
 
     Examples
     --------
-    >>> from ethospike.brains.network import Network, Population
+    >>> from ethospike.brains.network import Network
+    >>> from ethospike.brains.population import Population
     >>> from ethospike.brains.simulator import SimulatorSettings, open_simulator
     >>> net = Network([Population("E", 1, "iaf_psc_exp", {"I_e": 500.0})])
     >>> with open_simulator(net, SimulatorSettings("numba"), seed=1) as simulator:

@@ -18,7 +18,8 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.brains.network import BrainError, Network, Synapses, nearest
+from ethospike.brains.errors import BrainError, nearest
+from ethospike.brains.network import Network, Synapses
 
 State = dict[str, NDArray[np.generic]]
 """A snapshot of something stateful: arrays by name."""
@@ -216,7 +217,8 @@ def open_simulator(
 
     Examples
     --------
-    >>> from ethospike.brains.network import Network, Population
+    >>> from ethospike.brains.network import Network
+    >>> from ethospike.brains.population import Population
     >>> net = Network([Population("E", 1, "iaf_psc_exp", {"I_e": 500.0})])
     >>> with open_simulator(net, seed=1) as simulator:
     ...     spikes = simulator.run(1000)

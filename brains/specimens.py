@@ -13,20 +13,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ethospike.brains.network import (
-    AllToAll,
-    CurrentInput,
-    FixedIndegree,
-    Network,
-    OneToOne,
-    PairwiseBernoulli,
-    Parameter,
-    Population,
-    Projection,
-    SpikeInput,
-    Uniform,
-)
+from ethospike.brains.network import CurrentInput, Network, Projection, SpikeInput
 from ethospike.brains.plasticity import DopamineGated
+from ethospike.brains.population import Parameter, Population, Uniform
+from ethospike.brains.rules import AllToAll, FixedIndegree, OneToOne, PairwiseBernoulli
 from ethospike.brains.simulator import Stimulus
 
 CURRENT_BASED = "iaf_psc_exp"

@@ -17,7 +17,8 @@ from concurrent.futures import Future
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.brains.network import ROLE_INPUT, BrainError, random_stream
+from ethospike.brains.errors import BrainError
+from ethospike.brains.random_streams import ROLE_INPUT, random_stream
 from ethospike.brains.simulator import State
 from ethospike.brains.threads import helpers
 

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ethospike.agents.agent import AgentError
-from ethospike.brains.network import BrainError
+from ethospike.brains.errors import BrainError
 from ethospike.brains.simulator import SimulatorNotInstalled, SimulatorUnavailable
 from ethospike.envs.animals import EnvError
 from ethospike.recorders.exports import AnalysisNotInstalled

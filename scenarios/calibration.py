@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ethospike.brains.network import nearest
+from ethospike.brains.errors import nearest
 from ethospike.scenarios import sweep_figures
 from ethospike.scenarios.dish_measures import interval
 from ethospike.scenarios.progress import TaskProgress

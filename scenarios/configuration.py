@@ -18,7 +18,7 @@ from typing import Annotated, Any
 
 import cyclopts
 
-from ethospike.brains.network import nearest
+from ethospike.brains.errors import nearest
 from ethospike.scenarios.scenario import Scenario, ScenarioConfig, ScenarioError
 
 

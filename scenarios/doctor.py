@@ -91,7 +91,8 @@ def self_test(name: str) -> str:
         When a check fails.
     """
     from ethospike.brains import conformance
-    from ethospike.brains.network import Network, Population
+    from ethospike.brains.network import Network
+    from ethospike.brains.population import Population
     from ethospike.brains.simulator import SimulatorSettings, open_simulator
 
     settings = SimulatorSettings(name=name)

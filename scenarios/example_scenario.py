@@ -18,7 +18,9 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
 from ethospike.agents.agent import Agent, Decision
-from ethospike.brains.network import CurrentInput, Network, OneToOne, Population, Projection
+from ethospike.brains.network import CurrentInput, Network, Projection
+from ethospike.brains.population import Population
+from ethospike.brains.rules import OneToOne
 from ethospike.brains.simulator import Simulator, State, Stimulus, open_simulator
 from ethospike.recorders.recording import Recording
 from ethospike.scenarios.scenario import Scenario, ScenarioConfig, whole_steps

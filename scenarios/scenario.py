@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from gymnasium.vector import VectorEnv
 
 from ethospike.agents.agent import Agent
-from ethospike.brains.network import nearest
+from ethospike.brains.errors import nearest
 from ethospike.brains.simulator import SimulatorSettings
 from ethospike.recorders.recorder_config import RecorderConfig
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ethospike.brains.network import nearest
+from ethospike.brains.errors import nearest
 from ethospike.scenarios.scenario import Scenario, ScenarioError
 
 Point = dict[str, Any]

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from ethospike.brains.network import nearest
+from ethospike.brains.errors import nearest
 from ethospike.scenarios import agreement, larva_validation
 from ethospike.scenarios.larva_validation import REFERENCE_HZ, Settings
 from ethospike.scenarios.run_folder import command_of, provenance

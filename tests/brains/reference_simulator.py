@@ -11,7 +11,8 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.brains.network import NEURON_MODELS, BrainError
+from ethospike.brains.errors import BrainError
+from ethospike.brains.population import NEURON_MODELS
 from ethospike.brains.simulator import Capabilities, Simulator, SimulatorSettings, SpikeBlock, State, Stimulus
 
 KEYS = sorted({key for model in NEURON_MODELS.values() for key in model} | {"V_m"})

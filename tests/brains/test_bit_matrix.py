@@ -7,17 +7,10 @@ import pytest
 
 from ethospike.brains import bit_matrix
 from ethospike.brains.bit_matrix import BitLayout, draw_wiring
-from ethospike.brains.network import (
-    AllToAll,
-    BrainError,
-    ClusteredIndegree,
-    Explicit,
-    FixedIndegree,
-    Network,
-    PairwiseBernoulli,
-    Population,
-    Projection,
-)
+from ethospike.brains.errors import BrainError
+from ethospike.brains.network import Network, Projection
+from ethospike.brains.population import Population
+from ethospike.brains.rules import AllToAll, ClusteredIndegree, Explicit, FixedIndegree, PairwiseBernoulli
 
 CLUSTERS = 3
 SIZES = {"E": 450, "I": 210}

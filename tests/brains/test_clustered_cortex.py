@@ -12,7 +12,8 @@ from ethospike.brains.clustered_cortex import (
     peak_psp,
     unclustered_weights,
 )
-from ethospike.brains.network import BrainError, ClusteredWeight, PairwiseBernoulli
+from ethospike.brains.errors import BrainError
+from ethospike.brains.rules import ClusteredWeight, PairwiseBernoulli
 from ethospike.brains.simulator import Stimulus
 
 REACH = parameter_set("reach")

@@ -19,7 +19,7 @@ from ethospike.brains.conformance import (
     check_voltages,
     compare_spike_trains,
 )
-from ethospike.brains.network import NEURON_MODELS
+from ethospike.brains.population import NEURON_MODELS
 from ethospike.brains.simulator import SIMULATORS, SimulatorSettings, SpikeBlock, open_simulator
 
 SHORT_CLOCK = partial(check_long_clock, steps=4_200)

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from scipy.linalg import expm
 
+from ethospike.brains.errors import BrainError
 from ethospike.brains.exact_integration import current_to_potential, propagators
-from ethospike.brains.network import BrainError, Network, Population
+from ethospike.brains.network import Network
+from ethospike.brains.population import Population
 
 
 @pytest.mark.parametrize("tau_ex", [0.5, 3.0, 9.9999999, 10.0, 10.1])

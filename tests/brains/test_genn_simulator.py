@@ -16,23 +16,21 @@ import pytest
 from spike_blocks import assert_same
 
 from ethospike.brains import network as network_module
+from ethospike.brains.errors import BrainError
 from ethospike.brains.mushroom_body import PRESETS, mushroom_body
-from ethospike.brains.network import (
+from ethospike.brains.network import Network, Projection, SpikeInput
+from ethospike.brains.plasticity import DopamineGated, DopaminePlasticity
+from ethospike.brains.population import Population
+from ethospike.brains.rules import (
     AllToAll,
-    BrainError,
     ClusteredIndegree,
     ClusteredWeight,
     Explicit,
     FixedIndegree,
-    Network,
     OneToOne,
     PairwiseBernoulli,
-    Population,
-    Projection,
     RandomIndegree,
-    SpikeInput,
 )
-from ethospike.brains.plasticity import DopamineGated, DopaminePlasticity
 from ethospike.brains.simulator import (
     SimulatorNotInstalled,
     SimulatorSettings,

@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
+from ethospike.brains.errors import BrainError
 from ethospike.brains.mushroom_body import (
     N_KENYON_CELLS,
     ODOR_PATTERNS,
@@ -14,7 +15,6 @@ from ethospike.brains.mushroom_body import (
     MushroomBodyConfig,
     mushroom_body,
 )
-from ethospike.brains.network import BrainError
 from ethospike.brains.simulator import SimulatorSettings, Stimulus, open_simulator
 from ethospike.brains.spike_sources import GammaSource
 

@@ -9,19 +9,18 @@ import numpy as np
 import pytest
 
 from ethospike.brains.denormals import FLUSHES
+from ethospike.brains.errors import BrainError
 from ethospike.brains.expectations import resident_bytes
-from ethospike.brains.network import (
+from ethospike.brains.network import Network, Projection
+from ethospike.brains.population import Population
+from ethospike.brains.rules import (
     AllToAll,
-    BrainError,
     ClusteredIndegree,
     ClusteredWeight,
     Explicit,
     FixedIndegree,
-    Network,
     OneToOne,
     PairwiseBernoulli,
-    Population,
-    Projection,
     RandomIndegree,
 )
 from ethospike.brains.simulator import SimulatorSettings, SimulatorUnavailable, open_simulator

@@ -5,26 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ethospike.brains.network import (
-    NEURON_MODELS,
+from ethospike.brains.errors import BrainError
+from ethospike.brains.network import CurrentInput, Network, Projection, SpikeInput
+from ethospike.brains.plasticity import DopamineGated
+from ethospike.brains.population import NEURON_MODELS, Population, Uniform
+from ethospike.brains.random_streams import random_stream
+from ethospike.brains.rules import (
     AllToAll,
-    BrainError,
     ClusteredIndegree,
     ClusteredWeight,
-    CurrentInput,
     Explicit,
     FixedIndegree,
-    Network,
     OneToOne,
     PairwiseBernoulli,
-    Population,
-    Projection,
     RandomIndegree,
-    SpikeInput,
-    Uniform,
-    random_stream,
 )
-from ethospike.brains.plasticity import DopamineGated
 
 MODEL = "iaf_psc_exp"
 

@@ -10,20 +10,12 @@ from numpy.typing import NDArray
 from spike_blocks import assert_same
 
 from ethospike.brains import numba_circuit, numba_kernels
+from ethospike.brains.errors import BrainError
 from ethospike.brains.mushroom_body import MushroomBodyConfig, mushroom_body
-from ethospike.brains.network import (
-    NEURON_MODELS,
-    AllToAll,
-    BrainError,
-    CurrentInput,
-    Network,
-    OneToOne,
-    Population,
-    Projection,
-    SpikeInput,
-    Uniform,
-)
+from ethospike.brains.network import CurrentInput, Network, Projection, SpikeInput
 from ethospike.brains.plasticity import DopamineGated, DopaminePlasticity
+from ethospike.brains.population import NEURON_MODELS, Population, Uniform
+from ethospike.brains.rules import AllToAll, OneToOne
 from ethospike.brains.simulator import (
     Simulator,
     SimulatorSettings,

@@ -12,23 +12,19 @@ from spike_blocks import assert_same
 from ethospike.brains import numba_dense
 from ethospike.brains import numba_dense_kernels as kernels
 from ethospike.brains.clustered_cortex import CortexConfig, clustered_cortex, parameter_set
-from ethospike.brains.network import (
-    AllToAll,
-    BrainError,
-    ClusteredIndegree,
-    ClusteredWeight,
-    CurrentInput,
-    FixedIndegree,
-    Network,
-    OneToOne,
-    PairwiseBernoulli,
-    Population,
-    Projection,
-    SpikeInput,
-    Uniform,
-)
+from ethospike.brains.errors import BrainError
+from ethospike.brains.network import CurrentInput, Network, Projection, SpikeInput
 from ethospike.brains.numba_dense import DenseEngine
 from ethospike.brains.plasticity import DopamineGated
+from ethospike.brains.population import Population, Uniform
+from ethospike.brains.rules import (
+    AllToAll,
+    ClusteredIndegree,
+    ClusteredWeight,
+    FixedIndegree,
+    OneToOne,
+    PairwiseBernoulli,
+)
 from ethospike.brains.simulator import (
     SimulatorSettings,
     SimulatorUnavailable,

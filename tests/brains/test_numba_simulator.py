@@ -7,15 +7,11 @@ import numpy as np
 import pytest
 
 from ethospike.brains import numba_circuit, numba_simulator
+from ethospike.brains.errors import BrainError
 from ethospike.brains.mushroom_body import MushroomBodyConfig, mushroom_body
-from ethospike.brains.network import (
-    BrainError,
-    FixedIndegree,
-    Network,
-    PairwiseBernoulli,
-    Population,
-    Projection,
-)
+from ethospike.brains.network import Network, Projection
+from ethospike.brains.population import Population
+from ethospike.brains.rules import FixedIndegree, PairwiseBernoulli
 from ethospike.brains.simulator import SimulatorSettings, Stimulus, open_simulator
 from ethospike.brains.specimens import small_deterministic_network
 

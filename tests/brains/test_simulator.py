@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from reference_simulator import open_reference
 
-from ethospike.brains.network import BrainError, Network, Population
+from ethospike.brains.errors import BrainError
+from ethospike.brains.network import Network
+from ethospike.brains.population import Population
 from ethospike.brains.simulator import SimulatorSettings, SpikeBlock, Stimulus
 from ethospike.brains.specimens import probe, small_deterministic_network, trained
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ethospike.brains import spike_sources
-from ethospike.brains.network import BrainError
+from ethospike.brains.errors import BrainError
 from ethospike.brains.spike_sources import GammaSource, PoissonSource, Trains
 
 SECOND = 10_000

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ethospike.brains.network import BrainError
+from ethospike.brains.errors import BrainError
 from ethospike.brains.simulator import SIMULATORS
 from ethospike.scenarios import benchmark
 from ethospike.scenarios.benchmark import gpu_rows, measure_in_process, rows, run_benchmark, to_markdown
