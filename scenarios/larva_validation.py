@@ -44,7 +44,7 @@ class Settings:
 
     simulator: str = "numba"
     animals: int = 20
-    dish_animals: int = 60
+    dish_animals: int = 50
     wirings: int = 10
     threads: int = 0
     """Threads of the simulator; 0 leaves the choice to it."""

@@ -7,11 +7,23 @@ from pathlib import Path
 
 import pytest
 
+from ethospike.brains.network import BrainError, FixedIndegree, Network, Population, Projection
+from ethospike.brains.simulator import SIMULATORS, SimulatorSettings, open_simulator, simulator_class
 from ethospike.scenarios.__main__ import app
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 PYTHON = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 SHELL = "".join(re.findall(r"```bash\n(.*?)```", README, flags=re.DOTALL))
+
+EACH_SIMULATOR = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.simulator(name)) for name in SIMULATORS]
+)
+
+
+def said_to_be_impossible(simulator: str) -> str:
+    """Return the cell "it cannot" of a simulator."""
+    (row,) = [line for line in README.splitlines() if line.startswith(f"| **{simulator}**")]
+    return row.split("|")[3]
 
 
 def test_the_agent_loops_run() -> None:
@@ -28,3 +40,24 @@ def test_the_agent_loops_run() -> None:
 @pytest.mark.parametrize("command", sorted(set(re.findall(r"^ethospike (\w+)", SHELL, flags=re.MULTILINE))))
 def test_the_commands_exist(command: str) -> None:
     assert command in set(app)
+
+
+@EACH_SIMULATOR
+def test_the_table_of_simulators_says_what_each_cannot(name: str) -> None:
+    cannot = said_to_be_impossible(name)
+    capabilities = simulator_class(name).capabilities
+    assert ("save its state" in cannot) == (not capabilities.restores_state)
+    assert ("record voltages" in cannot) == (not capabilities.records_voltage)
+
+
+@EACH_SIMULATOR
+def test_the_table_says_that_large_networks_are_for_one_animal(name: str) -> None:
+    """What it says of each simulator's networks above two million synapses is what they do."""
+    network = Network(
+        (Population("E", 2001, "iaf_psc_exp"),),
+        (Projection("E>E", "E", "E", FixedIndegree(1000), 0.0),),
+    )
+    assert not network.is_wired_by_numpy
+    with pytest.raises(BrainError, match="animal"):
+        open_simulator(network, SimulatorSettings(name=name), seed=1, animals=2)
+    assert re.search("groups of animals (above two million synapses|there)", said_to_be_impossible(name))

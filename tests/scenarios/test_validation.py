@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import json
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ethospike.scenarios.__main__ import main
+from ethospike.scenarios import reach_validation
+from ethospike.scenarios.__main__ import main, validate_larvae
 from ethospike.scenarios.agreement import mean_cv2
 from ethospike.scenarios.larva_validation import Settings, difference
 from ethospike.scenarios.scenario import ScenarioError
@@ -64,6 +69,25 @@ def test_every_part_is_in_a_table() -> None:
     assert sorted(PARTS) == sorted(
         ["naive", "naive_nest", *(part for table in TABLES for part in table.parts)]
     )
+
+
+def test_the_command_offers_what_there_is_with_the_same_defaults() -> None:
+    """The command's own defaults and help are second copies, so that `ethospike list` need not load SciPy."""
+    defaults = {name: one.default for name, one in inspect.signature(validate_larvae).parameters.items()}
+    settings = Settings()
+    shared = {field.name for field in dataclasses.fields(settings)} & set(defaults)
+    assert shared == {"simulator", "animals", "dish_animals", "threads"}
+    assert {name: defaults[name] for name in shared} == {name: getattr(settings, name) for name in shared}
+
+
+@pytest.mark.parametrize(
+    ("command", "parts"),
+    [(validate_larvae, PARTS), (reach_validation.main, reach_validation.PARTS)],
+    ids=["larvae", "reach"],
+)
+def test_the_help_names_all_parts(command: Callable[..., None], parts: Mapping[str, object]) -> None:
+    (listed,) = re.findall(r"Only these: ([\w, \n]+)", command.__doc__ or "")
+    assert sorted(re.findall(r"\w+", listed.removesuffix(", by default all"))) == sorted(parts)
 
 
 def test_an_unknown_part_is_named(tmp_path: Path) -> None:
