@@ -72,7 +72,7 @@ def everywhere(odor: str) -> OdorSource:
     return OdorSource(odor, (0.0, 0.0), sigma_mm=EVERYWHERE_MM)
 
 
-def test_sources(config: DishConfig) -> tuple[OdorSource, ...]:
+def sources_of_test(config: DishConfig) -> tuple[OdorSource, ...]:
     """Return the odors of the test: A at the left, B at the right; odd animals have them mirrored."""
     if config.test_field == "uniform":
         return (everywhere(config.odor_a),)
@@ -80,9 +80,9 @@ def test_sources(config: DishConfig) -> tuple[OdorSource, ...]:
     return tuple(OdorSource(name, (x, 0.0), sigma_mm=config.odor_width_mm) for name, x in sides)
 
 
-def test_phase(config: DishConfig) -> Phase:
+def phase_of_test(config: DishConfig) -> Phase:
     """Return the test: larvae are put back to the middle, the odors are there, nothing is on the agar."""
-    return Phase("test", config.test_s, sources=test_sources(config), replace_animals=True)
+    return Phase("test", config.test_s, sources=sources_of_test(config), replace_animals=True)
 
 
 def open_dish(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ethospike.envs.arena_config import DISH_DIAMETER_MM
 from ethospike.recorders.recording import Recording
-from ethospike.scenarios.dish import DishConfig, test_sources
+from ethospike.scenarios.dish import DishConfig, sources_of_test
 from ethospike.scenarios.dish_measures import distance_index, phase_rows, towards_a
 
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY = (
@@ -205,7 +205,7 @@ def _draw_field(axis: Axes, config: DishConfig, radius: float) -> None:
     x, y = np.meshgrid(grid, grid)
     inside = x**2 + y**2 <= radius**2
     field = np.zeros_like(x)
-    for source in test_sources(config):
+    for source in sources_of_test(config):
         distance = np.hypot(x - source.position_mm[0], y - source.position_mm[1])
         field += np.vectorize(source.concentration_um)(distance)
     shown = np.where(inside, field, np.nan)
@@ -215,7 +215,7 @@ def _draw_field(axis: Axes, config: DishConfig, radius: float) -> None:
     if np.nanmax(shown) - np.nanmin(shown) > 1e-6:
         axis.contour(x, y, shown, levels=5, colors="white", linewidths=0.8)
     axis.add_patch(Circle((0, 0), radius, fill=False, color="black", lw=1.2))
-    for source in test_sources(config):
+    for source in sources_of_test(config):
         if source.sigma_mm < 10 * radius:
             axis.plot(*source.position_mm, "k+", ms=9)
             axis.annotate(source.odor, source.position_mm, (0, 8), textcoords="offset points", ha="center")

@@ -92,7 +92,7 @@ def timetable(config: ConditioningConfig) -> tuple[Phase, ...]:
     if config.gap_s:
         phases.append(Phase("gap", config.gap_s))
     if config.test_s:
-        phases.append(dish.test_phase(config))
+        phases.append(dish.phase_of_test(config))
     return tuple(phases)
 
 

@@ -35,7 +35,7 @@ class PreferenceConfig(dish.DishConfig):
 
 def open_experiment(config: PreferenceConfig) -> tuple[VectorEnv, LarvaAgent]:
     """Make the dish and the larvae."""
-    return dish.open_dish(config, (dish.test_phase(config),), memory=config.memory_file())
+    return dish.open_dish(config, (dish.phase_of_test(config),), memory=config.memory_file())
 
 
 def duration_s(config: PreferenceConfig) -> float:
