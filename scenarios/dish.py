@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import gymnasium
 from gymnasium.vector import VectorEnv
@@ -17,11 +17,12 @@ from ethospike.agents.larva import LarvaAgent, LarvaConfig
 from ethospike.brains.mushroom_body import PRESETS, MushroomBodyConfig
 from ethospike.envs.arena_config import ODOR_DISTANCE_MM, ArenaConfig, Phase
 from ethospike.envs.odor import OdorSource
-from ethospike.scenarios.scenario import ScenarioConfig, ScenarioError
+from ethospike.scenarios.scenario import ScenarioConfig, ScenarioError, require_known
 
 if TYPE_CHECKING:
     from ethospike.recorders.recording import Recording
 
+FieldOfTest = Literal["gradient", "uniform"]
 EVERYWHERE_MM = 1e6
 """Width of an odor that is equally strong in the whole dish: far beyond its radius."""
 MEMORY = "memory.npz"
@@ -38,7 +39,7 @@ class DishConfig(ScenarioConfig):
     """Another odor, at the other side in the test; empty for none."""
     test_s: float = 240.0
     """Length of the test (s)."""
-    test_field: Literal["gradient", "uniform"] = "gradient"
+    test_field: FieldOfTest = "gradient"
     """Odor at one side, or everywhere with concentration 1 (as the published model, which has no body)."""
     odor_width_mm: float = 40.0
     """Standard deviation of the concentration in the test (mm). larvaworld has 14 mm (2023) and 100 mm (now);
@@ -50,6 +51,7 @@ class DishConfig(ScenarioConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        require_known("test_field", self.test_field, get_args(FieldOfTest))
         if not self.test_s >= 0:
             raise ScenarioError(f"test_s: expected at least 0 s, got {self.test_s}")
         if self.odor_a == self.odor_b:

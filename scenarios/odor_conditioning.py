@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from gymnasium.vector import VectorEnv
 
@@ -19,17 +19,20 @@ from ethospike.agents.larva import LarvaAgent
 from ethospike.envs.arena_config import Phase
 from ethospike.envs.reinforcement import Reinforcement
 from ethospike.scenarios import dish, dish_measures
-from ethospike.scenarios.scenario import Scenario, ScenarioError
+from ethospike.scenarios.scenario import Scenario, ScenarioError, require_known
+
+Group = Literal["paired-a", "paired-b", "unpaired", "odor-only"]
+Kind = Literal["reward", "punishment"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConditioningConfig(dish.DishConfig):
     """The protocol; the default lasts 30 minutes: 5 × (2.5 + 2.5), 1, 4."""
 
-    group: Literal["paired-a", "paired-b", "unpaired", "odor-only"] = "paired-a"
+    group: Group = "paired-a"
     """Where the reinforcement is: with odor A; in the other part (with odor B, if there is one); in the other
     part, always without odor; nowhere."""
-    reinforcement: Literal["reward", "punishment"] = "reward"
+    reinforcement: Kind = "reward"
     """What is on the agar."""
     cycles: int = 5
     """Training cycles."""
@@ -49,17 +52,30 @@ class ConditioningConfig(dish.DishConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        require_known("group", self.group, get_args(Group))
+        require_known("reinforcement", self.reinforcement, get_args(Kind))
         for name in ("odor_s", "blank_s", "gap_s"):
             if not getattr(self, name) >= 0:
                 raise ScenarioError(f"{name}: expected at least 0 s, got {getattr(self, name)}")
         if self.cycles < 0:
             raise ScenarioError(f"cycles: expected at least 0, got {self.cycles}")
         if self.reinforced_s is not None:
+            self._require_reinforced_part()
             begin, end = self.reinforced_s
             if not 0 <= begin <= end <= self.cycle_s:
                 raise ScenarioError(
                     f"onset_s, reinforcement_s: {begin} … {end} s is not within a cycle of {self.cycle_s} s"
                 )
+
+    def _require_reinforced_part(self) -> None:
+        """Refuse a group that would be trained without the reinforcement that it is named for."""
+        begin, end = self._reinforced_part_s
+        if self.cycles and not end > begin:
+            length = "odor_s" if self.group == "paired-a" else "blank_s"
+            raise ScenarioError(
+                f"group: {self.group!r} has its reinforcement in the part of {length}, which is 0 s long; "
+                f"expected above 0 s (or group 'odor-only', which has none)"
+            )
 
     @property
     def cycle_s(self) -> float:
@@ -77,13 +93,17 @@ class ConditioningConfig(dish.DishConfig):
         """Begin and end of the reinforcement within a cycle (s); None without."""
         if self.group == "odor-only":
             return None
-        own, other = self.odor_times_s, (0.0, self.blank_s)
-        if not self.blank_first:
-            other = (self.odor_s, self.cycle_s)
-        part = own if self.group == "paired-a" else other
+        part = self._reinforced_part_s
         begin = part[0] if self.onset_s is None else self.onset_s
         length = part[1] - part[0] if self.reinforcement_s is None else self.reinforcement_s
         return begin, begin + length
+
+    @property
+    def _reinforced_part_s(self) -> tuple[float, float]:
+        """Begin and end of the part of a cycle (s) to which `group` assigns the reinforcement."""
+        if self.group == "paired-a":
+            return self.odor_times_s
+        return (0.0, self.blank_s) if self.blank_first else (self.odor_s, self.cycle_s)
 
 
 def timetable(config: ConditioningConfig) -> tuple[Phase, ...]:

@@ -10,7 +10,7 @@ import importlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -129,6 +129,16 @@ SCENARIOS: dict[str, str] = {
     "odor-preference": "ethospike.scenarios.odor_preference",
 }
 """Name and module of the scenarios that come with the package; each module has a `SCENARIO`."""
+
+
+def require_known(field: str, value: object, valid: Iterable[str]) -> None:
+    """Raise `ScenarioError`, which names the nearest, unless the value of a field is one of the valid names.
+
+    The command line refuses others itself; Python does not look at a `Literal`.
+    """
+    names = tuple(valid)
+    if value not in names:
+        raise ScenarioError(f"{field}: unknown {value!r}; {nearest(str(value), names)}")
 
 
 def whole_steps(interval_ms: float, dt_ms: float) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -90,6 +91,31 @@ def test_without_an_onset_the_reward_is_in_its_part_in_either_order() -> None:
     for group, expected in (("paired-a", (90.0, 120.0)), ("paired-b", (0.0, 90.0))):
         config = ConditioningConfig(group=group, odor_s=30.0, blank_s=90.0, blank_first=True)  # type: ignore[arg-type]
         assert config.reinforced_s == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"group": "paired"}, "group: unknown 'paired'; did you mean 'unpaired'"),
+        ({"reinforcement": "rewards"}, "reinforcement: unknown 'rewards'; did you mean 'reward'"),
+        ({"test_field": "gradients"}, "test_field: unknown 'gradients'; did you mean 'gradient'"),
+        ({"group": "unpaired", "blank_s": 0.0}, "'unpaired' .* in the part of blank_s, which is 0 s"),
+        ({"group": "paired-b", "blank_s": 0.0, "blank_first": True}, "'paired-b' .* part of blank_s"),
+        ({"group": "paired-a", "odor_s": 0.0}, "'paired-a' .* in the part of odor_s, which is 0 s"),
+    ],
+)
+def test_a_group_that_would_be_another_is_refused(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(ScenarioError, match=message):
+        ConditioningConfig(**given)
+
+
+def test_parts_that_nobody_reinforces_may_be_left_out() -> None:
+    assert ConditioningConfig(group="paired-a", blank_s=0.0).reinforced_s == (0.0, 150.0)
+    assert ConditioningConfig(group="odor-only", blank_s=0.0).reinforced_s is None
+    assert [name for name, *_ in contents(ConditioningConfig(group="unpaired", blank_s=0.0, cycles=0))] == [
+        "gap",
+        "test",
+    ]
 
 
 def test_indices_of_positions_that_are_known() -> None:
