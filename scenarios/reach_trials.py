@@ -17,8 +17,6 @@ from numpy.typing import NDArray
 from ethospike.envs.reach_task import OUTCOMES
 from ethospike.recorders.recording import Recording
 
-DECISION_MS = 1000.0
-"""Time after the response signal in which a decision counts (as the agent's default; authors' `tlim`)."""
 DRAWS = 2000
 """Draws of a bootstrap: 50 of them lie beyond each end of a 95 % interval."""
 NEVER = -1
@@ -98,7 +96,10 @@ def read_trials(recording: Recording) -> Trials:
 def _decisions(
     recording: Recording, columns: Mapping[str, NDArray[Any]]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return the first decision of each trial after its response signal, and when it was."""
+    """Return the first decision of each trial after its response signal, and when it was.
+
+    Until when a decision counts is the agent's to say (`ReacherConfig.decision_window_ms`).
+    """
     n = len(columns["animal"])
     decision, decision_ms = np.full(n, NEVER), np.full(n, np.nan)
     behavior = recording.behavior
@@ -106,17 +107,17 @@ def _decisions(
         return decision, decision_ms
     direction, when = behavior["decided_direction"].values, behavior["decision_ms"].values
     interval_ms = recording.layout.control_interval_ms
+    decided = [np.flatnonzero(one != NEVER) for one in direction.T]
     for trial in np.flatnonzero(np.isfinite(columns["response_ms"])):
         animal = columns["animal"][trial]
         begin = round(columns["response_ms"][trial] / interval_ms)
-        later = columns["preparatory_ms"][columns["animal"] == animal]
-        later = later[later > columns["response_ms"][trial]]
-        end = begin + round(DECISION_MS / interval_ms)
-        end = min(end, round(later.min() / interval_ms)) if len(later) else end
-        decided = np.flatnonzero(direction[begin:end, animal] != NEVER)
-        if len(decided):
-            decision[trial] = direction[begin + decided[0], animal]
-            decision_ms[trial] = when[begin + decided[0], animal]
+        place = np.searchsorted(decided[animal], begin)
+        if place == len(decided[animal]):
+            continue
+        row = decided[animal][place]
+        # A decision that came sooner after its signal than its row does is one of a later trial.
+        if when[row, animal] >= (row - begin - 0.5) * interval_ms:
+            decision[trial], decision_ms[trial] = direction[row, animal], when[row, animal]
     return decision, decision_ms
 
 

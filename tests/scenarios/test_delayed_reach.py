@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from ethospike.brains.clustered_cortex import PARAMETER_SETS
 from ethospike.recorders.recording import Recording, open_recording
@@ -195,6 +198,31 @@ def test_a_run_without_a_finished_trial_says_so(tmp_path: Path) -> None:
     result = run_scenario(SCENARIO, config, tmp_path / "run", quiet=True)
     assert result.folder.summary["conditions"] == {}
     assert SCENARIO.conclude(result.folder.summary) == "No trial ended."
+
+
+def test_a_decision_counts_as_long_as_the_agent_says_and_for_its_own_trial() -> None:
+    """Four trials of 3 s: decided after 1.5 s, never, after 20 ms, and one more that has not ended."""
+    direction, when = np.full((1200, 1), -1), np.full((1200, 1), -1.0)
+    for onset_ms, after_ms, target in ((500, 1503.0, 4), (6500, 20.0, 2), (9500, 7.0, 5)):
+        first, last = int(onset_ms + after_ms) // 10, onset_ms // 10 + 200
+        direction[first:last], when[first:last] = target, after_ms
+    columns = {name: np.zeros(3) for name in ("reaction_time_ms", "movement_time_ms")}
+    columns |= {name: np.zeros(3, int) for name in ("animal", "condition", "cue_set", "target", "outcome")}
+    onsets_ms = np.array([500.0, 3500.0, 6500.0])
+    columns |= {"preparatory_onset_ms": onsets_ms - 400.0, "response_onset_ms": onsets_ms}
+    made: Any = SimpleNamespace(
+        events=xr.Dataset({name: ("trial", values) for name, values in columns.items()}),
+        behavior=xr.Dataset(
+            {"decided_direction": (("time", "animal"), direction), "decision_ms": (("time", "animal"), when)}
+        ),
+        layout=SimpleNamespace(control_interval_ms=10.0),
+    )
+    trials = read_trials(made)
+    assert trials.decision.tolist() == [4, -1, 2]
+    assert trials.decision_ms == pytest.approx([1503.0, np.nan, 20.0], nan_ok=True)
+    # Without the second trial's neighbor there is no signal in the table that would end the second one.
+    made.events = made.events.isel(trial=slice(0, 2))
+    assert read_trials(made).decision.tolist() == [4, -1]
 
 
 # -- counting -------------------------------------------------------------------------------------------
