@@ -30,6 +30,9 @@ STEPS, SPIKES, WEIGHTS, EVENTS = (
 COMMITTED = (STEPS, SPIKES, WEIGHTS, EVENTS)
 """Root attributes that say how many rows of each kind are true; they change together, atomically."""
 
+RECORDING = "recording.zarr"
+"""A recording in the folder of its run."""
+
 LENGTH = "length_attribute"
 """Attribute of every growing array: which one of `COMMITTED` is its true length."""
 

@@ -19,7 +19,7 @@ import zarr
 from numpy.typing import ArrayLike, NDArray
 
 from ethospike.recorders.committed_store import CommittedStore, read_attributes
-from ethospike.recorders.format import INTERRUPTED, SPIKES, STEPS
+from ethospike.recorders.format import INTERRUPTED, RECORDING, SPIKES, STEPS
 from ethospike.recorders.recorder import Layout, PopulationLayout, RecordingError, Variable
 from ethospike.recorders.writer_lock import is_being_written
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     import pynapple
     import xarray as xr
 
-RECORDING = "recording.zarr"
 SPIKES_AT_ONCE = 1 << 22
 """Spikes read and filtered at a time: some 100 MB, whatever the length of the recording."""
 

@@ -17,6 +17,7 @@ import numpy as np
 import pygame
 from numpy.typing import NDArray
 
+from ethospike.envs.window import pixels
 from ethospike.recorders.live_view import ViewError
 from ethospike.recorders.memory import give_back_memory
 from ethospike.recorders.recording import Recording
@@ -102,7 +103,7 @@ def write_video(
         for step in steps[:: max(1, n_frames // PALETTE_FRAMES)] if suffix == ".gif" else []:
             state.step = step
             screen.draw(surface, state)
-            examples.append(_pixels(surface))
+            examples.append(pixels(surface))
         with _Film(part, suffix, size_px, fps, examples) as film:
             for frame, step in enumerate(steps):
                 state.step = step
@@ -161,7 +162,7 @@ class _Film:
 
     def add(self, surface: pygame.Surface) -> None:
         """Add a frame."""
-        frame = self._av.VideoFrame.from_ndarray(_pixels(surface), format="rgb24")
+        frame = self._av.VideoFrame.from_ndarray(pixels(surface), format="rgb24")
         frame.pts, frame.time_base = self._frames, self._time_base
         self._frames += 1
         if self._filters is not None:
@@ -171,26 +172,21 @@ class _Film:
         self._container.mux(self._stream.encode(frame))
 
 
-def _pixels(surface: pygame.Surface) -> NDArray[np.uint8]:
-    """Return the picture, shape (height, width, 3)."""
-    return np.ascontiguousarray(pygame.surfarray.array3d(surface).transpose(1, 0, 2))
-
-
 def _palette_graph(
-    av: Any, pixels: NDArray[np.uint8], size_px: tuple[int, int], fps: int
+    av: Any, picture: NDArray[np.uint8], size_px: tuple[int, int], fps: int
 ) -> tuple[Any, Any, Any]:
     """Return a filter that gives all frames of a GIF one palette, the best for some of them, with its ends.
 
     With one palette, a frame needs to hold only what has changed since the one before.
     """
-    height, width = pixels.shape[:2]
+    height, width = picture.shape[:2]
     finder = av.filter.Graph()
     source = finder.add_buffer(width=width, height=height, format="rgb24", time_base=Fraction(1, fps))
     palette, sink = finder.add("palettegen", f"max_colors={GIF_COLORS}"), finder.add("buffersink")
     source.link_to(palette)
     palette.link_to(sink)
     finder.configure()
-    source.push(av.VideoFrame.from_ndarray(pixels, format="rgb24"))
+    source.push(av.VideoFrame.from_ndarray(picture, format="rgb24"))
     source.push(None)
     colors = sink.pull()
     graph = av.filter.Graph()

@@ -23,6 +23,7 @@ from ethospike.brains.errors import BrainError
 from ethospike.brains.simulator import SimulatorNotInstalled, SimulatorUnavailable
 from ethospike.envs.animals import EnvError
 from ethospike.recorders.exports import AnalysisNotInstalled
+from ethospike.recorders.format import INTERRUPTED
 from ethospike.recorders.live_view import LiveView, check_display
 from ethospike.recorders.recorder import RecordingError
 from ethospike.scenarios import configuration, run_folder, sweep_commands
@@ -299,7 +300,7 @@ def recover_run(path: Path, /) -> None:
 
     folder = run_folder.RunFolder.open(path)
     status = folder.status
-    if not folder.recording.exists() and status == run_folder.INTERRUPTED:
+    if not folder.recording.exists() and status == INTERRUPTED:
         folder.update_info(status=status)
         print(f"{path}: {status}; it ended before anything was recorded")
         return

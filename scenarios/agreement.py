@@ -17,11 +17,10 @@ from ethospike.brains.network import Network
 from ethospike.brains.simulator import SIMULATORS, SimulatorSettings, is_installed, open_simulator
 from ethospike.scenarios import odor_conditioning
 from ethospike.scenarios.benchmark_measures import odor_stimuli
-from ethospike.scenarios.dish_measures import interval
+from ethospike.scenarios.group_statistics import difference, interval
 from ethospike.scenarios.larva_validation import (
     BRAINS,
     Settings,
-    difference,
     groups,
     naive_rates,
     protocol,

@@ -19,7 +19,7 @@ import numpy as np
 
 from ethospike.brains.errors import nearest
 from ethospike.scenarios import sweep_figures
-from ethospike.scenarios.dish_measures import interval
+from ethospike.scenarios.group_statistics import interval
 from ethospike.scenarios.progress import TaskProgress
 from ethospike.scenarios.run_folder import write_whole
 from ethospike.scenarios.scenario import Scenario, ScenarioConfig, ScenarioError

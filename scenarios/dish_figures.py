@@ -1,7 +1,6 @@
 """Figures of the odor scenarios: paths in the dish, activity over time, weights, a raster of the whole brain.
 
-In: a recording and its configuration. Out: PNG files. Colors are those of Okabe and Ito, which people with
-any kind of color vision can tell apart.
+In: a recording and its configuration. Out: PNG files.
 """
 
 from __future__ import annotations
@@ -19,23 +18,14 @@ from ethospike.envs.arena_config import DISH_DIAMETER_MM
 from ethospike.recorders.recording import Recording
 from ethospike.scenarios.dish import DishConfig, sources_of_test
 from ethospike.scenarios.dish_measures import distance_index, phase_rows, towards_a
+from ethospike.scenarios.figure_style import BLUE, COLORS, DPI, GREEN, GREY, ORANGE, RED, bare
 
-BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY = (
-    "#0072B2",
-    "#E69F00",
-    "#009E73",
-    "#D55E00",
-    "#CC79A7",
-    "#56B4E9",
-    "#777777",
-)
 SMOOTH_S = 5.0
 """Width of the moving average of rates: short against a phase, long against an interval between spikes."""
 RASTER_S = (1.0, 2.0)
 """Raster: seconds before and after the odor's onset."""
 LONE_ROWS = 4.0
 """Raster: rows of a population of one neuron."""
-DPI = 130
 
 
 def draw_all(recording: Recording, config: DishConfig, folder: Path) -> list[Path]:
@@ -63,11 +53,10 @@ def draw_paths(recording: Recording, config: DishConfig) -> Figure:
     figure = Figure(figsize=(9.0, 4.6), layout="constrained")
     dish, over_time = figure.subplots(1, 2, width_ratios=(1.0, 1.1))
     _draw_field(dish, config, radius)
-    colors = [BLUE, ORANGE, GREEN, RED, PURPLE, SKY]
     for animal in range(position.shape[1]):
         x, y = position[:, animal, 0], position[:, animal, 1]
-        dish.plot(x, y, lw=0.7, alpha=0.8, color=colors[animal % len(colors)])
-        dish.plot(x[-1], y[-1], "o", ms=4, color=colors[animal % len(colors)], mec="white", mew=0.5)
+        dish.plot(x, y, lw=0.7, alpha=0.8, color=COLORS[animal % len(COLORS)])
+        dish.plot(x[-1], y[-1], "o", ms=4, color=COLORS[animal % len(COLORS)], mec="white", mew=0.5)
     dish.plot([20, 40], [-56, -56], color="black", lw=2, clip_on=False)
     dish.text(30, -58, "20 mm", ha="center", va="top")
     dish.set(xlim=(-52, 52), ylim=(-62, 58), aspect="equal")
@@ -83,7 +72,7 @@ def draw_paths(recording: Recording, config: DishConfig) -> Figure:
     )
     over_time.set_title("Towards the odor (+1) or away from it (−1)", fontsize=10)
     over_time.legend(frameon=False)
-    _bare(over_time)
+    bare(over_time)
     return figure
 
 
@@ -109,7 +98,7 @@ def draw_activity(recording: Recording) -> Figure:
             axis.legend(frameon=False, loc="upper left", ncols=2)
     for axis in axes:
         _shade_phases(axis, recording, label=axis is axes[0])
-        _bare(axis)
+        bare(axis)
     axes[-1].set(xlabel="time (min)", xlim=(0, minutes[-1]))
     return figure
 
@@ -131,7 +120,7 @@ def draw_weights(recording: Recording) -> Figure:
         axis.set(ylabel=f"{name} ({recording.layout.weights[name][1]})")
         axis.legend(frameon=False, loc="lower right")
         _shade_phases(axis, recording, label=axis is axes[0])
-        _bare(axis)
+        bare(axis)
     axes[-1].set(xlabel="time (min)", xlim=(0, minutes[-1]), ylim=(0, None))
     return figure
 
@@ -141,14 +130,13 @@ def draw_raster(recording: Recording, onset_s: float) -> Figure:
     before, after = RASTER_S
     figure = Figure(figsize=(10.0, 6.2), layout="constrained")
     axis = figure.subplots()
-    colors = [BLUE, ORANGE, GREEN, RED, PURPLE, SKY]
     ticks, labels, top = [], [], 0.0
     for number, population in enumerate(recording.layout.populations):
         spikes = recording.spikes(population.name, 0, onset_s - before, onset_s + after)
         # A single neuron gets the height of a few others, so that its row can be told from the next.
         height = 1.0 if population.size > 1 else LONE_ROWS
         rows = top + (spikes.neuron - population.start + 0.5) * height
-        color = colors[number % len(colors)]
+        color = COLORS[number % len(COLORS)]
         axis.vlines(spikes.time_s - onset_s, rows - 0.4 * height, rows + 0.4 * height, color=color, lw=0.8)
         ticks.append(top + population.size * height / 2)
         labels.append(f"{population.name} ({population.size})" if population.size > 1 else population.name)
@@ -159,7 +147,7 @@ def draw_raster(recording: Recording, onset_s: float) -> Figure:
     axis.set(xlabel="time from odor onset (s)", xlim=(-before, after))
     axis.set_title("Larva 0: all neurons around an odor onset (shaded: odor)", fontsize=10)
     axis.invert_yaxis()
-    _bare(axis)
+    bare(axis)
     return figure
 
 
@@ -236,7 +224,3 @@ def _shade_phases(axis: Axes, recording: Recording, *, label: bool) -> None:
             text = name.split(": ")[-1].replace(" + ", "\n+ ")
             axis.text((begin + end) / 2 * minutes, 1.02, text, transform=axis.get_xaxis_transform(),
                       ha="center", va="bottom", fontsize=7)  # fmt: skip
-
-
-def _bare(axis: Axes) -> None:
-    axis.spines[["top", "right"]].set_visible(False)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ethospike.envs.arena_config import ODOR_DISTANCE_MM
 from ethospike.recorders.recording import Recording
 from ethospike.scenarios.dish import DishConfig
+from ethospike.scenarios.group_statistics import interval
 
 EDGE_S = 20.0
 """First and last part of the test in which the read-out is averaged, as in the reference of the protocol."""
@@ -118,19 +119,6 @@ def side_index(position_mm: NDArray[np.floating]) -> NDArray[np.floating]:
     x = position_mm[..., 0]
     share: NDArray[np.float64] = np.mean(x < -NEUTRAL_MM, axis=0) - np.mean(x > NEUTRAL_MM, axis=0)
     return share
-
-
-def interval(values: NDArray[np.floating]) -> dict[str, Any]:
-    """Return mean and 95 % interval of the mean (Student's t) over animals; no interval for one animal."""
-    values = np.asarray(values, dtype=float)
-    mean = float(values.mean())
-    half = float("nan")
-    if len(values) > 1:
-        from scipy import stats  # takes a second to import, and `ethospike list` needs no interval
-
-        half = float(stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
-    low, high = (None, None) if np.isnan(half) else (mean - half, mean + half)
-    return {"mean": mean, "low": low, "high": high, "animals": values.tolist()}
 
 
 def sentence(summary: dict[str, Any]) -> str:

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from ethospike.brains.mushroom_body import ODOR_PATTERNS, PRESETS, MushroomBodyConfig, mushroom_body
 from ethospike.brains.simulator import SimulatorSettings, Stimulus, open_simulator
 from ethospike.brains.spike_sources import GammaSource
 from ethospike.scenarios import odor_conditioning, odor_preference
+from ethospike.scenarios.group_statistics import difference
 from ethospike.scenarios.runner import run_scenario
 from ethospike.scenarios.scenario import Scenario, ScenarioConfig, ScenarioError
 
@@ -239,11 +239,3 @@ def _choice(settings: Settings, control_interval_ms: float) -> dict[str, Any]:
     half = {key: whole[key] / 2 for key in ("mean", "low", "high")}
     found["learning index, (paired-a minus paired-b) / 2"] = {"preference_index": half}
     return found
-
-
-def difference(a: dict[str, Any], b: dict[str, Any]) -> dict[str, float]:
-    """Return the difference of two means with its 95 % interval (Welch's t)."""
-    x, y = np.asarray(a["animals"]), np.asarray(b["animals"])
-    test = stats.ttest_ind(x, y, equal_var=False)
-    bounds = test.confidence_interval(0.95)
-    return {"mean": float(x.mean() - y.mean()), "low": float(bounds.low), "high": float(bounds.high)}

@@ -1,7 +1,6 @@
 """Figures of a delayed reach: clusters in a trial, activity and variability over time, decoding, times.
 
-In: a recording and its configuration. Out: PNG files. Colors are those of the odor scenarios, which people
-with any kind of color vision can tell apart.
+In: a recording and its configuration. Out: PNG files.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from ethospike.envs.reach_task import OUTCOMES
 from ethospike.recorders.recording import Recording
 from ethospike.scenarios import reach_trials, spike_statistics
-from ethospike.scenarios.dish_figures import BLUE, DPI, GREEN, GREY, ORANGE, RED
+from ethospike.scenarios.figure_style import BLUE, DPI, GREEN, GREY, ORANGE, RED, bare
 from ethospike.scenarios.reach_courses import (
     CUT_MS,
     MIN_FOLD_TRIALS,
@@ -81,7 +80,7 @@ def draw_clusters(
         _draw_roles(rates, recording, trials, roles, members)
         for axis in (raster, rates):
             _mark_signals(axis, config)
-            _bare(axis)
+            bare(axis)
         rates.set(xlabel="time from the preparatory signal (ms)", xlim=CUT_MS)
     axes[0, 0].set_ylabel("excitatory cluster")
     axes[1, 0].set_ylabel(f"rate of a neuron (Hz), {len(trials)} trials")
@@ -169,7 +168,7 @@ def draw_variability(cuts: Sequence[CutTrials], config: DelayedReachConfig) -> F
             _draw_courses(axis, cuts[0].time_ms, courses, color, _label(cuts, condition))
         axis.set_ylabel(title)
         _mark_signals(axis, config)
-        _bare(axis)
+        bare(axis)
         if not any(np.isfinite(line.get_ydata()).any() for line in axis.lines if len(line.get_ydata()) > 2):
             axis.set_yticks([])
             axis.text(0.5, 0.5, f"needs {spike_statistics.MIN_TRIALS} trials of a direction in a condition",
@@ -197,7 +196,7 @@ def draw_decoding(cuts: Sequence[CutTrials], config: DelayedReachConfig) -> Figu
     axis.axhline(1.0 / n_targets, color=GREY, lw=0.8)
     axis.text(centers[len(centers) // 2], 1.0 / n_targets - 0.01, "chance", va="top", color=GREY, fontsize=8)
     _mark_signals(axis, config)
-    _bare(axis)
+    bare(axis)
     axis.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(0.0, 0.94))
     axis.set(
         xlabel="time from the preparatory signal (ms)",
@@ -238,7 +237,7 @@ def draw_times(trials: Trials) -> Figure:
             axis.legend(frameon=False, fontsize=8)
         else:
             axis.text(0.5, 0.5, "none", transform=axis.transAxes, ha="center", color=GREY)
-        _bare(axis)
+        bare(axis)
     bottom = np.zeros(len(trials.conditions))
     at = np.arange(len(trials.conditions))
     for index, (name, color) in enumerate(zip(OUTCOMES, (GREEN, RED, ORANGE, GREY), strict=True)):
@@ -249,7 +248,7 @@ def draw_times(trials: Trials) -> Figure:
     ended.set_xticks(at, [f"{c} cued\n({n})" for c, n in zip(trials.conditions, counts, strict=True)])
     ended.set(ylabel="share of trials", ylim=(0, 1))
     ended.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
-    _bare(ended)
+    bare(ended)
     return figure
 
 
@@ -281,7 +280,3 @@ def _mark_signals(axis: Axes, config: DelayedReachConfig) -> None:
     begin = task.preparatory_ms + task.delay_ms
     axis.axvspan(0.0, task.preparatory_ms, color=ORANGE, alpha=0.10, lw=0)
     axis.axvspan(begin, begin + task.response_signal_ms, color=GREEN, alpha=0.12, lw=0)
-
-
-def _bare(axis: Axes) -> None:
-    axis.spines[["top", "right"]].set_visible(False)

@@ -32,7 +32,7 @@ from ethospike.brains.simulator import SIMULATORS, SimulatorSettings, is_install
 from ethospike.envs.reach_config import ReachConfig
 from ethospike.recorders.recording import Recording, open_recording
 from ethospike.scenarios import cortex_rest, delayed_reach, reach_trials, spike_statistics
-from ethospike.scenarios.larva_validation import difference
+from ethospike.scenarios.group_statistics import difference
 from ethospike.scenarios.reach_courses import (
     BASELINE_MS,
     CUT_MS,

@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ethospike.recorders.recording import Recording
 from ethospike.scenarios import rest_measures, spike_statistics
-from ethospike.scenarios.dish_figures import BLUE, DPI, GREEN, GREY, ORANGE, PURPLE, RED, SKY
+from ethospike.scenarios.figure_style import BLUE, COLORS, DPI, GREY, bare
 
 if TYPE_CHECKING:
     from ethospike.scenarios.cortex_rest import RestConfig
@@ -23,7 +23,6 @@ SHOWN_S = 6.0
 """Length of the raster: some ten changes of the active cluster."""
 SHOWN_NEURONS = 320
 """Rows of the raster: what can be told apart in print."""
-COLORS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY)
 
 
 def draw_all(recording: Recording, config: RestConfig, folder: Path) -> list[Path]:
@@ -71,7 +70,7 @@ def draw_raster(recording: Recording) -> Figure:
         rates.legend(frameon=False, fontsize=8, loc="upper right")
     rates.set(xlabel="time (s)", ylabel="rate in 50 ms (Hz)", ylim=(0, None))
     for axis in (raster, rates):
-        axis.spines[["top", "right"]].set_visible(False)
+        bare(axis)
     return figure
 
 
@@ -100,5 +99,5 @@ def draw_dominance(recording: Recording) -> Figure:
     shares.xaxis.set_major_locator(MaxNLocator(integer=True))
     dwell.set(xlabel="dominated at a time (ms)", ylabel="number")
     for axis in (shares, dwell):
-        axis.spines[["top", "right"]].set_visible(False)
+        bare(axis)
     return figure

@@ -24,11 +24,11 @@ from typing import Any
 import numpy as np
 import tomli_w
 
+from ethospike.recorders.format import INTERRUPTED, RECORDING
 from ethospike.recorders.recorder import RecordingError
 from ethospike.recorders.writer_lock import WriterLock, is_being_written
 from ethospike.recorders.writer_process import explain
 
-RECORDING = "recording.zarr"
 LOST = "its recording is not touched and can be read without it (open_recording)"
 """What a file of a run that cannot be read does not change."""
 PACKAGES = (
@@ -42,7 +42,7 @@ PACKAGES = (
     "xarray",
     "zarr",
 )
-RUNNING, INTERRUPTED = "running", "interrupted"
+RUNNING = "running"
 STATUSES = (RUNNING, "complete", "stopped", "failed", INTERRUPTED)
 """`interrupted`: the run ended, by `kill -9` or a power cut, without saying how."""
 MACHINE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)

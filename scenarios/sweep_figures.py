@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ethospike.scenarios.dish_figures import BLUE, DPI, GREEN, GREY, ORANGE, PURPLE, RED, SKY
+from ethospike.scenarios.figure_style import BLUE, COLORS, DPI, GREEN, GREY, bare
 from ethospike.scenarios.sweep import Sweep
 from ethospike.scenarios.sweep_table import FIXED, open_table
 
@@ -27,7 +27,6 @@ MOST_MEASURES = 12
 """Panels of a figure; a scenario that measures more has the others in its table."""
 MOST_LINES = 6
 """Lines of a slice: as many as there are colors to tell apart."""
-COLORS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY)
 PANEL_INCHES = (3.4, 2.7)
 
 
@@ -107,7 +106,7 @@ def draw_slices(table: xarray.Dataset, keys: list[str], measures: list[str]) -> 
         _label(axis.xaxis, x_labels)
         if number == 0 and len(keys) > 1 and not scattered:
             axis.legend(fontsize=7, frameon=False)
-        axis.spines[["top", "right"]].set_visible(False)
+        bare(axis)
     return figure
 
 
@@ -136,7 +135,7 @@ def draw_history(sweep: Sweep) -> Figure:
         axis.set_ylabel(key)
     (axes or [distance_axis])[-1].set_xlabel("point")
     for axis in (distance_axis, *axes):
-        axis.spines[["top", "right"]].set_visible(False)
+        bare(axis)
     return figure
 
 

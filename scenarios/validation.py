@@ -19,6 +19,7 @@ from typing import Any
 
 from ethospike.brains.errors import nearest
 from ethospike.scenarios import agreement, larva_validation
+from ethospike.scenarios.group_statistics import difference
 from ethospike.scenarios.larva_validation import REFERENCE_HZ, Settings
 from ethospike.scenarios.run_folder import command_of, provenance
 from ethospike.scenarios.scenario import ScenarioError
@@ -175,7 +176,7 @@ def _contrasts(table: Table, rows: Rows) -> Rows:
     column = table.columns[0]
     return {
         (f"{first} minus {second}", label): {
-            column: larva_validation.difference(rows[first, label][column], rows[second, label][column])
+            column: difference(rows[first, label][column], rows[second, label][column])
         }
         for label in dict.fromkeys(table.parts.values())
         for first, second in table.contrasts

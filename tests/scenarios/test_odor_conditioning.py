@@ -12,7 +12,6 @@ from ethospike.recorders.recording import open_recording
 from ethospike.scenarios.configuration import configure
 from ethospike.scenarios.dish_measures import (
     distance_index,
-    interval,
     phase_rows,
     sentence,
     side_index,
@@ -124,14 +123,6 @@ def test_indices_of_positions_that_are_known() -> None:
     assert side_index(at) == pytest.approx([0.0])
     mirrored = towards_a(np.array([[[-40.0, 3.0], [40.0, 5.0]]]))
     assert mirrored.tolist() == [[[-40.0, 3.0], [-40.0, 5.0]]]
-
-
-def test_interval_is_students() -> None:
-    # Mean 2, standard error 1/sqrt(3), t quantile for 2 degrees of freedom 4.303 (tables).
-    one = interval(np.array([1.0, 2.0, 3.0]))
-    assert one["mean"] == pytest.approx(2.0)
-    assert one["high"] - 2.0 == pytest.approx(4.303 / np.sqrt(3), rel=1e-3)
-    assert interval(np.array([1.0]))["low"] is None
 
 
 def test_a_short_experiment_is_recorded_measured_and_drawn(short_run: RunResult) -> None:

@@ -15,7 +15,7 @@ import pytest
 from ethospike.scenarios import reach_validation
 from ethospike.scenarios.__main__ import main, validate_larvae
 from ethospike.scenarios.agreement import mean_cv2
-from ethospike.scenarios.larva_validation import Settings, difference
+from ethospike.scenarios.larva_validation import Settings
 from ethospike.scenarios.scenario import ScenarioError
 from ethospike.scenarios.validation import PARTS, TABLES, validate
 
@@ -117,15 +117,6 @@ def test_settings_are_refused_before_anything_is_computed(
     assert ended.value.code == 1
     assert message in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
-
-
-def test_difference_is_welchs() -> None:
-    # Student's example of two groups of four: means 2.5 and 4.5, equal variances 5/3, standard error
-    # sqrt(2 · 5/3 / 4) = 0.9129, six degrees of freedom, t = 2.4469 (tables).
-    one, other = {"animals": [1.0, 2.0, 3.0, 4.0]}, {"animals": [3.0, 4.0, 5.0, 6.0]}
-    found = difference(one, other)
-    assert found["mean"] == pytest.approx(-2.0)
-    assert found["high"] - found["low"] == pytest.approx(2 * 2.4469 * 0.9129, rel=1e-3)
 
 
 def test_cv2_of_trains_that_are_known() -> None:

@@ -1,0 +1,35 @@
+"""Statistics of groups: the mean over animals, wirings or seeds with its interval, and the difference of two.
+
+In: a number an animal. Out: plain numbers, as `summary.json` and the validation hold them. SciPy takes a
+second to import, and `ethospike list` needs no interval: it is imported when one is computed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def interval(values: NDArray[np.floating]) -> dict[str, Any]:
+    """Return mean and 95 % interval of the mean (Student's t) over animals; no interval for one animal."""
+    values = np.asarray(values, dtype=float)
+    mean = float(values.mean())
+    half = float("nan")
+    if len(values) > 1:
+        from scipy import stats
+
+        half = float(stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+    low, high = (None, None) if np.isnan(half) else (mean - half, mean + half)
+    return {"mean": mean, "low": low, "high": high, "animals": values.tolist()}
+
+
+def difference(a: dict[str, Any], b: dict[str, Any]) -> dict[str, float]:
+    """Return the difference of two means with its 95 % interval (Welch's t)."""
+    from scipy import stats
+
+    x, y = np.asarray(a["animals"]), np.asarray(b["animals"])
+    test = stats.ttest_ind(x, y, equal_var=False)
+    bounds = test.confidence_interval(0.95)
+    return {"mean": float(x.mean() - y.mean()), "low": float(bounds.low), "high": float(bounds.high)}

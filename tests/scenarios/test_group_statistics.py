@@ -1,0 +1,25 @@
+"""Intervals of groups against tables and formulas."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ethospike.scenarios.group_statistics import difference, interval
+
+
+def test_interval_is_students() -> None:
+    # Mean 2, standard error 1/sqrt(3), t quantile for 2 degrees of freedom 4.303 (tables).
+    one = interval(np.array([1.0, 2.0, 3.0]))
+    assert one["mean"] == pytest.approx(2.0)
+    assert one["high"] - 2.0 == pytest.approx(4.303 / np.sqrt(3), rel=1e-3)
+    assert interval(np.array([1.0]))["low"] is None
+
+
+def test_difference_is_welchs() -> None:
+    # Student's example of two groups of four: means 2.5 and 4.5, equal variances 5/3, standard error
+    # sqrt(2 · 5/3 / 4) = 0.9129, six degrees of freedom, t = 2.4469 (tables).
+    one, other = {"animals": [1.0, 2.0, 3.0, 4.0]}, {"animals": [3.0, 4.0, 5.0, 6.0]}
+    found = difference(one, other)
+    assert found["mean"] == pytest.approx(-2.0)
+    assert found["high"] - found["low"] == pytest.approx(2 * 2.4469 * 0.9129, rel=1e-3)
