@@ -14,6 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 
 State = dict[str, NDArray[np.generic]]
 """A snapshot of an environment: arrays by name, the animal axis first."""
+RESET_FIRST = "step: expected a reset before the first step; call reset()"
+"""What an environment says that is to step with an animal that was never reset."""
 
 
 class EnvError(ValueError):
@@ -83,8 +85,10 @@ def animals_to_reset(options: Mapping[str, Any] | None, animals: int) -> NDArray
     return array
 
 
-def pack_generators(generators: Sequence[np.random.Generator]) -> NDArray[np.uint64]:
-    """Return the states of PCG64 generators as an array of shape (generators, 6)."""
+def pack_generators(generators: Sequence[np.random.Generator], animals: int) -> NDArray[np.uint64]:
+    """Return the states of the animals' PCG64 generators, shape (animals, 6); zeros while there are none."""
+    if not generators:
+        return np.zeros((animals, 6), np.uint64)
     rows = []
     for generator in generators:
         state: dict[str, Any] = dict(generator.bit_generator.state)
@@ -94,7 +98,9 @@ def pack_generators(generators: Sequence[np.random.Generator]) -> NDArray[np.uin
 
 
 def unpack_generators(packed: NDArray[np.generic]) -> list[np.random.Generator]:
-    """Return generators that continue from `pack_generators`."""
+    """Return generators that continue from `pack_generators`; none if there were none."""
+    if not np.any(packed):  # a generator's increment is odd, so its state is never all zeros
+        return []
     generators = []
     for row in np.asarray(packed, np.uint64).tolist():
         bits = np.random.PCG64()

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ethospike.envs.animals import (
+    RESET_FIRST,
     EnvError,
     State,
     check_state,
@@ -164,7 +165,6 @@ class ArenaTask:
     def state(self) -> State:
         """Return copies of all that the next step depends on, the animal axis first."""
         bodies = self._bodies
-        generators = pack_generators(self._generators) if self._generators else np.zeros((self.animals, 6))
         return {
             "middle_mm": bodies.middle_mm.T.copy(),
             "heading_rad": bodies.heading_rad.copy(),
@@ -174,7 +174,7 @@ class ArenaTask:
             "wall_contact": self._wall_contact.copy(),
             "control_step": self._control_step.copy(),
             "ready": self._ready.copy(),
-            "generator": generators.astype(np.uint64),
+            "generator": pack_generators(self._generators, self.animals),
         }
 
     def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
@@ -188,8 +188,7 @@ class ArenaTask:
         self._wall_contact = np.array(state["wall_contact"], bool)
         self._control_step = np.array(state["control_step"], np.int64)
         self._ready = np.array(state["ready"], bool)
-        seeded = np.any(np.asarray(state["generator"]))
-        self._generators = unpack_generators(state["generator"]) if seeded else []
+        self._generators = unpack_generators(state["generator"])
         last = len(self._phase_end) - 1
         self._phase = np.minimum(np.searchsorted(self._phase_end, self._control_step, side="right"), last)
         self._look_at_clock()
@@ -276,7 +275,7 @@ class ArenaTask:
 
     def _refuse_to_step(self) -> None:
         if not self._ready.all():
-            raise EnvError("step: expected a reset before the first step; call reset()")
+            raise EnvError(RESET_FIRST)
         over = np.flatnonzero(self.terminated).tolist()
         raise EnvError(
             f"step: the experiment is over for animals {over}; call reset(), or reset those alone with "

@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ethospike.envs.animals import (
+    RESET_FIRST,
+    EnvError,
     State,
     check_state,
     pack_generators,
@@ -110,6 +112,7 @@ class ReachTask:
         self.block = np.zeros((n, len(config.conditions)), dtype=np.int64)
         self.terminated = np.zeros(n, dtype=bool)
         self._rng: list[np.random.Generator] = []
+        self._is_ready = False
         self._ended: list[dict[str, float]] = []
 
         self._directions = target_directions(targets)
@@ -151,6 +154,7 @@ class ReachTask:
             for array in (self.position_mm, self.velocity_mm_s, self.control_step, self.terminated):
                 array[animal] = 0
             self._begin_trial(int(animal), 0)
+        self._is_ready = self._were_reset()
 
     def step(self, drive: NDArray[np.float64]) -> NDArray[np.float64]:
         """Move the hands for one control step and apply the rules.
@@ -164,7 +168,14 @@ class ReachTask:
         -------
         ndarray of float64, shape (animals,)
             The rewards: 1 where the right target was touched.
+
+        Raises
+        ------
+        EnvError
+            When an animal was never reset.
         """
+        if not self._is_ready:
+            raise EnvError(RESET_FIRST)
         self._move(drive)
         self.control_step += 1
         self.steps_left -= 1
@@ -222,7 +233,9 @@ class ReachTask:
 
         Trials that ended and were not popped are not part of it: pop them before.
         """
-        return {name: getattr(self, name).copy() for name in _ARRAYS} | {"rng": pack_generators(self._rng)}
+        return {name: getattr(self, name).copy() for name in _ARRAYS} | {
+            "rng": pack_generators(self._rng, self.animals)
+        }
 
     def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
         """Continue from a `state()` of a task made alike.
@@ -237,6 +250,11 @@ class ReachTask:
             getattr(self, name)[...] = state[name]
         self._rng = unpack_generators(state["rng"])
         self._ended = []
+        self._is_ready = self._were_reset()
+
+    def _were_reset(self) -> bool:
+        """Return whether all have begun a trial: only animals that were never reset rest unterminated."""
+        return bool(np.all((self.phase != FINISHED) | self.terminated))
 
     # -- the hand -----------------------------------------------------------------------------------
 

@@ -391,6 +391,32 @@ def test_a_snapshot_continues_bit_identically():
         other.set_state(DelayedReachVectorEnv(3, config).state() | {"rng": envs.state()["rng"]})
 
 
+def test_an_environment_that_was_never_reset_takes_a_state_and_gives_one():
+    running, fresh = DelayedReachVectorEnv(2), DelayedReachVectorEnv(2)
+    running.reset(seed=7)
+    untouched = fresh.state()
+    fresh.set_state(running.state())
+    push = np.full((2, 2), 0.5)
+    one, two = running.step(push), fresh.step(push)
+    assert one[0].any()
+    assert np.array_equal(one[0], two[0])
+    fresh.set_state(untouched)
+    with pytest.raises(EnvError, match="expected a reset before the first step"):
+        fresh.step(push)
+    assert np.array_equal(fresh.reset(seed=7)[0], DelayedReachVectorEnv(2).reset(seed=7)[0])
+
+
+def test_a_step_before_the_reset_is_refused():
+    with pytest.raises(EnvError, match="expected a reset before the first step"):
+        DelayedReachEnv().step(STILL)
+    envs = DelayedReachVectorEnv(2)
+    envs.reset(seed=1, options={"reset_mask": np.array([True, False])})
+    with pytest.raises(EnvError, match="expected a reset before the first step"):
+        envs.step(np.zeros((2, 2)))
+    envs.reset(options={"reset_mask": np.array([False, True])})
+    envs.step(np.zeros((2, 2)))
+
+
 def test_an_unseeded_reset_goes_on_with_the_stream():
     env = DelayedReachEnv()
     env.reset(seed=1)
