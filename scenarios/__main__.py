@@ -134,7 +134,7 @@ def run(
     result = runner.run_scenario(
         chosen,
         settings,
-        out or run_folder.default_path(chosen.name),
+        out,
         listeners=[lambda layout: LiveView(layout, chosen.name)] if view else [],
         quiet=quiet,
     )

@@ -143,8 +143,10 @@ def parse_target(text: str) -> tuple[str, float]:
     return key.strip(), target
 
 
-def create(path: Path, scenario: Scenario, config: ScenarioConfig, search: Search, n_seeds: int) -> Sweep:
-    """Make the folder of a calibration; nothing is run yet."""
+def create(
+    path: Path | None, scenario: Scenario, config: ScenarioConfig, search: Search, n_seeds: int
+) -> Sweep:
+    """Make the folder of a calibration, by default as a sweep's; nothing is run yet."""
     require("optuna")
     check_point(scenario, dict.fromkeys(span.key for span in search.spans))
     return Sweep.create(path, scenario, config, Plan([], n_seeds, calibration=search.to_json()))

@@ -29,6 +29,8 @@ from ethospike.recorders.recorder import RecordingError
 from ethospike.recorders.writer_lock import WriterLock, is_being_written
 from ethospike.recorders.writer_process import explain
 
+RUNS = Path("runs")
+"""Where runs go that are given no folder."""
 LOST = "its recording is not touched and can be read without it (open_recording)"
 """What a file of a run that cannot be read does not change."""
 PACKAGES = (
@@ -77,20 +79,28 @@ class RunFolder:
         RunFolderError
             When the path exists or cannot be written.
         """
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RunFolderError(f"cannot make {path}: {error.strerror}; choose another by --out") from error
-        try:
-            path.mkdir()
-        except FileExistsError as error:
+        if not _make_folder(path):
             raise RunFolderError(
                 f"{path} exists already, and a run never reuses a folder; choose another by --out"
-            ) from error
-        except OSError as error:
-            raise RunFolderError(
-                f"cannot make {path}: {error.strerror}; choose another with --out"
-            ) from error
+            )
+        return cls(path)
+
+    @classmethod
+    def create_named(cls, scenario: str, root: Path = RUNS) -> RunFolder:
+        """Make a new folder in `root`, called by scenario, date and time, and a number if need be.
+
+        Of several that begin in the same second, as in an array of jobs, each gets a folder of its own.
+
+        Raises
+        ------
+        RunFolderError
+            When it cannot be written.
+        """
+        stem = f"{scenario}_{datetime.datetime.now():%Y-%m-%d_%H%M%S}"
+        path, number = root / stem, 1
+        while not _make_folder(path):
+            number += 1
+            path = root / f"{stem}_{number}"
         return cls(path)
 
     @classmethod
@@ -229,14 +239,19 @@ def write_whole(path: Path, content: bytes | memoryview) -> None:
         raise RunFolderError(explain(error, path)) from error
 
 
-def default_path(scenario: str, root: Path = Path("runs")) -> Path:
-    """Return a path that does not exist yet: scenario, date and time, and a number if need be."""
-    stamp = datetime.datetime.now().strftime("%Y-%m-%d_%H%M%S")
-    path, number = root / f"{scenario}_{stamp}", 1
-    while path.exists():
-        number += 1
-        path = root / f"{scenario}_{stamp}_{number}"
-    return path
+def _make_folder(path: Path) -> bool:
+    """Make a folder and those above it; return False if it exists, which only making it can tell for sure."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunFolderError(f"cannot make {path}: {error.strerror}; choose another by --out") from error
+    try:
+        path.mkdir()
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise RunFolderError(f"cannot make {path}: {error.strerror}; choose another by --out") from error
+    return True
 
 
 def provenance() -> dict[str, Any]:

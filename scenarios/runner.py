@@ -61,7 +61,7 @@ Listeners = Sequence[Callable[[Layout], Recorder]]
 def run_scenario(
     scenario: Scenario,
     config: ScenarioConfig,
-    path: Path,
+    path: Path | None,
     *,
     listeners: Listeners = (),
     quiet: bool = False,
@@ -72,8 +72,8 @@ def run_scenario(
     Parameters
     ----------
     scenario, config
-    path : Path
-        The run's folder; must not exist.
+    path : Path or None
+        The run's folder, which must not exist; None for one in `runs/` that is named by scenario and time.
     listeners : sequence of callable(layout) -> Recorder
     quiet : bool
         No progress.
@@ -85,7 +85,7 @@ def run_scenario(
     RunFolderError
         When the folder exists or cannot be made.
     """
-    folder = RunFolder.create(path)
+    folder = RunFolder.create(path) if path else RunFolder.create_named(scenario.name)
     with folder.writing():
         folder.write_config(config)
         folder.update_info(

@@ -26,6 +26,8 @@ from ethospike.scenarios.run_folder import RunFolder, RunFolderError, provenance
 from ethospike.scenarios.scenario import Scenario, ScenarioConfig, ScenarioError, find_scenario
 from ethospike.scenarios.sweep_points import Point, check_point, nested
 
+SWEEPS = Path("sweeps")
+"""Where sweeps go that are given no folder."""
 MANIFEST = "sweep.json"
 CONFIG = "config.toml"
 RESULT = "result.json"
@@ -108,8 +110,8 @@ class Sweep:
         self._manifest = manifest
 
     @classmethod
-    def create(cls, path: Path, scenario: Scenario, config: ScenarioConfig, plan: Plan) -> Sweep:
-        """Make a new folder; nothing is run yet.
+    def create(cls, path: Path | None, scenario: Scenario, config: ScenarioConfig, plan: Plan) -> Sweep:
+        """Make a new folder, by default in `sweeps/`, named by scenario and time; nothing is run yet.
 
         Raises
         ------
@@ -120,7 +122,7 @@ class Sweep:
         """
         for point in plan.points[:1]:
             check_point(scenario, point)
-        RunFolder.create(path)
+        path = (RunFolder.create(path) if path else RunFolder.create_named(scenario.name, SWEEPS)).path
         (path / "tasks").mkdir()
         write_whole(path / CONFIG, tomli_w.dumps(to_plain(config)).encode())
         manifest = {

@@ -15,11 +15,9 @@ from cyclopts import Parameter
 
 from ethospike.scenarios import configuration, sweep_points
 from ethospike.scenarios import sweep as sweeps
-from ethospike.scenarios.run_folder import default_path
 from ethospike.scenarios.scenario import ScenarioError, find_scenario
 
 Flags = Annotated[str, Parameter(allow_leading_hyphen=True, show=False)]
-ROOT = Path("sweeps")
 _PART = re.compile(r"(\d+)/(\d+)")
 
 
@@ -99,7 +97,7 @@ def sweep(
     parts += [sweep_points.from_file(points)] if points else []
     parts += [sweep_points.samples(chosen, sample, samples, settings.seed)] if sample else []
     plan = sweeps.Plan(sweep_points.combined(*parts), seeds, keep_recordings)
-    made = sweeps.Sweep.create(out or default_path(chosen.name, ROOT), chosen, settings, plan)
+    made = sweeps.Sweep.create(out, chosen, settings, plan)
     if prepare:
         last = len(plan.points) * seeds - 1
         print(f"{made.path}: tasks 0 … {last}; run them by `ethospike task {made.path} NUMBER`")
@@ -179,7 +177,7 @@ def calibrate(
         tolerance,
         check_seeds,
     )
-    made = calibration.create(out or default_path(chosen.name, ROOT), chosen, settings, search, seeds)
+    made = calibration.create(out, chosen, settings, search, seeds)
     calibration.calibrate(made, workers=workers, scheduler=scheduler, quiet=quiet)
     _report(made)
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import datetime
 import errno
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +37,7 @@ INLINE = ["--simulator.name", "numba", "--recorder.writer", "inline"]
 """Without a writer process, which takes a second to start; the run to compare with has one."""
 
 
-def run(path: Path, words: list[str], **options: Any) -> RunResult:
+def run(path: Path | None, words: list[str], **options: Any) -> RunResult:
     config = configure(SCENARIO, [*words, *INLINE])
     return run_scenario(SCENARIO, config, path, quiet=True, draw=False, **options)
 
@@ -146,6 +149,36 @@ def test_a_folder_is_never_used_twice_and_must_be_writable(short_words: list[str
     (tmp_path / "file").write_text("")
     with pytest.raises(RunFolderError, match="cannot make"):
         run(tmp_path / "file" / "run", short_words)
+
+
+def test_of_runs_that_begin_in_the_same_second_each_gets_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class StoppedClock(datetime.datetime):
+        @classmethod
+        def now(cls, tz: datetime.tzinfo | None = None) -> StoppedClock:
+            return cls(2024, 2, 29, 12, 30, 1)
+
+    monkeypatch.setattr("ethospike.scenarios.run_folder.datetime.datetime", StoppedClock)
+    n = 8
+    together = threading.Barrier(n)
+
+    def begin(_: int) -> str:
+        together.wait()
+        return RunFolder.create_named("nap", tmp_path / "runs").path.name
+
+    with ThreadPoolExecutor(n) as threads:
+        names = list(threads.map(begin, range(n)))
+    first = "nap_2024-02-29_123001"
+    assert sorted(names) == [first, *(f"{first}_{number}" for number in range(2, n + 1))]
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == sorted(names)
+
+
+def test_a_run_without_a_name_has_its_folder_in_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = run(None, ["--cycles", "0", "--gap-s", "0", "--test-s", "1"])
+    assert result.folder.path.parent == Path("runs")
+    assert result.folder.path.name.startswith("odor-conditioning_")
 
 
 def test_the_example_scenario_turns_towards_the_light(tmp_path: Path) -> None:
