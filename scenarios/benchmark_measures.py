@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import resource
+import subprocess
 import sys
 import tempfile
 import time
@@ -42,6 +44,9 @@ FOURFOLD = "four times large"
 BUSY_J_PLUS = 8.0
 """J_E+ of the 25,000 neurons that are timed: one cluster is always active and the network fires at about
 7 Hz, as those of the published timings do (6 to 10 Hz); where clusters take turns it fires at 1 Hz."""
+
+STATM = Path("/proc/self/statm")
+"""Sizes of this process in pages: all of it, and what is resident (Linux, proc_pid_statm(5))."""
 
 
 @dataclass(frozen=True)
@@ -294,6 +299,7 @@ def measure_growth(row: Row) -> dict[str, Any]:
     env, opened = SCENARIO.open(config)
     agent: Any = opened  # whose simulator gets a stopwatch
     inside, outside, memory = 0.0, [], []
+    per_phase = round(config.odor_s * 1000.0 / row.interval_ms)
     run = agent.simulator.run
 
     def timed(*arguments: Any) -> Any:
@@ -311,7 +317,8 @@ def measure_growth(row: Row) -> dict[str, Any]:
         nonlocal begin
         now = time.process_time()
         outside.append(now - begin - inside)
-        memory.append(resident_mb())
+        if len(outside) == per_phase // 2 + 1:
+            memory.append(resident_mb())
         begin = time.process_time()
         return True
 
@@ -320,24 +327,25 @@ def measure_growth(row: Row) -> dict[str, Any]:
         with ZarrRecorder(Path(folder) / "recording.zarr", layout, config.recorder) as recorder:
             loop = start_loop(env, agent, seed=config.seed)
             run_closed_loop(env, agent, recorder, loop, note)
-    per_phase = round(config.odor_s * 1000.0 / row.interval_ms)
+            memory.append(resident_mb())
     second, last = (slice(2 * k * per_phase, (2 * k + 1) * per_phase) for k in (1, config.cycles - 1))
     early, late = (float(np.median(outside[rows])) * 1e6 for rows in (second, last))
     return {
         "outside_early_us": early,
         "outside_late_us": late,
         "late_over_early": late / early,
-        "memory_growth_mb": memory[-1] - memory[per_phase // 2],
+        "memory_growth_mb": memory[-1] - memory[0],
         "memory_mb": peak_memory_mb(),
         "wall_per_s": float("nan"),
     }
 
 
 def resident_mb() -> float:
-    """Return the resident memory of this process now."""
-    import psutil
-
-    return float(psutil.Process().memory_info().rss / 1e6)
+    """Return the resident memory of this process now, as Linux tells it, or elsewhere `ps`."""
+    if STATM.exists():
+        return int(STATM.read_text().split()[1]) * resource.getpagesize() / 1e6
+    command = ["ps", "-o", "rss=", "-p", str(os.getpid())]
+    return int(subprocess.run(command, capture_output=True, check=True).stdout) * 1024 / 1e6
 
 
 def peak_memory_mb() -> float:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from ethospike.brains.errors import BrainError
 from ethospike.brains.simulator import SIMULATORS
-from ethospike.scenarios import benchmark
+from ethospike.scenarios import benchmark, benchmark_measures
 from ethospike.scenarios.benchmark import gpu_rows, measure_in_process, rows, run_benchmark, to_markdown
-from ethospike.scenarios.benchmark_measures import FOURFOLD, Row, measure, network_of
+from ethospike.scenarios.benchmark_measures import FOURFOLD, Row, measure, network_of, resident_mb
 from ethospike.scenarios.scenario import ScenarioError
 
 
@@ -41,10 +44,24 @@ def test_a_row_on_nest() -> None:
     assert result["rate_hz"] > 0.1
 
 
-def test_growth_is_measured() -> None:
+def test_growth_is_measured_without_packages_that_only_developers_have(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "psutil", None)
     result = measure(Row("growth", "numba", "odor-conditioning", 1, 12.0, 100.0))
     assert result["outside_early_us"] > 10
     assert 0.1 < result["late_over_early"] < 10
+    assert abs(result["memory_growth_mb"]) < result["memory_mb"]
+
+
+def test_resident_memory_is_what_psutil_says_on_linux_and_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = psutil.Process().memory_info().rss / 1e6
+    assert expected > 50
+    assert resident_mb() == pytest.approx(expected, rel=0.05)
+    if shutil.which("ps") is None:
+        pytest.skip("this machine has no ps, which tells it where there is no /proc")
+    monkeypatch.setattr(benchmark_measures, "STATM", Path("/nowhere"))
+    assert resident_mb() == pytest.approx(expected, rel=0.05)
 
 
 def test_what_compiling_takes_is_measured_with_an_empty_cache(monkeypatch: pytest.MonkeyPatch) -> None:
