@@ -22,6 +22,17 @@ class AgentError(ValueError):
     """An observation, an action or a setting that does not fit the agent; the message says what does."""
 
 
+def join_states(parts: Mapping[str, Mapping[str, NDArray[Any]]]) -> State:
+    """Return the states of several parts as one, each array under `part/name`."""
+    return {f"{part}/{name}": array for part, own in parts.items() for name, array in own.items()}
+
+
+def state_of(part: str, state: Mapping[str, NDArray[Any]]) -> State:
+    """Return the state of one part of a `join_states`; empty if it has none."""
+    begin = f"{part}/"
+    return {name.removeprefix(begin): array for name, array in state.items() if name.startswith(begin)}
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What an agent did in one control step.

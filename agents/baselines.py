@@ -14,25 +14,16 @@ from typing import Any, Required, Self, TypedDict, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.agents.agent import Agent, AgentError, Decision
+from ethospike.agents.agent import Agent, AgentError, Decision, join_states, state_of
 from ethospike.agents.locomotion import Locomotion, LocomotionConfig
-from ethospike.agents.olfaction import INNATE_GAIN, OlfactoryDrive
+from ethospike.agents.olfaction import DRIVE_VARIABLE, INNATE_GAIN, OlfactoryDrive
 from ethospike.brains.simulator import State
+from ethospike.envs.arena_config import ODOR_COLUMNS, OTHER_FEATURES, features
 from ethospike.envs.odor import PEAK_UM
 
-N_OTHER_FEATURES = 3
-"""Features of an observation after the odors: reward, punishment, wall contact."""
 LEARNING_RATE_HZ = 2.0
 """Rate at which the value of a smell at its peak approaches the reward (1/s). Chosen: a larva crosses a
 patch of 15 mm radius in some 20 s, which is time enough to learn but not to learn in one step."""
-
-_DRIVE = {
-    "dims": (),
-    "shape": (),
-    "units": "1",
-    "long_name": "olfactory drive of the turner: 1 suppresses, -1 enhances turning",
-    "dtype": "float32",
-}
 
 
 class _Group(TypedDict, total=False):
@@ -59,7 +50,7 @@ class NeuronlessLarva(Agent):
     locomotion : LocomotionConfig, optional
     """
 
-    variables: Mapping[str, Mapping[str, Any]] = {"olfactory_drive": _DRIVE}
+    variables: Mapping[str, Mapping[str, Any]] = {"olfactory_drive": DRIVE_VARIABLE}
 
     def __init__(
         self,
@@ -92,13 +83,14 @@ class NeuronlessLarva(Agent):
         )
 
     def _act(self, observation: NDArray[np.floating]) -> Decision:
-        expected = self.odors + N_OTHER_FEATURES
-        if observation.shape[1] != expected:
+        expected = features([f"{self.odors} odors"])
+        n_expected = self.odors + len(OTHER_FEATURES)
+        if observation.shape[1] != n_expected:
             raise AgentError(
-                f"observation: expected {expected} features ({self.odors} odors, reward, punishment, wall "
-                f"contact), got {observation.shape[1]}"
+                f"observation: expected {n_expected} features ({', '.join(expected)}), "
+                f"got {observation.shape[1]}"
             )
-        drive = self._drive(observation[:, : self.odors])
+        drive = self._drive(observation[:, ODOR_COLUMNS])
         readout = {"olfactory_drive": drive.astype(np.float32)}
         return Decision(self._locomotion.action(drive), readout=readout)
 
@@ -108,11 +100,11 @@ class NeuronlessLarva(Agent):
 
     def state(self) -> State:
         """Return copies of all that the next decision depends on."""
-        return {f"locomotion/{name}": array for name, array in self._locomotion.state().items()}
+        return join_states({"locomotion": self._locomotion.state()})
 
     def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
         """Continue bit-identically from a `state()` of an agent made alike."""
-        self._locomotion.set_state(_under("locomotion/", state))
+        self._locomotion.set_state(state_of("locomotion", state))
 
 
 class RandomLarva(NeuronlessLarva):
@@ -165,12 +157,12 @@ class ChemotaxisLarva(NeuronlessLarva):
 
     def state(self) -> State:
         """Return copies of all that the next decision depends on."""
-        return super().state() | {f"olfaction/{name}": a for name, a in self._olfaction.state().items()}
+        return super().state() | join_states({"olfaction": self._olfaction.state()})
 
     def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
         """Continue bit-identically from a `state()` of an agent made alike."""
         super().set_state(state)
-        self._olfaction.set_state(_under("olfaction/", state))
+        self._olfaction.set_state(state_of("olfaction", state))
 
 
 class RewardLearner(ChemotaxisLarva):
@@ -255,7 +247,3 @@ class RewardLearner(ChemotaxisLarva):
         self.value[:] = state["value"]
         self._concentration = np.array(state["concentration"], dtype=np.float64)
         self._gain[:] = state["gain"]
-
-
-def _under(prefix: str, state: Mapping[str, NDArray[np.generic]]) -> State:
-    return {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}

@@ -24,9 +24,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.agents.agent import Agent, AgentError, Decision
+from ethospike.agents.agent import Agent, AgentError, Decision, join_states, state_of
 from ethospike.agents.locomotion import Locomotion, LocomotionConfig
-from ethospike.agents.olfaction import DETECTION_FLOOR_UM, INNATE_GAIN, OlfactoryDrive
+from ethospike.agents.olfaction import DETECTION_FLOOR_UM, DRIVE_VARIABLE, INNATE_GAIN, OlfactoryDrive
 from ethospike.brains.errors import nearest
 from ethospike.brains.mushroom_body import ODOR_PATTERNS, PRESETS, MushroomBodyConfig, mushroom_body
 from ethospike.brains.network import Network
@@ -39,12 +39,12 @@ from ethospike.brains.simulator import (
     open_simulator,
 )
 from ethospike.brains.spike_sources import GammaSource
+from ethospike.envs.arena_config import WALL_COLUMN, features
 from ethospike.envs.odor import PEAK_UM
+from ethospike.envs.reinforcement import KINDS
 
 READ_OUT = ("MBONp", "MBONn", "DANp", "DANn")
 """Populations, of one neuron each, whose rates are read out."""
-N_OTHER_FEATURES = 3
-"""Features of an observation after the odors: reward, punishment, wall contact."""
 MEMORY_FORMAT = 1
 """Version of the files of `save_memory`."""
 
@@ -184,13 +184,7 @@ class LarvaAgent(Agent):
             "long_name": "filtered rates of DANp (reward) and DANn (punishment)",
             "dtype": "float32",
         },
-        "olfactory_drive": {
-            "dims": (),
-            "shape": (),
-            "units": "1",
-            "long_name": "olfactory drive of the turner: 1 suppresses, -1 enhances turning",
-            "dtype": "float32",
-        },
+        "olfactory_drive": DRIVE_VARIABLE,
     }
 
     def __init__(
@@ -271,17 +265,17 @@ class LarvaAgent(Agent):
     # -- the control step ---------------------------------------------------------------------------
 
     def _act(self, observation: NDArray[np.floating]) -> Decision:
-        n_odors = len(self.odors)
-        if observation.shape[1] != n_odors + N_OTHER_FEATURES:
+        expected = features(self.odors)
+        if observation.shape[1] != len(expected):
             raise AgentError(
-                f"observation: expected {n_odors + N_OTHER_FEATURES} features ({', '.join(self.odors)}, "
-                f"reward, punishment, wall contact), got {observation.shape[1]}"
+                f"observation: expected {len(expected)} features ({', '.join(expected)}), "
+                f"got {observation.shape[1]}"
             )
-        senses = observation[:, :-1].astype(np.float64)
+        senses = observation[:, :WALL_COLUMN].astype(np.float64)
         stimulus = self._encode(senses)
         spikes = self.simulator.run(self.n_steps, stimulus)
         preference = self._read_out(spikes)
-        smell_um = np.add.reduce(senses[:, :n_odors], axis=1, keepdims=True)
+        smell_um = np.add.reduce(senses[:, : len(self.odors)], axis=1, keepdims=True)
         drive = self._olfaction.update(smell_um, self.config.gain * preference[:, None])
         rate_hz = self._rate_hz.astype(np.float32)
         readout = {
@@ -299,13 +293,14 @@ class LarvaAgent(Agent):
         n_odors = len(self.odors)
         self._baseline_hz = np.zeros(network.n_spike_channels)
         self._baseline_hz[odor_channels] = brain.baseline_hz
-        self._hz_of_sense = np.zeros((n_odors + 2, network.n_spike_channels))
+        self._hz_of_sense = np.zeros((n_odors + len(KINDS), network.n_spike_channels))
         for odor, row in zip(self.odors, self._hz_of_sense, strict=False):
             row[odor_channels] = config.pattern_hz(odor)
-        self._hz_of_sense[n_odors, network.spike_channels("reward")] = brain.reward_hz
-        self._hz_of_sense[n_odors + 1, network.spike_channels("punishment")] = brain.punishment_hz
-        self._unit_of_sense = np.array([config.reference_um] * n_odors + [1.0] * 2)
-        self._highest_of_sense = np.array([config.saturation] * n_odors + [math.inf] * 2)
+        self._hz_of_sense[n_odors + KINDS.index("reward"), network.spike_channels("reward")] = brain.reward_hz
+        punishment = n_odors + KINDS.index("punishment")
+        self._hz_of_sense[punishment, network.spike_channels("punishment")] = brain.punishment_hz
+        self._unit_of_sense = np.array([config.reference_um] * n_odors + [1.0] * len(KINDS))
+        self._highest_of_sense = np.array([config.saturation] * n_odors + [math.inf] * len(KINDS))
 
     def _encode(self, senses: NDArray[np.float64]) -> Stimulus:
         """Turn the senses into rates of the input channels, and these into spikes of the next window."""
@@ -386,30 +381,23 @@ class LarvaAgent(Agent):
         SimulatorUnavailable
             When the simulator cannot save its state (`Capabilities.restores_state`).
         """
-        parts: dict[str, State] = {
-            "simulator": self.simulator.state(),
-            "source": self._source.state(),
-            "olfaction": self._olfaction.state(),
-            "locomotion": self._locomotion.state(),
-            "readout": {"rate_hz": self._rate_hz.copy()},
-        }
-        return {f"{part}/{name}": value for part, own in parts.items() for name, value in own.items()}
+        return join_states(
+            {
+                "simulator": self.simulator.state(),
+                "source": self._source.state(),
+                "olfaction": self._olfaction.state(),
+                "locomotion": self._locomotion.state(),
+                "readout": {"rate_hz": self._rate_hz.copy()},
+            }
+        )
 
     def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
         """Continue from a `state()` of larvae made alike."""
-
-        def part(name: str) -> State:
-            return {
-                key.removeprefix(name + "/"): np.asarray(value)
-                for key, value in state.items()
-                if key.startswith(name + "/")
-            }
-
-        self.simulator.set_state(part("simulator"))
-        self._source.set_state(part("source"))
-        self._olfaction.set_state(part("olfaction"))
-        self._locomotion.set_state(part("locomotion"))
-        self._rate_hz[:] = part("readout")["rate_hz"]
+        self.simulator.set_state(state_of("simulator", state))
+        self._source.set_state(state_of("source", state))
+        self._olfaction.set_state(state_of("olfaction", state))
+        self._locomotion.set_state(state_of("locomotion", state))
+        self._rate_hz[:] = state_of("readout", state)["rate_hz"]
 
     def close(self) -> None:
         """Close the simulator; closing twice is harmless."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,14 @@ DETECTION_FLOOR_UM = 0.02
 an odor cup (2 µM). With that peak as the 1:20 dilution of the learning experiments it stands for 1:2000,
 where the learned preference of larvae is gone (larvaworld's figures of odor preference); it adds no more
 to the rate of a receptor than the rate fluctuates within 100 ms."""
+DRIVE_VARIABLE: Mapping[str, Any] = {
+    "dims": (),
+    "shape": (),
+    "units": "1",
+    "long_name": "olfactory drive of the turner: 1 suppresses, -1 enhances turning",
+    "dtype": "float32",
+}
+"""What a recording says about the drive, which every larva has among its read-outs."""
 
 
 class OlfactoryDrive:

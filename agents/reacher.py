@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.agents.agent import Agent, AgentError, Decision
+from ethospike.agents.agent import Agent, AgentError, Decision, join_states, state_of
 from ethospike.agents.reach_baseline import HandConfig, HandControl, ReachSenses
 from ethospike.brains.clustered_cortex import CortexConfig, clustered_cortex
 from ethospike.brains.random_streams import random_stream
@@ -278,14 +278,12 @@ class ReacherAgent(Agent):
             "direction": self._direction.copy(),
             "decision_ms": self._decision_ms.copy(),
         }
-        hand = {f"hand/{name}": array for name, array in self._hand.state().items()}
-        brain = {f"simulator/{name}": array for name, array in self.simulator.state().items()}
-        return own | hand | brain
+        return own | join_states({"hand": self._hand.state(), "simulator": self.simulator.state()})
 
     def set_state(self, state: State) -> None:
         """Continue from a `state()` of an agent built alike."""
-        self.simulator.set_state(_under("simulator/", state))
-        self._hand.set_state(_under("hand/", state))
+        self.simulator.set_state(state_of("simulator", state))
+        self._hand.set_state(state_of("hand", state))
         self._race.integral = np.array(state["integral"], dtype=np.float64)
         self._direction[...] = state["direction"]
         self._decision_ms[...] = state["decision_ms"]
@@ -324,7 +322,3 @@ def _whole(duration_ms: float, unit_ms: float, what: str) -> int:
     if count < 1 or abs(count * unit_ms - duration_ms) > 1e-9 * max(1.0, duration_ms):
         raise AgentError(f"{duration_ms:g} ms is not a whole number of {what} ({unit_ms:g} ms each)")
     return count
-
-
-def _under(prefix: str, state: State) -> State:
-    return {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}

@@ -6,6 +6,7 @@ no control interval.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,15 +15,26 @@ from numpy.typing import NDArray
 from ethospike.envs.animals import EnvError
 from ethospike.envs.larva_body import BODY_LENGTH_MM
 from ethospike.envs.odor import OdorSource
-from ethospike.envs.reinforcement import Reinforcement
+from ethospike.envs.reinforcement import KINDS, Reinforcement
 
 DISH_DIAMETER_MM = 100.0
 """Diameter of the dish (mm): larvaworld (Sakagiannis et al.), as a laboratory's large Petri dish."""
 ODOR_DISTANCE_MM = 40.0
 """Distance of the two odors of a preference test from the dish's center (mm): larvaworld."""
+OTHER_FEATURES = (*KINDS, "wall_contact")
+"""What an observation holds after the concentration of each odor, in this order."""
+ODOR_COLUMNS = slice(0, -len(OTHER_FEATURES))
+REINFORCEMENT_COLUMNS = slice(-len(OTHER_FEATURES), -len(OTHER_FEATURES) + len(KINDS))
+WALL_COLUMN = OTHER_FEATURES.index("wall_contact") - len(OTHER_FEATURES)
+"""Where an observation has them, however many odors there are (the last axis)."""
 START_SD_MM = (2.5, 10.0)
 """Standard deviations of the start around the center (mm): larvaworld's spread of 5 × 20 mm, of which it
 uses half as the deviation; a narrow band on the midline, between the odors."""
+
+
+def features(odors: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of what an observation holds, in its order, for an arena with these odors."""
+    return (*odors, *OTHER_FEATURES)
 
 
 @dataclass(frozen=True)

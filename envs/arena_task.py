@@ -27,10 +27,10 @@ from ethospike.envs.animals import (
     random_stream,
     unpack_generators,
 )
-from ethospike.envs.arena_config import ArenaConfig, Phase
+from ethospike.envs.arena_config import WALL_COLUMN, ArenaConfig, Phase
 from ethospike.envs.larva_body import BODY_LENGTH_MM, INNER_STEP_MS, LarvaBodies
 from ethospike.envs.odor import OdorField
-from ethospike.envs.reinforcement import ReinforcementField
+from ethospike.envs.reinforcement import KINDS, ReinforcementField
 from ethospike.envs.scene import ArenaScene
 
 PLACEMENT_ROLE = 20
@@ -76,7 +76,7 @@ class ArenaTask:
         self._phase = np.zeros(animals, np.int64)
         self._wall_contact = np.zeros(animals, bool)
         self._ready = np.zeros(animals, bool)
-        self._senses = np.zeros((len(config.odors) + 2, animals))
+        self._senses = np.zeros((len(config.odors) + len(KINDS), animals))
         self._occupied = [0]
         self._until_change = 0
         self._info: dict[str, NDArray[Any]] = {}
@@ -150,10 +150,10 @@ class ArenaTask:
         return reward
 
     def observation(self) -> NDArray[np.float32]:
-        """Return what the animals sense now, shape (animals, odors + 3)."""
+        """Return what the animals sense now, shape (animals, features): see `arena_config.features`."""
         observation = np.empty((self.animals, len(self._senses) + 1), np.float32)
-        observation[:, :-1] = self._senses.T
-        observation[:, -1] = self._wall_contact
+        observation[:, :WALL_COLUMN] = self._senses.T
+        observation[:, WALL_COLUMN] = self._wall_contact
         return observation
 
     def info(self) -> dict[str, NDArray[Any]]:

@@ -15,7 +15,7 @@ import numpy as np
 from gymnasium.spaces import Box
 from gymnasium.vector import AutoresetMode
 
-from ethospike.envs.arena_config import ArenaConfig, Phase
+from ethospike.envs.arena_config import ArenaConfig, Phase, features
 from ethospike.envs.arena_task import ArenaTask
 from ethospike.envs.odor import OdorSource
 from ethospike.envs.reinforcement import KINDS, Reinforcement
@@ -75,6 +75,11 @@ class _Arena(TaskEnv):
     def odors(self) -> tuple[str, ...]:
         """Names of the odors, in the order of the observation."""
         return self.config.odors
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of what an observation holds, in its order: the odors, then `OTHER_FEATURES`."""
+        return features(self.odors)
 
     @property
     def phases(self) -> tuple[str, ...]:

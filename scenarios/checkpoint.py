@@ -17,7 +17,7 @@ import numpy as np
 from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
-from ethospike.agents.agent import Agent
+from ethospike.agents.agent import Agent, join_states, state_of
 from ethospike.brains.simulator import SimulatorUnavailable
 from ethospike.scenarios.loop import LoopState
 from ethospike.scenarios.run_folder import RunFolder, RunFolderError, write_whole
@@ -46,9 +46,8 @@ def save(path: Path, env: VectorEnv, agent: Agent, loop: LoopState) -> None:
             "waiting_actions": np.array(loop.waiting_actions),
         },
     }
-    arrays = {f"{part}/{name}": value for part, own in parts.items() for name, value in own.items()}
     whole = io.BytesIO()  # because an archive that is cut short by a full disk complains twice
-    np.savez(whole, allow_pickle=False, **arrays)
+    np.savez(whole, allow_pickle=False, **join_states(parts))
     write_whole(path, whole.getbuffer())
 
 
@@ -79,15 +78,11 @@ def read(folder: RunFolder) -> dict[str, NDArray[Any]]:
 
 def restore(arrays: Mapping[str, NDArray[Any]], env: VectorEnv, agent: Agent, *, seed: int) -> LoopState:
     """Put environment and agent into the state of a checkpoint and return the loop's."""
-
-    def part(name: str) -> dict[str, NDArray[Any]]:
-        return {key.removeprefix(name): value for key, value in arrays.items() if key.startswith(name)}
-
     body: Any = env.unwrapped
     env.reset(seed=seed)
-    body.set_state(part("env/"))
-    agent.set_state(part("agent/"))
-    loop = part("loop/")
+    body.set_state(state_of("env", arrays))
+    agent.set_state(state_of("agent", arrays))
+    loop = state_of("loop", arrays)
     return LoopState(int(loop["control_step"]), loop["observation"], deque(loop["waiting_actions"]))
 
 

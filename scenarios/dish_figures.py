@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle
 from numpy.typing import NDArray
 
-from ethospike.envs.arena_config import DISH_DIAMETER_MM
+from ethospike.envs.arena_config import DISH_DIAMETER_MM, ODOR_COLUMNS
 from ethospike.recorders.recording import Recording
 from ethospike.scenarios.dish import DishConfig, sources_of_test
 from ethospike.scenarios.dish_measures import distance_index, phase_rows, towards_a
@@ -153,9 +153,8 @@ def draw_raster(recording: Recording, onset_s: float) -> Figure:
 
 def odor_onset_s(recording: Recording) -> float | None:
     """Return when an odor first appears, after a second without it if it ever does; None if never."""
-    n_odors = recording.behavior["observation"].shape[-1] - 3
     observation: NDArray[np.float32] = recording.behavior["observation"].values
-    smelled = np.any(observation[:, 0, :n_odors] > 0.5, axis=-1, keepdims=True)[:, 0]
+    smelled = np.any(observation[:, 0, ODOR_COLUMNS] > 0.5, axis=-1, keepdims=True)[:, 0]
     onsets = np.flatnonzero(smelled[1:] & ~smelled[:-1]) + 1
     seconds = recording.layout.control_interval_ms / 1000.0
     later = [row for row in onsets if row * seconds >= RASTER_S[0]]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.envs.arena_config import ODOR_DISTANCE_MM
+from ethospike.envs.arena_config import ODOR_DISTANCE_MM, REINFORCEMENT_COLUMNS
 from ethospike.recorders.recording import Recording
 from ethospike.scenarios.dish import DishConfig
 from ethospike.scenarios.group_statistics import interval
@@ -82,7 +82,8 @@ def measure(recording: Recording, config: DishConfig) -> dict[str, Any]:
     for number, rows in enumerate(training_rows(recording, config.odor_a), start=1):
         begin = rows[: round(EDGE_S / seconds)]
         measures[f"preference_cycle_{number}"] = interval(preference[begin].mean(axis=0))
-    reinforced = np.flatnonzero(recording.behavior["observation"].values[:, 0, -3:-1].any(axis=1))
+    observation = recording.behavior["observation"].values[:, 0]
+    reinforced = np.flatnonzero(observation[:, REINFORCEMENT_COLUMNS].any(axis=1))
     neuron = {"reward": "DANp", "punishment": "DANn"}[getattr(config, "reinforcement", "reward")]
     if len(reinforced):
         counts = recording.counts.sel(group=neuron).values[reinforced]

@@ -8,6 +8,7 @@ import pytest
 
 import ethospike.envs  # noqa: F401  (registers the arena)
 from ethospike.envs.animals import EnvError
+from ethospike.envs.arena_config import ODOR_COLUMNS, REINFORCEMENT_COLUMNS, WALL_COLUMN
 from ethospike.envs.odor_arena import (
     ArenaConfig,
     OdorArenaEnv,
@@ -136,6 +137,25 @@ def test_an_animal_smells_with_its_head():
     np.testing.assert_array_equal(observation[:, 2], on_reward)
     np.testing.assert_array_equal(observation[:, 3], on_punishment)
     np.testing.assert_array_equal(reward, on_reward.astype(float) - on_punishment)
+
+
+def test_the_features_are_named_in_their_order_and_columns():
+    sources = (
+        OdorSource("A", (0.0, 0.0), sigma_mm=1e6, peak_um=3.0),
+        OdorSource("B", (0.0, 0.0), sigma_mm=1e6),
+    )
+    lies = (Reinforcement("punishment", strength=0.25), Reinforcement("reward", strength=0.5))
+    env = OdorArenaEnv(ArenaConfig((Phase("training", 60.0, sources, lies),), odors=("B", "A")))
+    observation, _ = env.reset(seed=1)
+    while not observation[WALL_COLUMN]:
+        observation, *_ = env.step(np.array([1.0, 0.0], np.float32))
+    sensed = dict(zip(env.features, observation.tolist(), strict=True))
+    assert sensed == pytest.approx(
+        {"B": OdorSource("B").peak_um, "A": 3.0, "reward": 0.5, "punishment": 0.25, "wall_contact": 1.0}
+    )
+    assert env.features[ODOR_COLUMNS] == ("B", "A")
+    assert env.features[REINFORCEMENT_COLUMNS] == ("reward", "punishment")
+    assert env.features[WALL_COLUMN] == "wall_contact"
 
 
 def test_wall_contact_is_felt_once_the_wall_is_reached():
