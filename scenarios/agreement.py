@@ -26,6 +26,7 @@ from ethospike.scenarios.larva_validation import (
     protocol,
     summary_of,
 )
+from ethospike.scenarios.spike_statistics import AlignedSpikes, cv2_over_time, fano_factor
 
 
 def across_simulators(settings: Settings) -> dict[str, Any]:
@@ -136,23 +137,22 @@ def _statistics(
         for animal in range(animals):
             own = per_neuron[:, animal]
             active = own.sum(axis=0) >= 5
-            fano = own[:, active].var(axis=0) / own[:, active].mean(axis=0)
+            fano = fano_factor(own[:, active])
             own_cv2 = cv2.reshape(animals, -1)[animal]
             found.append((own.mean() * 10_000 / window, np.nanmean(own_cv2), fano.mean()))
     return dict(zip(("rate (Hz)", "CV2", "Fano factor"), np.array(found).T, strict=True))
 
 
 def mean_cv2(step: NDArray[np.integer], neuron: NDArray[np.integer], n_neurons: int) -> NDArray[np.float64]:
-    """Return the mean of 2 |I₁ − I₂| / (I₁ + I₂) over neighboring intervals of each neuron; NaN below three.
+    """Return CV2 of each neuron over the whole time, shape (n_neurons,); NaN below three pairs of intervals.
 
-    Source: Holt et al. 1996, J Neurophysiol 75:1806.
+    As `spike_statistics.cv2_over_time` has it, with one trial and one window. CV2 has no unit, so that time
+    may be in steps.
     """
     order = np.lexsort((step, neuron))
-    step, neuron = step[order], neuron[order]
-    first, second = np.diff(step)[:-1], np.diff(step)[1:]
-    same = neuron[2:] == neuron[:-2]
-    first, second, owner = first[same], second[same], neuron[2:][same]
-    total = np.bincount(owner, 2.0 * np.abs(first - second) / (first + second), n_neurons)
-    number = np.bincount(owner, minlength=n_neurons)
-    mean: NDArray[np.float64] = np.divide(total, number, out=np.full(n_neurons, np.nan), where=number >= 3)
-    return mean
+    spikes = AlignedSpikes(step[order].astype(np.float64), np.zeros(len(step), np.int64), neuron[order])
+    end = float(step.max(initial=0)) + 1.0
+    cv2 = cv2_over_time(
+        spikes, n_neurons, [0], (0.0, end), end, end, min_trials=1, min_rate_hz=0.0, min_pairs=3
+    )
+    return cv2[:, 0]

@@ -245,7 +245,15 @@ def measure_trials(
         Targets of each cue set.
     """
     found = measures(cued)
-    drawn = draws_of(groups, found, draws=draws)
+    return tabulate(groups, found, draws_of(groups, found, draws=draws))
+
+
+def tabulate(
+    groups: Sequence[Trials],
+    found: Mapping[str, Measure],
+    drawn: Mapping[str, Mapping[str, NDArray[np.float64]]],
+) -> dict[str, dict[str, Any]]:
+    """Return the table of `measure_trials` with intervals from draws that are there (`draws_of`)."""
     table: dict[str, dict[str, Any]] = {}
     for label, own in drawn.items():
         members = [t if label == "all" else t.where(t.condition == int(label)) for t in groups]

@@ -248,10 +248,9 @@ def measure_task(settings: Settings, wirings: Sequence[Wiring]) -> dict[str, Any
 
 def of_trials(groups: Sequence[Trials], draws: int) -> dict[str, Any]:
     """Return the measures of trials by condition, and the contrasts of reaction times between conditions."""
-    cued = ReachConfig().cued_targets
-    found: dict[str, Any] = {"conditions": reach_trials.measure_trials(groups, cued, draws=draws)}
-    measures = reach_trials.measures(cued)
+    measures = reach_trials.measures(ReachConfig().cued_targets)
     drawn = reach_trials.draws_of(groups, measures, draws=draws)
+    found: dict[str, Any] = {"conditions": reach_trials.tabulate(groups, measures, drawn)}
     for name in ("decision_ms", "reaction_ms"):
         contrasts = {}
         for a, b in CONTRASTS:

@@ -126,3 +126,4 @@ def test_cv2_of_trains_that_are_known() -> None:
     neuron = np.array([0] * 5 + [1] * 5 + [2] * 2)
     assert mean_cv2(step, neuron, 3)[:2] == pytest.approx([1.0, 0.0])
     assert np.isnan(mean_cv2(step, neuron, 3)[2])
+    assert np.isnan(mean_cv2(step[:0], neuron[:0], 3)).all()
