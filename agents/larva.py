@@ -40,6 +40,7 @@ from ethospike.brains.simulator import (
 )
 from ethospike.brains.spike_sources import GammaSource
 from ethospike.envs.arena_config import WALL_COLUMN, features
+from ethospike.envs.clock import whole_number
 from ethospike.envs.odor import PEAK_UM
 from ethospike.envs.reinforcement import KINDS
 
@@ -205,11 +206,12 @@ class LarvaAgent(Agent):
         self.odors = tuple(odors)
         self.seed = seed
         self.dt_ms = dt_ms
-        self.n_steps = round(control_interval_ms / dt_ms)
-        if abs(self.n_steps * dt_ms - control_interval_ms) > 1e-9 * control_interval_ms:
+        n_steps = whole_number(control_interval_ms, dt_ms)
+        if n_steps is None:
             raise AgentError(
                 f"a control interval of {control_interval_ms} ms is not a whole number of steps of {dt_ms} ms"
             )
+        self.n_steps = n_steps
         self._locomotion = Locomotion(
             self.config.locomotion, animals=animals, control_interval_ms=control_interval_ms, seed=seed
         )

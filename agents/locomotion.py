@@ -24,6 +24,7 @@ from ethospike.agents.agent import AgentError
 from ethospike.brains.random_streams import random_stream
 from ethospike.brains.simulator import State
 from ethospike.brains.spike_sources import generator_state, set_generator_state
+from ethospike.envs.clock import whole_number
 from ethospike.envs.larva_body import BODY_LENGTH_MM, INNER_STEP_MS, MAX_SPEED_MM_S, MAX_TURNER
 
 ROLE_LOCOMOTION = 10
@@ -133,8 +134,8 @@ class Locomotion:
     def __init__(
         self, config: LocomotionConfig, *, animals: int, control_interval_ms: float, seed: int
     ) -> None:
-        inner = round(control_interval_ms / INNER_STEP_MS)
-        if inner < 1 or abs(inner * INNER_STEP_MS - control_interval_ms) > 1e-9 * control_interval_ms:
+        inner = whole_number(control_interval_ms, INNER_STEP_MS)
+        if inner is None:
             raise AgentError(
                 f"a control interval of {control_interval_ms} ms is not a whole number of the body's inner "
                 f"steps of {INNER_STEP_MS} ms"

@@ -27,6 +27,7 @@ from ethospike.brains.simulator import (
     Stimulus,
     open_simulator,
 )
+from ethospike.envs.clock import whole_number
 
 BIN_MS = 1.0
 """Resolution of the decision (RT: spikes are counted per millisecond)."""
@@ -318,7 +319,7 @@ def _variables(config: ReacherConfig) -> dict[str, dict[str, Any]]:
 
 def _whole(duration_ms: float, unit_ms: float, what: str) -> int:
     """Return a duration as a whole number of units, or raise with both numbers."""
-    count = round(duration_ms / unit_ms)
-    if count < 1 or abs(count * unit_ms - duration_ms) > 1e-9 * max(1.0, duration_ms):
+    count = whole_number(duration_ms, unit_ms)
+    if count is None:
         raise AgentError(f"{duration_ms:g} ms is not a whole number of {what} ({unit_ms:g} ms each)")
     return count

@@ -18,6 +18,7 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ethospike.brains.clock import whole_number
 from ethospike.brains.errors import BrainError, nearest
 from ethospike.brains.network import Network, Synapses
 
@@ -389,8 +390,8 @@ class Simulator(ABC):
 
     def delay_steps(self, name: str, delay_ms: float) -> int:
         """Return a delay as whole steps of at least 1, or raise with both numbers."""
-        steps = round(delay_ms / self.dt_ms)
-        if steps < 1 or abs(steps * self.dt_ms - delay_ms) > 1e-9 * max(1.0, delay_ms):
+        steps = whole_number(delay_ms, self.dt_ms)
+        if steps is None:
             raise BrainError(
                 f"{name!r}: a delay of {delay_ms} ms is not a whole number of steps of {self.dt_ms} ms"
             )

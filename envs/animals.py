@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ethospike.envs.clock import whole_number
+
 State = dict[str, NDArray[np.generic]]
 """A snapshot of an environment: arrays by name, the animal axis first."""
 RESET_FIRST = "step: expected a reset before the first step; call reset()"
@@ -38,8 +40,8 @@ def inner_steps(control_interval_ms: float, inner_step_ms: float) -> int:
     EnvError
         When it is not a whole number of at least one.
     """
-    steps = round(control_interval_ms / inner_step_ms) if np.isfinite(control_interval_ms) else 0
-    if steps < 1 or abs(steps * inner_step_ms - control_interval_ms) > 1e-9 * control_interval_ms:
+    steps = whole_number(control_interval_ms, inner_step_ms)
+    if steps is None:
         raise EnvError(
             f"control_interval_ms: expected a whole multiple of the inner step of {inner_step_ms:g} ms, "
             f"got {control_interval_ms:g} ms"

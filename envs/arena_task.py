@@ -28,6 +28,7 @@ from ethospike.envs.animals import (
     unpack_generators,
 )
 from ethospike.envs.arena_config import WALL_COLUMN, ArenaConfig, Phase
+from ethospike.envs.clock import whole_number
 from ethospike.envs.larva_body import BODY_LENGTH_MM, INNER_STEP_MS, LarvaBodies
 from ethospike.envs.odor import OdorField
 from ethospike.envs.reinforcement import KINDS, ReinforcementField
@@ -83,10 +84,8 @@ class ArenaTask:
 
     def _control_steps(self, phase: Phase) -> int:
         """Return how many control steps a phase lasts."""
-        steps = round(phase.duration_s * 1000.0 / self.control_interval_ms)
-        if steps < 1 or not math.isclose(
-            steps * self.control_interval_ms, phase.duration_s * 1000.0, rel_tol=1e-9
-        ):
+        steps = whole_number(phase.duration_s * 1000.0, self.control_interval_ms)
+        if steps is None:
             raise EnvError(
                 f"Phase.duration_s of {phase.name!r}: expected a whole number of control intervals of "
                 f"{self.control_interval_ms:g} ms, got {phase.duration_s:g} s"

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ethospike.envs.animals import EnvError
+from ethospike.envs.clock import whole_number
 
 CUE_SETS = ("0", "1", "2", "3", "4", "5", "0+1", "2+3", "4+5", "5+0+1", "2+3+4")
 """Sets of targets that are cued together (authors' simulate_experiment.py, there counted from 1)."""
@@ -138,8 +139,8 @@ class ReachConfig:
     def n_steps(self, name: str) -> int:
         """Return a duration as whole control steps, or raise with both numbers."""
         duration_ms: float = getattr(self, name)
-        steps = round(duration_ms / self.control_interval_ms)
-        if abs(steps * self.control_interval_ms - duration_ms) > 1e-9 * max(1.0, duration_ms):
+        steps = whole_number(duration_ms, self.control_interval_ms, least=0)
+        if steps is None:
             raise EnvError(
                 f"ReachConfig.{name}: {duration_ms} ms is not a whole number of control steps of "
                 f"{self.control_interval_ms} ms"

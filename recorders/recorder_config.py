@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ethospike.recorders.clock import whole_number
 from ethospike.recorders.recorder import Layout, RecordingError
 
 ALL = "all"
@@ -85,13 +86,13 @@ class RecorderConfig:
         """Return the control steps between two recordings of weights, 0 for none."""
         if self.weights_every_s == 0 or not layout.weights:
             return 0
-        steps = self.weights_every_s * 1000.0 / layout.control_interval_ms
-        if round(steps) < 1 or abs(steps - round(steps)) > 1e-9 * steps:
+        steps = whole_number(self.weights_every_s * 1000.0, layout.control_interval_ms)
+        if steps is None:
             raise RecordingError(
                 f"recorder.weights_every_s: {self.weights_every_s} s is not a whole number of control steps "
                 f"of {layout.control_interval_ms} ms"
             )
-        return round(steps)
+        return steps
 
     def content(self, layout: Layout) -> dict[str, Any]:
         """Return what decides which values a recording holds, for the recording's own attributes."""

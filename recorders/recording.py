@@ -18,6 +18,7 @@ import numpy as np
 import zarr
 from numpy.typing import ArrayLike, NDArray
 
+from ethospike.recorders.clock import whole_number
 from ethospike.recorders.committed_store import CommittedStore, read_attributes
 from ethospike.recorders.format import INTERRUPTED, RECORDING, SPIKES, STEPS
 from ethospike.recorders.recorder import Layout, PopulationLayout, RecordingError, Variable
@@ -477,9 +478,9 @@ class Recording:
         return mask
 
     def _whole_steps(self, name: str, seconds: float, least: int = 1) -> int:
-        steps = seconds / self.interval_s
-        if round(steps) < least or abs(steps - round(steps)) > 1e-6:
+        steps = whole_number(seconds, self.interval_s, least=least)
+        if steps is None:
             raise RecordingError(
                 f"{name}: {seconds} s is not a whole number of control steps of {self.interval_s} s"
             )
-        return round(steps)
+        return steps

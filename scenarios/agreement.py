@@ -150,7 +150,8 @@ def mean_cv2(step: NDArray[np.integer], neuron: NDArray[np.integer], n_neurons: 
     may be in steps.
     """
     order = np.lexsort((step, neuron))
-    spikes = AlignedSpikes(step[order].astype(np.float64), np.zeros(len(step), np.int64), neuron[order])
+    of_neuron = neuron[order].astype(np.int64)
+    spikes = AlignedSpikes(step[order].astype(np.float64), np.zeros_like(of_neuron), of_neuron)
     end = float(step.max(initial=0)) + 1.0
     cv2 = cv2_over_time(
         spikes, n_neurons, [0], (0.0, end), end, end, min_trials=1, min_rate_hz=0.0, min_pairs=3

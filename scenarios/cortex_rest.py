@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ethospike.agents.agent import Agent, Decision
 from ethospike.brains.clustered_cortex import PARAMETER_SETS, CortexConfig, clustered_cortex
 from ethospike.brains.simulator import Simulator, State, Stimulus, open_simulator
+from ethospike.envs.clock import whole_number
 from ethospike.scenarios import rest_measures
 from ethospike.scenarios.scenario import Scenario, ScenarioConfig, ScenarioError, whole_steps
 
@@ -45,8 +46,7 @@ class RestConfig(ScenarioConfig):
         super().__post_init__()
         if not 0 < self.minutes < float("inf"):
             raise ScenarioError(f"minutes: expected above 0, got {self.minutes}")
-        parts = rest_measures.BIN_MS / self.control_interval_ms
-        if abs(parts - round(parts)) > 1e-9 or parts < 1 - 1e-9:
+        if whole_number(rest_measures.BIN_MS, self.control_interval_ms) is None:
             raise ScenarioError(
                 f"control_interval_ms: expected a whole part of the {rest_measures.BIN_MS:g} ms in which "
                 f"dominance is measured, got {self.control_interval_ms:g}"

@@ -20,6 +20,7 @@ from gymnasium.vector import VectorEnv
 from ethospike.agents.agent import Agent
 from ethospike.brains.errors import nearest
 from ethospike.brains.simulator import SimulatorSettings
+from ethospike.envs.clock import whole_number
 from ethospike.recorders.recorder_config import RecorderConfig
 
 if TYPE_CHECKING:
@@ -151,8 +152,8 @@ def whole_steps(interval_ms: float, dt_ms: float) -> int:
     """
     if not (dt_ms > 0 and interval_ms > 0):
         raise ScenarioError(f"expected positive times, got an interval of {interval_ms} ms and dt {dt_ms} ms")
-    steps = round(interval_ms / dt_ms)
-    if steps < 1 or abs(steps * dt_ms - interval_ms) > 1e-9 * interval_ms:
+    steps = whole_number(interval_ms, dt_ms)
+    if steps is None:
         raise ScenarioError(
             f"control_interval_ms {interval_ms} is not a whole number of steps of dt_ms {dt_ms}"
         )

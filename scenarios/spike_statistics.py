@@ -13,6 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ethospike.envs.clock import whole_number
+
 WINDOW_MS = 400.0
 """Width of the windows of the Fano factor, of CV2 and of decoding (CN)."""
 MIN_TRIALS = 10
@@ -119,7 +121,7 @@ def cluster_mean(values: NDArray[np.generic], clusters: int) -> NDArray[np.float
 # Variability
 
 
-def fano_factor(counts: NDArray[np.integer]) -> NDArray[np.float64]:
+def fano_factor(counts: NDArray[np.integer] | NDArray[np.floating]) -> NDArray[np.float64]:
     """Return variance over mean of counts across trials (the first axis); NaN where no trial has a spike."""
     mean, variance = counts.mean(axis=0), counts.var(axis=0)
     return np.asarray(np.divide(variance, mean, out=np.full(mean.shape, np.nan), where=mean > 0))
@@ -368,8 +370,8 @@ def dwell_times(dominant: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArr
 
 
 def _whole(duration_ms: float, bin_ms: float) -> int:
-    count = round(duration_ms / bin_ms)
-    if count < 1 or abs(count * bin_ms - duration_ms) > 1e-9 * abs(duration_ms):
+    count = whole_number(duration_ms, bin_ms)
+    if count is None:
         raise ValueError(f"{duration_ms:g} ms is not a whole number of bins of {bin_ms:g} ms")
     return count
 
