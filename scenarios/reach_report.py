@@ -5,7 +5,7 @@ In: the results of `reach_validation`. Out: Markdown. This file runs nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ethospike.scenarios.run_folder import command_of
@@ -24,8 +24,10 @@ CORRECT = {"1": 0.90, "3": 0.60}
 DECODING = {"1": (0.85, 1.0), "2": (0.40, 0.60), "3": (0.23, 0.43)}
 """Expected here: 1, 1/2 and 1/3, what one of the cued gives, ± 0.10 (at least .85 with one)."""
 CONDITIONS = ("1", "2", "3")
+CUED = tuple(f"{one} cued" for one in CONDITIONS)
 
 Table = list[str]
+Row = tuple[str, ...]
 
 
 def to_markdown(results: Mapping[str, Any]) -> str:
@@ -51,85 +53,97 @@ def to_markdown(results: Mapping[str, Any]) -> str:
 
 
 def _reach(found: Mapping[str, Any], title: str) -> Table:
-    conditions, cortex, changes = found["conditions"], found["cortex"], found["fano_change"]
-    rows: list[tuple[str, ...]] = []
-    for one in CONDITIONS:
-        row, measures = conditions[one], cortex[one]
-        for name, key in (("decision", "decision_correct"), ("hand", "hand_correct")):
-            wanted = CORRECT.get(one)
-            expected = f"≥ {wanted:.0%}" if wanted else ""
-            passed = "" if wanted is None else _yes(row[key]["mean"] >= wanted)
-            rows.append((f"{name} correct, {one} cued", _percent(row[key]), expected, passed, "not stated"))
-        rows.append((f"no decision, {one} cued", _percent(row["decision_none"]), "", "", "not stated"))
-        rows.append(
-            (
-                f"median decision time, {one} cued (ms)",
-                _number(row["decision_ms"], 0),
-                "",
-                "",
-                f"{PUBLISHED_MS[one]} (monkey {MONKEY_MS[one]})",
-            )
-        )
-        rows.append(
-            (f"median reaction of the hand, {one} cued (ms)", _number(row["reaction_ms"], 0), "", "", "")
-        )
-        published = f"{PUBLISHED_FANO_CHANGE[one]:+.2f}"
-        rows.append(
-            (f"change of Fano factor at +500 ms, {one} cued", _number(changes[one], 2), "", "", published)
-        )
-        low, high = DECODING[one]
-        accuracy = measures["decoding_prepared"]
-        passed = "" if accuracy["mean"] is None else _yes(low <= accuracy["mean"] <= high)
-        published = f"{PUBLISHED_DECODING[one]:.2f}"
-        expected = f"{low:.2f} … {high:.2f}"
-        rows.append((f"decoding at +500 ms, {one} cued", _number(accuracy, 2), expected, passed, published))
-        before, after = measures["cv2_before"], measures["cv2_prepared"]
-        text = f"{_number(before, 2)} → {_number(after, 2)}"
-        rows.append((f"CV2, {one} cued", text, "", "", f"0.74 → {PUBLISHED_CV2[one]:.2f}"))
-        before, after = measures["rate_hz_before"], measures["rate_hz_prepared"]
-        rows.append(
-            (f"rate of E, {one} cued (Hz)", f"{_number(before, 1)} → {_number(after, 1)}", "", "", "")
-        )
-    for pair, one in found["decision_ms_contrasts"].items():
-        rows.append(_contrast("median decision time (ms)", pair, one, 0))
-    for pair, one in found["reaction_ms_contrasts"].items():
-        rows.append(_contrast("median reaction of the hand (ms)", pair, one, 0))
-    for pair, one in ((key, one) for key, one in changes.items() if "−" in key):
-        rows.append(_contrast("change of Fano factor", pair, one, 2))
-    wirings = [(f"{i + 1}", *(f"{one[c]:.0%}" for c in CONDITIONS)) for i, one in enumerate(found["wirings"])]
-    thresholds = [
-        (
-            name,
-            *(
-                f"{one[c]['correct']:.0%}, {_plain(one[c]['median_ms'], '{:.0f} ms')}, "
-                f"none {one[c]['none']:.0%}"
-                for c in CONDITIONS
-            ),
-        )
-        for name, one in found["thresholds"].items()
-        if name != "best_balanced_accuracy"
-    ]
-    best = found["thresholds"]["best_balanced_accuracy"]
     n = len(found["wirings"])
-    cued = [f"{c} cued" for c in CONDITIONS]
+    rows: list[Row] = []
+    for c in CONDITIONS:
+        rows += _decision_rows(c, found["conditions"][c])
+        rows += _cortex_rows(c, found["cortex"][c], found["fano_change"][c])
+    rows += _contrast_rows(found)
     return [
-        f"### {title}: {n} wirings, {conditions['1']['trials'] // n} trials a condition each",
+        f"### {title}: {n} wirings, {found['conditions']['1']['trials'] // n} trials a condition each",
         "",
         *_table(("measure", "here [95 %]", "expected", "reached", "published model"), rows),
         "",
         "Correct decisions by wiring:",
         "",
-        *_table(("wiring", *cued), wirings),
+        *_table(("wiring", *CUED), _wiring_rows(found["wirings"])),
         "",
+        *_thresholds(found["thresholds"]),
+    ]
+
+
+def _decision_rows(condition: str, row: Mapping[str, Any]) -> Iterator[Row]:
+    """Yield what brain and hand did in the trials of a condition."""
+    cued, wanted = f"{condition} cued", CORRECT.get(condition)
+    for name, key in (("decision", "decision_correct"), ("hand", "hand_correct")):
+        expected = f"≥ {wanted:.0%}" if wanted else ""
+        passed = "" if wanted is None else _yes(row[key]["mean"] >= wanted)
+        yield f"{name} correct, {cued}", _percent(row[key]), expected, passed, "not stated"
+    yield f"no decision, {cued}", _percent(row["decision_none"]), "", "", "not stated"
+    published = f"{PUBLISHED_MS[condition]} (monkey {MONKEY_MS[condition]})"
+    yield f"median decision time, {cued} (ms)", _number(row["decision_ms"], 0), "", "", published
+    yield f"median reaction of the hand, {cued} (ms)", _number(row["reaction_ms"], 0), "", "", ""
+
+
+def _cortex_rows(condition: str, measures: Mapping[str, Any], change: Mapping[str, Any]) -> Iterator[Row]:
+    """Yield variability, decoding and rates of the cortex in the trials of a condition."""
+    cued = f"{condition} cued"
+    published = f"{PUBLISHED_FANO_CHANGE[condition]:+.2f}"
+    yield f"change of Fano factor at +500 ms, {cued}", _number(change, 2), "", "", published
+    low, high = DECODING[condition]
+    accuracy = measures["decoding_prepared"]
+    passed = "" if accuracy["mean"] is None else _yes(low <= accuracy["mean"] <= high)
+    expected, published = f"{low:.2f} … {high:.2f}", f"{PUBLISHED_DECODING[condition]:.2f}"
+    yield f"decoding at +500 ms, {cued}", _number(accuracy, 2), expected, passed, published
+    published = f"0.74 → {PUBLISHED_CV2[condition]:.2f}"
+    yield f"CV2, {cued}", _before_and_prepared(measures, "cv2", 2), "", "", published
+    yield f"rate of E, {cued} (Hz)", _before_and_prepared(measures, "rate_hz", 1), "", "", ""
+
+
+def _before_and_prepared(measures: Mapping[str, Any], key: str, digits: int) -> str:
+    """Return a measure before the preparatory signal and 500 ms after it."""
+    return f"{_number(measures[f'{key}_before'], digits)} → {_number(measures[f'{key}_prepared'], digits)}"
+
+
+def _contrast_rows(found: Mapping[str, Any]) -> list[Row]:
+    changes = {pair: one for pair, one in found["fano_change"].items() if "−" in pair}
+    return [
+        _contrast(what, pair, one, digits)
+        for what, contrasts, digits in (
+            ("median decision time (ms)", found["decision_ms_contrasts"], 0),
+            ("median reaction of the hand (ms)", found["reaction_ms_contrasts"], 0),
+            ("change of Fano factor", changes, 2),
+        )
+        for pair, one in contrasts.items()
+    ]
+
+
+def _wiring_rows(wirings: Sequence[Mapping[str, float]]) -> list[Row]:
+    return [(str(i), *(f"{one[c]:.0%}" for c in CONDITIONS)) for i, one in enumerate(wirings, start=1)]
+
+
+def _thresholds(found: Mapping[str, Any]) -> Table:
+    """Return what other thresholds would have decided, and which of them the authors would have chosen."""
+    best = found["best_balanced_accuracy"]
+
+    def cell(one: Mapping[str, Any]) -> str:
+        return f"{one['correct']:.0%}, {_plain(one['median_ms'], '{:.0f} ms')}, none {one['none']:.0%}"
+
+    rows = [
+        (name, *(cell(one[c]) for c in CONDITIONS))
+        for name, one in found.items()
+        if name != "best_balanced_accuracy"
+    ]
+    return [
         "The same spikes with other decision thresholds (correct, median time, undecided); the best balanced "
         f"accuracy over all conditions, by which the authors choose theirs, is {best['accuracy']:.2f} at "
         f"{best['threshold']:.2f}:",
         "",
-        *_table(("threshold", *cued), thresholds),
+        *_table(("threshold", *CUED), rows),
     ]
 
 
-def _contrast(what: str, pair: str, one: Mapping[str, Any], digits: int) -> tuple[str, ...]:
+def _contrast(what: str, pair: str, one: Mapping[str, Any], digits: int) -> Row:
     """Return the row of a difference; one and three targets, and one and two, have an expected sign."""
     wanted = pair.startswith("1")
     known = wanted and one["high"] is not None

@@ -8,17 +8,19 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from ethospike.scenarios import reach_validation
+from ethospike.scenarios import reach_report, reach_validation, validation
 from ethospike.scenarios.__main__ import main, validate_larvae
 from ethospike.scenarios.agreement import mean_cv2
 from ethospike.scenarios.larva_validation import Settings
 from ethospike.scenarios.scenario import ScenarioError
 from ethospike.scenarios.validation import PARTS, TABLES, validate
 
+DOCS = Path(__file__).parents[2] / "docs"
 TINY = Settings(animals=2, dish_animals=2, wirings=2, minute_s=0.6)
 OF_TWO = ("simulators", "parity", "parity_cortex", *(p for p in PARTS if "nest" in p))
 SAME = tuple(p for p in PARTS if p.endswith(("_fast", "_published")))  # as others, with other parameters
@@ -88,6 +90,18 @@ def test_the_command_offers_what_there_is_with_the_same_defaults() -> None:
 def test_the_help_names_all_parts(command: Callable[..., None], parts: Mapping[str, object]) -> None:
     (listed,) = re.findall(r"Only these: ([\w, \n]+)", command.__doc__ or "")
     assert sorted(re.findall(r"\w+", listed.removesuffix(", by default all"))) == sorted(parts)
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [("validation_larva", validation.to_markdown), ("validation_reach", reach_report.to_markdown)],
+)
+def test_the_tables_of_the_documentation_are_made_of_its_data(
+    name: str, write: Callable[[dict[str, Any]], str]
+) -> None:
+    data = json.loads((DOCS / f"{name}.json").read_text())
+    assert len(data) > 3
+    assert write(data) == (DOCS / f"{name}.md").read_text()
 
 
 def test_an_unknown_part_is_named(tmp_path: Path) -> None:
