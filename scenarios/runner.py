@@ -15,8 +15,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
+from ethospike.agents.agent import Agent
 from ethospike.recorders.recorder import Layout, Recorder, StepRecord
 from ethospike.recorders.recording import open_recording
 from ethospike.recorders.zarr_recorder import ZarrRecorder
@@ -152,9 +154,7 @@ def _run(
                 loop = checkpoint.restore(saved, env, agent, seed=config.seed)
             else:
                 loop = start_loop(env, agent, seed=config.seed, action_delay=config.action_delay)
-            layout = describe(env, agent, dt_ms=config.dt_ms)
-            layout = replace(layout, watched=config.recorder.watched(layout))
-            agent.watch(layout.watched)
+            layout = _watched_layout(env, agent, config)
             resume_at = loop.control_step if saved else None
             # Until the recording is closed: Ctrl-C must not come between a run and its last rows.
             stop = stack.enter_context(_interrupts())
@@ -165,23 +165,21 @@ def _run(
             progress = RunProgress(scenario.name, scenario.duration_s(config), quiet=quiet)
             stack.enter_context(progress)
             saves = config.checkpoint_every_s > 0 and checkpoint.is_possible(agent)
-            due = time.monotonic() + config.checkpoint_every_s
+            every_s = config.checkpoint_every_s if saves else None
+            checkpoints = _Checkpoints(
+                file, env, agent, writer, begin_step=loop.control_step, every_s=every_s
+            )
 
             def keep_going(loop: LoopState) -> bool:
-                nonlocal due
                 progress.update(clock.at(loop.control_step))
-                if saves and time.monotonic() >= due and loop.control_step > (resume_at or 0):
-                    writer.commit()
-                    checkpoint.save(file, env, agent, loop)
-                    due = time.monotonic() + config.checkpoint_every_s
+                checkpoints.save_if_due(loop)
                 return not stop
 
             ended = run_closed_loop(env, agent, recorder, loop, keep_going)
             clock.at(loop.control_step)
             scenario.keep(agent, folder.path)
-            if saves and not ended:
-                writer.commit()
-                checkpoint.save(file, env, agent, loop)
+            if not ended:
+                checkpoints.save(loop)
             status = "complete" if ended else "stopped"
     except BaseException as error:
         status = "stopped" if isinstance(error, KeyboardInterrupt) else "failed"
@@ -192,6 +190,48 @@ def _run(
     if status == "complete":
         file.unlink(missing_ok=True)
     return status
+
+
+def _watched_layout(env: VectorEnv, agent: Agent, config: ScenarioConfig) -> Layout:
+    """Return the layout of a run's recording, and have the agent watch the neurons that it names."""
+    layout = describe(env, agent, dt_ms=config.dt_ms)
+    layout = replace(layout, watched=config.recorder.watched(layout))
+    agent.watch(layout.watched)
+    return layout
+
+
+class _Checkpoints:
+    """Saves a run in its file every so many seconds on the wall; never if that is None.
+
+    Before its first control step there is nothing new, and nothing that the recording could commit.
+    """
+
+    def __init__(
+        self,
+        file: Path,
+        env: VectorEnv,
+        agent: Agent,
+        writer: ZarrRecorder,
+        *,
+        begin_step: int,
+        every_s: float | None,
+    ) -> None:
+        self._file, self._env, self._agent, self._writer = file, env, agent, writer
+        self._begin_step, self._every_s = begin_step, every_s
+        self._due = time.monotonic() + (every_s or 0.0)
+
+    def save_if_due(self, loop: LoopState) -> None:
+        """Save between two control steps if it is time."""
+        if time.monotonic() >= self._due and loop.control_step > self._begin_step:
+            self.save(loop)
+
+    def save(self, loop: LoopState) -> None:
+        """Save now: first the recording, since a checkpoint is one of what is committed."""
+        if self._every_s is None:
+            return
+        self._writer.commit()
+        checkpoint.save(self._file, self._env, self._agent, loop)
+        self._due = time.monotonic() + self._every_s
 
 
 class _Clock:
