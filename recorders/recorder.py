@@ -19,6 +19,10 @@ class RecordingError(RuntimeError):
     """A recording that cannot be written or read; the message says why and what to do."""
 
 
+class NotRecorded(RecordingError):
+    """Something that the user chose not to record; the message says what, and which setting records it."""
+
+
 class Spikes(Protocol):
     """Spikes of a window, sorted by (step, animal, neuron); integer arrays of one length."""
 

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from ethospike.recorders.clock import whole_number
 from ethospike.recorders.committed_store import CommittedStore, read_attributes
 from ethospike.recorders.format import INTERRUPTED, RECORDING, SPIKES, STEPS
-from ethospike.recorders.recorder import Layout, PopulationLayout, RecordingError, Variable
+from ethospike.recorders.recorder import Layout, NotRecorded, PopulationLayout, RecordingError, Variable
 from ethospike.recorders.writer_lock import is_being_written
 
 if TYPE_CHECKING:
@@ -170,6 +170,11 @@ class Recording:
         """Populations whose spikes are listed one by one."""
         return list(self._attributes["recorded"]["spike_populations"])
 
+    @property
+    def listed_animals(self) -> list[int]:
+        """Animals whose spikes are listed one by one, in ascending order."""
+        return list(self._attributes["recorded"].get("spike_animals", range(self.animals)))
+
     @cached_property
     def config(self) -> dict[str, Any]:
         """`config.toml` of the run folder; empty for a recording on its own."""
@@ -194,6 +199,18 @@ class Recording:
         """Observations, actions, rewards and the body: dimensions (time, animal, …), loaded when used."""
         return self._group("behavior")
 
+    def variable(self, name: str) -> xr.DataArray:
+        """Return one variable of `behavior`: dimensions (time, animal, …), loaded when used.
+
+        Raises
+        ------
+        NotRecorded
+            When the recording has none of this name.
+        """
+        if name not in self.behavior:
+            raise NotRecorded(f"{name!r} was not recorded (recorder.behavior)")
+        return self.behavior[name]
+
     @cached_property
     def stimulus(self) -> xr.Dataset:
         """Rates (Hz) and currents (pA) of the input channels: dimensions (time, animal, channel)."""
@@ -210,19 +227,32 @@ class Recording:
 
     @cached_property
     def voltages(self) -> xr.DataArray:
-        """V_m (mV) of the watched neurons: dimensions (time, animal, offset, watched)."""
+        """V_m (mV) of the watched neurons: dimensions (time, animal, offset, watched).
+
+        Raises `NotRecorded` when no neuron was watched.
+        """
+        if "voltages" not in self._root:
+            raise NotRecorded("no voltages were recorded (recorder.voltages)")
         return self._group("voltages").set_coords("neuron")["V_m"]
 
     def weights(self, projection: str) -> xr.DataArray:
-        """Return the weights of a plastic projection: dimensions (time, animal, synapse)."""
+        """Return the weights of a plastic projection: dimensions (time, animal, synapse).
+
+        Raises
+        ------
+        NotRecorded
+            When no weights were recorded.
+        RecordingError
+            When there is no plastic projection of this name.
+        """
         names = list(self._attributes["layout"]["weights"])
         if projection not in names:
             raise RecordingError(
                 f"{projection!r} is not a plastic projection; valid: {', '.join(names) or 'none'}"
             )
+        if "weights" not in self._root:
+            raise NotRecorded("no weights were recorded (recorder.weights_every_s)")
         dataset = self._group("weights").set_coords("control_step")
-        if projection not in dataset:
-            raise RecordingError(f"{self.path}: no weights were recorded (weights_every_s = 0)")
         return dataset[projection].rename({f"synapse_of_{projection}": "synapse"})
 
     @cached_property
@@ -259,11 +289,18 @@ class Recording:
         start_s: float = 0.0,
         stop_s: float | None = None,
     ) -> SpikeTable:
-        """Return the spikes in (start_s, stop_s], of all populations and animals or of those named.
+        """Return the spikes in (start_s, stop_s], of all populations and animals that are listed, or of some.
 
         Memory is that of the result, whatever the length of the recording.
+
+        Raises
+        ------
+        NotRecorded
+            When the spikes of a population or an animal that is named were not listed, or nobody's were.
+        RecordingError
+            When there is no such population or animal.
         """
-        self._require_listed(population)
+        self._require_listed(population, animal)
         neurons = self._neuron_mask(population)
         animals = None if animal is None else np.atleast_1d(np.asarray(animal))
         dt_s = self._attributes["layout"]["dt_ms"] / 1000.0
@@ -301,7 +338,7 @@ class Recording:
         -------
         Dataset or DataArray
             Dimensions (event, lag, …): `lag` in seconds from −before_s to after_s, `event` in the order of
-            `times_s`. Only the windows are read.
+            `times_s`; without times, no events but all lags. Only the windows are read.
 
         Raises
         ------
@@ -324,11 +361,12 @@ class Recording:
         lag_s = xr.DataArray(
             lags * self.interval_s, dims="lag", attrs={"units": "s", "long_name": "time from the event"}
         )
+        # Without times, a window anywhere gives the shape, and is left out.
         pieces: list[Any] = [
-            data.isel(time=c + lags).drop_vars("time").rename(time="lag").assign_coords(lag=lag_s)
-            for c in centers
+            data.isel(time=rows).drop_vars("time").rename(time="lag").assign_coords(lag=lag_s)
+            for rows in ([c + lags for c in centers] or [0 * lags])
         ]
-        joined = xr.concat(pieces, dim="event") if pieces else data.isel(time=[]).rename(time="event")
+        joined = xr.concat(pieces, dim="event").isel(event=slice(0, len(times)))
         return joined.assign_coords(event_time=("event", times))
 
     def spikes_around(
@@ -456,16 +494,30 @@ class Recording:
         begin, end = (int(self._read("spikes/interval_end", k - 1)) if k else 0 for k in (first, last))
         return begin, end
 
-    def _require_listed(self, population: str | Sequence[str] | None) -> None:
+    def _require_listed(
+        self, population: str | Sequence[str] | None, animal: int | Sequence[int] | None
+    ) -> None:
         if "spikes/step" not in self._root:
-            raise RecordingError(f"{self.path}: no spikes were listed; `counts` may hold what you need")
+            raise NotRecorded(
+                "no spikes were listed (recorder.spike_populations, recorder.spike_animals); "
+                "`counts` may hold what you need"
+            )
+        for one in [] if animal is None else np.atleast_1d(np.asarray(animal)).tolist():
+            if one not in range(self.animals):
+                raise RecordingError(f"there is no animal {one}; valid: 0 … {self.animals - 1}")
+            if one not in self.listed_animals:
+                raise NotRecorded(
+                    f"the spikes of animal {one} were not listed, only those of "
+                    f"{', '.join(map(str, self.listed_animals))} (recorder.spike_animals); `counts` holds "
+                    f"the counts of all"
+                )
         listed = self.listed_populations
         for name in [population] if isinstance(population, str) else population or ():
             self.neurons(name)
             if name not in listed:
-                raise RecordingError(
-                    f"{self.path}: the spikes of {name!r} were not listed, only those of "
-                    f"{', '.join(listed)}; `counts` holds the counts of all"
+                raise NotRecorded(
+                    f"the spikes of {name!r} were not listed, only those of {', '.join(listed)} "
+                    f"(recorder.spike_populations); `counts` holds the counts of all"
                 )
 
     def _neuron_mask(self, population: str | Sequence[str] | None) -> NDArray[np.bool_] | None:

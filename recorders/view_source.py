@@ -273,10 +273,9 @@ class RecordingSource(ViewSource):
         self._spike_blocks: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
         root: Any = recording.to_zarr()
         self._root = root
-        listed = dict(root.attrs["recorded"])
-        self._listed_animals = set(listed.get("spike_animals", range(self.layout.animals)))
+        self._listed_animals = set(recording.listed_animals)
         self._unlisted = [
-            p.name for p in self.layout.populations if p.name not in listed["spike_populations"]
+            p.name for p in self.layout.populations if p.name not in recording.listed_populations
         ]
         self.select(0)
         self._has_weights = bool(self.layout.weights) and "weights/control_step" in root

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from ethospike.recorders.exports import AnalysisNotInstalled
-from ethospike.recorders.recorder import RecordingError
+from ethospike.recorders.recorder import NotRecorded, RecordingError
+from ethospike.recorders.recorder_config import RecorderConfig
 from ethospike.recorders.recording import Recording, open_recording
 
 N = 40
@@ -51,6 +52,24 @@ def test_pynapple(run: Any, recording: Recording) -> None:
     position: Any = exported["position_mm"]
     np.testing.assert_array_equal(position.values, positions_of(run, 1))
     np.testing.assert_allclose(position.times(), np.arange(1, N + 1) * 0.01)
+
+
+@pytest.mark.parametrize("library", ["pynapple", "neo", "pynwb"])
+def test_an_animal_whose_spikes_were_not_listed_is_not_a_silent_one(
+    run: Any, tmp_path: Path, library: str
+) -> None:
+    pytest.importorskip(library, reason=REASON)
+    run.write(tmp_path / "recording.zarr", range(N), RecorderConfig(spike_animals=(1,), writer="inline"))
+    recording = open_recording(tmp_path)
+    assert len(recording.spikes(animal=1)) > 20
+    export = {
+        "pynapple": recording.to_pynapple,
+        "neo": recording.to_neo,
+        "pynwb": lambda animal: recording.to_nwb(tmp_path / "file.nwb", animal),
+    }[library]
+    with pytest.raises(NotRecorded, match="the spikes of animal 0 were not listed, only those of 1"):
+        export(0)
+    assert not (tmp_path / "file.nwb").exists()
 
 
 def test_pynapple_of_a_part(run: Any, recording: Recording) -> None:

@@ -17,7 +17,7 @@ import xarray as xr
 import zarr
 from plain_digest import digest
 
-from ethospike.recorders.recorder import RecordingError
+from ethospike.recorders.recorder import NotRecorded, RecordingError
 from ethospike.recorders.recorder_config import RecorderConfig
 from ethospike.recorders.recording import Recording, open_recording
 from ethospike.recorders.recover import recover
@@ -143,6 +143,12 @@ def test_windows_around_moments(run: Any, recording: Recording) -> None:
         RecordingError, match=r"around 0.4 s reaches beyond the recording, which holds 0.01 … 0.4 s"
     ):
         recording.windows([0.4], 0.0, 0.01)
+    none = recording.windows([], 0.02, 0.03)
+    assert none["position_mm"].dims == windows["position_mm"].dims
+    assert none.sizes == {**windows.sizes, "event": 0}
+    assert none["phase"].load().dtype == windows["phase"].dtype
+    xr.testing.assert_identical(none.lag, windows.lag)
+    assert recording.windows([], 0.0, 0.01, recording.counts).shape == (0, *counts.shape[1:])
     (lags, table), _ = recording.spikes_around([0.1, 0.2], 0.02, 0.03, "KC", 0)
     expected_rows = spikes_of(run, lambda s, a, n: 800 < s <= 1300 and a == 0 and n < 6)
     assert rows_of(table) == expected_rows
@@ -241,12 +247,47 @@ def test_what_is_not_a_recording(tmp_path: Path) -> None:
     ("ask", "message"),
     [
         (lambda r: r.spikes("PN"), "there is no population 'PN'; valid: KC, E"),
+        (lambda r: r.spikes(animal=2), r"there is no animal 2; valid: 0 … 1"),
+        (lambda r: r.spikes(animal=[0, -1]), r"there is no animal -1; valid: 0 … 1"),
         (lambda r: r.weights("PN>KC"), r"'PN>KC' is not a plastic projection; valid: KC>MBONp, KC>MBONn"),
     ],
 )
 def test_questions_without_an_answer(recording: Recording, ask: Any, message: str) -> None:
     with pytest.raises(RecordingError, match=message):
         ask(recording)
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda r: r.variable("phase"), r"'phase' was not recorded \(recorder.behavior\)"),
+        (lambda r: r.weights("KC>MBONp"), r"no weights were recorded \(recorder.weights_every_s\)"),
+        (lambda r: r.voltages, r"no voltages were recorded \(recorder.voltages\)"),
+        (lambda r: r.spikes("KC"), r"the spikes of 'KC' were not listed, only those of E \(recorder.spike_p"),
+        (lambda r: r.spikes(animal=0), r"animal 0 were not listed, only those of 1 \(recorder.spike_animals"),
+        (lambda r: r.spikes(animal=[1, 0]), "animal 0 were not listed"),
+        (lambda r: r.spikes_around([0.1], 0.0, 0.1, animal=0), "animal 0 were not listed"),
+    ],
+)
+def test_what_was_not_recorded_is_told_not_empty(make_run: Any, path: Path, ask: Any, message: str) -> None:
+    less = RecorderConfig(
+        behavior=("reward",), spike_populations=("E",), spike_animals=(1,), weights_every_s=0, writer="inline"
+    )
+    make_run().write(path, range(N), less)
+    recording = open_recording(path)
+    assert recording.variable("reward").sizes["time"] == N
+    assert recording.listed_animals == [1]
+    table = recording.spikes()
+    assert len(table) > 20
+    assert rows_of(table) == rows_of(recording.spikes("E", 1))
+    with pytest.raises(NotRecorded, match=message):
+        ask(recording)
+
+
+def test_a_recording_without_listed_spikes(make_run: Any, path: Path) -> None:
+    make_run().write(path, range(5), RecorderConfig(spike_populations=(), writer="inline"))
+    with pytest.raises(NotRecorded, match=r"no spikes were listed \(recorder.spike_populations"):
+        open_recording(path).spikes()
 
 
 def test_plain_zarr_and_xarray_see_every_value_alike(run: Any, recording: Recording, path: Path) -> None:
