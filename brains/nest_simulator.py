@@ -24,6 +24,7 @@ from ethospike.brains.errors import BrainError
 from ethospike.brains.network import Projection
 from ethospike.brains.plasticity import DopaminePlasticity
 from ethospike.brains.population import NEURON_MODELS, Population
+from ethospike.brains.random_streams import ROLE_WIRING, random_stream
 from ethospike.brains.rules import (
     AllToAll,
     ClusteredIndegree,
@@ -226,7 +227,7 @@ class NestSimulator(Simulator):
             ids = self._ids(source.name)[pairs[:, 0]], self._ids(target.name)[pairs[:, 1]]
             self._connect_pairs(*ids, weight, delay_ms, "static_synapse")
             return
-        for sources, targets, weight_value in self._blocks(projection, source, target):
+        for sources, targets, rule, weight_value in self._blocks(projection, source, target):
             # Homogeneous weights: one number for a synapse model instead of 8 bytes a synapse.
             model = f"{projection.name} {weight_value}"
             if model not in nest.synapse_models:
@@ -234,33 +235,60 @@ class NestSimulator(Simulator):
             nest.Connect(
                 nest.NodeCollection(sources),
                 nest.NodeCollection(targets),
-                _native_rule(projection.rule, where),
+                _native_rule(rule, where),
                 {"synapse_model": model, "delay": delay_ms},
             )
 
     def _blocks(
         self, projection: Projection, source: Population, target: Population
-    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], float]]:
-        """Yield (sources, targets, weight) of the parts that NEST can connect in one go."""
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], Rule, float]]:
+        """Yield (sources, targets, rule, weight) of the parts that NEST can connect in one go."""
         sources = self._ids(source.name).reshape(source.clusters, -1)
         targets = self._ids(target.name)
-        of_each = isinstance(projection.rule, ClusteredIndegree)  # a rule for each cluster of the source
-        weight = projection.weight
-        if isinstance(weight, ClusteredWeight):
+        rule, weight = projection.rule, projection.weight
+        of_each = isinstance(rule, ClusteredIndegree)  # a rule for each cluster of the source
+        if isinstance(weight, ClusteredWeight) and isinstance(rule, FixedIndegree):
+            yield from self._split_indegree(projection, rule.k, weight)
+        elif isinstance(weight, ClusteredWeight) and isinstance(rule, OneToOne):
+            yield sources.ravel(), targets, rule, weight.within  # neuron i of both is of the same cluster
+        elif isinstance(weight, ClusteredWeight):
             for c, own in enumerate(targets.reshape(target.clusters, -1)):
-                yield sources[c], own, weight.within
+                yield sources[c], own, rule, weight.within
                 others = np.delete(sources, c, axis=0)
                 for part in others if of_each else [others.ravel()]:
                     if len(part):
-                        yield part, own, weight.across
+                        yield part, own, rule, weight.across
         elif np.ndim(weight) == 0:
             for part in sources if of_each else [sources.ravel()]:
-                yield part, targets, float(np.asarray(weight))
+                yield part, targets, rule, float(np.asarray(weight))
         else:
             raise BrainError(
                 f"Projection {projection.name!r}: NEST draws the synapses of this network, so one weight a "
                 f"synapse needs the rule Explicit"
             )
+
+    def _split_indegree(
+        self, projection: Projection, k: int, weight: ClusteredWeight
+    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], Rule, float]]:
+        """Yield parts as `_blocks` does, for k sources among all clusters that have two weights.
+
+        Of k sources drawn without replacement, the number in the target's own cluster is hypergeometric.
+        It is drawn here, and NEST draws the sources: for all targets with the same number in one go.
+        """
+        source, target = (self.network.population(name) for name in (projection.source, projection.target))
+        sources = self._ids(source.name).reshape(source.clusters, -1)
+        rng = random_stream(self.seed, 0, ROLE_WIRING, self.network.projections.index(projection))
+        n_within = source.cluster_size - (1 if source.name == target.name else 0)  # no autapses
+        n_across = source.size - source.cluster_size
+        for c, own in enumerate(self._ids(target.name).reshape(target.clusters, -1)):
+            others = np.delete(sources, c, axis=0).ravel()
+            drawn = rng.hypergeometric(n_within, n_across, k, len(own))
+            for within in np.unique(drawn).tolist():
+                some = own[drawn == within]
+                if within:
+                    yield sources[c], some, FixedIndegree(within), weight.within
+                if within < k:
+                    yield others, some, FixedIndegree(k - within), weight.across
 
     def _connect_inputs(self) -> None:
         """Create one generator a channel; an animal's follow each other, then come the next animal's."""
@@ -367,8 +395,8 @@ class NestSimulator(Simulator):
         if not len(self._weight[projection]):
             return []
         found = nest.GetConnections(synapse_model=projection)
-        ends = found.get(["source", "target"])
-        theirs = np.lexsort((ends["target"], ends["source"]))
+        ends = found.get(["source", "target"])  # numbers instead of lists if there is one synapse
+        theirs = np.lexsort((np.atleast_1d(ends["target"]), np.atleast_1d(ends["source"])))
         # Ours are sorted by (animal, source, target), and ids grow with the animal: the same order.
         return [found._datum[i] for i in theirs]
 

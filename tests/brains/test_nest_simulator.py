@@ -11,7 +11,7 @@ import pytest
 from ethospike.brains.denormals import FLUSHES
 from ethospike.brains.errors import BrainError
 from ethospike.brains.expectations import resident_bytes
-from ethospike.brains.network import Network, Projection
+from ethospike.brains.network import Network, Projection, SpikeInput
 from ethospike.brains.population import Population
 from ethospike.brains.rules import (
     AllToAll,
@@ -158,6 +158,19 @@ def test_updates_at_every_step_are_exact():
     assert not (after.neuron >= targets.start).any()
 
 
+def test_the_weight_of_a_single_synapse_can_be_set():
+    cells = [Population(name, 1, CURRENT_BASED) for name in "AB"]
+    network = Network(
+        cells, [Projection("p", "A", "B", AllToAll(), 3000.0)], [SpikeInput("i", "A", 20_000.0)]
+    )
+    with open_nest(network) as simulator:
+        assert 1 in simulator.run(100, spikes(5, 0)).neuron
+        simulator.set_weights("p", np.zeros((1, 1)))
+        after = simulator.run(100, spikes(105, 0))
+    assert 0 in after.neuron
+    assert 1 not in after.neuron
+
+
 # -- networks that NEST wires itself ------------------------------------------------------------------
 
 
@@ -220,6 +233,37 @@ def test_nest_draws_the_rules(rule, weight, recurrent):
         np.testing.assert_array_equal(weights, np.where(same, 3.0, -1.0))
     else:
         assert (weights == 2.0).all()
+
+
+@pytest.mark.parametrize("recurrent", [True, False], ids=["recurrent", "feedforward"])
+@pytest.mark.usefixtures("drawn_by_nest")
+def test_nest_draws_a_fixed_indegree_through_clusters_of_two_weights(recurrent):
+    """In-degrees of 12 from 40 sources, of whom the target's own cluster has 10."""
+    with open_nest(clustered(FixedIndegree(12), ClusteredWeight(3.0, -1.0), recurrent)) as simulator:
+        pairs, weights = connections(simulator)
+    n_target = 40 if recurrent else 20
+    source, target = pairs[:, 0], pairs[:, 1] - (0 if recurrent else 40)
+    assert (np.bincount(target, minlength=n_target) == 12).all()
+    assert len(np.unique(pairs, axis=0)) == len(pairs)
+    assert not recurrent or (source != target).all()
+    same = source // 10 == target // (n_target // 4)
+    np.testing.assert_array_equal(weights, np.where(same, 3.0, -1.0))
+    # Hypergeometric: 12 draws from `own` in the cluster and 30 in the others, independent for each target.
+    own = 9 if recurrent else 10
+    share, left = own / (own + 30), (own + 30 - 12) / (own + 29)
+    mean, variance = n_target * 12 * share, n_target * 12 * share * (1 - share) * left
+    assert abs(same.sum() - mean) < 4 * np.sqrt(variance)
+    assert len(np.unique(np.bincount(target[same], minlength=n_target))) > 2
+
+
+@pytest.mark.usefixtures("drawn_by_nest")
+def test_one_to_one_with_clustered_weights_lies_within_clusters():
+    populations = [Population(name, 40, CURRENT_BASED, clusters=4) for name in "EI"]
+    network = Network(populations, [Projection("p", "E", "I", OneToOne(), ClusteredWeight(3.0, -1.0))])
+    with open_nest(network) as simulator:
+        pairs, weights = connections(simulator)
+    assert sorted(map(tuple, pairs.tolist())) == [(i, i + 40) for i in range(40)]
+    assert (weights == 3.0).all()
 
 
 @pytest.mark.usefixtures("drawn_by_nest")
