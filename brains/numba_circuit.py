@@ -272,7 +272,8 @@ class CircuitEngine:
             ]
         channels = self._inputs(network.spike_inputs)
         currents = self._inputs(network.current_inputs)
-        longest = max(self._steps(delay_ms) for delay_ms in (self._dt_ms, *dict(network.delays()).values()))
+        # Pairs, not a dictionary: an input may have the name of a projection.
+        longest = max((self._steps(delay_ms) for _, delay_ms in network.delays()), default=1)
         depth = 1 << longest.bit_length()  # a power of two above the longest delay
         return kernels.Circuit(
             cells=cells.reshape(animals, -1),

@@ -45,6 +45,20 @@ def odor_and_reward(n_steps: int, animals: int = 1) -> Stimulus:
     return Stimulus(step + 1, animal.astype(np.int32), channel.astype(np.int32))
 
 
+def test_an_input_may_have_the_name_and_a_shorter_delay_of_a_projection() -> None:
+    """The ring of arriving spikes once had the input's length, and spikes of 5 ms arrived 4.8 ms early."""
+    cells = [Population(name, 1, "iaf_psc_exp") for name in "AB"]
+    projection = Projection("same", "A", "B", OneToOne(), 3000.0, delay_ms=5.0)
+    first = {}
+    for name in ("same", "other"):
+        network = Network(cells, [projection], [SpikeInput(name, "A", 20_000.0, delay_ms=0.1)])
+        with numba_simulator(network) as simulator:
+            block = simulator.run(200, Stimulus(np.array([1]), np.zeros(1, np.int32), np.zeros(1, np.int32)))
+        first[name] = [int(block.step[block.neuron == neuron][0]) for neuron in (0, 1)]
+    assert first["same"] == first["other"]
+    assert first["same"][1] > first["same"][0] + 50
+
+
 # -- other implementations ----------------------------------------------------------------------------
 
 
