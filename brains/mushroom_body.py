@@ -142,6 +142,11 @@ class MushroomBodyConfig:
             )
         if self.input_shape <= 0:
             raise BrainError(f"MushroomBodyConfig.input_shape: expected above 0, got {self.input_shape}")
+        self.depressed_by("DANp")  # the rule checks its own parameters
+
+    def depressed_by(self, dan: str) -> DopamineGated:
+        """Return the rule of KC>MBON synapses whose dopaminergic neuron is `dan`."""
+        return DopamineGated(dan, self.tau_eligibility_ms, self.learning_rate, self.homeostasis)
 
 
 PRESETS: MappingProxyType[str, MushroomBodyConfig] = MappingProxyType(
@@ -216,9 +221,6 @@ def mushroom_body(config: MushroomBodyConfig | None = None) -> Network:
     """
     c = config or PRESETS["calibrated"]
 
-    def depressed_by(dan: str) -> DopamineGated:
-        return DopamineGated(dan, c.tau_eligibility_ms, c.learning_rate, c.homeostasis)
-
     def connect(
         source: str,
         target: str,
@@ -235,8 +237,8 @@ def mushroom_body(config: MushroomBodyConfig | None = None) -> Network:
         connect("ORN", "LN", OneToOne(), c.orn_to_ln_ns),
         connect("PN", "KC", RandomIndegree(c.pn_per_kc_low, c.pn_per_kc_high), c.pn_to_kc_ns),
         connect("KC", "APL", AllToAll(), c.kc_to_apl_ns),
-        connect("KC", "MBONp", AllToAll(), c.kc_to_mbon_ns, depressed_by("DANn")),
-        connect("KC", "MBONn", AllToAll(), c.kc_to_mbon_ns, depressed_by("DANp")),
+        connect("KC", "MBONp", AllToAll(), c.kc_to_mbon_ns, c.depressed_by("DANn")),
+        connect("KC", "MBONn", AllToAll(), c.kc_to_mbon_ns, c.depressed_by("DANp")),
         connect("MBONn", "DANp", OneToOne(), c.mbon_to_dan_ns),
         connect("MBONp", "DANn", OneToOne(), c.mbon_to_dan_ns),
         connect("MBONp", "MBONpLN", OneToOne(), c.mbon_to_mbon_ln_ns),

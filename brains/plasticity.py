@@ -1,6 +1,7 @@
 """Dopamine-gated plasticity with homeostasis: the rule as data, and its reference implementation.
 
-Source: Jürgensen et al. 2024 (iScience 27:108640), authors' code model_larva.py (models.md A4):
+Source: Jürgensen et al. 2024 (iScience 27:108640), authors' code github.com/nawrotlab/PEcodingDosophilaMB,
+model_larva.py (synapses KCMBONp and KCMBONn, reward_modulation, punish_modulation) and parameters.py:
 
 * a KC spike sets the eligibility of its synapses, e = 1, which decays with tau_eligibility;
 * a DAN spike depresses, w ← w − learning_rate · e;
@@ -17,6 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ethospike.brains.errors import BrainError
+
 NEVER = np.iinfo(np.int64).min // 2
 """The step of a spike that has not happened: so early that its eligibility is 0."""
 
@@ -30,11 +33,18 @@ class DopamineGated:
     modulator : str
         The population of dopaminergic neurons; each of its spikes depresses all synapses.
     tau_eligibility_ms : float
-        models.md A4: 5000 ms.
+        Decay of eligibility. The authors' tau_eligibility: 5000 ms.
     learning_rate : float
-        Depression per DAN spike at full eligibility, in the unit of the weights. models.md A4: 0.3 nS.
+        Depression per DAN spike at full eligibility, in the unit of the weights. The authors' learning_rate:
+        0.3 nS.
     homeostasis : float
-        Fraction of the way back to the initial weight per spike of the target. models.md A4: 1e-4.
+        Fraction of the way back to the initial weight per spike of the target. The authors'
+        normalization_factor: 1e-4.
+
+    Raises
+    ------
+    BrainError
+        When a number is outside its range.
     """
 
     modulator: str
@@ -44,11 +54,13 @@ class DopamineGated:
 
     def __post_init__(self) -> None:
         if not self.tau_eligibility_ms > 0:
-            raise ValueError(f"DopamineGated.tau_eligibility_ms: expected > 0, got {self.tau_eligibility_ms}")
-        if not self.learning_rate >= 0:
-            raise ValueError(f"DopamineGated.learning_rate: expected ≥ 0, got {self.learning_rate}")
+            raise BrainError(f"DopamineGated.tau_eligibility_ms: expected > 0, got {self.tau_eligibility_ms}")
+        if not 0 <= self.learning_rate < np.inf:
+            raise BrainError(
+                f"DopamineGated.learning_rate: expected a finite number ≥ 0, got {self.learning_rate}"
+            )
         if not 0 <= self.homeostasis <= 1:
-            raise ValueError(
+            raise BrainError(
                 f"DopamineGated.homeostasis: expected a fraction in [0, 1], got {self.homeostasis}"
             )
 

@@ -168,6 +168,8 @@ def test_every_field_has_an_effect(name):
         ("pn_per_kc_low", 0),
         ("input_shape", 0.0),
         ("homeostasis", np.inf),
+        ("homeostasis", 2.0),
+        ("tau_eligibility_ms", 0.0),
     ],
 )
 def test_impossible_numbers_are_refused(field, value):

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from ethospike.brains.errors import BrainError
 from ethospike.brains.plasticity import DopamineGated, DopaminePlasticity
 
 NONE = (np.array([], dtype=int), np.array([], dtype=int))
@@ -91,8 +92,14 @@ def test_state_continues_the_run():
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("tau_eligibility_ms", 0.0), ("learning_rate", -0.1), ("homeostasis", 1.5), ("homeostasis", np.nan)],
+    [
+        ("tau_eligibility_ms", 0.0),
+        ("learning_rate", -0.1),
+        ("learning_rate", np.inf),
+        ("homeostasis", 1.5),
+        ("homeostasis", np.nan),
+    ],
 )
 def test_impossible_numbers_are_refused(field, value):
-    with pytest.raises(ValueError, match=field):
+    with pytest.raises(BrainError, match=field):
         DopamineGated("DAN", **{field: value})
