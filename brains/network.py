@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ethospike.brains.errors import BrainError, nearest
 from ethospike.brains.plasticity import DopamineGated
-from ethospike.brains.population import NEURON_MODELS, Population
+from ethospike.brains.population import NEURON_MODELS, Distribution, Population
 from ethospike.brains.random_streams import ROLE_PARAMETERS, ROLE_WIRING, random_stream
 from ethospike.brains.rules import (
     AllToAll,
@@ -291,8 +291,10 @@ class Network:
     def parameter(self, population: str, key: str, seed: int, animal: int) -> NDArray[np.float64]:
         """Return a parameter's value for each neuron of a population in one animal, shape (size,)."""
         pop = self.population(population)
+        if key == "V_m" and key not in pop.params:
+            key = "E_L"  # each neuron's own, also where it is drawn
         value = pop.param(key)
-        if isinstance(value, (int, float, np.ndarray)):
+        if not isinstance(value, Distribution):
             return np.broadcast_to(np.asarray(value, dtype=float), (pop.size,)).copy()
         keys = [*NEURON_MODELS[pop.model], "V_m"]
         channel = self.populations.index(pop) * 100 + keys.index(key)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,12 +59,13 @@ NEURON_MODELS: dict[str, dict[str, float]] = {
 }
 """Parameters of each neuron model with NEST's names, units (pF, nS, mV, ms, pA) and default values.
 
-Every model also has `V_m`, the membrane potential at time 0 in mV, which defaults to `E_L`.
+Every model also has `V_m`, the membrane potential at time 0 in mV, which defaults to each neuron's `E_L`.
 """
 
 _MUST_BE_POSITIVE = {"C_m", "tau_m", "g_L", "tau_syn_ex", "tau_syn_in", "tau_sfa"}
 
 
+@runtime_checkable
 class Distribution(Protocol):
     """A parameter that is drawn for every neuron of every animal."""
 
@@ -131,7 +132,7 @@ class Population:
         for key, value in self.params.items():
             if key not in valid:
                 raise BrainError(f"{where}.params: {self.model} has no {key!r}; {nearest(key, valid)}")
-            if hasattr(value, "draw"):
+            if isinstance(value, Distribution):
                 continue
             numbers = np.asarray(value, dtype=float)
             if numbers.shape not in ((), (self.size,)):

@@ -143,6 +143,16 @@ def test_random_streams_are_independent():
 def test_initial_voltage_is_rest_unless_given():
     network = Network((cells(E_L=-65.0),))
     assert (network.parameter("E", "V_m", 1, 0) == -65.0).all()
+    drawn = Network((cells(E_L=Uniform(-70.0, -60.0)),))
+    rest = drawn.parameter("E", "E_L", 1, 0)
+    assert len(set(rest)) == 40
+    np.testing.assert_array_equal(drawn.parameter("E", "V_m", 1, 0), rest)
+
+
+@pytest.mark.parametrize("numbers", [[-70.0, -65.0, -60.0], np.float32(-65.0), np.int64(-65), -65])
+def test_a_parameter_may_be_any_numbers_that_make_an_array(numbers):
+    got = Network((cells(size=3, E_L=numbers),)).parameter("E", "E_L", 1, 0)
+    np.testing.assert_array_equal(got, np.broadcast_to(np.asarray(numbers, dtype=float), 3))
 
 
 def test_places_of_neurons_and_channels():
