@@ -1,4 +1,4 @@
-"""What the room says when it is asked for something that cannot be: one error, and the nearest valid name."""
+"""What the room says when it is asked for what cannot be: its errors, and the nearest valid name."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from collections.abc import Iterable
 
 class BrainError(ValueError):
     """A description, a stimulus or a setting that no simulator could run; the message says what fits."""
+
+
+class NotFiniteError(BrainError, FloatingPointError):
+    """A membrane potential or a synaptic input that is no longer a finite number; the message says where."""
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:

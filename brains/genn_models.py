@@ -103,6 +103,11 @@ _NEURONS = {
 }
 
 
+def state_variables(model: str) -> tuple[str, ...]:
+    """Return the names of a model's potential, mV above E_L, and of its synaptic currents or conductances."""
+    return ("V", *_NEURONS[model].state)
+
+
 NEVER_MS = -1e12
 """The time of a spike that has not happened."""
 

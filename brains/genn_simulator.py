@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ethospike.brains import genn_models, genn_wiring
-from ethospike.brains.errors import BrainError
+from ethospike.brains.errors import BrainError, NotFiniteError
 from ethospike.brains.genn_exchange import CurrentTable, PendingPlasticity, SpikeRecord, SpikeTables
 from ethospike.brains.genn_library import BACKENDS, VERSION, backends, choose_backend, load, pygenn
 from ethospike.brains.network import CurrentInput, Projection, SpikeInput
@@ -34,6 +34,10 @@ TABLE_BYTES = 500_000
 """Memory of one input table or record, which decides how many steps run between two exchanges."""
 MIN_TABLE_STEPS, MAX_TABLE_STEPS = 100, 1000
 """Our choice: a control window of 10 ms always fits, and the copy of a small network's record stays small."""
+CHECK_EVERY = 1000
+"""Steps between two looks at whether the state is finite. What is not stays so, and an error may come up to
+100 ms late; but a copy from a GPU for each variable of each population in every short window would cost more
+than the window of a small network."""
 
 logger = logging.getLogger(__name__)
 
@@ -100,6 +104,7 @@ class GennSimulator(Simulator):
         )
         self._current_tables = [self._add_current_input(one) for one in self.network.current_inputs]
         load(self._model, self._table_steps)
+        self._checked = -CHECK_EVERY  # so that the first window is looked at
         self._record = SpikeRecord(
             list(self._populations.values()), [p.size for p in self.network.populations], self._table_steps
         )
@@ -352,9 +357,26 @@ class GennSimulator(Simulator):
             parts.append(self._record.read(done, n))
         step, animal, neuron = (np.concatenate(values) for values in zip(*parts, strict=True))
         spikes = SpikeBlock.sorted(step, animal, neuron)
+        if self.step + n_steps >= self._checked + CHECK_EVERY:
+            self._check_finite(self.step + n_steps)
         for pending in self._pending.values():
             pending.remember(spikes, self.step + n_steps)
         return spikes
+
+    def _check_finite(self, step: int) -> None:
+        """Raise `NotFiniteError` if a potential or a synaptic input is not finite after `step`."""
+        for population in self.network.populations:
+            state = self._populations[population.name].vars
+            for name in genn_models.state_variables(population.model):
+                state[name].pull_from_device()
+                finite = np.isfinite(state[name].view)
+                if not finite.all():
+                    animal, neuron = divmod(int(np.argmin(finite)), population.size)
+                    raise NotFiniteError(
+                        f"{name} of neuron {neuron} of {population.name!r} in animal {animal} is no longer "
+                        f"finite after step {step}; look for weights or currents that are too large"
+                    )
+        self._checked = step
 
     # -- weights ------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ethospike.brains import numba_kernels as kernels
+from ethospike.brains.errors import NotFiniteError
 from ethospike.brains.exact_integration import current_to_potential, mean_decay, refractory_steps
 from ethospike.brains.network import NUMPY_WIRING_LIMIT, CurrentInput, Network, Projection, SpikeInput
 from ethospike.brains.numba_engine import check_state
@@ -190,7 +191,7 @@ class CircuitEngine:
         for population in self._network.populations:
             inside = self._network.neurons(population.name)
             if inside.start <= neuron < inside.stop:
-                raise FloatingPointError(
+                raise NotFiniteError(
                     f"V_m or the synaptic input of neuron {neuron - inside.start} of {population.name!r} in "
                     f"animal {animal} is no longer finite after the steps {first_step} … "
                     f"{first_step + n_steps - 1}; look for weights or currents that are too large"
@@ -290,7 +291,7 @@ class CircuitEngine:
             channel_late=channels.late,
             channel_dest=channels.dest,
             channel_delay=channels.delay,
-            channel_effect=(channels.weight * self._scale[:, channels.dest]).astype(self._real, order="C"),
+            channel_effect=self._effects(channels.weight * self._scale[:, channels.dest]),
             current_first=currents.first,
             current_slot=currents.slot,
             pipeline=np.zeros((animals, 2, network.n_current_channels)),
@@ -370,7 +371,12 @@ class CircuitEngine:
         )
 
     def _refresh_effects(self) -> None:
-        self._circuit.effect[:] = self._circuit.weight * self._scales()
+        self._circuit.effect[:] = self._effects(self._circuit.weight * self._scales())
+
+    def _effects(self, effects: _Floats) -> NDArray[Any]:
+        """Return effects in the engine's precision; beyond it they are inf, and an error when they arrive."""
+        with np.errstate(over="ignore"):
+            return effects.astype(self._real, order="C")
 
     def _changing(self) -> State:
         """Return all that the next step depends on, by name; the arrays themselves."""

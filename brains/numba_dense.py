@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ethospike.brains import bit_matrix
 from ethospike.brains import numba_dense_kernels as kernels
 from ethospike.brains.bit_matrix import WORD, BitLayout, Wiring, draw_wiring, wiring_key
-from ethospike.brains.errors import BrainError
+from ethospike.brains.errors import BrainError, NotFiniteError
 from ethospike.brains.exact_integration import Propagators, propagators
 from ethospike.brains.network import CurrentInput, Network, Projection, SpikeInput
 from ethospike.brains.numba_engine import check_state
@@ -44,7 +44,7 @@ def refusal(network: Network) -> str | None:
     for one in network.projections:
         if one.plasticity is not None:
             return f"{one.name!r} is plastic; its weights are constant"
-        if isinstance(one.weight, np.ndarray) and one.weight.ndim:
+        if not isinstance(one.weight, ClusteredWeight) and np.ndim(one.weight):
             return f"{one.name!r} has an array of weights; it holds one within and one across clusters"
     delays = sorted({one.delay_ms for one in network.projections})
     if len(delays) > 1:
@@ -231,7 +231,7 @@ class DenseEngine:
             steps.append(step[:count].copy())
             neurons.append(neuron[:count].copy())
         if not kernels.is_finite(self._layout, brain.v, brain.i_ex, brain.i_in):
-            raise FloatingPointError(
+            raise NotFiniteError(
                 f"a membrane potential or current of animal {animal} is no longer finite after the steps "
                 f"{first_step} … {first_step + n_steps - 1}; look for weights or currents that are too large"
             )

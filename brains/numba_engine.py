@@ -53,7 +53,7 @@ class Engine(Protocol):
 
         Raises
         ------
-        FloatingPointError
+        NotFiniteError
             When a membrane potential is no longer finite.
         """
 

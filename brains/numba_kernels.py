@@ -242,13 +242,13 @@ def _receive(cells: Array, arriving: Array) -> None:
 
 @_compiled
 def _flush_tiny(cells: Array, blocks: int) -> None:
-    """Set tiny numbers of v, ex, inh and sfa (the first four rows) to 0."""
+    """Set tiny numbers of v, ex, inh and sfa (the first four rows) to 0; what is no number stays none."""
     real = cells.dtype.type
     tiny, zero = real(TINY_ROOTS * math.sqrt(np.finfo(cells.dtype).tiny)), real(0)
     for block in range(blocks):
         for place in range(4 * LANES):
             at = np.uintp(block * STRIDE) + np.uintp(place)
-            cells[at] = cells[at] if abs(cells[at]) > tiny else zero
+            cells[at] = zero if abs(cells[at]) <= tiny else cells[at]
 
 
 @_compiled

@@ -20,7 +20,7 @@ from ethospike.brains.errors import BrainError
 from ethospike.brains.mushroom_body import PRESETS, mushroom_body
 from ethospike.brains.network import Network, Projection, SpikeInput
 from ethospike.brains.plasticity import DopamineGated, DopaminePlasticity
-from ethospike.brains.population import Population
+from ethospike.brains.population import NEURON_MODELS, Population
 from ethospike.brains.rules import (
     AllToAll,
     ClusteredIndegree,
@@ -165,6 +165,23 @@ def test_the_backend_is_chosen_explicitly_and_named():
     for absent in {"cuda", "hip"} - set(backends()):
         with pytest.raises(SimulatorUnavailable, match=f"'{absent}' is not available.*has: .*cpu"):
             open_simulator(relay(), SimulatorSettings("genn", genn_backend=absent), seed=1)
+
+
+@pytest.mark.parametrize("model", NEURON_MODELS)
+def test_a_state_that_is_not_finite_is_an_error_that_names_the_neuron(model):
+    """A conductance that overflows once silenced its neuron without a word."""
+    network = Network(
+        [Population("quiet", 3, model), Population("loud", 2, model)],
+        (),
+        [SpikeInput("spikes", "loud", 1e38, channels=2)],
+    )
+    volley = Stimulus(np.full(9, 1201), np.ones(9, np.int32), np.ones(9, np.int32))
+    with open_simulator(network, GENN, seed=1, animals=2) as simulator:
+        for first in range(1, 2001, 100):
+            assert simulator.step == first - 1
+            simulator.run(100, volley if first == 1201 else None)
+        with pytest.raises(BrainError, match=r"neuron 1 of 'loud' in animal 1.*after step 2100"):
+            simulator.run(100)  # 1000 steps after step 1100, which is 1000 after the first window
 
 
 # -- plasticity -----------------------------------------------------------------------------------------

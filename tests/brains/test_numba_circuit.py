@@ -311,9 +311,18 @@ def test_a_voltage_that_is_not_finite_is_an_error_that_names_the_neuron() -> Non
     spikes = Stimulus(np.full(9, 1), np.zeros(9, np.int32), np.ones(9, np.int32))
     with (
         numba_simulator(network, precision="single") as simulator,
-        pytest.raises(FloatingPointError, match=r"neuron 1 of 'loud' in animal 0.*steps 1 … 50"),
+        pytest.raises(BrainError, match=r"neuron 1 of 'loud' in animal 0.*steps 1 … 50"),
     ):
         simulator.run(50, spikes)
+
+
+def test_a_voltage_that_is_no_number_is_found_however_much_later_the_window_ends() -> None:
+    """Products of conductances overflow at the spike; tiny numbers once became 0 and it with them."""
+    cell = Population("cell", 1, "iaf_cond_exp")
+    network = Network([cell], (), [SpikeInput("spikes", "cell", 1e30)])
+    spike = Stimulus(np.array([3]), np.zeros(1, np.int32), np.zeros(1, np.int32))
+    with numba_simulator(network, precision="single") as simulator, pytest.raises(BrainError, match="finite"):
+        simulator.run(500, spike)
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,8 @@ def test_run_show_and_plot(
         (["run", "odor-conditioning", "--simulator", "brian"], "valid: genn, nest, numba"),
         (["run", "odor-conditioning", "--control-interval-ms", "0.25"], "not a whole number of steps"),
         (["run", "odor-conditioning", "--test-s", "-1"], "at least 0 s"),
+        (["run", "odor-conditioning", "--brain.homeostasis", "2"], "a fraction in [0, 1], got 2"),
+        (["run", "odor-conditioning", "--brain.tau-eligibility-ms", "0"], "expected > 0, got 0"),
         (["run", "odor-conditioning", "--config", "absent.toml"], "cannot read"),
         (["run", "odor-conditioning", "--preset", "none"], "valid: calibrated"),
         (["run", "odor-conditioning", "--simulator", "numba", "--genn-backend", "cpu"], "setting of genn"),
@@ -92,6 +94,15 @@ def test_mistakes(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert message in mistake(words, capsys)
+
+
+def test_a_brain_whose_numbers_overflow_is_one_message(
+    short_words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["run", "odor-conditioning", *short_words, "--brain.kc-to-mbon-ns", "1e39", "--quiet"]
+    error = mistake([*words, "--simulator", "numba", "--out", str(tmp_path / "run")], capsys)
+    assert "'MBONp' in animal 0 is no longer finite" in error
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "failed"
 
 
 def test_an_existing_folder_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
