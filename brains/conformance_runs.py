@@ -279,6 +279,13 @@ def check_bad_input_is_refused(open_network: OpenNetwork) -> None:
             ("a weight that changes its sign", -weights),
         ):
             expect_raises(partial(simulator.set_weights, "source>target", given), BrainError, what)
+        simulator.set_weights("source>target", 0.0 * weights)
+        expect_raises(
+            partial(simulator.set_weights, "source>target", -weights),
+            BrainError,
+            "a weight that changes its sign by way of 0",
+        )
+        simulator.set_weights("source>target", weights)
         expect_raises(partial(simulator.weights, "target>source"), BrainError, "an unknown projection")
         expect_close(simulator.weights("source>target"), weights, "refused weights must leave no trace")
 

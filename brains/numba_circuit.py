@@ -112,11 +112,8 @@ class CircuitEngine:
 
     def set_weights(self, name: str, weights: _Floats) -> None:
         """Replace a projection's weights."""
-        weight, dest = self._circuit.weight, self._circuit.dest
         for places, given in zip(self._places[name], weights, strict=True):
-            weight[places] = given
-            # A weight that was 0 may now have either sign, and the sign chooses the receptor.
-            dest[places] = _dest(dest[places] // STRIDE * LANES + dest[places] % LANES, given)
+            self._circuit.weight[places] = given
         self._refresh_effects()
 
     def state(self) -> State:
@@ -387,7 +384,6 @@ class CircuitEngine:
             "waiting": self._circuit.waiting,
             "pipeline": self._circuit.pipeline,
             "weight": self._circuit.weight,
-            "dest": self._circuit.dest,
             "last_spike": self._plastic.last_spike,
         }
 

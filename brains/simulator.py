@@ -321,7 +321,18 @@ class Simulator(ABC):
     def set_weights(self, projection: str, weights: NDArray[np.float64]) -> None:
         """Replace the weights of a projection, shape (animals, synapses); they act from the next step on.
 
-        The weights to which plastic synapses recover stay those of the network's description.
+        The weights to which plastic synapses recover stay those of the network's description, and so does
+        the receptor that each synapse reaches: a weight that was described as negative may become anything
+        up to 0, any other anything from 0. So a synapse that is to be inhibitory later is described with a
+        negative weight and set to 0.
+
+        Raises
+        ------
+        BrainError
+            When the shape is wrong, a number is not finite, or a sign is not that of the description; also
+            where `weights` raises.
+        SimulatorUnavailable
+            After `close`, or when the simulator holds fewer weights than synapses (Numba's dense engine).
         """
         self._check_open()
         expected = self._check_has_weights(projection)
@@ -330,11 +341,12 @@ class Simulator(ABC):
             raise BrainError(f"weights of {projection!r}: expected shape {expected}, got {weights.shape}")
         if not np.isfinite(weights).all():
             raise BrainError(f"weights of {projection!r}: expected finite numbers")
-        given = self._weights(projection)
-        if ((np.sign(weights) * np.sign(given)) < 0).any():
-            raise BrainError(f"weights of {projection!r}: the sign chooses the receptor and cannot change")
-        if self.network.projection(projection).plasticity is not None and (weights < 0).any():
-            raise BrainError(f"weights of {projection!r}: plastic weights are at least 0")
+        described = np.stack([self._synapses(projection, a).weight for a in range(self.animals)])
+        if (wrong := np.where(described < 0, weights > 0, weights < 0)).any():
+            raise BrainError(
+                f"weights of {projection!r}: the sign in the network's description chooses the receptor and "
+                f"cannot change; got {weights[wrong][0]} for a synapse described with {described[wrong][0]}"
+            )
         self._set_weights(projection, weights)
 
     def watch(self, neurons: NDArray[np.integer]) -> None:

@@ -7,8 +7,9 @@ import pytest
 from reference_simulator import open_reference
 
 from ethospike.brains.errors import BrainError
-from ethospike.brains.network import Network
+from ethospike.brains.network import Network, Projection
 from ethospike.brains.population import Population
+from ethospike.brains.rules import AllToAll
 from ethospike.brains.simulator import SimulatorSettings, SpikeBlock, Stimulus
 from ethospike.brains.specimens import probe, small_deterministic_network, trained
 
@@ -73,8 +74,23 @@ def test_weights_of_animals_that_differ_in_number_are_refused():
 def test_plastic_weights_below_zero_are_refused():
     with open_reference(trained(), seed=1) as simulator:
         simulator.set_weights("source>target", np.zeros((1, 24)))
-        with pytest.raises(BrainError, match="at least 0"):
+        with pytest.raises(BrainError, match=r"sign.*got -1\.0"):
             simulator.set_weights("source>target", np.full((1, 24), -1.0))
+
+
+@pytest.mark.parametrize(
+    ("described", "fitting", "wrong"), [(-3.0, -5.0, 0.5), (0.0, 5.0, -0.5), (3.0, 5.0, -0.5)]
+)
+def test_a_synapse_keeps_the_sign_that_the_network_gives_it(described, fitting, wrong):
+    """Also by way of 0: on GeNN such a weight once kept the receptor of the other sign."""
+    cells = Population("E", 2, "iaf_psc_exp")
+    network = Network((cells,), (Projection("p", "E", "E", AllToAll(), described),))
+    with open_reference(network, seed=1) as simulator:
+        for accepted in (fitting, 0.0, fitting):
+            simulator.set_weights("p", np.full((1, 2), accepted))
+            assert (simulator.weights("p") == accepted).all()
+            with pytest.raises(BrainError, match=rf"got {wrong} for a synapse described with {described}"):
+                simulator.set_weights("p", np.full((1, 2), wrong))
 
 
 @pytest.mark.simulator("nest")
