@@ -24,6 +24,8 @@ from ethospike.scenarios.run_folder import RunFolder, RunFolderError, write_whol
 
 CHECKPOINT = "checkpoint.npz"
 """File in the run folder."""
+NO_CHECKPOINTS = "no_checkpoints"
+"""Entry of run.json: why the run has none; null where it makes them."""
 
 
 def save(path: Path, env: VectorEnv, agent: Agent, loop: LoopState) -> None:
@@ -69,8 +71,8 @@ def read(folder: RunFolder) -> dict[str, NDArray[Any]]:
             return dict(archive)
     except FileNotFoundError as error:
         raise RunFolderError(
-            f"{folder.path} has no checkpoint: the run ended before its first one, or its simulator "
-            f"({info['simulator']}) cannot save its state; {again}"
+            f"{folder.path} has no checkpoint: "
+            f"{info.get(NO_CHECKPOINTS) or 'the run ended before its first one'}; {again}"
         ) from error
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise RunFolderError(f"{path} cannot be read ({error}); {again}") from error
@@ -86,10 +88,21 @@ def restore(arrays: Mapping[str, NDArray[Any]], env: VectorEnv, agent: Agent, *,
     return LoopState(int(loop["control_step"]), loop["observation"], deque(loop["waiting_actions"]))
 
 
-def is_possible(agent: Agent) -> bool:
-    """Return whether the agent's simulator can save and restore its state."""
-    try:
-        agent.state()
-    except SimulatorUnavailable:
-        return False
-    return True
+def obstacle(env: VectorEnv, agent: Agent) -> str | None:
+    """Return what keeps a run from having checkpoints, for `run.json`; None if nothing does."""
+    parts: dict[str, Any] = {"environment": env.unwrapped, "agent": agent}
+    for what, part in parts.items():
+        name = f"the {what} {type(part).__name__}"
+        missing = [method for method in ("state", "set_state") if not hasattr(part, method)]
+        if missing:
+            return f"{name} has no method {' and no '.join(missing)}"
+        try:
+            state = part.state()
+        except SimulatorUnavailable:
+            return f"the simulator ({agent.backend}) cannot save its state"
+        except NotImplementedError:
+            return f"{name} cannot save its state"
+        for key, value in state.items():
+            if np.asarray(value).dtype.hasobject:
+                return f"{name} has {key!r} in its state, which is no array of numbers"
+    return None

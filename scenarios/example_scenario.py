@@ -60,6 +60,15 @@ class LightEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDArray[Any]]
         info = {"heading_rad": self.heading_rad.astype(np.float32)}
         return self._sense(), np.cos(self.heading_rad), done, np.zeros_like(done), info
 
+    def state(self) -> State:
+        """Return copies of all that the next step depends on; a run that was stopped goes on from them."""
+        return {"control_step": np.array(self.control_step), "heading_rad": self.heading_rad.copy()}
+
+    def set_state(self, state: State) -> None:
+        """Continue from a state."""
+        self.control_step = int(state["control_step"])
+        self.heading_rad = state["heading_rad"].copy()
+
     def _sense(self) -> NDArray[np.float32]:
         """Each sensor looks 45° to its side; a vehicle that heads left of the light sees it at its right."""
         left = np.cos(self.heading_rad + np.pi / 4)

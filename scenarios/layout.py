@@ -38,7 +38,6 @@ def describe(env: VectorEnv, agent: Agent, *, dt_ms: float) -> Layout:
         steps_per_control=whole_steps(agent.control_interval_ms, dt_ms),
         variables=variables,
         phases=tuple(getattr(body, "phases", ())),
-        events=_variables(getattr(body, "trial_variables", {})),
         scene=body.scene() if hasattr(body, "scene") else {},
         **({} if network is None else _of_network(network)),
     )

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
@@ -28,6 +28,8 @@ from ethospike.scenarios.loop import LoopState, run_closed_loop, start_loop
 from ethospike.scenarios.progress import RunProgress
 from ethospike.scenarios.run_folder import RUNNING, RunFolder, RunFolderError, provenance
 from ethospike.scenarios.scenario import Scenario, ScenarioConfig
+
+R = TypeVar("R", bound=Recorder)
 
 
 @dataclass(frozen=True)
@@ -158,14 +160,21 @@ def _run(
             resume_at = loop.control_step if saved else None
             # Until the recording is closed: Ctrl-C must not come between a run and its last rows.
             stop = stack.enter_context(_interrupts())
-            writer = ZarrRecorder(folder.recording, layout, config.recorder, resume_at=resume_at)
-            recorder = Recorders([writer, *(make(layout) for make in listeners)])
-            stack.push(lambda kind, *_: recorder.close("stopped" if kind is KeyboardInterrupt else status))
-            folder.update_info(backend=agent.backend)
+
+            def opened(recorder: R) -> R:
+                # Each for itself: one that cannot be made or closed must not leave another one open.
+                stack.push(
+                    lambda kind, *_: recorder.close("stopped" if kind is KeyboardInterrupt else status)
+                )
+                return recorder
+
+            writer = opened(ZarrRecorder(folder.recording, layout, config.recorder, resume_at=resume_at))
+            recorder = Recorders([writer, *(opened(make(layout)) for make in listeners)])
+            without = _no_checkpoints(config, env, agent)
+            folder.update_info(backend=agent.backend, **{checkpoint.NO_CHECKPOINTS: without})
             progress = RunProgress(scenario.name, scenario.duration_s(config), quiet=quiet)
             stack.enter_context(progress)
-            saves = config.checkpoint_every_s > 0 and checkpoint.is_possible(agent)
-            every_s = config.checkpoint_every_s if saves else None
+            every_s = config.checkpoint_every_s if without is None else None
             checkpoints = _Checkpoints(
                 file, env, agent, writer, begin_step=loop.control_step, every_s=every_s
             )
@@ -198,6 +207,13 @@ def _watched_layout(env: VectorEnv, agent: Agent, config: ScenarioConfig) -> Lay
     layout = replace(layout, watched=config.recorder.watched(layout))
     agent.watch(layout.watched)
     return layout
+
+
+def _no_checkpoints(config: ScenarioConfig, env: VectorEnv, agent: Agent) -> str | None:
+    """Return why the run makes no checkpoints; None if it does."""
+    if config.checkpoint_every_s == 0:
+        return "it was run with checkpoint_every_s 0"
+    return checkpoint.obstacle(env, agent)
 
 
 class _Checkpoints:

@@ -52,8 +52,8 @@ class ScenarioConfig:
     recorder : RecorderConfig
         What is recorded.
     checkpoint_every_s : float
-        Wall time between two checkpoints (s), where the simulator can save its state; 0 makes none. The
-        default costs little: a checkpoint of 25 larvae takes milliseconds.
+        Wall time between two checkpoints (s), where simulator and environment can save their state; 0 makes
+        none. The default costs little: a checkpoint of 25 larvae takes milliseconds.
     """
 
     seed: int = 1

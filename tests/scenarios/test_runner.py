@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import errno
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -26,6 +27,7 @@ from ethospike.brains.simulator import Capabilities
 from ethospike.recorders.recorder import Recorder, RecordingError, StepRecord
 from ethospike.recorders.recording import open_recording
 from ethospike.recorders.writer_link import InlineLink
+from ethospike.recorders.writer_lock import is_being_written
 from ethospike.scenarios.__main__ import main
 from ethospike.scenarios.configuration import configure
 from ethospike.scenarios.odor_conditioning import SCENARIO
@@ -182,9 +184,8 @@ def test_a_run_without_a_name_has_its_folder_in_runs(tmp_path: Path, monkeypatch
 
 
 def test_the_example_scenario_turns_towards_the_light(tmp_path: Path) -> None:
-    source = Path(__file__).parents[2] / "scenarios" / "example_scenario.py"
     mine = tmp_path / "my_scenario.py"
-    mine.write_text(source.read_text())
+    mine.write_text(EXAMPLE.read_text())
     scenario: Scenario = find_scenario(str(mine))
     config = configure(scenario, ["--animals", "3", "--duration-s", "5", *INLINE])
     result = run_scenario(scenario, config, tmp_path / "run", quiet=True)
@@ -192,6 +193,90 @@ def test_the_example_scenario_turns_towards_the_light(tmp_path: Path) -> None:
     assert min(result.folder.summary["first_angle_rad"]) > 0.3
     assert max(result.folder.summary["last_angle_rad"]) < 0.1
     assert result.folder.info["scenario_file"] == str(mine)
+
+
+EXAMPLE = Path(__file__).parents[2] / "scenarios" / "example_scenario.py"
+
+
+def test_the_example_scenario_goes_on_from_a_checkpoint(tmp_path: Path) -> None:
+    scenario = find_scenario(str(EXAMPLE))
+    config = configure(scenario, ["--duration-s", "3", *INLINE])
+    listener = At(12, lambda: os.kill(os.getpid(), signal.SIGINT))
+    stopped = run_scenario(
+        scenario, config, tmp_path / "stopped", quiet=True, listeners=[lambda layout: listener]
+    )
+    assert (stopped.status, open_recording(stopped.folder.path).n_steps) == ("stopped", 13)
+    assert resume_scenario(scenario, config, stopped.folder, quiet=True).status == "complete"
+    whole = run_scenario(scenario, config, tmp_path / "whole", quiet=True)
+    found = arrays(stopped.folder)
+    for name, values in arrays(whole.folder).items():
+        np.testing.assert_array_equal(values, found[name], err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("was", "is_", "why"),
+    [
+        ("def state(self)", "def no_state(self)", "the environment LightEnv has no method state"),
+        (
+            '"heading_rad": self.heading_rad.copy()',
+            '"rng": np.random.default_rng()',
+            "the environment LightEnv has 'rng' in its state, which is no array of numbers",
+        ),
+        (
+            "return self.simulator.state()",
+            "raise NotImplementedError",
+            "the agent Vehicle cannot save its state",
+        ),
+    ],
+)
+def test_a_scenario_that_cannot_be_saved_runs_to_its_end(
+    was: str, is_: str, why: str, tmp_path: Path
+) -> None:
+    """Without checkpoints, at whatever interval they are due; `resume` says why there is none."""
+    mine = tmp_path / "my_scenario.py"
+    assert was in EXAMPLE.read_text()
+    mine.write_text(EXAMPLE.read_text().replace(was, is_, 1))
+    scenario = find_scenario(str(mine))
+    config = configure(scenario, ["--duration-s", "3", "--checkpoint-every-s", "1e-6", *INLINE])
+    result = run_scenario(scenario, config, tmp_path / "run", quiet=True)
+    assert (result.status, open_recording(result.folder.path).n_steps) == ("complete", 30)
+    listener = At(12, lambda: os.kill(os.getpid(), signal.SIGINT))
+    stopped = run_scenario(
+        scenario, config, tmp_path / "stopped", quiet=True, listeners=[lambda layout: listener]
+    )
+    assert stopped.status == stopped.folder.info["status"] == "stopped"
+    with pytest.raises(RunFolderError, match=f"{why}; the same seed repeats the run"):
+        resume_scenario(scenario, config, stopped.folder)
+
+
+def test_a_listener_that_cannot_be_made_leaves_no_recording_open(
+    short_words: list[str], tmp_path: Path
+) -> None:
+    """Neither the writer, with its lock, nor the listeners before it."""
+    before = At(0, lambda: None)
+
+    def fail(layout: Any) -> Recorder:
+        raise ZeroDivisionError
+
+    config = configure(SCENARIO, short_words)  # with a writer process
+    with pytest.raises(ZeroDivisionError):
+        run_scenario(SCENARIO, config, tmp_path / "run", quiet=True, listeners=[lambda layout: before, fail])
+    assert before.status == open_recording(tmp_path / "run").stored_status == "failed"
+    assert not is_being_written(tmp_path / "run" / "recording.zarr")
+    assert multiprocessing.active_children() == []
+
+
+def test_a_listener_that_cannot_be_closed_leaves_no_recording_open(
+    short_words: list[str], tmp_path: Path
+) -> None:
+    class Stuck(At):
+        def close(self, status: str = "complete") -> None:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run(tmp_path / "run", short_words, listeners=[lambda layout: Stuck(0, lambda: None)])
+    assert open_recording(tmp_path / "run").n_steps == 100
+    assert not is_being_written(tmp_path / "run" / "recording.zarr")
 
 
 def test_a_resumed_run_is_bit_identical(short_run: RunResult, short_words: list[str], tmp_path: Path) -> None:
@@ -282,7 +367,7 @@ def test_a_run_without_checkpoint_says_how_to_repeat_it(short_words: list[str], 
         tmp_path / "run", [*short_words, "--checkpoint-every-s", "0"], listeners=[lambda layout: listener]
     )
     config = configure(SCENARIO, short_words)
-    with pytest.raises(RunFolderError, match="same seed repeats the run"):
+    with pytest.raises(RunFolderError, match="checkpoint_every_s 0; the same seed repeats the run"):
         resume_scenario(SCENARIO, config, result.folder)
 
 
