@@ -31,6 +31,8 @@ def describe(env: VectorEnv, agent: Agent, *, dt_ms: float) -> Layout:
         **_variables(agent.variables),
     }
     network = agent.network
+    # Of a random rule, the seed decides how many synapses there are; without a simulator nothing is wired.
+    seed = 0 if agent.simulator is None else agent.simulator.seed
     return Layout(
         animals=agent.animals,
         dt_ms=dt_ms,
@@ -39,11 +41,11 @@ def describe(env: VectorEnv, agent: Agent, *, dt_ms: float) -> Layout:
         variables=variables,
         phases=tuple(getattr(body, "phases", ())),
         scene=body.scene() if hasattr(body, "scene") else {},
-        **({} if network is None else _of_network(network)),
+        **({} if network is None else _of_network(network, seed)),
     )
 
 
-def _of_network(network: Network) -> dict[str, Any]:
+def _of_network(network: Network, seed: int) -> dict[str, Any]:
     def channels(inputs: Any) -> tuple[str, ...]:
         return tuple(f"{one.name}[{i}]" for one in inputs for i in range(network.n_channels(one)))
 
@@ -56,7 +58,7 @@ def _of_network(network: Network) -> dict[str, Any]:
         "current_channels": channels(network.current_inputs),
         "weights": {
             p.name: (
-                len(network.wire(p.name, 0, 0).source),
+                len(network.wire(p.name, seed, 0).source),
                 units.get(network.population(p.target).model, "nS"),
             )
             for p in network.plastic_projections
