@@ -48,6 +48,16 @@ READ_OUT = ("MBONp", "MBONn", "DANp", "DANn")
 """Populations, of one neuron each, whose rates are read out."""
 MEMORY_FORMAT = 1
 """Version of the files of `save_memory`."""
+FREE_OF_MEMORY = frozenset(
+    {
+        # How weights change from here on. That is an experiment: a retention test has a learning rate of 0.
+        *("learning_rate", "tau_eligibility_ms", "homeostasis"),
+        # What comes in: rates and regularity of the trains, which no synapse knows of.
+        *("baseline_hz", "reward_hz", "punishment_hz", "input_shape"),
+    }
+)
+"""Fields of `MushroomBodyConfig` in which larvae may differ from those whose memory they load. All others are
+wiring or initial weights, to which homeostasis leads back: they make the circuit what it is."""
 
 
 @dataclass(frozen=True)
@@ -349,17 +359,18 @@ class LarvaAgent(Agent):
         Raises
         ------
         AgentError
-            When the file is no memory, or was made by another circuit (seed, configuration) or by fewer
-            animals.
+            When the file is no memory, or was made by another circuit (wiring, initial weights or seed) or
+            by fewer animals. How larvae learn, and what drives them, may differ (`FREE_OF_MEMORY`).
         """
         weights, about = _read_memory(Path(path))
         mine = {"format": MEMORY_FORMAT, "seed": self.seed, **dataclasses.asdict(self.brain)}
         theirs = {"format": about["format"], "seed": about["seed"], **about["brain"]}
         for name in {**mine, **theirs}:
-            if mine.get(name) != theirs.get(name):
+            if name not in FREE_OF_MEMORY and mine.get(name) != theirs.get(name):
                 raise AgentError(
                     f"memory {path}: it was made with {name} = {theirs.get(name)}, these larvae have "
-                    f"{mine.get(name)}; weights fit only the circuit that learned them"
+                    f"{mine.get(name)}; weights fit only the circuit that learned them, with its wiring, its "
+                    f"initial weights and its seed"
                 )
         for name, expected in self.weights().items():
             if name not in weights or len(weights[name]) < self.animals:

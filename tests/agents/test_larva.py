@@ -359,7 +359,8 @@ def test_a_memory_is_saved_and_loaded(make: MakeLarva, tmp_path: Path) -> None:
     ("keywords", "message"),
     [
         ({"seed": 2}, "seed = 1, these larvae have 2"),
-        ({"brain": MushroomBodyConfig(learning_rate=0.2)}, "learning_rate = 0.1, these larvae have 0.2"),
+        ({"brain": MushroomBodyConfig(kc_to_mbon_ns=70.0)}, "kc_to_mbon_ns = 80.0, these larvae have 70.0"),
+        ({"brain": MushroomBodyConfig(apl=False)}, "apl = True, these larvae have False"),
         ({"animals": 4}, "at least 4 animals, got 2"),
     ],
 )
@@ -373,6 +374,27 @@ def test_a_memory_of_other_larvae_is_refused(
         other.load_memory(path)
     for name, weights in before.items():
         np.testing.assert_array_equal(other.weights()[name], weights)
+
+
+@pytest.mark.parametrize("field", [one.name for one in dataclasses.fields(MushroomBodyConfig)])
+def test_a_memory_fits_the_circuit_however_it_is_driven_and_learns(
+    make: MakeLarva, tmp_path: Path, field: str
+) -> None:
+    """Retention is tested without plasticity, and possibly at another baseline, with the same synapses."""
+    trained = make()
+    train(trained, approach_ns=30.0, avoid_ns=60.0)
+    path = trained.save_memory(tmp_path / "memory.npz")
+    default = getattr(MushroomBodyConfig(), field)
+    changed = not default if isinstance(default, bool) else type(default)(default * 0.5)
+    other = make(brain=MushroomBodyConfig(**{field: changed}))
+    rates_and_learning = ("_hz", "input_shape", "learning_rate", "tau_eligibility_ms", "homeostasis")
+    if field.endswith(rates_and_learning):
+        other.load_memory(path)
+        assert (other.weights()["KC>MBONp"] == 30.0).all()
+    else:
+        with pytest.raises(AgentError, match=f"made with {field} = {default}"):
+            other.load_memory(path)
+        assert (other.weights()["KC>MBONp"] != 30.0).all()
 
 
 def test_what_is_no_memory_is_refused(make: MakeLarva, tmp_path: Path) -> None:
