@@ -103,20 +103,6 @@ def window_centers(window_ms: tuple[float, float], bin_ms: float, width_ms: floa
     return np.asarray(window_ms[0] + width_ms / 2 + bin_ms * np.arange(n_windows), dtype=np.float64)
 
 
-def rates_hz(counts: NDArray[np.integer], bin_ms: float, width_ms: float) -> NDArray[np.float64]:
-    """Return rates in windows of `width_ms` that move by one bin; (trials, neurons, bins) to windows."""
-    return np.asarray(sliding_sum(counts, _whole(width_ms, bin_ms)) * (1000.0 / width_ms), dtype=np.float64)
-
-
-def cluster_mean(values: NDArray[np.generic], clusters: int) -> NDArray[np.float64]:
-    """Average over equal, contiguous groups of neurons; (…, neurons, bins) to (…, clusters, bins)."""
-    *before, neurons, bins = values.shape
-    if neurons % clusters:
-        raise ValueError(f"clusters: {neurons} neurons do not form {clusters} equal clusters")
-    grouped = values.reshape(*before, clusters, neurons // clusters, bins)
-    return np.asarray(grouped.mean(axis=-2, dtype=np.float64))
-
-
 # ---------------------------------------------------------------------------------------------------
 # Variability
 
