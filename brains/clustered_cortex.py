@@ -182,9 +182,11 @@ PARAMETER_SETS: dict[str, CortexConfig] = {
     "reach": CortexConfig(),
     # The same as published: with Bernoulli wiring each draw has its favorite cluster.
     "reach-published": CortexConfig(wiring="bernoulli"),
-    # NEST's example (EI_clustered_network): sizes, clusters, J_E+ 6 and the start of the voltages. In a sweep
-    # of J_E+ all clusters are visited up to 6.5, for 50 ms at a time below 5 and 100 ms at 6; from 7 on some
-    # are not visited within half a minute (docs/validation_cortex.md).
+    # NEST's example (EI_clustered_network, network_params.py) as to sizes, clusters, threshold, J_E+ 6 and
+    # the start of the voltages. Other than there: R_J (0.75 of CN, not 0.82), the synapses' time constants (3
+    # and 2 ms of CN, not 5 and 5) and the wiring (fixed in-degrees, not Bernoulli). In a sweep of J_E+ all
+    # clusters are visited up to 6.5, for 50 ms at a time below 5 and 100 ms at 6; from 7 on some are not
+    # visited within half a minute (docs/validation_cortex.md).
     "cortex": CortexConfig(n_e=4_000, n_i=1_000, clusters=20, V_th=20.0, j_plus=6.0, start="lognormal"),
     # The size of GN's grid search. Clusters of 1,000 neurons fluctuate less and get √5 times the input of
     # those of 200 at the same J_E+: at 2.2 all are visited at rest, for 50 ms at a time, and the hand follows

@@ -31,7 +31,7 @@ from ethospike.brains.rules import (
 )
 
 NUMPY_WIRING_LIMIT = 2_000_000
-"""Synapses an animal up to which `Network.wire` draws them; beyond, the simulator does (design: §4)."""
+"""Synapses an animal up to which `Network.wire` draws them; beyond, simulators do (docs/design.md §4)."""
 
 
 @dataclass(frozen=True)

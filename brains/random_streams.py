@@ -15,7 +15,8 @@ ROLE_INPUT = 3
 def random_stream(seed: int, animal: int, role: int, channel: int = 0) -> np.random.Generator:
     """Return the generator of one animal for one purpose.
 
-    Streams are keyed by what they are for, so that animal 7 of 25 is animal 7 of 100 and adding a
-    population changes no other one's draws.
+    Streams are keyed by what they are for, so that animal 7 of 25 is animal 7 of 100. Channels are places in
+    the network's lists: a population, projection or input that is added at the end of its list changes no
+    other one's draws, one that is put in before others gives these the draws of their new places.
     """
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(animal, role, channel)))

@@ -112,7 +112,9 @@ class GammaSource:
             # Equilibrium: a uniform part of an interval that is drawn in proportion to its length.
             lag = rng.standard_gamma(shape + 1.0) / shape * rng.random()
             own[0] = max(1, int(lag * TICKS))
-            # The interval that ends with this event; the events that follow have intervals of their own.
+            # Thrown away. Blocks of events once began with the interval that ends with the first event, and
+            # only behind it does each stream go on as it did: a seed gives the trains that it has always
+            # given.
             rng.standard_gamma(shape)
         self._drawn = np.empty((min(n, 32), BLOCK))  # small enough to stay in the cache
         self._ticks_per_hz = dt_ms / 1000 * TICKS
