@@ -12,7 +12,6 @@ that the result does not depend on the number of threads.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -26,6 +25,7 @@ from ethospike.brains.errors import BrainError
 from ethospike.brains.network import Network, Projection
 from ethospike.brains.random_streams import ROLE_WIRING
 from ethospike.brains.rules import AllToAll, ClusteredIndegree, FixedIndegree, PairwiseBernoulli
+from ethospike.brains.threads import run_all
 
 WORD = 64
 """Lanes in a word."""
@@ -227,9 +227,7 @@ def _draw_large(network: Network, layout: BitLayout, seed: int, animal: int, thr
                     projection.source == projection.target,
                 )
                 tasks.append(_draw_task(network, projection, bits, column, key + np.uint64(column.word)))
-    with ThreadPoolExecutor(threads) as pool:
-        for future in [pool.submit(task) for task in tasks]:
-            future.result()
+    run_all(tasks, threads)
     return bits
 
 

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from ethospike.brains.simulator import SimulatorNotInstalled, SimulatorUnavailable
+from ethospike.brains.threads import cores
 
 INSTALL = (
     "GeNN is optional, and its Python package is not on the package index: install PyGeNN 5 from its "
@@ -183,7 +184,7 @@ def _compiled(code: Path, root: Path) -> Path:
 
 
 def _make(code: Path) -> None:
-    jobs = str(os.cpu_count() or 1)
+    jobs = str(cores())
     with _environment(MAKEFLAGS=None):
         done = subprocess.run(
             ["make", "-j", jobs, "-C", str(code)], capture_output=True, text=True, check=False

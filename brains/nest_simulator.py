@@ -44,6 +44,7 @@ from ethospike.brains.simulator import (
     SpikeBlock,
     Stimulus,
 )
+from ethospike.brains.threads import cores
 
 ONE_THREAD_BELOW = 1_000
 """Neurons below which one thread is fastest: threads meet after every step of 0.1 ms."""
@@ -129,7 +130,7 @@ class NestSimulator(Simulator):
     def _default_threads(self) -> int:
         if self.animals * self.network.n_neurons < ONE_THREAD_BELOW:
             return 1
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return cores()
 
     def _looks_up_synapses(self) -> bool:
         """Return whether NEST must remember who is connected to whom: 8 bytes a synapse.

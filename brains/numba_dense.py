@@ -9,8 +9,8 @@ or seed compiles nothing again.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
+from functools import partial
 from typing import Any
 
 import numba
@@ -26,6 +26,7 @@ from ethospike.brains.network import CurrentInput, Network, Projection, SpikeInp
 from ethospike.brains.numba_engine import check_state
 from ethospike.brains.rules import ClusteredWeight
 from ethospike.brains.simulator import SimulatorUnavailable, SpikeBlock, State, Stimulus
+from ethospike.brains.threads import run_all
 
 LONGEST_T_REF_STEPS = int(np.iinfo(np.int16).max)
 SPIKES_HELD = 2**18
@@ -105,7 +106,6 @@ class DenseEngine:
         self._voltages = np.empty((0, animals, 0))
         capacity = network.n_neurons + SPIKES_HELD
         self._room = [(np.empty(capacity, np.int64), np.empty(capacity, np.int32)) for _ in range(animals)]
-        self._pool = ThreadPoolExecutor(self._threads) if self._threads > 1 else None
 
     # -- the interface ------------------------------------------------------------------------------
 
@@ -114,11 +114,11 @@ class DenseEngine:
         windows = self._windows(stimulus)
         voltage = np.empty((self._animals, n_steps, len(self._watched)), dtype=self._real)
 
-        def run_animal(animal: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-            return self._run_animal(animal, first_step, n_steps, windows[animal], voltage[animal])
-
-        animals = range(self._animals)
-        spikes = list(self._pool.map(run_animal, animals) if self._pool else map(run_animal, animals))
+        calls = [
+            partial(self._run_animal, animal, first_step, n_steps, windows[animal], voltage[animal])
+            for animal in range(self._animals)
+        ]
+        spikes = run_all(calls, self._threads)
         e_l = np.stack([values[self._watched] for values in self._e_l])
         self._voltages = voltage.transpose(1, 0, 2) + e_l
         if self._animals == 1:
@@ -186,8 +186,6 @@ class DenseEngine:
 
     def close(self) -> None:
         """Give back memory."""
-        if self._pool:
-            self._pool.shutdown()
         del self._brains, self._constants, self._room, self._voltages, self.wiring
 
     # -- a window -----------------------------------------------------------------------------------

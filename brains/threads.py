@@ -1,15 +1,20 @@
 """The threads that work beside the main one, shared by all brains of the process.
 
-In: calls of compiled code that frees the interpreter's lock. Out: their results, as futures. One queue for
-everything, in the order in which it is handed over: what must be ready first is done first, and there are
-never more threads at work than cores.
+In: calls of compiled code that frees the interpreter's lock. Out: their results. One queue for everything
+that Numba draws, wires or simulates, in the order in which it is handed over: what must be ready first is
+done first, and no more threads are at work on it than there are cores (but one beside the main one in any
+case). NEST's threads are its own, and so are those that wait for a disk.
 """
 
 from __future__ import annotations
 
 import functools
 import os
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 def cores() -> int:
@@ -21,6 +26,28 @@ def cores() -> int:
 def helpers() -> ThreadPoolExecutor:
     """Return the threads beside the main one; they start on demand."""
     return ThreadPoolExecutor(max(1, cores() - 1), "ethospike-helper")
+
+
+def run_all(calls: Sequence[Callable[[], T]], threads: int) -> list[T]:
+    """Return the results of calls, made in turn by this thread and up to `threads` - 1 helpers.
+
+    Whoever is free takes the next call. An error of a call is raised when none is running any more.
+    """
+    results: dict[int, T] = {}
+    turn = iter(range(len(calls)))  # shared: with the interpreter's lock, each number is given out once
+
+    def work() -> None:
+        for index in turn:
+            results[index] = calls[index]()
+
+    others = [helpers().submit(work) for _ in range(min(threads, len(calls)) - 1)]
+    try:
+        work()
+    finally:
+        wait(others)
+    for other in others:
+        other.result()
+    return [results[index] for index in range(len(calls))]
 
 
 if hasattr(os, "register_at_fork"):

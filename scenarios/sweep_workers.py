@@ -7,7 +7,6 @@ file knows nothing of what a task does. It needs Dask, so it is imported only wh
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +20,7 @@ from distributed.client import FutureCancelledError
 from distributed.comm.core import CommClosedError
 
 from ethospike.brains.bit_matrix import last_wiring_kept
+from ethospike.brains.threads import cores
 from ethospike.recorders.writer_lock import is_being_written
 from ethospike.scenarios.run_folder import RunFolderError
 from ethospike.scenarios.scenario import ScenarioError
@@ -61,10 +61,9 @@ def open_workers(workers: int = 0, scheduler: str = "", *, retry_failed: bool = 
     if workers < 0:
         raise ScenarioError(f"workers: expected at least 1, or 0 for one a core, got {workers}")
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # we say ourselves what happens to workers
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    n_workers = workers or cores
+    n_workers = workers or cores()
     # Whoever lends workers by a scheduler has decided how many share a machine: one thread each.
-    threads = 1 if scheduler else max(1, cores // n_workers)
+    threads = 1 if scheduler else max(1, cores() // n_workers)
     try:
         with (
             _scheduler(n_workers, scheduler) as address,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 
 import numpy as np
 import pytest
@@ -227,6 +228,16 @@ def test_more_spikes_a_step_than_a_counter_can_hold():
 
 
 # -- what must not matter -----------------------------------------------------------------------------
+
+
+def test_its_threads_are_those_of_all_brains():
+    """Pools of its own and of its wiring's once stood beside the shared one, with as many threads again."""
+    before = set(threading.enumerate())
+    two = engine(mixed_network(), animals=2, threads=2)
+    assert len(two.run(1, 500, Stimulus.none())) > 0
+    started = {thread.name for thread in set(threading.enumerate()) - before}
+    assert all(name.startswith("ethospike-helper") for name in started)
+    assert any(thread.name.startswith("ethospike-helper") for thread in threading.enumerate())
 
 
 def test_animals_do_not_depend_on_each_other_or_on_threads():

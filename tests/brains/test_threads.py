@@ -3,10 +3,13 @@
 import os
 import subprocess
 import sys
+import threading
+import time
+from functools import partial
 
 import pytest
 
-from ethospike.brains.threads import cores, helpers
+from ethospike.brains.threads import cores, helpers, run_all
 
 FORK = """
 import os
@@ -23,6 +26,41 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 def test_there_is_one_queue_and_never_more_threads_than_cores() -> None:
     assert helpers() is helpers()
     assert helpers()._max_workers == max(1, cores() - 1)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_results_come_in_the_order_of_the_calls_from_the_threads_that_are_there(threads: int) -> None:
+    together = threading.Barrier(min(threads, 2))
+    used = []
+
+    def call(number: int) -> int:
+        used.append(threading.current_thread().name)
+        if number < 2:
+            together.wait(timeout=60)  # with one thread alone, this would not end
+        return number**2
+
+    assert run_all([partial(call, number) for number in range(40)], threads) == [n**2 for n in range(40)]
+    assert len(used) == 40
+    assert threading.current_thread().name in used
+    helping = {name for name in used if name.startswith("ethospike-helper")}
+    assert len(helping) == len(set(used)) - 1 < max(2, cores())
+    assert (len(helping) == 0) == (threads == 1)
+    assert run_all([], threads) == []
+
+
+def test_an_error_comes_when_no_call_is_running_any_more() -> None:
+    running = []
+
+    def call(number: int) -> None:
+        running.append(number)
+        time.sleep(0.01)
+        running.remove(number)
+        if number == 1:
+            raise ValueError("number 1")
+
+    with pytest.raises(ValueError, match="number 1"):
+        run_all([partial(call, number) for number in range(4)], 2)
+    assert running == []
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
