@@ -25,7 +25,7 @@ from ethospike.brains.network import CurrentInput, Projection, SpikeInput
 from ethospike.brains.plasticity import DopamineGated
 from ethospike.brains.population import NEURON_MODELS, Population
 from ethospike.brains.random_streams import ROLE_WIRING, random_stream
-from ethospike.brains.rules import Explicit
+from ethospike.brains.rules import ClusteredWeight, Explicit
 from ethospike.brains.simulator import Capabilities, Simulator, SpikeBlock, Stimulus
 
 __all__ = ["GennSimulator", "backends"]
@@ -35,7 +35,7 @@ TABLE_BYTES = 500_000
 MIN_TABLE_STEPS, MAX_TABLE_STEPS = 100, 1000
 """Our choice: a control window of 10 ms always fits, and the copy of a small network's record stays small."""
 CHECK_EVERY = 1000
-"""Steps between two looks at whether the state is finite. What is not stays so, and an error may come up to
+"""Steps between two looks at whether the state is finite. An infinite input stays so, and its error comes up to
 100 ms late; but a copy from a GPU for each variable of each population in every short window would cost more
 than the window of a small network."""
 
@@ -160,6 +160,7 @@ class GennSimulator(Simulator):
 
     def _add_wired(self, projection: Projection) -> None:
         source, target, weight = self._block_synapses(projection)
+        self._check_precision(f"Projection {projection.name!r}", weight)
         self._groups[projection.name] = groups = []
         if projection.plasticity is not None:
             group = self._add_plastic(projection, projection.plasticity, source, target, weight)
@@ -175,6 +176,15 @@ class GennSimulator(Simulator):
                 _connect(group, source[members], target[members])
                 group.axonal_delay_steps = self.delay_steps(projection.name, projection.delay_ms) - 1
                 groups.append(_Group(group, members))
+
+    def _check_precision(self, where: str, weight: NDArray[np.float64]) -> None:
+        """Raise `BrainError` if a weight is too large: infinity times no spike would be no number."""
+        largest, limit = np.abs(weight).max(initial=0.0), np.finfo(self._dtype).max
+        if largest > limit:
+            raise BrainError(
+                f"{where}.weight: expected magnitudes up to {limit:.3g}, the largest number of "
+                f"{self.settings.precision} precision, got {largest:.3g}"
+            )
 
     def _block_synapses(self, projection: Projection) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """Return source, target and weight of the synapses of all animals."""
@@ -281,6 +291,7 @@ class GennSimulator(Simulator):
         source = self.network.population(projection.source)
         target = self.network.population(projection.target)
         update, receptor = genn_wiring.two_weights(projection, source, target)
+        self._check_precision(f"Projection {projection.name!r}", _both(projection.weight))
         if isinstance(projection.rule, Explicit):
             group = self._add_synapses(source.name, target.name, update, receptor)
             _connect(group, projection.rule.pairs[:, 0], projection.rule.pairs[:, 1])
@@ -309,6 +320,7 @@ class GennSimulator(Simulator):
         return np.where(own < 0, -1, own + shift).ravel(), self.animals * channels
 
     def _add_spike_input(self, one: SpikeInput) -> Any:
+        self._check_precision(f"SpikeInput {one.name!r}", np.asarray(one.weight))
         column, n_columns = self._columns(one)
         source = self._model.add_current_source(
             f"i{len(self._model.current_sources)}",
@@ -395,6 +407,7 @@ class GennSimulator(Simulator):
         return weights
 
     def _set_weights(self, projection: str, weights: NDArray[np.float64]) -> None:
+        self._check_precision(f"Projection {projection!r}", weights)
         for group, members in self._groups[projection]:
             group.vars["w"].values = weights.ravel()[members]
             group.vars["w"].push_to_device()
@@ -417,6 +430,11 @@ def _pieces(done: int, n_steps: int, longest: int) -> Iterator[tuple[int, int]]:
         n = min(longest, end - done)
         yield done, n
         done += n
+
+
+def _both(weight: float | NDArray[np.float64] | ClusteredWeight) -> NDArray[np.float64]:
+    """Return the weights within and across clusters, or the one that there is."""
+    return np.asarray([weight.within, weight.across] if isinstance(weight, ClusteredWeight) else weight)
 
 
 def _connect(group: Any, source: NDArray[np.integer], target: NDArray[np.integer]) -> None:

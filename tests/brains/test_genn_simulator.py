@@ -184,6 +184,22 @@ def test_a_state_that_is_not_finite_is_an_error_that_names_the_neuron(model):
             simulator.run(100)  # 1000 steps after step 1100, which is 1000 after the first window
 
 
+def test_weights_beyond_the_precision_are_refused():
+    cells = Population("E", 20, CURRENT_BASED)
+    listed = Projection("p", "E", "E", PairwiseBernoulli(0.5), -1e39)
+    for network, message in (
+        (Network([cells], [listed]), "Projection 'p'.weight: .*3.4e.38.*single precision, got 1e.39"),
+        (Network([cells], (), [SpikeInput("i", "E", 1e39)]), "SpikeInput 'i'.weight"),
+    ):
+        with pytest.raises(BrainError, match=message):
+            open_simulator(network, GENN, seed=1)
+    with (
+        open_simulator(relay(), GENN, seed=1) as simulator,
+        pytest.raises(BrainError, match="single precision"),
+    ):
+        simulator.set_weights("source>target", 1e36 * simulator.weights("source>target"))
+
+
 # -- plasticity -----------------------------------------------------------------------------------------
 
 
@@ -322,6 +338,12 @@ def synapses(simulator, index):
     group = list(simulator._model.synapse_populations.values())[index]
     group.pull_connectivity_from_device()
     return np.stack([group.get_sparse_pre_inds(), group.get_sparse_post_inds()])
+
+
+def test_drawn_weights_beyond_the_precision_are_refused(drawn_by_genn):
+    rule = ClusteredIndegree(5)
+    with pytest.raises(BrainError, match=r"'E>E'.weight.*got 1e\+39"):
+        open_simulator(drawn_network(rule, rule, weight=ClusteredWeight(1.0, 1e39)), GENN, seed=1)
 
 
 def test_clustered_indegree_is_exact_without_autapses_and_multapses(drawn_by_genn):
