@@ -35,9 +35,9 @@ TABLE_BYTES = 500_000
 MIN_TABLE_STEPS, MAX_TABLE_STEPS = 100, 1000
 """Our choice: a control window of 10 ms always fits, and the copy of a small network's record stays small."""
 CHECK_EVERY = 1000
-"""Steps between two looks at whether the state is finite. An infinite input stays so, and its error comes up to
-100 ms late; but a copy from a GPU for each variable of each population in every short window would cost more
-than the window of a small network."""
+"""Steps between two looks at whether the state is finite. An infinite input stays so, and its error comes up
+to 100 ms late; but a copy from a GPU for each variable of each population in every short window would cost
+more than the window of a small network."""
 
 logger = logging.getLogger(__name__)
 
