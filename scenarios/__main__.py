@@ -27,6 +27,7 @@ from ethospike.recorders.format import INTERRUPTED
 from ethospike.recorders.live_view import LiveView, check_display
 from ethospike.recorders.recorder import RecordingError
 from ethospike.scenarios import configuration, run_folder, sweep_commands
+from ethospike.scenarios.omissions import LEFT_OUT, say
 from ethospike.scenarios.progress import RunProgress, clock
 from ethospike.scenarios.scenario import SCENARIOS, Scenario, ScenarioConfig, ScenarioError, find_scenario
 from ethospike.scenarios.sweep import SweepNotInstalled, is_sweep
@@ -150,9 +151,17 @@ def _report(chosen: Scenario, result: runner.RunResult) -> None:
     print(f"recording: {result.folder.recording}")
     for path in result.figures:
         print(f"figure:    {path}")
-    sentence = chosen.conclude(result.folder.summary)
+    summary = result.folder.summary
+    _tell_omissions(summary)
+    # Nothing can be concluded where all measures were left out.
+    sentence = "" if set(summary) == {LEFT_OUT} else chosen.conclude(summary)
     if sentence:
         print(sentence)
+
+
+def _tell_omissions(summary: dict[str, Any]) -> None:
+    for what, why in summary.get(LEFT_OUT, {}).items():
+        say(what, why)
 
 
 @app.command
@@ -251,6 +260,7 @@ def plot(path: Path, /) -> None:
     folder, chosen, settings = _reopen(path)
     for figure in runner.finish(chosen, settings, folder):
         print(f"figure: {figure}")
+    _tell_omissions(folder.summary)
 
 
 @app.command

@@ -6,6 +6,7 @@ In: a recording and its configuration. Out: PNG files.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,40 +16,62 @@ from matplotlib.patches import Circle
 from numpy.typing import NDArray
 
 from ethospike.envs.arena_config import DISH_DIAMETER_MM, ODOR_COLUMNS
+from ethospike.envs.odor import PEAK_UM
 from ethospike.recorders.recording import Recording
 from ethospike.scenarios.dish import DishConfig, sources_of_test
 from ethospike.scenarios.dish_measures import distance_index, phase_rows, towards_a
-from ethospike.scenarios.figure_style import BLUE, COLORS, DPI, GREEN, GREY, ORANGE, RED, bare
+from ethospike.scenarios.figure_style import (
+    BLUE,
+    COLORS,
+    GREEN,
+    GREY,
+    ORANGE,
+    RED,
+    bare,
+    save_each,
+    shown_animal,
+)
+from ethospike.scenarios.group_statistics import half_width
+from ethospike.scenarios.omissions import attempt
 
 SMOOTH_S = 5.0
 """Width of the moving average of rates: short against a phase, long against an interval between spikes."""
 RASTER_S = (1.0, 2.0)
 """Raster: seconds before and after the odor's onset."""
+SMELLED_UM = PEAK_UM / 4.0
+"""Raster: concentration above which an odor is there. Where larvae start, in the middle between the sources
+of the test, there is more than twice as much; without an odor there is nothing at all."""
 LONE_ROWS = 4.0
 """Raster: rows of a population of one neuron."""
+Span = tuple[float, float, str]
+"""Begin and end of a phase (min), and its name."""
 
 
 def draw_all(recording: Recording, config: DishConfig, folder: Path) -> list[Path]:
     """Draw what the recording can show; a run that was stopped early has fewer figures."""
-    figures: dict[str, Figure] = {"activity": draw_activity(recording)}
-    if len(phase_rows(recording, "test")) > 1:
-        figures["paths"] = draw_paths(recording, config)
-    if recording.layout.weights:
-        figures["weights"] = draw_weights(recording)
-    onset_s = odor_onset_s(recording)
-    if onset_s is not None and recording.layout.populations:
-        figures["raster"] = draw_raster(recording, onset_s)
-    paths = []
-    for name, figure in figures.items():
-        paths.append(folder / f"{name}.png")
-        figure.savefig(paths[-1], dpi=DPI)
-    return sorted(paths)
+    unknown: list[Span] = []
+    spans = attempt("phases in the figures", lambda: phase_spans(recording), unknown)
+    return save_each(
+        folder,
+        {
+            "activity": lambda: draw_activity(recording, spans),
+            "paths": lambda: draw_paths(recording, config),
+            "weights": lambda: draw_weights(recording, spans),
+            "raster": lambda: draw_raster(recording),
+        },
+    )
 
 
-def draw_paths(recording: Recording, config: DishConfig) -> Figure:
-    """Draw the paths of all animals in the test over the odor field, odor A turned to the left."""
-    behavior = recording.behavior.isel(time=phase_rows(recording, "test"))
-    position = towards_a(behavior["position_mm"].values)
+def draw_paths(recording: Recording, config: DishConfig) -> Figure | None:
+    """Draw the paths of all animals in the test over the odor field, odor A turned to the left.
+
+    None if the run ended before the test.
+    """
+    test = phase_rows(recording, "test")
+    if len(test) < 2:
+        return None
+    recorded = recording.variable("position_mm").isel(time=test)
+    position = towards_a(recorded.values)
     radius = DISH_DIAMETER_MM / 2.0
     figure = Figure(figsize=(9.0, 4.6), layout="constrained")
     dish, over_time = figure.subplots(1, 2, width_ratios=(1.0, 1.1))
@@ -64,7 +87,7 @@ def draw_paths(recording: Recording, config: DishConfig) -> Figure:
     dish.axis("off")
 
     index = distance_index(position)
-    minutes = (behavior["time"].values - behavior["time"].values[0]) / 60.0
+    minutes = (recorded["time"].values - recorded["time"].values[0]) / 60.0
     _band(over_time, minutes, index, BLUE, "mean and 95 % interval")
     over_time.axhline(0, color=GREY, lw=0.8)
     over_time.set(
@@ -76,28 +99,27 @@ def draw_paths(recording: Recording, config: DishConfig) -> Figure:
     return figure
 
 
-def draw_activity(recording: Recording) -> Figure:
+def draw_activity(recording: Recording, spans: Sequence[Span]) -> Figure:
     """Draw preference, output neurons and dopaminergic neurons over the whole run, phases shaded."""
-    behavior = recording.behavior
-    minutes = behavior["time"].values / 60.0
-    rows = ["preference", "MBON", "DAN"] if recording.layout.populations else ["position_mm"]
-    figure = Figure(figsize=(10.0, 2.2 * len(rows) + 0.6), layout="constrained")
-    axes = figure.subplots(len(rows), 1, sharex=True, squeeze=False)[:, 0]
-    if not recording.layout.populations:
-        _band(axes[0], minutes, behavior["position_mm"].values[..., 0], BLUE, "x")
-        axes[0].set_ylabel("x of the head (mm)")
-    else:
-        _band(axes[0], minutes, behavior["preference"].values, BLUE, "mean and 95 % interval over larvae")
+    minutes = recording.counts["time"].values / 60.0
+    preference = attempt(
+        "preference in figure activity", lambda: recording.variable("preference").values, None
+    )
+    n_rows = 2 if preference is None else 3
+    figure = Figure(figsize=(10.0, 2.2 * n_rows + 0.6), layout="constrained")
+    axes = list(figure.subplots(n_rows, 1, sharex=True))
+    if preference is not None:
+        _band(axes[0], minutes, preference, BLUE, "mean and 95 % interval over larvae")
         axes[0].set(ylabel="preference", ylim=(-1.05, 1.05))
         axes[0].axhline(0, color=GREY, lw=0.8)
         axes[0].legend(frameon=False, loc="lower left")
-        for axis, pair in ((axes[1], ("MBONp", "MBONn")), (axes[2], ("DANp", "DANn"))):
-            for name, color, meaning in zip(pair, (BLUE, RED), _MEANINGS[pair[0][:3]], strict=True):
-                _band(axis, minutes, _rate(recording, name), color, f"{name} ({meaning})")
-            axis.set_ylabel(f"{pair[0][:-1]}s (Hz)")
-            axis.legend(frameon=False, loc="upper left", ncols=2)
+    for axis, pair in zip(axes[-2:], (("MBONp", "MBONn"), ("DANp", "DANn")), strict=True):
+        for name, color, meaning in zip(pair, (BLUE, RED), _MEANINGS[pair[0][:3]], strict=True):
+            _band(axis, minutes, _rate(recording, name), color, f"{name} ({meaning})")
+        axis.set_ylabel(f"{pair[0][:-1]}s (Hz)")
+        axis.legend(frameon=False, loc="upper left", ncols=2)
     for axis in axes:
-        _shade_phases(axis, recording, label=axis is axes[0])
+        _shade(axis, spans, label=axis is axes[0])
         bare(axis)
     axes[-1].set(xlabel="time (min)", xlim=(0, minutes[-1]))
     return figure
@@ -106,9 +128,14 @@ def draw_activity(recording: Recording) -> Figure:
 _MEANINGS = {"MBO": ("approach", "avoidance"), "DAN": ("reward", "punishment")}
 
 
-def draw_weights(recording: Recording) -> Figure:
-    """Draw the plastic weights over time: all synapses of animal 0, and the mean over animals."""
+def draw_weights(recording: Recording, spans: Sequence[Span]) -> Figure | None:
+    """Draw the plastic weights over time: all synapses of animal 0, and the mean over animals.
+
+    None if none is plastic.
+    """
     names = list(recording.layout.weights)
+    if not names:
+        return None
     figure = Figure(figsize=(10.0, 2.4 * len(names) + 0.6), layout="constrained")
     axes = figure.subplots(len(names), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
     for axis, name, color in zip(axes, names, (BLUE, RED), strict=False):
@@ -119,20 +146,29 @@ def draw_weights(recording: Recording) -> Figure:
         axis.plot(minutes, weights.values.mean(axis=(1, 2)), color=color, lw=2, label="mean over larvae")
         axis.set(ylabel=f"{name} ({recording.layout.weights[name][1]})")
         axis.legend(frameon=False, loc="lower right")
-        _shade_phases(axis, recording, label=axis is axes[0])
+        _shade(axis, spans, label=axis is axes[0])
         bare(axis)
     axes[-1].set(xlabel="time (min)", xlim=(0, minutes[-1]), ylim=(0, None))
     return figure
 
 
-def draw_raster(recording: Recording, onset_s: float) -> Figure:
-    """Draw every neuron of animal 0 around an odor onset."""
+def draw_raster(recording: Recording) -> Figure | None:
+    """Draw every neuron of an animal around an odor onset: those whose spikes are listed.
+
+    None if there was no odor.
+    """
     before, after = RASTER_S
+    animal = shown_animal(recording)
+    onset_s = odor_onset_s(recording, animal)
+    if onset_s is None:
+        return None
+    every = recording.layout.populations
+    shown = [one for one in every if one.name in recording.listed_populations] or every
     figure = Figure(figsize=(10.0, 6.2), layout="constrained")
     axis = figure.subplots()
     ticks, labels, top = [], [], 0.0
-    for number, population in enumerate(recording.layout.populations):
-        spikes = recording.spikes(population.name, 0, onset_s - before, onset_s + after)
+    for number, population in enumerate(shown):
+        spikes = recording.spikes(population.name, animal, onset_s - before, onset_s + after)
         # A single neuron gets the height of a few others, so that its row can be told from the next.
         height = 1.0 if population.size > 1 else LONE_ROWS
         rows = top + (spikes.neuron - population.start + 0.5) * height
@@ -145,22 +181,25 @@ def draw_raster(recording: Recording, onset_s: float) -> Figure:
     axis.set_yticks(ticks, labels, fontsize=8)
     axis.set_ylim(-0.5, top)
     axis.set(xlabel="time from odor onset (s)", xlim=(-before, after))
-    axis.set_title("Larva 0: all neurons around an odor onset (shaded: odor)", fontsize=10)
+    neurons = "all" if len(shown) == len(every) else "recorded"
+    axis.set_title(f"Larva {animal}: {neurons} neurons around an odor onset (shaded: odor)", fontsize=10)
     axis.invert_yaxis()
     bare(axis)
     return figure
 
 
-def odor_onset_s(recording: Recording) -> float | None:
-    """Return when an odor first appears, after a second without it if it ever does; None if never."""
-    observation: NDArray[np.float32] = recording.behavior["observation"].values
-    smelled = np.any(observation[:, 0, ODOR_COLUMNS] > 0.5, axis=-1, keepdims=True)[:, 0]
-    onsets = np.flatnonzero(smelled[1:] & ~smelled[:-1]) + 1
-    seconds = recording.layout.control_interval_ms / 1000.0
-    later = [row for row in onsets if row * seconds >= RASTER_S[0]]
-    if later:
-        return float(later[0] * seconds)
-    return 0.0 if len(smelled) and smelled[0] else None
+def odor_onset_s(recording: Recording, animal: int) -> float | None:
+    """Return when an odor first appears to an animal, with room for what the raster shows before it.
+
+    Without one, 0 if an odor is there from the beginning, else None.
+    """
+    observation: NDArray[np.float32] = recording.variable("observation").values[:, animal]
+    smelled = np.any(observation[:, ODOR_COLUMNS] > SMELLED_UM, axis=-1)
+    onsets_s = (np.flatnonzero(smelled[1:] & ~smelled[:-1]) + 1) * recording.interval_s
+    later = onsets_s[onsets_s >= RASTER_S[0]]
+    if len(later):
+        return float(later[0])
+    return 0.0 if smelled.any() and smelled[0] else None
 
 
 def _rate(recording: Recording, population: str) -> NDArray[np.float64]:
@@ -177,12 +216,12 @@ def _rate(recording: Recording, population: str) -> NDArray[np.float64]:
 
 
 def _band(axis: Axes, x: NDArray[np.floating], values: NDArray[np.floating], color: str, label: str) -> None:
-    """Plot the mean over animals with the normal 95 % interval; at most 2,000 points, for small files."""
+    """Plot the mean over animals with its 95 % interval; at most 2,000 points, for small files."""
     thin = slice(None, None, max(1, len(x) // 2000))
     x, values = x[thin], np.asarray(values[thin], dtype=float)
     mean = values.mean(axis=1)
     if values.shape[1] > 1:
-        half = 1.96 * values.std(axis=1, ddof=1) / np.sqrt(values.shape[1])
+        half = half_width(values)
         axis.fill_between(x, mean - half, mean + half, color=color, alpha=0.25, lw=0)
     axis.plot(x, mean, color=color, lw=1.3, label=label)
 
@@ -208,18 +247,26 @@ def _draw_field(axis: Axes, config: DishConfig, radius: float) -> None:
             axis.annotate(source.odor, source.position_mm, (0, 8), textcoords="offset points", ha="center")
 
 
-def _shade_phases(axis: Axes, recording: Recording, *, label: bool) -> None:
-    phase = recording.behavior["phase"].values[:, 0]
+def phase_spans(recording: Recording) -> list[Span]:
+    """Return begin and end (min) and name of each stretch of one phase."""
+    phase = recording.variable("phase").values[:, 0]
     edges = [0, *(np.flatnonzero(np.diff(phase)) + 1), len(phase)]
-    minutes = recording.layout.control_interval_ms / 60e3
-    for begin, end in itertools.pairwise(edges):
-        name = recording.layout.phases[int(phase[begin])]
+    minutes = recording.interval_s / 60.0
+    return [
+        (begin * minutes, end * minutes, recording.layout.phases[int(phase[begin])])
+        for begin, end in itertools.pairwise(edges)
+    ]
+
+
+def _shade(axis: Axes, spans: Sequence[Span], *, label: bool) -> None:
+    """Shade reinforcement and test, and name the phases that are long enough for it."""
+    for begin, end, name in spans:
         color = RED if "punishment" in name else GREEN if "reward" in name else None
         if name == "test":
             color = ORANGE
         if color:
-            axis.axvspan(begin * minutes, end * minutes, color=color, alpha=0.10, lw=0)
-        if label and (end - begin) > 0.06 * len(phase):
+            axis.axvspan(begin, end, color=color, alpha=0.10, lw=0)
+        if label and end - begin > 0.06 * spans[-1][1]:
             text = name.split(": ")[-1].replace(" + ", "\n+ ")
-            axis.text((begin + end) / 2 * minutes, 1.02, text, transform=axis.get_xaxis_transform(),
+            axis.text((begin + end) / 2, 1.02, text, transform=axis.get_xaxis_transform(),
                       ha="center", va="bottom", fontsize=7)  # fmt: skip

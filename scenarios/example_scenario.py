@@ -147,7 +147,7 @@ def open_experiment(config: VehicleConfig) -> tuple[LightEnv, Vehicle]:
 
 def summarize(recording: Recording, config: VehicleConfig) -> dict[str, Any]:
     """Measure how far from the light the vehicles look at the end."""
-    heading = recording.behavior["heading_rad"].values
+    heading = recording.variable("heading_rad").values
     return {
         "first_angle_rad": np.abs(heading[0]).tolist(),
         "last_angle_rad": np.abs(heading[-1]).tolist(),

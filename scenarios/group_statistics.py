@@ -15,14 +15,19 @@ from numpy.typing import NDArray
 def interval(values: NDArray[np.floating]) -> dict[str, Any]:
     """Return mean and 95 % interval of the mean (Student's t) over animals; no interval for one animal."""
     values = np.asarray(values, dtype=float)
-    mean = float(values.mean())
-    half = float("nan")
-    if len(values) > 1:
-        from scipy import stats
-
-        half = float(stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values)))
+    mean, half = float(values.mean()), float(half_width(values))
     low, high = (None, None) if np.isnan(half) else (mean - half, mean + half)
     return {"mean": mean, "low": low, "high": high, "animals": values.tolist()}
+
+
+def half_width(values: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return half the 95 % interval of the mean (Student's t) over the last axis, NaN for one value alone."""
+    n = values.shape[-1]
+    if n < 2:
+        return np.full(values.shape[:-1], np.nan)
+    from scipy import stats
+
+    return np.asarray(stats.t.ppf(0.975, n - 1) * values.std(axis=-1, ddof=1) / np.sqrt(n))
 
 
 def difference(a: dict[str, Any], b: dict[str, Any]) -> dict[str, float]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from ethospike.recorders.recorder import PopulationLayout
+from ethospike.recorders.recorder import NotRecorded, PopulationLayout
 from ethospike.recorders.recording import Recording
 from ethospike.scenarios import reach_trials, spike_statistics
 from ethospike.scenarios.reach_trials import Trials
@@ -126,17 +126,21 @@ def fano_course(
 
 
 def cut_trials(recording: Recording, trials: Trials) -> list[CutTrials]:
-    """Return the cut trials of each animal; none if the spikes of the population were not recorded."""
+    """Return the cut trials of each animal whose spikes are listed; none for an agent without neurons.
+
+    Raises
+    ------
+    NotRecorded
+        When the spikes of the population were not listed.
+    """
     population = next((p for p in recording.layout.populations if p.name == POPULATION), None)
-    if population is None or "spikes" not in recording.to_zarr():
-        return []
-    if POPULATION not in recording.listed_populations:
+    if population is None:
         return []
     new_index, n_neurons = sample_of(population)
     event_ms = trials.preparatory_ms
     whole = (event_ms + CUT_MS[0] >= 0) & (event_ms + CUT_MS[1] <= recording.duration_s * 1000.0)
     cut = []
-    for animal, (time_ms, neuron) in enumerate(sampled_spikes(recording, new_index)):
+    for animal, (time_ms, neuron) in sampled_spikes(recording, new_index).items():
         mine = trials.where(whole & (trials.animal == animal))
         spikes = spike_statistics.align(time_ms, neuron, mine.preparatory_ms, CUT_MS)
         cut.append(CutTrials(mine, spikes, n_neurons, population.clusters))
@@ -157,32 +161,47 @@ def sample_of(population: PopulationLayout) -> tuple[NDArray[np.int64], int]:
 
 def sampled_spikes(
     recording: Recording, new_index: NDArray[np.int64]
-) -> list[tuple[NDArray[np.float64], NDArray[np.int64]]]:
-    """Return times in ms and places in the sample of the spikes of each animal, sorted by time."""
-    pieces: list[list[tuple[NDArray[np.float64], NDArray[np.int64]]]] = [[] for _ in range(recording.animals)]
+) -> dict[int, tuple[NDArray[np.float64], NDArray[np.int64]]]:
+    """Return times in ms and places in the sample of the spikes of each listed animal, sorted by time.
+
+    Raises
+    ------
+    NotRecorded
+        When the spikes of the population were not listed.
+    """
+    pieces: dict[int, list[tuple[NDArray[np.float64], NDArray[np.int64]]]]
+    pieces = {animal: [] for animal in recording.listed_animals}
     for start_s in np.arange(0.0, recording.duration_s, PIECE_S):
         stop_s = min(start_s + PIECE_S, recording.duration_s)
         table = recording.spikes(POPULATION, None, float(start_s), stop_s)
         neuron = new_index[table.neuron]
         # Step s is the interval (s − 1, s]: its middle is on the right side of every signal.
         time_ms = (table.step - 0.5) * table.dt_ms
-        for animal, mine in enumerate(pieces):
+        for animal, mine in pieces.items():
             kept = (table.animal == animal) & (neuron >= 0)
             mine.append((time_ms[kept], neuron[kept]))
-    return [(np.concatenate([t for t, _ in one]), np.concatenate([n for _, n in one])) for one in pieces]
+    return {
+        animal: (np.concatenate([t for t, _ in one]), np.concatenate([n for _, n in one]))
+        for animal, one in pieces.items()
+    }
 
 
-def cluster_roles(recording: Recording, trials: Trials) -> NDArray[np.int64] | None:
+def cluster_roles(recording: Recording, trials: Trials) -> NDArray[np.int64]:
     """Return what each cluster stands for in each trial: 2 the target, 1 another cued target, 0 none of them.
 
-    The currents that the agent sent tell it. None if they were not recorded.
+    The currents that the agent sent tell it.
 
     Returns
     -------
-    ndarray of int64, shape (trials, clusters), or None
+    ndarray of int64, shape (trials, clusters)
+
+    Raises
+    ------
+    NotRecorded
+        When the currents were not recorded.
     """
     if "current_pa" not in recording.stimulus:
-        return None
+        raise NotRecorded("the stimulus was not recorded (recorder.stimulus)")
     interval_ms = recording.layout.control_interval_ms
     current = recording.stimulus["current_pa"]
     roles = np.zeros((len(trials), current.shape[-1]), dtype=np.int64)

@@ -6,6 +6,7 @@ In: a recording and its configuration. Out: PNG files.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,8 @@ from numpy.typing import NDArray
 from ethospike.envs.reach_task import OUTCOMES
 from ethospike.recorders.recording import Recording
 from ethospike.scenarios import reach_trials, spike_statistics
-from ethospike.scenarios.figure_style import BLUE, DPI, GREEN, GREY, ORANGE, RED, bare
+from ethospike.scenarios.figure_style import BLUE, GREEN, GREY, ORANGE, RED, bare, save_each
+from ethospike.scenarios.omissions import attempt
 from ethospike.scenarios.reach_courses import (
     CUT_MS,
     MIN_FOLD_TRIALS,
@@ -46,44 +48,64 @@ def draw_all(recording: Recording, config: DelayedReachConfig, folder: Path) -> 
     trials = reach_trials.read_trials(recording)
     if not len(trials):
         return []
-    figures: dict[str, Figure] = {"times": draw_times(trials)}
-    roles = cluster_roles(recording, trials)
-    cuts = cut_trials(recording, trials)
-    if cuts:
-        figures["variability"] = draw_variability(cuts, config)
-        figures["decoding"] = draw_decoding(cuts, config)
-    if cuts and roles is not None and any(len(_whole(recording, trials, one)) for one in trials.conditions):
-        figures["clusters"] = draw_clusters(recording, trials, roles, config)
-    paths = []
-    for name, figure in figures.items():
-        paths.append(folder / f"{name}.png")
-        figure.savefig(paths[-1], dpi=DPI)
-    return sorted(paths)
+    # Read once, for the first figure that needs them.
+    cuts = cache(lambda: cut_trials(recording, trials))
+    return save_each(
+        folder,
+        {
+            "times": lambda: draw_times(trials, decided=_decisions_are_there(recording)),
+            "variability": lambda: draw_variability(cuts(), config) if cuts() else None,
+            "decoding": lambda: draw_decoding(cuts(), config) if cuts() else None,
+            "clusters": lambda: draw_clusters(recording, trials, config) if cuts() else None,
+        },
+    )
+
+
+def _decisions_are_there(recording: Recording) -> bool:
+    def look() -> bool:
+        reach_trials.require_decisions(recording)
+        return True
+
+    return attempt("decisions in figure times", look, otherwise=False)
 
 
 # -- clusters -------------------------------------------------------------------------------------------
 
 
-def draw_clusters(
-    recording: Recording, trials: Trials, roles: NDArray[np.int64], config: DelayedReachConfig
-) -> Figure:
-    """Draw one trial of each condition as a raster, and the mean rates of clusters by what they stand for."""
+def draw_clusters(recording: Recording, trials: Trials, config: DelayedReachConfig) -> Figure | None:
+    """Draw one trial of each condition as a raster, and the mean rates of clusters by what they stand for.
+
+    None without a trial whose cut was recorded as a whole.
+
+    Raises
+    ------
+    NotRecorded
+        When the stimulus or the spikes were not recorded.
+    """
+    roles = cluster_roles(recording, trials)
     shown = [condition for condition in trials.conditions if len(_whole(recording, trials, condition))]
+    if not shown:
+        return None
+    listed = np.isin(trials.animal, recording.listed_animals)
     figure = Figure(figsize=(4.2 * len(shown), 7.0), layout="constrained")
     axes = figure.subplots(2, len(shown), sharex=True, sharey="row", squeeze=False, height_ratios=(2, 1))
     for column, condition in enumerate(shown):
         members = _whole(recording, trials, condition)
         raster, rates = axes[:, column]
-        _draw_raster(raster, recording, trials, roles, int(members[0]))
         targets = "1 target" if condition == 1 else f"{condition} targets"
-        raster.set_title(f"{targets} cued: one trial (dashed: decision)", fontsize=10)
+        decision = ""
+        for trial in members[listed[members]][:1]:
+            _draw_raster(raster, recording, trials, roles, int(trial))
+            decision = " (dashed: decision)" if trials.decision[trial] != NEVER else ""
+        raster.set_title(f"{targets} cued: one trial{decision}", fontsize=10)
         _draw_roles(rates, recording, trials, roles, members)
+        rates.set_title(f"mean of {len(members)} {'trial' if len(members) == 1 else 'trials'}", fontsize=10)
         for axis in (raster, rates):
             _mark_signals(axis, config)
             bare(axis)
         rates.set(xlabel="time from the preparatory signal (ms)", xlim=CUT_MS)
     axes[0, 0].set_ylabel("excitatory cluster")
-    axes[1, 0].set_ylabel(f"rate of a neuron (Hz), {len(trials)} trials")
+    axes[1, 0].set_ylabel("rate of a neuron (Hz)")
     axes[1, -1].legend(frameon=False, fontsize=8)
     return figure
 
@@ -213,8 +235,11 @@ def draw_decoding(cuts: Sequence[CutTrials], config: DelayedReachConfig) -> Figu
 # -- times ----------------------------------------------------------------------------------------------
 
 
-def draw_times(trials: Trials) -> Figure:
-    """Draw the distributions of decision and reaction times of correct trials, and how trials ended."""
+def draw_times(trials: Trials, *, decided: bool = True) -> Figure:
+    """Draw the distributions of decision and reaction times of correct trials, and how trials ended.
+
+    Without the decisions if they were not recorded (`decided`).
+    """
     figure = Figure(figsize=(11.0, 3.8), layout="constrained")
     brain, hand, ended = figure.subplots(1, 3, width_ratios=(1.2, 1.2, 1.0))
     brain.sharey(hand)
@@ -236,7 +261,8 @@ def draw_times(trials: Trials) -> Figure:
         if axis.get_legend_handles_labels()[0]:
             axis.legend(frameon=False, fontsize=8)
         else:
-            axis.text(0.5, 0.5, "none", transform=axis.transAxes, ha="center", color=GREY)
+            none = "none" if decided or axis is hand else "not recorded"
+            axis.text(0.5, 0.5, none, transform=axis.transAxes, ha="center", color=GREY)
         bare(axis)
     bottom = np.zeros(len(trials.conditions))
     at = np.arange(len(trials.conditions))

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ethospike.recorders.recorder import NotRecorded
 from ethospike.recorders.recording import Recording
 from ethospike.scenarios import reach_trials
+from ethospike.scenarios.omissions import leaving_out, note, note_unlisted_animals
 from ethospike.scenarios.reach_courses import BASELINE_MS, PREPARED_MS, CutTrials, cut_trials
 
 if TYPE_CHECKING:
@@ -28,18 +30,28 @@ def measure(recording: Recording, config: DelayedReachConfig) -> dict[str, Any]:
         `conditions`: by condition and for "all" the number of trials and the measures of
         `reach_trials.measures`, each `{"mean", "low", "high"}`; times are medians in ms over correct trials.
         `cortex`: by condition the means over animals of `cortex_measures`. None stands for what too few
-        trials cannot tell.
+        trials cannot tell. `left_out` says what needs something that was not recorded.
     """
     trials = reach_trials.read_trials(recording)
     groups = [trials.where(trials.animal == animal) for animal in range(recording.animals)]
     groups = [one for one in groups if len(one)]
     if not groups:
         return {"conditions": {}, "cortex": {}}
-    cuts = cut_trials(recording, trials)
-    return {
-        "conditions": reach_trials.measure_trials(groups, config.task.cued_targets),
-        "cortex": {str(one): cortex_measures(cuts, one) for one in trials.conditions} if cuts else {},
-    }
+    measures = reach_trials.measures(config.task.cued_targets)
+    found: dict[str, Any] = {"conditions": {}, "cortex": {}}
+    try:
+        reach_trials.require_decisions(recording)
+    except NotRecorded as error:
+        lost = [name for name in measures if name.startswith("decision")]
+        note(found, ", ".join(lost), str(error))
+        measures = {name: one for name, one in measures.items() if name not in lost}
+    drawn = reach_trials.draws_of(groups, measures)
+    found["conditions"] = reach_trials.tabulate(groups, measures, drawn)
+    with leaving_out(found, "cortex"):
+        if cuts := cut_trials(recording, trials):
+            found["cortex"] = {str(one): cortex_measures(cuts, one) for one in trials.conditions}
+            note_unlisted_animals(found, "cortex", recording)
+    return found
 
 
 def cortex_measures(cuts: Sequence[CutTrials], condition: int) -> dict[str, float | None]:

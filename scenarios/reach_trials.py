@@ -78,7 +78,11 @@ class Trials:
 
 
 def read_trials(recording: Recording) -> Trials:
-    """Return the trials that ended in a recording; those of an agent without neurons have no decisions."""
+    """Return the trials that ended in a recording.
+
+    Those of an agent without neurons have no decisions, and where decisions were not recorded it looks as if
+    there had been none: `require_decisions`.
+    """
     events = recording.events
     names = {
         **{name: name for name in ("animal", "condition", "cue_set", "target", "outcome")},
@@ -91,6 +95,19 @@ def read_trials(recording: Recording) -> Trials:
     columns = {name: events[column].values for name, column in names.items()} if events else empty
     decision, decision_ms = _decisions(recording, columns)
     return Trials(**columns, decision=decision, decision_ms=decision_ms)
+
+
+def require_decisions(recording: Recording) -> None:
+    """Check that the decisions of a brain can be told from a recording.
+
+    Raises
+    ------
+    NotRecorded
+        When they were not recorded; an agent without neurons makes none.
+    """
+    if recording.layout.populations:
+        for name in ("decided_direction", "decision_ms"):
+            recording.variable(name)
 
 
 def _decisions(

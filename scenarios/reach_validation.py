@@ -106,7 +106,7 @@ class Wiring:
 
     trials: Trials
     cut: CutTrials
-    roles: NDArray[np.int64] | None
+    roles: NDArray[np.int64]
     rate_hz: dict[str, float]
 
 
@@ -346,8 +346,6 @@ def thresholds(wirings: Sequence[Wiring]) -> dict[str, Any]:
 def race(wiring: Wiring) -> NDArray[np.float64]:
     """Return the decision variable from the response signal on, shape (trials, directions, ms)."""
     cut, roles = wiring.cut, wiring.roles
-    if roles is None:
-        raise ScenarioError("recorder.stimulus: the currents tell which cluster stands for which direction")
     config, task = ReacherConfig(), ReachConfig()
     direction = np.full(cut.clusters, -1)
     for target in range(task.n_targets):

@@ -5,6 +5,7 @@ In: a recording. Out: PNG files.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ethospike.recorders.recording import Recording
 from ethospike.scenarios import rest_measures, spike_statistics
-from ethospike.scenarios.figure_style import BLUE, COLORS, DPI, GREY, bare
+from ethospike.scenarios.figure_style import BLUE, COLORS, GREY, bare, save_each, shown_animal
 
 if TYPE_CHECKING:
     from ethospike.scenarios.cortex_rest import RestConfig
@@ -26,27 +27,22 @@ SHOWN_NEURONS = 320
 
 
 def draw_all(recording: Recording, config: RestConfig, folder: Path) -> list[Path]:
-    """Draw the raster, and dominance if there was any."""
-    figures = {}
-    if "E" in recording.listed_populations:
-        figures["raster"] = draw_raster(recording)
+    """Draw the raster, and dominance in what is long enough for it."""
+    drawings: dict[str, Callable[[], Figure | None]] = {"raster": lambda: draw_raster(recording)}
     if recording.duration_s > 2 * rest_measures.WARM_UP_S:
-        figures["dominance"] = draw_dominance(recording)
-    paths = []
-    for name, figure in figures.items():
-        paths.append(folder / f"{name}.png")
-        figure.savefig(paths[-1], dpi=DPI)
-    return sorted(paths)
+        drawings["dominance"] = lambda: draw_dominance(recording)
+    return save_each(folder, drawings)
 
 
 def draw_raster(recording: Recording) -> Figure:
-    """Draw some neurons of every excitatory cluster of animal 0, and the rates of the clusters."""
+    """Draw some neurons of every excitatory cluster of one animal, and the rates of the clusters."""
     population = next(p for p in recording.layout.populations if p.name == "E")
     size = population.size // population.clusters
     shown = max(1, min(size, SHOWN_NEURONS // population.clusters))
     start_s = max(0.0, min(rest_measures.WARM_UP_S, recording.duration_s - SHOWN_S))
     stop_s = min(recording.duration_s, start_s + SHOWN_S)
-    spikes = recording.spikes("E", 0, start_s, stop_s)
+    animal = shown_animal(recording)
+    spikes = recording.spikes("E", animal, start_s, stop_s)
     cluster, place = np.divmod(spikes.neuron - population.start, size)
     figure = Figure(figsize=(10.0, 6.5), layout="constrained")
     raster, rates = figure.subplots(2, 1, sharex=True, height_ratios=(2.2, 1))
@@ -58,9 +54,10 @@ def draw_raster(recording: Recording) -> Figure:
     step = 1 if population.clusters <= 10 else 5
     ticks = np.arange(0, population.clusters, step)
     raster.set_yticks(ticks + 0.5, [str(one + 1) for one in ticks])
-    raster.set_title(f"{shown} of the {size} neurons of each cluster", fontsize=10)
+    whose = f" of animal {animal}" if recording.animals > 1 else ""
+    raster.set_title(f"{shown} of the {size} neurons of each cluster{whose}", fontsize=10)
     begin_s = rest_measures.WARM_UP_S
-    rate_hz = rest_measures.cluster_rates(recording, 0)
+    rate_hz = rest_measures.cluster_rates(recording, animal)
     time_s = begin_s + (np.arange(len(rate_hz)) + 0.5) * rest_measures.BIN_MS / 1000.0
     inside = time_s < stop_s
     for one in range(rate_hz.shape[1]):

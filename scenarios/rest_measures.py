@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ethospike.recorders.recording import Recording
 from ethospike.scenarios import spike_statistics
+from ethospike.scenarios.omissions import leaving_out, note_unlisted_animals
 from ethospike.scenarios.reach_courses import mean_over_neurons, sample_of, sampled_spikes
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def measure(recording: Recording, config: RestConfig) -> dict[str, Any]:
         `rate_hz` of E and I, `cv2` and `fano` (windows of 400 ms) of E, `dominance` (share of time of each
         cluster), `least_dominance`, `dominated` (share of time with any), `dwell_ms_median`,
         `highest_over_mean` (largest rate of a cluster in 50 ms over the mean rate); all but the rates are
-        None where the recording is too short.
+        None where the recording is too short. `left_out` if fewer spikes were listed than these need.
     """
     first = round(WARM_UP_S * 1000.0 / recording.layout.control_interval_ms)
     first = first if first < recording.n_steps else 0
@@ -51,7 +52,10 @@ def measure(recording: Recording, config: RestConfig) -> dict[str, Any]:
         spikes = float(rates.sel(group=members).sum())
         neurons = float(size.sel(group=members).sum()) * recording.animals
         rate_hz[population.name] = spikes / neurons / counted_s
-    found: dict[str, Any] = {"rate_hz": rate_hz, **irregularity(recording)}
+    found: dict[str, Any] = {"rate_hz": rate_hz}
+    with leaving_out(found, "cv2, fano"):
+        found |= irregularity(recording)
+        note_unlisted_animals(found, "cv2, fano", recording)
     animals = [dominance(cluster_rates(recording, animal)) for animal in range(recording.animals)]
     for key in ("dominated", "least_dominance", "dwell_ms_median", "highest_over_mean"):
         known = [one[key] for one in animals if one[key] is not None]
@@ -92,16 +96,22 @@ def dominance(rate_hz: NDArray[np.float64]) -> dict[str, Any]:
 
 
 def irregularity(recording: Recording) -> dict[str, float | None]:
-    """Return the mean CV2 and Fano factor of excitatory neurons, over pieces of 2 s instead of trials."""
+    """Return the mean CV2 and Fano factor of excitatory neurons, over pieces of 2 s instead of trials.
+
+    Raises
+    ------
+    NotRecorded
+        When their spikes were not listed; of several animals, those that were count.
+    """
     begin_ms, end_ms = WARM_UP_S * 1000.0, recording.duration_s * 1000.0
     event_ms = np.arange(begin_ms, end_ms - PIECE_MS + 1e-6, PIECE_MS)
     population = next(p for p in recording.layout.populations if p.name == "E")
-    if len(event_ms) < 2 or "E" not in recording.listed_populations:
+    if len(event_ms) < 2:
         return {"cv2": None, "fano": None}
     index, n_neurons = sample_of(population)
     window_ms, one_group = (0.0, PIECE_MS), np.zeros(len(event_ms))
     cv2, fano = [], []
-    for time_ms, neuron in sampled_spikes(recording, index):
+    for time_ms, neuron in sampled_spikes(recording, index).values():
         spikes = spike_statistics.align(time_ms, neuron, event_ms, window_ms)
         of_neurons = spike_statistics.cv2_over_time(
             spikes, n_neurons, one_group, window_ms, PIECE_MS, PIECE_MS, min_trials=2, min_rate_hz=MIN_RATE_HZ

@@ -25,6 +25,7 @@ from ethospike.recorders.zarr_recorder import ZarrRecorder
 from ethospike.scenarios import checkpoint
 from ethospike.scenarios.layout import describe
 from ethospike.scenarios.loop import LoopState, run_closed_loop, start_loop
+from ethospike.scenarios.omissions import attempt, leaving_out
 from ethospike.scenarios.progress import RunProgress
 from ethospike.scenarios.run_folder import RUNNING, RunFolder, RunFolderError, provenance
 from ethospike.scenarios.scenario import Scenario, ScenarioConfig
@@ -283,15 +284,23 @@ class _Clock:
 def finish(
     scenario: Scenario, config: ScenarioConfig, folder: RunFolder, *, draw: bool = True
 ) -> Sequence[Path]:
-    """Write summary and figures of a run from its recording; return the figures."""
+    """Write summary and figures of a run from its recording; return the figures.
+
+    What needs something that was not recorded is left out: measures with a note in the summary, figures with
+    a line on stderr.
+    """
     recording = open_recording(folder.path)
     if not recording.n_steps:
         return []
-    folder.write_summary(scenario.summarize(recording, config))
+    summary: dict[str, Any] = {}
+    with leaving_out(summary, "all measures"):
+        summary = scenario.summarize(recording, config)
+    folder.write_summary(summary)
     if not draw:
         return []
     folder.figures.mkdir(exist_ok=True)
-    return scenario.draw(recording, config, folder.figures)
+    nothing: Sequence[Path] = []
+    return attempt("figures", lambda: scenario.draw(recording, config, folder.figures), nothing)
 
 
 @contextmanager

@@ -91,7 +91,8 @@ class Scenario:
     open : callable(config) -> (VectorEnv, Agent)
         Makes the body and the brain.
     summarize : callable(recording, config) -> dict
-        The measures of the run, for `summary.json`.
+        The measures of the run, for `summary.json`. Ask for `recording.variable(name)`: where it was not
+        recorded, the run has no measures, and says why.
     draw : callable(recording, config, folder) -> list of Path
         Writes the figures.
     duration_s : callable(config) -> float

@@ -17,6 +17,7 @@ from ethospike.scenarios.__main__ import main
 from ethospike.scenarios.configuration import configure
 from ethospike.scenarios.delayed_reach import SCENARIO, DelayedReachConfig, duration_s
 from ethospike.scenarios.reach_courses import cluster_roles, cut_trials
+from ethospike.scenarios.reach_measures import cortex_measures
 from ethospike.scenarios.reach_trials import Trials, draws_of, estimate, measures, read_trials
 from ethospike.scenarios.runner import RunResult, run_scenario
 from ethospike.scenarios.scenario import ScenarioError
@@ -151,14 +152,12 @@ def test_decisions_are_those_that_sent_the_hand(recording: Recording) -> None:
 def test_roles_of_clusters_are_in_the_currents(recording: Recording) -> None:
     trials = read_trials(recording)
     roles = cluster_roles(recording, trials)
-    assert roles is not None
     assert (roles == 2).sum(axis=1).tolist() == [1] * len(trials)
     assert (roles == 1).sum(axis=1).tolist() == (trials.condition - 1).tolist()
     # The cue raises the rate of the clusters that stand for what is cued.
     for cut in cut_trials(recording, trials):
         mine = cut.trials
         of_animal = cluster_roles(recording, mine)
-        assert of_animal is not None
         counts = cut.counts[:, :, 12:30].reshape(len(mine), cut.clusters, -1).mean(axis=2)
         assert counts[of_animal > 0].mean() > 3 * counts[of_animal == 0].mean()
 
@@ -175,6 +174,61 @@ def test_the_summary_counts_what_the_table_holds(run: RunResult, recording: Reco
         == 1
     )
     assert "right of" in SCENARIO.conclude(run.folder.summary)
+
+
+@pytest.mark.parametrize(
+    ("choice", "figures", "left_out", "lost"),
+    [
+        (
+            ["--recorder.spike-animals", "1"],
+            {"clusters", "decoding", "times", "variability"},
+            {"cortex of animal 0"},
+            [],
+        ),
+        (
+            ["--recorder.spike-populations", "I"],
+            {"times"},
+            {"cortex"},
+            ["variability", "decoding", "clusters"],
+        ),
+        (["--recorder.stimulus=False"], {"decoding", "times", "variability"}, set(), ["clusters"]),
+        (
+            ["--recorder.behavior", "reward"],
+            {"clusters", "decoding", "times", "variability"},
+            {"decision_correct, decision_none, decision_correct_among_cued, decision_ms"},
+            ["decisions in figure times"],
+        ),
+    ],
+)
+def test_who_records_less_gets_what_is_left_and_is_told_what_is_not(
+    choice: list[str],
+    figures: set[str],
+    left_out: set[str],
+    lost: list[str],
+    run: RunResult,
+    recording: Recording,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    result = run_scenario(SCENARIO, configure(SCENARIO, [*TINY, *choice]), tmp_path / "run", quiet=True)
+    assert result.status == "complete"
+    assert {path.stem for path in result.figures} == figures
+    told = [line.split(": ")[1].removeprefix("figure ") for line in capsys.readouterr().err.splitlines()]
+    assert told == lost
+    summary, whole = result.folder.summary, run.folder.summary
+    assert set(summary.get("left_out", {})) == left_out
+    for label, found in summary["conditions"].items():
+        expected = whole["conditions"][label]
+        assert found == {name: one for name, one in expected.items() if name in found}
+        assert ("decision_correct" in found) == ("reward" not in choice)
+    if "cortex of animal 0" in left_out:
+        # The cortex of the other one alone, not its mean with an animal without spikes.
+        (cut,) = (cut for cut in cut_trials(recording, read_trials(recording)) if cut.trials.animal[0] == 1)
+        expected = {str(one): cortex_measures([cut], one) for one in (1, 2, 3)}
+        assert expected["1"]["rate_hz_before"] > 1.0
+        assert summary["cortex"] == expected
+    else:
+        assert summary["cortex"] == ({} if "cortex" in left_out else whole["cortex"])
 
 
 def test_an_agent_without_neurons_solves_the_task(tmp_path: Path) -> None:

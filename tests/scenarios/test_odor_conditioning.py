@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from ethospike.recorders.recording import open_recording
+from ethospike.scenarios import dish_figures
+from ethospike.scenarios.__main__ import main
 from ethospike.scenarios.configuration import configure
 from ethospike.scenarios.dish_measures import (
     distance_index,
@@ -17,7 +22,7 @@ from ethospike.scenarios.dish_measures import (
     side_index,
     towards_a,
 )
-from ethospike.scenarios.odor_conditioning import ConditioningConfig, duration_s, timetable
+from ethospike.scenarios.odor_conditioning import SCENARIO, ConditioningConfig, duration_s, timetable
 from ethospike.scenarios.odor_preference import SCENARIO as PREFERENCE
 from ethospike.scenarios.runner import RunResult, run_scenario
 from ethospike.scenarios.scenario import ScenarioError
@@ -142,6 +147,137 @@ def test_a_short_experiment_is_recorded_measured_and_drawn(short_run: RunResult)
     info = short_run.folder.info
     assert (info["scenario"], info["simulator"], info["simulated_s"]) == ("odor-conditioning", "numba", 10.0)
     assert info["backend"].startswith("numba")
+
+
+@pytest.mark.parametrize(
+    ("choice", "figures", "left_out", "lines"),
+    [
+        (
+            ["--recorder.weights-every-s", "0"],
+            {"activity", "paths", "raster"},
+            {"final weights"},
+            {"figure weights": "no weights were recorded (recorder.weights_every_s)"},
+        ),
+        (
+            ["--recorder.behavior", "reward"],
+            {"activity", "weights"},
+            {"preference of the mushroom body", "preference_index, choice_index", "dan_hz_in_training"},
+            {
+                "phases in the figures": "'phase' was not recorded (recorder.behavior)",
+                "preference in figure activity": "'preference' was not recorded (recorder.behavior)",
+                "figure paths": "'phase' was not recorded (recorder.behavior)",
+                "figure raster": "'observation' was not recorded (recorder.behavior)",
+            },
+        ),
+        (
+            ["--recorder.behavior", "phase", "--recorder.behavior", "position_mm"],
+            {"activity", "paths", "weights"},
+            {"preference of the mushroom body", "dan_hz_in_training"},
+            {
+                "preference in figure activity": "'preference' was not recorded (recorder.behavior)",
+                "figure raster": "'observation' was not recorded (recorder.behavior)",
+            },
+        ),
+        (
+            ["--recorder.spike-populations", ""],
+            {"activity", "paths", "weights"},
+            set(),
+            {"figure raster": "no spikes were listed (recorder.spike_populations, recorder.spike_animals); "
+             "`counts` may hold what you need"},
+        ),
+        (["--recorder.spike-populations", "KC"], {"activity", "paths", "raster", "weights"}, set(), {}),
+        (["--recorder.spike-animals", "1"], {"activity", "paths", "raster", "weights"}, set(), {}),
+    ],
+)  # fmt: skip
+def test_who_records_less_gets_what_is_left_and_is_told_what_is_not(
+    choice: list[str],
+    figures: set[str],
+    left_out: set[str],
+    lines: dict[str, str],
+    short_run: RunResult,
+    short_words: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = [*short_words, "--simulator.name", "numba", "--recorder.writer", "inline"]
+    config = configure(SCENARIO, [*words, *(choice if choice[-1] else [])])
+    if not choice[-1]:
+        config = dataclasses.replace(
+            config, recorder=dataclasses.replace(config.recorder, spike_populations=())
+        )
+    result = run_scenario(SCENARIO, config, tmp_path / "run", quiet=True)
+    assert result.status == "complete"
+    assert {path.stem for path in result.figures} == figures
+    assert capsys.readouterr().err.splitlines() == [f"left out: {what}: {why}" for what, why in lines.items()]
+    summary, whole = result.folder.summary, short_run.folder.summary
+    assert set(summary.pop("left_out", {})) == left_out
+    # What was measured is what it is when everything is recorded.
+    assert summary == {name: one for name, one in whole.items() if name in summary}
+    assert bool(left_out) == (len(summary) < len(whole))
+    assert "stopped before" not in sentence({**summary, "left_out": left_out})
+
+
+def test_the_command_tells_what_was_left_out(
+    short_words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [*short_words, "--recorder.writer", "inline", "--quiet", "--simulator", "numba"]
+    words += ["--recorder.weights-every-s", "0", "--out", str(tmp_path / "run")]
+    expected = [
+        "left out: figure weights: no weights were recorded (recorder.weights_every_s)",
+        "left out: final weights: no weights were recorded (recorder.weights_every_s)",
+    ]
+    main(["run", "odor-conditioning", *words])
+    assert capsys.readouterr().err.splitlines() == expected
+    main(["plot", str(tmp_path / "run")])
+    assert capsys.readouterr().err.splitlines() == expected
+
+
+def test_the_raster_is_of_a_larva_whose_spikes_are_listed(short_words: list[str], tmp_path: Path) -> None:
+    words = [*short_words, "--simulator.name", "numba", "--recorder.writer", "inline"]
+    words += ["--recorder.spike-animals", "1", "--recorder.spike-populations", "KC"]
+    run = run_scenario(SCENARIO, configure(SCENARIO, words), tmp_path / "run", quiet=True, draw=False)
+    recording = open_recording(run.folder.path)
+    figure = dish_figures.draw_raster(recording)
+    assert figure is not None
+    axis = figure.axes[0]
+    assert axis.get_title().startswith("Larva 1: recorded neurons")
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["KC (72)"]
+    onset_s = dish_figures.odor_onset_s(recording, 1)
+    assert onset_s == 6.0  # of the test; the odor of the training is there from the beginning
+    drawn = sum(len(lines.get_segments()) for lines in axis.collections)
+    assert drawn == len(recording.spikes("KC", 1, onset_s - 1.0, onset_s + 2.0)) > 0
+
+
+@pytest.mark.parametrize(
+    ("odor_um", "expected_s"),
+    [
+        ([0, 0, 0, 0, 2, 2], 2.0),
+        ([0, 2, 0, 0, 2, 2], 2.0),  # that at 0.5 s has no second before it
+        ([2, 2, 0, 2, 0, 2], 1.5),
+        ([2, 2, 2, 0, 0, 0], 0.0),
+        ([0, 0.4, 0.4, 0.6, 0, 0], 1.5),
+        ([0, 0, 0, 0.4, 0, 0], None),
+        ([0, 2, 2, 2, 2, 2], None),
+    ],
+)
+def test_the_onset_of_an_odor(odor_um: list[float], expected_s: float | None) -> None:
+    """Of the animal in question, with a second of the recording before it (control steps of 0.5 s)."""
+    observation = np.zeros((6, 2, 4))
+    observation[:, 1, 0] = odor_um
+    recording: Any = SimpleNamespace(
+        interval_s=0.5, variable=lambda name: SimpleNamespace(values={"observation": observation}[name])
+    )
+    assert dish_figures.odor_onset_s(recording, 1) == expected_s
+    assert dish_figures.odor_onset_s(recording, 0) is None
+
+
+def test_bands_are_the_intervals_of_the_summary() -> None:
+    """Student's t: of three larvae, 4.303 standard errors (tables), not 1.96."""
+    axis = Figure().subplots()
+    dish_figures._band(axis, np.arange(2.0), np.array([[1.0, 2.0, 3.0], [1.0, 2.0, 3.0]]), "black", "")
+    heights = axis.collections[0].get_paths()[0].vertices[:, 1]
+    assert heights.max() - 2.0 == pytest.approx(4.303 / np.sqrt(3), rel=1e-3)
+    assert 2.0 - heights.min() == pytest.approx(4.303 / np.sqrt(3), rel=1e-3)
 
 
 def test_odor_and_reward_are_where_the_timetable_has_them(short_run: RunResult) -> None:

@@ -16,7 +16,7 @@ from ethospike.scenarios.configuration import configure
 from ethospike.scenarios.delayed_reach import SCENARIO, DelayedReachConfig
 from ethospike.scenarios.reach_courses import BASELINE_MS, CUT_MS, PREPARED_MS, CutTrials, sample_of
 from ethospike.scenarios.reach_measures import cortex_measures
-from ethospike.scenarios.reach_trials import Trials
+from ethospike.scenarios.reach_trials import Trials, read_trials
 from ethospike.scenarios.runner import run_scenario
 from ethospike.scenarios.scenario import ScenarioError
 from ethospike.scenarios.spike_statistics import AlignedSpikes
@@ -102,6 +102,17 @@ def test_a_recorded_reach_is_drawn(tmp_path: Path) -> None:
     names = {path.name for path in result.figures}
     assert names == {"clusters.png", "decoding.png", "times.png", "variability.png"}
     assert all(path.stat().st_size > 10_000 for path in result.figures)
+    # Each panel says how many trials its curves are the mean of.
+    recording = open_recording(result.folder.path)
+    trials = read_trials(recording)
+    figure = reach_figures.draw_clusters(recording, trials, config)
+    assert figure is not None
+    whole = trials.preparatory_ms + CUT_MS[1] <= recording.duration_s * 1000.0
+    counts = [int((whole & (trials.condition == one)).sum()) for one in (1, 2, 3)]
+    assert sum(counts) > 1
+    assert [axis.get_title() for axis in figure.axes[3:]] == [
+        f"mean of {n} {'trial' if n == 1 else 'trials'}" for n in counts
+    ]
     before = {path: path.read_bytes() for path in result.figures}
     again = reach_figures.draw_all(open_recording(result.folder.path), config, result.folder.figures)
     assert {path: path.read_bytes() for path in again} == before

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 import zarr
+from matplotlib.figure import Figure
 
 from ethospike.agents.agent import AgentError
 from ethospike.brains.mushroom_body import mushroom_body
@@ -30,6 +31,7 @@ from ethospike.recorders.writer_link import InlineLink
 from ethospike.recorders.writer_lock import is_being_written
 from ethospike.scenarios.__main__ import main
 from ethospike.scenarios.configuration import configure
+from ethospike.scenarios.figure_style import save_each
 from ethospike.scenarios.odor_conditioning import SCENARIO
 from ethospike.scenarios.run_folder import RunFolder, RunFolderError, write_whole
 from ethospike.scenarios.runner import RunResult, resume_scenario, run_scenario
@@ -277,6 +279,25 @@ def test_a_listener_that_cannot_be_closed_leaves_no_recording_open(
         run(tmp_path / "run", short_words, listeners=[lambda layout: Stuck(0, lambda: None)])
     assert open_recording(tmp_path / "run").n_steps == 100
     assert not is_being_written(tmp_path / "run" / "recording.zarr")
+
+
+def test_the_example_scenario_with_less_recorded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing can be measured, and nothing concluded; that is told, and is no error."""
+    words = ["--duration-s", "1", "--quiet", "--simulator", "numba", "--recorder.behavior", "reward"]
+    main(["run", str(EXAMPLE), *words, "--out", str(tmp_path / "run")])
+    told = capsys.readouterr()
+    assert told.err == "left out: all measures: 'heading_rad' was not recorded (recorder.behavior)\n"
+    assert told.out.startswith("complete")
+    assert "Angle" not in told.out
+
+
+def test_a_figure_that_fails_leaves_those_before_it(tmp_path: Path) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        save_each(tmp_path, {"one": Figure, "two": lambda: None, "three": fail, "four": Figure})
+    assert [path.name for path in tmp_path.iterdir()] == ["one.png"]
 
 
 def test_a_resumed_run_is_bit_identical(short_run: RunResult, short_words: list[str], tmp_path: Path) -> None:
