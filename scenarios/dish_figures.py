@@ -121,7 +121,9 @@ def draw_activity(recording: Recording, spans: Sequence[Span]) -> Figure:
     for axis in axes:
         _shade(axis, spans, label=axis is axes[0])
         bare(axis)
-    axes[-1].set(xlabel="time (min)", xlim=(0, minutes[-1]))
+    # Where there is no legend that says it.
+    bands = "; bands: 95 % interval over larvae" if preference is None and recording.animals > 1 else ""
+    axes[-1].set(xlabel=f"time (min){bands}", xlim=(0, minutes[-1]))
     return figure
 
 

@@ -39,7 +39,7 @@ def note_unlisted_animals(summary: dict[str, Any], what: str, recording: Recordi
     unlisted = sorted(set(range(recording.animals)) - set(recording.listed_animals))
     if unlisted:
         whose = f"{what} of animal{'s' if len(unlisted) > 1 else ''} {', '.join(map(str, unlisted))}"
-        note(summary, whose, "their spikes were not listed (recorder.spike_animals)")
+        note(summary, whose, "no spikes were listed (recorder.spike_animals)")
 
 
 def attempt(what: str, take: Callable[[], T], otherwise: T) -> T:

@@ -261,6 +261,7 @@ def draw_times(trials: Trials, *, decided: bool = True) -> Figure:
         if axis.get_legend_handles_labels()[0]:
             axis.legend(frameon=False, fontsize=8)
         else:
+            axis.set_xticks([])
             none = "none" if decided or axis is hand else "not recorded"
             axis.text(0.5, 0.5, none, transform=axis.transAxes, ha="center", color=GREY)
         bare(axis)
