@@ -54,7 +54,9 @@ USER_ERRORS = (
 PATH_ERRORS = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG)
 """A path that cannot be, wherever it is met: figures, exports, films, benchmarks."""
 
-RUN_FLAGS = "--config, --preset, --simulator, --genn-backend, --out, --quiet, --view"
+OPEN_COMMANDS = ("run", "sweep", "calibrate")
+"""Commands that take any field of a scenario's configuration as a flag."""
+HELP_FLAGS = ("--help", "-h")
 SHOWN = (
     *("scenario", "status", "seed", "animals", "simulator", "backend"),
     *("started", "simulated_s", "loop_wall_s", "real_time_factor", "size_mb"),
@@ -65,12 +67,15 @@ app = cyclopts.App(
     name="ethospike",
     help="Spiking brains in bodies, in closed loop, for as long as an animal experiment lasts.",
     version_flags=["--version"],
+    default_parameter=Parameter(negative_iterable=()),
     result_action="return_value",
     suppress_keyboard_interrupt=False,  # `main` says that it was interrupted
 )
 
-for command in (sweep_commands.sweep, sweep_commands.calibrate, sweep_commands.task, sweep_commands.collect):
-    app.command(command, help_flags=[] if command is not sweep_commands.collect else ["--help", "-h"])
+app.command(sweep_commands.sweep, help_flags=[])  # `main` shows it
+app.command(sweep_commands.calibrate, help_flags=[])
+app.command(sweep_commands.task)
+app.command(sweep_commands.collect)
 
 
 @app.command(name="list")
@@ -83,7 +88,7 @@ def list_scenarios() -> None:
     Console().print(table)
 
 
-@app.command(help_flags=[])
+@app.command(help_flags=[])  # `main` shows it
 def run(
     scenario: str,
     /,
@@ -126,7 +131,6 @@ def run(
         chosen, flags, config=config, preset_name=preset, simulator=simulator, genn_backend=genn_backend
     )
     if settings is None:
-        print(f"Flags of every run: {RUN_FLAGS}.")
         return
     if view:
         check_display(
@@ -473,7 +477,12 @@ def bench(
 
 def main(words: Sequence[str] | None = None) -> None:
     """Run the command; mistakes end with a message and exit code 1, not with a traceback."""
+    words = sys.argv[1:] if words is None else [*words]
     try:
+        if set(words[:1]) & set(OPEN_COMMANDS) and set(words) & set(HELP_FLAGS):
+            app.help_print(words[:1])
+            if words[1].startswith("-"):
+                return  # there is no scenario that could show its flags
         app(words)
     except USER_ERRORS as error:
         print(f"ethospike: {error}", file=sys.stderr)

@@ -30,6 +30,40 @@ def test_list_names_every_scenario(capsys: pytest.CaptureFixture[str]) -> None:
     assert "odor-preference" in shown
 
 
+COMMANDS = (
+    *("bench", "calibrate", "collect", "doctor", "export", "list", "plot", "recover", "replay", "resume"),
+    *("run", "show", "sweep", "task", "validate"),
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_every_command_says_how_it_is_used(
+    command: str, flag: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main([command, flag])
+    assert f"Usage: ethospike {command}" in capsys.readouterr().out
+
+
+def test_no_command_is_left_out_above(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--help"])
+    shown = capsys.readouterr().out.splitlines()
+    named = [line.split()[1] for line in shown if line.startswith("│ ") and line[2].isalpha()]
+    assert sorted(named) == sorted(COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("command", "own"), [("run", "--preset"), ("sweep", "--grid"), ("calibrate", "--target")]
+)
+def test_help_on_a_scenario_shows_the_flags_of_both(
+    command: str, own: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main([command, "cortex-rest", "--help"])
+    shown = capsys.readouterr().out
+    assert own in shown
+    assert "--cortex.j-plus" in shown
+
+
 def test_a_command_loads_what_it_needs(short_run: RunResult, capfd: pytest.CaptureFixture[str]) -> None:
     """Each of these takes longer to import than the command takes to run."""
     heavy = "matplotlib nest numba pandas pygame pygenn pynapple scipy xarray"
