@@ -7,8 +7,10 @@ file knows nothing of what a task does. It needs Dask, so it is imported only wh
 from __future__ import annotations
 
 import logging
+import math
 import signal
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -17,7 +19,9 @@ from typing import Any
 import dask
 import distributed
 from distributed.client import FutureCancelledError
+from distributed.comm.addressing import parse_address, parse_host_port
 from distributed.comm.core import CommClosedError
+from distributed.comm.registry import get_backend
 
 from ethospike.brains.bit_matrix import last_wiring_kept
 from ethospike.brains.threads import cores
@@ -33,7 +37,12 @@ AHEAD = 3
 """Tasks that the scheduler holds for each worker: enough that none waits for the next one."""
 CONNECT_S = 20.0
 """How long a scheduler is given to answer."""
+NO_WORKER_S = 300.0
+"""How long a sweep waits for workers where there is none: a cluster has started others by then."""
+LOOK_S, COUNT_S = 0.05, 1.0
+"""Wall time between two looks for results, short against a task, and between two counts of the workers."""
 DIED = "the process that ran it died each time that it was tried: too little memory, or a crash"
+GOES_ON = "what is finished is kept, and `ethospike resume FOLDER` goes on"
 
 Run = Callable[[Sweep, Sequence[Task]], Iterator[dict[str, Any]]]
 """Runs tasks of a sweep and yields their results as they come in."""
@@ -56,28 +65,29 @@ def open_workers(workers: int = 0, scheduler: str = "", *, retry_failed: bool = 
     Raises
     ------
     ScenarioError
-        When the scheduler does not answer, or is lost on the way.
+        When the scheduler does not answer, or is lost on the way, or has no workers for `NO_WORKER_S`.
     """
     if workers < 0:
         raise ScenarioError(f"workers: expected at least 1, or 0 for one a core, got {workers}")
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # we say ourselves what happens to workers
+    _check_address(scheduler)
+    for name in ("distributed", "distributed.client", "asyncio"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # we say ourselves what happens to workers
     n_workers = workers or cores()
     # Whoever lends workers by a scheduler has decided how many share a machine: one thread each.
     threads = 1 if scheduler else max(1, cores() // n_workers)
+    trouble = "does not answer"
     try:
         with (
             _scheduler(n_workers, scheduler) as address,
             distributed.Client(address, timeout=CONNECT_S, set_as_default=False) as client,
         ):
+            trouble = "is gone, or cannot be reached any more"
             client.register_plugin(TaskWorker())
             yield _Runner(client, threads, retry_failed)
     except (OSError, CommClosedError, FutureCancelledError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # of this machine, not of Dask
-        raise ScenarioError(
-            f"the scheduler {scheduler or 'on this machine'} does not answer ({error}); what is finished is "
-            "kept, and `ethospike resume FOLDER` goes on"
-        ) from error
+        raise ScenarioError(f"the scheduler {scheduler or 'on this machine'} {trouble}; {GOES_ON}") from error
 
 
 class _Runner:
@@ -85,31 +95,67 @@ class _Runner:
 
     def __init__(self, client: distributed.Client, threads: int, retry_failed: bool) -> None:
         self._client, self._threads, self._retry_failed = client, threads, retry_failed
+        self._counted, self._count, self._seen = -math.inf, 0, 0.0
 
     def __call__(self, sweep: Sweep, tasks: Sequence[Task]) -> Iterator[dict[str, Any]]:
-        waiting = iter(tasks)
-        path, settings = str(sweep.path.resolve()), _share_of_cores(sweep, self._threads)
-        running = distributed.as_completed(loop=self._client.loop)
+        waiting = deque(tasks)
+        path = str(sweep.path.resolve())
+        ended = distributed.as_completed(loop=self._client.loop)
         task_of: dict[Any, Task] = {}
-
-        def submit() -> None:
-            task = next(waiting, None)
-            if task is not None:
+        self._seen = time.monotonic()
+        while waiting or task_of:
+            while waiting and len(task_of) < AHEAD * max(1, self._n_workers()):
+                task = waiting.popleft()
+                settings = _share_of_cores(sweep, task, self._threads)
                 arguments = (path, task.number, settings, self._retry_failed)
                 future = self._client.submit(_run_in_worker, *arguments, pure=False)
                 task_of[future.key] = task
-                running.add(future)
+                ended.add(future)
+            self._n_workers()
+            for future in ended.next_batch(block=False):
+                result = self._result(sweep, task_of[future.key], future)
+                if result is None:
+                    ended.add(future)
+                    continue
+                del task_of[future.key]
+                yield result
+            time.sleep(LOOK_S)
 
-        for _ in range(AHEAD * max(1, len(self._client.nthreads()))):
-            submit()
-        for future in running:
-            submit()
-            task = task_of.pop(future.key)
-            try:
-                result = future.result()
-            except distributed.scheduler.KilledWorker:
-                result = record_failure(sweep, task, DIED)
-            yield result
+    def _result(self, sweep: Sweep, task: Task, future: Any) -> dict[str, Any] | None:
+        """Return the result of a task that has ended; None if its worker died with it: Dask runs it again."""
+        try:
+            return dict(future.result(timeout=CONNECT_S))
+        except distributed.scheduler.KilledWorker:
+            return record_failure(sweep, task, DIED)
+        except TimeoutError:
+            if future.status == "error":
+                raise
+            return None
+
+    def _n_workers(self) -> int:
+        """Return how many workers there were a moment ago; raise ScenarioError when none came for long."""
+        now = time.monotonic()
+        if now - self._counted > COUNT_S:
+            self._counted, self._count = now, len(self._client.nthreads())
+        if self._count:
+            self._seen = now
+        elif now - self._seen > NO_WORKER_S:
+            raise ScenarioError(f"there has been no worker for {NO_WORKER_S:.0f} s; start some: {GOES_ON}")
+        return self._count
+
+
+def _check_address(address: str) -> None:
+    """Raise ScenarioError for what is no address: Dask would take long to say so, in many lines."""
+    if not address:
+        return
+    try:
+        scheme, place = parse_address(address)
+        get_backend(scheme)
+        parse_host_port(place)
+        if scheme == "tls" and distributed.Security().get_connection_args("client")["ssl_context"] is None:
+            raise ValueError("tls needs certificates, in Dask's configuration under distributed.comm.tls")
+    except ValueError as error:
+        raise ScenarioError(f"scheduler: expected an address such as tcp://10.0.0.1:8786; {error}") from error
 
 
 @contextmanager
@@ -133,11 +179,11 @@ def _scheduler(n_workers: int, address: str) -> Iterator[str]:
         yield cluster.scheduler_address
 
 
-def _share_of_cores(sweep: Sweep, threads: int) -> dict[str, Any]:
-    """Return the settings that give each simulator its share of the cores, unless the user chose."""
+def _share_of_cores(sweep: Sweep, task: Task, threads: int) -> dict[str, Any]:
+    """Return the settings that give a task's simulator its share of the cores, unless the user chose."""
     simulator = sweep.base_settings.get("simulator", {})
-    decided = simulator.get("threads", 0) != 0 or simulator.get("name") == "genn"
-    return {} if decided else {"simulator": {"threads": threads}}
+    name, chosen = (task.point.get(f"simulator.{key}", simulator.get(key)) for key in ("name", "threads"))
+    return {} if chosen or name == "genn" else {"simulator": {"threads": threads}}
 
 
 class TaskWorker(distributed.WorkerPlugin):

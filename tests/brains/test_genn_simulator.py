@@ -72,8 +72,9 @@ def cache(tmp_path, monkeypatch):
 
 
 def test_values_seeds_and_new_wiring_compile_nothing(cache):
-    """Each of these changed GeNN's own hash: parameters, weights, wiring, row lengths."""
-    for seed, network in enumerate([relay(), relay(weight=10.0), relay(C_m=200.0, tau_syn_ex=3.0), relay()]):
+    """Each of these changed GeNN's own hash: parameters, currents, weights, wiring, row lengths."""
+    others = [relay(C_m=200.0, tau_syn_ex=3.0), relay(I_e=20.0, V_th=-50.0), relay()]
+    for seed, network in enumerate([relay(), relay(weight=10.0), *others]):
         with open_simulator(network, GENN, seed=seed) as simulator:
             assert len(simulator.run(100, spikes(5, np.arange(12)))) >= 12
     (library,) = compiled_models(cache)

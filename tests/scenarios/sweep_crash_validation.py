@@ -2,13 +2,17 @@
 
 Not a test: it takes minutes. docs/sweeps.md has its result.
 
-    python tests/scenarios/sweep_crash_validation.py --sweeps 20
+    python tests/scenarios/sweep_crash_validation.py --sweeps 20 [--cluster]
 
 Each sweep of 24 tasks on two workers is started, and something of it is killed (`kill -9`) at a random
 moment: a worker, the process that hands out tasks (with the scheduler in it), or all of them; then it is
 resumed, and killed again, until three things have been killed; then it is left to end. It passes when its
 table is identical with the undisturbed one, and when no more runs came to their end than there are tasks, but
 for the two that a kill can hit between the end of a run and the writing of its result.
+
+With --cluster the sweeps run on a Dask scheduler of which is killed: the scheduler, so that the sweep has to
+end within two minutes, with one line that says so, and is resumed on a new one while the workers of old may
+still be at their last tasks; or all workers, which are started again, so that it has to go on by itself.
 """
 
 from __future__ import annotations
@@ -21,9 +25,11 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
+from dask_cluster import DaskCluster
 
 from ethospike.scenarios.sweep_table import open_table
 
@@ -104,12 +110,52 @@ def disturbed(folder: Path, rng: random.Random) -> tuple[Path, Counter[str], int
     return out, killed, len(log.read_text().splitlines())
 
 
+def disturbed_on_cluster(folder: Path, rng: random.Random) -> tuple[Path, Counter[str], int]:
+    """The same on a Dask scheduler, of which something is killed."""
+    out, log = folder / "sweep", folder / "log"
+    killed: Counter[str] = Counter()
+    words = sweep_words(out, log)
+    with ExitStack() as clusters:
+        ended = False
+        while not ended:
+            cluster = clusters.enter_context(DaskCluster(folder / f"cluster {sum(killed.values())}"))
+            process = subprocess.Popen(
+                [*COMMAND, *words, "--scheduler", cluster.address],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+            while not (out / "tasks").exists() and process.poll() is None:
+                time.sleep(0.01)
+            what = ""
+            while sum(killed.values()) < KILLS and what != "scheduler":
+                time.sleep(rng.uniform(0.0, 8.0))
+                if process.poll() is not None:
+                    break
+                what = rng.choice(["scheduler", "workers"])
+                killed[what] += 1
+                if what == "scheduler":
+                    cluster.kill_scheduler()
+                else:
+                    cluster.kill_workers()
+                    cluster.start_workers()
+            output = process.communicate(timeout=120)[0]
+            ended = process.returncode == 0
+            said = output.startswith("ethospike: the scheduler") and output.count("\n") == 1
+            if not ended and not (what == "scheduler" and process.returncode == 1 and said):
+                raise RuntimeError(f"exit code {process.returncode} after a kill of the {what}: {output}")
+            words = ["resume", str(out), "--quiet"]
+    return out, killed, len(log.read_text().splitlines())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--sweeps", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--cluster", action="store_true", help="on a Dask scheduler")
     arguments = parser.parse_args()
     rng = random.Random(arguments.seed)
+    disturb = disturbed_on_cluster if arguments.cluster else disturbed
     failures, total = 0, Counter[str]()
     again = 0
     with tempfile.TemporaryDirectory() as name:
@@ -123,7 +169,7 @@ def main() -> None:
         for number in range(arguments.sweeps):
             folder = root / str(number)
             folder.mkdir()
-            out, killed, runs = disturbed(folder, rng)
+            out, killed, runs = disturb(folder, rng)
             passed = open_table(out).identical(undisturbed) and runs <= N_TASKS + 2 * sum(killed.values())
             total += killed
             again += runs - N_TASKS

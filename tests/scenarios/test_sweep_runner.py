@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,10 +16,12 @@ from typing import Any
 
 import psutil
 import pytest
+from dask_cluster import DaskCluster
 
 from ethospike.scenarios.__main__ import main
-from ethospike.scenarios.scenario import ScenarioError
-from ethospike.scenarios.sweep import Sweep
+from ethospike.scenarios.configuration import configure
+from ethospike.scenarios.scenario import ScenarioError, find_scenario
+from ethospike.scenarios.sweep import Plan, Sweep
 from ethospike.scenarios.sweep_table import open_table
 
 TOY = str(Path(__file__).with_name("sweep_scenario.py"))
@@ -183,6 +186,65 @@ def test_a_scheduler_that_is_not_there(tmp_path: Path, monkeypatch: pytest.Monke
         sweep_workers.open_workers(scheduler="tcp://127.0.0.1:9"),
     ):
         pass
+
+
+@pytest.mark.parametrize("address", ["nonsense", "pigeon://127.0.0.1:9", "tls://127.0.0.1:9"])
+def test_an_address_that_is_none(address: str) -> None:
+    """Dask takes 40 seconds for it, and ends with a traceback."""
+    from ethospike.scenarios import sweep_workers
+
+    with pytest.raises(ScenarioError, match="expected an address"), sweep_workers.open_workers(0, address):
+        pass
+
+
+def test_workers_that_come_late_or_never(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that come get tasks, and where none comes a sweep does not wait for ever."""
+    import distributed
+
+    from ethospike.scenarios import sweep_workers
+
+    toy = find_scenario(TOY)
+    sweep = Sweep.create(tmp_path / "sweep", toy, configure(toy), Plan([{"x": x} for x in range(12)]))
+    monkeypatch.setattr(sweep_workers, "COUNT_S", 0.0)
+    monkeypatch.setattr(sweep_workers, "NO_WORKER_S", 0.3)
+    with (
+        distributed.LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address=":0") as cluster,
+        sweep_workers.open_workers(scheduler=cluster.scheduler_address) as run,
+    ):
+        with pytest.raises(ScenarioError, match=r"no worker .* start some"):
+            next(run(sweep, sweep.tasks()))
+        monkeypatch.setattr(sweep_workers, "NO_WORKER_S", 60.0)
+        results = run(sweep, sweep.tasks())
+        adding = threading.Timer(0.2, cluster.scale, [2])  # when tasks for one have been handed out
+        adding.start()
+        assert next(results)["status"] == "done"
+        assert len(cluster.scheduler.tasks) > sweep_workers.AHEAD
+        assert len(list(results)) == 11
+
+
+def test_a_cluster_that_dies(undisturbed: Path, tmp_path: Path, started: list[subprocess.Popen[str]]) -> None:
+    """First all workers, which are started again, then the scheduler: one line, and the sweep goes on."""
+    out, log = tmp_path / "sweep", tmp_path / "log"
+    with DaskCluster(tmp_path / "cluster") as cluster:
+        words = ["--scheduler", cluster.address, "--wait-s", "0.1", "--log", str(log)]
+        process = start(sweep_words(out, *words), started)
+        wait_until_finished(out, 4, process)
+        cluster.kill_workers()
+        before = finished(out)
+        cluster.start_workers()
+        wait_until_finished(out, before + 2, process)
+        cluster.kill_scheduler()
+        (line,) = process.communicate(timeout=60)[0].splitlines()
+        assert process.returncode == 1
+        assert line.startswith(f"ethospike: the scheduler {cluster.address} is gone")
+        kept = {path: path.stat().st_mtime_ns for path in out.glob("tasks/*/result.json")}
+        assert before + 2 <= len(kept) < 24
+        main(["resume", str(out), "--quiet"])  # the workers of old may still be at their last tasks
+    assert open_table(out).identical(open_table(undisturbed))
+    assert all(path.stat().st_mtime_ns == then for path, then in kept.items())
+    lines = log.read_text().splitlines()
+    assert len(set(lines)) == 24
+    assert len(lines) <= 24 + 2  # that were killed between the end of a run and its result
 
 
 def is_profiled(dask_worker: Any) -> bool:
