@@ -297,6 +297,8 @@ def resume(
     if is_sweep(path):
         sweep_commands.resume(path, workers, scheduler, retry_failed=retry_failed, quiet=quiet)
         return
+    if workers or scheduler or retry_failed:
+        raise ScenarioError(f"--workers, --scheduler and --retry-failed are for sweeps; {path} is a run")
     folder, chosen, settings = _reopen(path)
     _report(chosen, runner.resume_scenario(chosen, settings, folder, quiet=quiet))
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from ethospike.scenarios.group_statistics import interval
 from ethospike.scenarios.progress import TaskProgress
 from ethospike.scenarios.run_folder import write_whole
 from ethospike.scenarios.scenario import Scenario, ScenarioConfig, ScenarioError
-from ethospike.scenarios.sweep import DONE, FAILED, Plan, Sweep, require
+from ethospike.scenarios.sweep import DONE, FAILED, Plan, Sweep, is_sweep, require
 from ethospike.scenarios.sweep_points import Point, Span, check_point
 from ethospike.scenarios.sweep_table import SweepTable
 
@@ -292,7 +293,8 @@ def _checked(sweep: Sweep, search: Search, tried: Sequence[Mapping[str, Any]], r
 def _check(sweep: Sweep, search: Search, point: Point, run: Run) -> dict[str, Any]:
     """Run a point with new seeds, in a sweep of its own inside the calibration's folder."""
     path = sweep.path / "check"
-    if not path.exists():
+    if not is_sweep(path):
+        shutil.rmtree(path, ignore_errors=True)  # killed while it was made
         first = dataclasses.replace(sweep.base_config, seed=sweep.seeds[-1] + 1)
         Sweep.create(path, sweep.scenario, first, Plan([point], search.check_seeds))
     check = Sweep.open(path)

@@ -244,6 +244,10 @@ def resume(path: Path, workers: int, scheduler: str, *, retry_failed: bool, quie
 
     opened = sweeps.Sweep.open(path)
     if opened.calibration is not None:
+        if retry_failed:
+            raise ScenarioError(
+                f"--retry-failed: {path} is a calibration, whose search has learned from failures"
+            )
         calibration.calibrate(opened, workers=workers, scheduler=scheduler, quiet=quiet)
     else:
         sweep_runner.run_sweep(

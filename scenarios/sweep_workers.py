@@ -181,8 +181,8 @@ def _scheduler(n_workers: int, address: str) -> Iterator[str]:
 
 def _share_of_cores(sweep: Sweep, task: Task, threads: int) -> dict[str, Any]:
     """Return the settings that give a task's simulator its share of the cores, unless the user chose."""
-    simulator = sweep.base_settings.get("simulator", {})
-    name, chosen = (task.point.get(f"simulator.{key}", simulator.get(key)) for key in ("name", "threads"))
+    point, base = sweep.points[task.point], sweep.base_settings.get("simulator", {})
+    name, chosen = (point.get(f"simulator.{key}", base.get(key)) for key in ("name", "threads"))
     return {} if chosen or name == "genn" else {"simulator": {"threads": threads}}
 
 

@@ -55,15 +55,23 @@ def test_it_is_the_same_with_two_workers_and_after_an_interruption(found: Path, 
     main(words(out, "--tolerance", "0.1", "--trials", "16", "--workers", "2", "--check-seeds", "0"))
     first = Sweep.open(out)
     assert first.points == Sweep.open(found).points[:16]
-    # As if it had been interrupted after two rounds, with three points of the second one unfinished.
+    # As if it had been interrupted after two rounds, with three points of the second one unfinished, and
+    # once more while the folder of the last check was made.
     manifest = json.loads((out / "sweep.json").read_text())
     manifest["calibration"] |= {"trials": 150, "check_seeds": 5}
     (out / "sweep.json").write_text(json.dumps(manifest))
     for number in (9, 12, 15):
         (first.folder(number) / "result.json").unlink()
+    (out / "check" / "tasks").mkdir(parents=True)
     main(["resume", str(out), "--quiet"])
     assert Sweep.open(out).points == Sweep.open(found).points
     assert json.loads((out / "best.json").read_text()) == json.loads((found / "best.json").read_text())
+
+
+def test_failures_of_a_search_are_not_tried_again(found: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["resume", str(found), "--retry-failed"])
+    assert "is a calibration, whose search has learned from failures" in capsys.readouterr().err
 
 
 @pytest.fixture

@@ -200,3 +200,10 @@ def test_doctor_tests_what_is_installed() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "numba" in done.stdout
+
+
+@pytest.mark.parametrize("flags", [["--workers", "2"], ["--retry-failed"], ["--scheduler", "tcp://a:1"]])
+def test_flags_of_sweeps_are_not_for_runs(
+    flags: list[str], short_run: RunResult, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "are for sweeps" in mistake(["resume", str(short_run.folder.path), *flags], capsys)

@@ -197,6 +197,29 @@ def test_an_address_that_is_none(address: str) -> None:
         pass
 
 
+@pytest.mark.parametrize(
+    ("flags", "key", "values", "threads"),
+    [
+        ([], "simulator.name", ["numba", "nest", "genn"], [1, 1, 0]),  # GeNN has no threads
+        ([], "simulator.threads", [0, 2], [0, 2]),
+        (["--simulator.threads", "2"], "simulator.name", ["numba"], [2]),
+    ],
+)
+def test_each_task_has_its_share_of_the_cores(
+    flags: list[str], key: str, values: list[Any], threads: list[int], tmp_path: Path
+) -> None:
+    from ethospike.scenarios import sweep_workers
+
+    rest = find_scenario("cortex-rest")
+    plan = Plan([{key: value} for value in values])
+    sweep = Sweep.create(tmp_path / "sweep", rest, configure(rest, flags), plan)
+    given = [
+        sweep.config(task, sweep_workers._share_of_cores(sweep, task, 1)).simulator.threads
+        for task in sweep.tasks()
+    ]
+    assert given == threads
+
+
 def test_workers_that_come_late_or_never(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """All that come get tasks, and where none comes a sweep does not wait for ever."""
     import distributed
