@@ -4,10 +4,10 @@ Not a test: with 1,600 points it takes about a quarter of an hour.
 
     python tests/scenarios/sweep_memory_validation.py [--points 1600] [FLAG OF THE SWEEP ...]
 
-The network has 500 neurons and runs for 2 s a point, on Numba; flags such as `--simulator nest` or
-`--seeds 2` are added to the sweep's command. Memory is looked at twice a second; printed are the highest
-values while the first half of the tasks was done and while the second was, and the slope of a line through
-what was seen after a tenth of the tasks, when everything is loaded. Exit status 1 if a process grows
+The network has 500 neurons and runs for 2 s a point, on Numba; flags of a sweep take the place of those that
+say so, for example `--network grid --minutes 0.0333`. Memory is looked at twice a second; printed are the
+highest values while the first half of the tasks was done and while the second was, and the slope of a line
+through what was seen after a tenth of the tasks, when everything is loaded. Exit status 1 if a process grows
 by more than 5 %, or if a worker was replaced, which would hide its growth.
 """
 
@@ -38,8 +38,8 @@ Look = tuple[int, float]
 
 def sweep_command(points: int, out: Path, flags: Sequence[str]) -> list[str]:
     axis = ["--grid", f"cortex.I_th_E=1:2.9:{points}"]
-    words = ["sweep", "cortex-rest", *NETWORK, *axis, "--workers", str(WORKERS), "--out", str(out)]
-    return [sys.executable, "-m", "ethospike.scenarios", *words, *flags]
+    words = ["sweep", "cortex-rest", *(flags or NETWORK), *axis, "--workers", str(WORKERS)]
+    return [sys.executable, "-m", "ethospike.scenarios", *words, "--out", str(out)]
 
 
 def processes(sweep: subprocess.Popen[bytes]) -> Iterator[tuple[str, psutil.Process]]:
