@@ -1,13 +1,15 @@
 """The command `ethospike`: list, run, show, plot, replay, doctor; those of sweeps are in `sweep_commands.py`.
 
 In: words. Out: runs, tables, figures; for a mistake, one message on stderr and exit code 1 (2 for a mistake
-in the words themselves). This file knows no scenario.
+in the words themselves); for a signal that stopped a run, exit code 128 plus its number: 130 for Ctrl-C. This
+file knows no scenario.
 """
 
 from __future__ import annotations
 
 import errno
 import json
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -57,6 +59,8 @@ PATH_ERRORS = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG)
 OPEN_COMMANDS = ("run", "sweep", "calibrate")
 """Commands that take any field of a scenario's configuration as a flag."""
 HELP_FLAGS = ("--help", "-h")
+SIGNALED = 128
+"""What shells add to the number of a signal to get the exit code of whom it ended."""
 SHOWN = (
     *("scenario", "status", "seed", "animals", "simulator", "backend"),
     *("started", "simulated_s", "loop_wall_s", "real_time_factor", "size_mb"),
@@ -147,6 +151,7 @@ def run(
 
 
 def _report(chosen: Scenario, result: runner.RunResult) -> None:
+    """Say what became of a run; end with the exit code of a signal if one stopped it."""
     info = result.folder.info
     print(
         f"{info['status']}: {clock(info['simulated_s'])} simulated in {clock(info['loop_wall_s'])} "
@@ -161,6 +166,8 @@ def _report(chosen: Scenario, result: runner.RunResult) -> None:
     sentence = "" if set(summary) == {LEFT_OUT} else chosen.conclude(summary)
     if sentence:
         print(sentence)
+    if result.stopped_by is not None:
+        sys.exit(SIGNALED + result.stopped_by)
 
 
 def _tell_omissions(summary: dict[str, Any]) -> None:
@@ -501,7 +508,7 @@ def main(words: Sequence[str] | None = None) -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         print("ethospike: interrupted", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(SIGNALED + signal.SIGINT)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ In: a `DishConfig` and a timetable. Out: the environment and the agent. This fil
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -52,12 +53,12 @@ class DishConfig(ScenarioConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_known("test_field", self.test_field, get_args(FieldOfTest))
-        if not self.test_s >= 0:
-            raise ScenarioError(f"test_s: expected at least 0 s, got {self.test_s}")
+        if not 0 <= self.test_s < math.inf:
+            raise ScenarioError(f"test_s: expected at least 0 s, and finite, got {self.test_s}")
         if self.odor_a == self.odor_b:
             raise ScenarioError(f"odor_b: expected another odor than odor_a, got {self.odor_b!r} twice")
-        if not self.odor_width_mm > 0:
-            raise ScenarioError(f"odor_width_mm: expected above 0, got {self.odor_width_mm}")
+        if not 0 < self.odor_width_mm < math.inf:
+            raise ScenarioError(f"odor_width_mm: expected above 0, and finite, got {self.odor_width_mm}")
 
     @property
     def odors(self) -> tuple[str, ...]:

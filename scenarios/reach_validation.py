@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -60,6 +61,9 @@ STRENGTHS = {
     "large": (1.0, 2.0, 2.2, 2.4, 2.6, 3.0, 8.0),
 }
 """J_E+ of the sweeps, fine where clusters begin to hold; 1 is the network without clusters."""
+COUNTS = ("wirings", "trials", "large_trials", "seed_trials", "sweep_trials", "draws", "fano_draws")
+LEAST_SEEDS = 2
+"""Seeds without which a mean has no interval (Welch's t)."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,23 @@ class Settings:
     """Draws for intervals."""
     fano_draws: int = 300
     """Draws for intervals of the Fano factor, which takes 1,200 neurons each time."""
+
+    def __post_init__(self) -> None:
+        """Refuse what a part would stumble over hours after the first has begun."""
+        for key in COUNTS:
+            if getattr(self, key) < 1:
+                raise ScenarioError(f"{key}: expected at least 1, got {getattr(self, key)}")
+        if self.seeds < LEAST_SEEDS:
+            raise ScenarioError(
+                f"seeds: expected at least {LEAST_SEEDS}, because the differences of simulators have "
+                f"intervals; got {self.seeds}"
+            )
+        for key in ("rest_minutes", "sweep_minutes"):
+            if not 0 < getattr(self, key) < math.inf:
+                raise ScenarioError(f"{key}: expected above 0 min, and finite, got {getattr(self, key)}")
+        SimulatorSettings(self.simulator)  # raises where there is none of the name
+        if self.threads < 0:
+            raise ScenarioError(f"threads: expected at least 0, got {self.threads}")
 
     def of_simulator(self, name: str = "") -> SimulatorSettings:
         """Return the settings of a simulator, by default of the one that is chosen."""

@@ -13,6 +13,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -115,6 +116,10 @@ class RunFolder:
         if not (path / "run.json").is_file():
             raise RunFolderError(f"{path} is not a run: expected a folder with run.json in it")
         return cls(path)
+
+    def discard(self) -> None:
+        """Remove the folder and all that is in it, as far as the machine allows."""
+        shutil.rmtree(self.path, ignore_errors=True)
 
     @property
     def recording(self) -> Path:

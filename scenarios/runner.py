@@ -1,7 +1,8 @@
 """Runs a scenario: folder, body, brain, recorder, loop, summary, figures, in this order.
 
 In: a scenario and its configuration. Out: a run folder, whatever happens on the way: an exception, Ctrl-C
-and a full disk end the run, but lose nothing that was recorded, and the folder says how it ended.
+and a full disk end the run, but lose nothing that was recorded, and the folder says how it ended. A run that
+ends before there is a recording, because its body or its brain cannot be made, leaves no folder.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ class RunResult:
     folder: RunFolder
     status: str
     figures: Sequence[Path]
+    stopped_by: int | None = None
+    """The signal that stopped it, such as `signal.SIGINT`; None for a run that is complete."""
 
 
 class Recorders(Recorder):
@@ -91,19 +94,25 @@ def run_scenario(
         When the folder exists or cannot be made.
     """
     folder = RunFolder.create(path) if path else RunFolder.create_named(scenario.name)
-    with folder.writing():
-        folder.write_config(config)
-        folder.update_info(
-            scenario=scenario.name,
-            scenario_file=None if scenario.file is None else str(scenario.file),
-            seed=config.seed,
-            animals=config.animals,
-            simulator=config.simulator.name,
-            status=RUNNING,
-            **provenance(),
-        )
-        status = _run(scenario, config, folder, listeners, quiet=quiet)
-    return RunResult(folder, status, finish(scenario, config, folder, draw=draw))
+    try:
+        with folder.writing():
+            folder.write_config(config)
+            folder.update_info(
+                scenario=scenario.name,
+                scenario_file=None if scenario.file is None else str(scenario.file),
+                seed=config.seed,
+                animals=config.animals,
+                simulator=config.simulator.name,
+                status=RUNNING,
+                **provenance(),
+            )
+            stopped_by = _run(scenario, config, folder, listeners, quiet=quiet)
+    except BaseException:
+        # Without a recording the run never began: what is wrong has been said, and its path stays free.
+        if not folder.recording.exists():
+            folder.discard()
+        raise
+    return _result(scenario, config, folder, stopped_by, draw=draw)
 
 
 def resume_scenario(
@@ -130,8 +139,16 @@ def resume_scenario(
         saved = checkpoint.read(folder)
         resumed = [*folder.info.get("resumed", []), provenance()["started"]]
         folder.update_info(status=RUNNING, resumed=resumed)
-        status = _run(scenario, config, folder, listeners, quiet=quiet, saved=saved)
-    return RunResult(folder, status, finish(scenario, config, folder, draw=draw))
+        stopped_by = _run(scenario, config, folder, listeners, quiet=quiet, saved=saved)
+    return _result(scenario, config, folder, stopped_by, draw=draw)
+
+
+def _result(
+    scenario: Scenario, config: ScenarioConfig, folder: RunFolder, stopped_by: int | None, *, draw: bool
+) -> RunResult:
+    """Write summary and figures of a run that has ended, by itself or by a signal; say what became of it."""
+    status = "complete" if stopped_by is None else "stopped"
+    return RunResult(folder, status, finish(scenario, config, folder, draw=draw), stopped_by)
 
 
 def _run(
@@ -142,8 +159,8 @@ def _run(
     *,
     quiet: bool,
     saved: Mapping[str, NDArray[Any]] | None = None,
-) -> str:
-    """Run the loop from its beginning or from a checkpoint; return the status that was reached."""
+) -> int | None:
+    """Run the loop from its beginning or from a checkpoint; return the signal that stopped it, if one did."""
     clock = _Clock(config.control_interval_ms)
     file = folder.path / checkpoint.CHECKPOINT
     status = "failed"
@@ -197,9 +214,10 @@ def _run(
             folder.update_info(status=status, **clock.times())
         raise
     folder.update_info(status=status, **clock.times())
-    if status == "complete":
-        file.unlink(missing_ok=True)
-    return status
+    if not ended:
+        return stop[0]
+    file.unlink(missing_ok=True)
+    return None
 
 
 def _watched_layout(env: VectorEnv, agent: Agent, config: ScenarioConfig) -> Layout:

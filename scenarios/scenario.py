@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import importlib.util
+import math
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -151,8 +152,10 @@ def whole_steps(interval_ms: float, dt_ms: float) -> int:
     ScenarioError
         When it is none; nothing is rounded silently.
     """
-    if not (dt_ms > 0 and interval_ms > 0):
-        raise ScenarioError(f"expected positive times, got an interval of {interval_ms} ms and dt {dt_ms} ms")
+    if not (0 < dt_ms < math.inf and 0 < interval_ms < math.inf):
+        raise ScenarioError(
+            f"expected positive, finite times, got control_interval_ms {interval_ms} and dt_ms {dt_ms}"
+        )
     steps = whole_number(interval_ms, dt_ms)
     if steps is None:
         raise ScenarioError(

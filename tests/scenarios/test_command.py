@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from ethospike.scenarios.__main__ import main
+from ethospike.scenarios.run_folder import RunFolder
 from ethospike.scenarios.runner import RunResult
 
 
@@ -107,7 +110,21 @@ def test_run_show_and_plot(
         (["run", "odor-conditioning", "--cycels", "3"], "--cycles"),
         (["run", "odor-conditioning", "--simulator", "brian"], "valid: genn, nest, numba"),
         (["run", "odor-conditioning", "--control-interval-ms", "0.25"], "not a whole number of steps"),
-        (["run", "odor-conditioning", "--test-s", "-1"], "at least 0 s"),
+        (["run", "odor-conditioning", "--control-interval-ms", "inf"], "control_interval_ms inf"),
+        (["run", "odor-conditioning", "--test-s", "-1"], "test_s: expected at least 0 s"),
+        (["run", "odor-conditioning", "--test-s", "inf"], "test_s: expected at least 0 s, and finite"),
+        (["run", "odor-conditioning", "--odor-s", "inf"], "odor_s: expected at least 0 s, and finite"),
+        (["run", "odor-conditioning", "--odor-s", "nan"], "odor_s: expected at least 0 s, and finite"),
+        (["run", "odor-conditioning", "--blank-s", "inf"], "blank_s: expected at least 0 s, and finite"),
+        (["run", "odor-conditioning", "--gap-s", "inf"], "gap_s: expected at least 0 s, and finite"),
+        (["run", "odor-conditioning", "--odor-width-mm", "inf"], "odor_width_mm: expected above 0, and"),
+        (["validate", "reach", "--wirings", "0"], "wirings: expected at least 1, got 0"),
+        (["validate", "reach", "--trials", "-1"], "trials: expected at least 1, got -1"),
+        (["validate", "reach", "--fano-draws", "0"], "fano_draws: expected at least 1, got 0"),
+        (["validate", "reach", "--seeds", "1"], "seeds: expected at least 2"),
+        (["validate", "reach", "--rest-minutes", "nan"], "rest_minutes: expected above 0 min, and finite"),
+        (["validate", "reach", "--threads", "-1"], "threads: expected at least 0, got -1"),
+        (["validate", "reach", "--simulator", "brian"], "valid: genn, nest, numba"),
         (["run", "odor-conditioning", "--brain.homeostasis", "2"], "a fraction in [0, 1], got 2"),
         (["run", "odor-conditioning", "--brain.tau-eligibility-ms", "0"], "expected > 0, got 0"),
         (["run", "odor-conditioning", "--config", "absent.toml"], "cannot read"),
@@ -128,6 +145,7 @@ def test_mistakes(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert message in mistake(words, capsys)
+    assert not [*tmp_path.glob("runs/*")]  # nothing is left of what never began
 
 
 def test_a_brain_whose_numbers_overflow_is_one_message(
@@ -182,7 +200,7 @@ def test_a_place_that_cannot_be_is_one_message(tmp_path: Path, capsys: pytest.Ca
 
 
 def test_a_simulator_that_is_absent_is_one_message(tmp_path: Path) -> None:
-    """In a process of its own, where its package cannot be imported."""
+    """In a process of its own, where its package cannot be imported; the same path can be given again."""
     code = (
         "import sys; sys.modules['nest'] = None\n"
         "from ethospike.scenarios.__main__ import main\n"
@@ -192,6 +210,23 @@ def test_a_simulator_that_is_absent_is_one_message(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "nest-simulator" in done.stderr
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_run_that_a_signal_stops_says_so_to_the_shell(number: int, code: int, tmp_path: Path) -> None:
+    """A run of hours, so that it cannot be over before; it ends cleanly all the same."""
+    words = ["--cycles", "100", "--simulator", "numba", "--out", str(tmp_path / "run"), "--quiet"]
+    command = [sys.executable, "-m", "ethospike.scenarios", "run", "odor-conditioning", *words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / "run" / "recording.zarr").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(number)
+        shown, error = process.communicate(timeout=60)
+    assert (process.returncode, error) == (code, "")
+    assert shown.startswith("stopped: ")
+    assert RunFolder.open(tmp_path / "run").status == "stopped"
 
 
 def test_doctor_tests_what_is_installed() -> None:

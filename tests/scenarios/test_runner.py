@@ -127,6 +127,7 @@ def test_ctrl_c_ends_the_run_cleanly_at_the_end_of_the_control_step(
     assert result.status == listener.status == "stopped"
     recording = open_recording(tmp_path / "run")
     assert (recording.status, recording.n_steps) == ("stopped", 21)
+    assert result.stopped_by == signal.SIGINT
     assert result.folder.info["status"] == "stopped"
     assert result.folder.info["simulated_s"] == pytest.approx(2.1)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -371,6 +372,7 @@ def test_voltages_of_chosen_neurons(short_run: RunResult, short_words: list[str]
 def test_a_neuron_that_is_not_there(name: str, message: str, short_words: list[str], tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match=message):
         run(tmp_path / "run", [*short_words, "--recorder.voltages", name])
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_simulator_without_voltages_says_so(
@@ -379,7 +381,7 @@ def test_a_simulator_without_voltages_says_so(
     monkeypatch.setattr(NumbaSimulator, "capabilities", Capabilities())
     with pytest.raises(AgentError, match="cannot record voltages; use the Numba simulator"):
         run(tmp_path / "run", [*short_words, "--recorder.voltages", "KC[0]"])
-    assert RunFolder.open(tmp_path / "run").info["status"] == "failed"
+    assert not (tmp_path / "run").exists()  # the run never began
 
 
 def test_a_run_without_checkpoint_says_how_to_repeat_it(short_words: list[str], tmp_path: Path) -> None:
