@@ -96,13 +96,18 @@ class OnScreen:
         self.errors = folder / "stderr.txt"
         with self.errors.open("w") as errors:
             self.process = subprocess.Popen(command, env=environment, cwd=folder, stderr=errors)
-        self.window = self.wait(lambda: self.ask("search", "--class", "ethospike"))
-        self.wait(lambda: "step" in self.title)
+        self.window = ""
+        self.wait(self.is_found)
         self.ask("windowfocus", self.window)
 
     def ask(self, *words):
         done = subprocess.run(["xdotool", *words], env=self.environment, capture_output=True, text=True)
         return done.stdout.strip()
+
+    def is_found(self):
+        """Look for the window anew: one that was seen while it was made may have been made again since."""
+        self.window, *_ = self.ask("search", "--class", "ethospike").splitlines()[-1:] or [""]
+        return self.window and "step" in self.title
 
     def wait(self, condition):
         end = time.monotonic() + PATIENCE_S
@@ -110,9 +115,10 @@ class OnScreen:
             if result := condition():
                 return result
             time.sleep(0.05)
+        title = self.title
         self.process.kill()
         self.process.wait()
-        pytest.fail(f"nothing happened for {PATIENCE_S} s: {self.errors.read_text()}")
+        pytest.fail(f"nothing happened for {PATIENCE_S} s: title {title!r}, {self.errors.read_text()}")
 
     @property
     def title(self):
