@@ -241,8 +241,13 @@ def test_workers_that_come_late_or_never(tmp_path: Path, monkeypatch: pytest.Mon
         adding = threading.Timer(0.2, cluster.scale, [2])  # when tasks for one have been handed out
         adding.start()
         assert next(results)["status"] == "done"
-        assert len(cluster.scheduler.tasks) > sweep_workers.AHEAD
-        assert len(list(results)) == 11
+        deadline = time.monotonic() + 60.0
+        while len(cluster.scheduler.workers) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        handed_out = [len(cluster.scheduler.tasks) for _ in results]
+        assert len(handed_out) == 11
+        assert max(handed_out) > sweep_workers.AHEAD
 
 
 def test_a_cluster_that_dies(undisturbed: Path, tmp_path: Path, started: list[subprocess.Popen[str]]) -> None:
