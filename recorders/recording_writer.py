@@ -138,7 +138,8 @@ class RecordingWriter:
     @property
     def committed_steps(self) -> int:
         """Control steps that nothing can take away any more."""
-        return int(self._root.attrs[STEPS])  # type: ignore[arg-type]
+        steps: Any = self._root.attrs[STEPS]
+        return int(steps)
 
     def add_dated(self, group: str, dated: Dated) -> None:
         """Take weights or event rows, which wait until their control step is whole."""
@@ -332,7 +333,7 @@ class RecordingWriter:
     ) -> None:
         remove_partials(path)
         self._root = zarr.open_group(self._store, mode="r+", zarr_format=3)
-        old = dict(self._root.attrs)
+        old: dict[str, Any] = dict(self._root.attrs)
         check_version(old, path)
         for key in ("layout", "recorded"):
             if old[key] != attributes[key]:
@@ -340,7 +341,7 @@ class RecordingWriter:
                     f"cannot continue {path}: its {key} is {old[key]}, "
                     f"the continued run's is {attributes[key]}"
                 )
-        if not 0 <= resume_at <= old[STEPS]:  # type: ignore[operator]
+        if not 0 <= resume_at <= old[STEPS]:
             raise RecordingError(
                 f"cannot continue {path} at control step {resume_at}: it holds 0 … {old[STEPS]} steps"
             )
@@ -356,7 +357,8 @@ class RecordingWriter:
                 if spec.path not in self._root:
                     self._add(spec)
                 elif spec.fixed is not None:
-                    self._root[spec.path][:] = spec.fixed  # type: ignore[index]
+                    array: Any = self._root[spec.path]
+                    array[:] = spec.fixed
         with zarr.config.set({"array.write_empty_chunks": True}):
             for name, array in all_arrays(self._root):
                 length = counters.get(str(array.attrs.get(LENGTH)))

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,8 @@ from ethospike.recorders.recorder import Layout
 
 if TYPE_CHECKING:
     from ethospike.recorders.recording import Recording
+
+T = TypeVar("T")
 
 RASTER_NEURONS = 1000
 """Neurons of an animal that a raster shows at most: more than a panel has lines of pixels, and 25,000 would
@@ -329,7 +331,7 @@ class RecordingSource(ViewSource):
             names = [name for name in self.layout.weights if name in self._root["weights"]]
             return {name: np.asarray(self._root["weights"][name][row, self.animal]) for name in names}
 
-        return _kept(self._blocks, KEPT_BLOCKS, ("weights", row, self.animal), read)  # type: ignore[no-any-return]
+        return _kept(self._blocks, KEPT_BLOCKS, ("weights", row, self.animal), read)
 
     def _rows_of(self, name: str, block: int) -> NDArray[Any]:
         def read() -> NDArray[Any]:
@@ -354,12 +356,13 @@ class RecordingSource(ViewSource):
 
 
 def _kept(
-    blocks: OrderedDict[tuple[Any, ...], Any], most: int, key: tuple[Any, ...], read: Callable[[], Any]
-) -> Any:
+    blocks: OrderedDict[tuple[Any, ...], Any], most: int, key: tuple[Any, ...], read: Callable[[], T]
+) -> T:
     """Return a block, read if it is not remembered; forget the one that was not needed for longest."""
     if key not in blocks:
         blocks[key] = read()
         if len(blocks) > most:
             blocks.popitem(last=False)
     blocks.move_to_end(key)
-    return blocks[key]
+    block: T = blocks[key]
+    return block

@@ -53,6 +53,7 @@ def start_loop(env: VectorEnv, agent: Agent, *, seed: int, action_delay: int = 0
     """
     if action_delay < 0:
         raise ValueError(f"action_delay: expected at least 0 control steps, got {action_delay}")
+    # Gymnasium's vector environments have no control interval; those of this contract do (docs/design.md §2).
     agent.check_fits(env.num_envs, env.unwrapped.control_interval_ms)  # type: ignore[attr-defined]
     observation, _ = env.reset(seed=seed)
     nothing = np.zeros_like(env.action_space.sample())
