@@ -17,7 +17,7 @@ from ethospike.brains.network import Network
 from ethospike.brains.simulator import SIMULATORS, SimulatorSettings, is_installed, open_simulator
 from ethospike.scenarios import odor_conditioning
 from ethospike.scenarios.benchmark_measures import odor_stimuli
-from ethospike.scenarios.group_statistics import difference, interval
+from ethospike.scenarios.group_statistics import difference, interval, scaled
 from ethospike.scenarios.larva_validation import (
     BRAINS,
     Settings,
@@ -26,7 +26,7 @@ from ethospike.scenarios.larva_validation import (
     protocol,
     summary_of,
 )
-from ethospike.scenarios.spike_statistics import AlignedSpikes, cv2_over_time, fano_factor
+from ethospike.scenarios.spike_statistics import fano_factor, mean_cv2
 
 
 def across_simulators(settings: Settings) -> dict[str, Any]:
@@ -106,8 +106,7 @@ def _parity(settings: Settings, network: Network, seconds: float, *, alone: bool
     for key in measures["nest"]:
         pair = {name: interval(one[key]) for name, one in measures.items()}
         gap = difference(pair[settings.simulator], pair["nest"])
-        relative = {k: gap[k] / pair["nest"]["mean"] for k in ("mean", "low", "high")}
-        found[key] = {**pair, "difference": gap, "relative": relative}
+        found[key] = {**pair, "difference": gap, "relative": scaled(gap, 1.0 / pair["nest"]["mean"])}
     return found
 
 
@@ -141,19 +140,3 @@ def _statistics(
             own_cv2 = cv2.reshape(animals, -1)[animal]
             found.append((own.mean() * 10_000 / window, np.nanmean(own_cv2), fano.mean()))
     return dict(zip(("rate (Hz)", "CV2", "Fano factor"), np.array(found).T, strict=True))
-
-
-def mean_cv2(step: NDArray[np.integer], neuron: NDArray[np.integer], n_neurons: int) -> NDArray[np.float64]:
-    """Return CV2 of each neuron over the whole time, shape (n_neurons,); NaN below three pairs of intervals.
-
-    As `spike_statistics.cv2_over_time` has it, with one trial and one window. CV2 has no unit, so that time
-    may be in steps.
-    """
-    order = np.lexsort((step, neuron))
-    of_neuron = neuron[order].astype(np.int64)
-    spikes = AlignedSpikes(step[order].astype(np.float64), np.zeros_like(of_neuron), of_neuron)
-    end = float(step.max(initial=0)) + 1.0
-    cv2 = cv2_over_time(
-        spikes, n_neurons, [0], (0.0, end), end, end, min_trials=1, min_rate_hz=0.0, min_pairs=3
-    )
-    return cv2[:, 0]

@@ -30,11 +30,18 @@ def half_width(values: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.asarray(stats.t.ppf(0.975, n - 1) * values.std(axis=-1, ddof=1) / np.sqrt(n))
 
 
-def difference(a: dict[str, Any], b: dict[str, Any]) -> dict[str, float]:
-    """Return the difference of two means with its 95 % interval (Welch's t)."""
+def scaled(estimate: dict[str, float | None], factor: float) -> dict[str, float | None]:
+    """Return a mean and its interval, if it has one, times a factor."""
+    return {key: None if value is None else factor * value for key, value in estimate.items()}
+
+
+def difference(a: dict[str, Any], b: dict[str, Any]) -> dict[str, float | None]:
+    """Return the difference of two means with its 95 % interval (Welch's t); none where no group varies."""
     from scipy import stats
 
     x, y = np.asarray(a["animals"]), np.asarray(b["animals"])
-    test = stats.ttest_ind(x, y, equal_var=False)
-    bounds = test.confidence_interval(0.95)
-    return {"mean": float(x.mean() - y.mean()), "low": float(bounds.low), "high": float(bounds.high)}
+    mean = float(x.mean() - y.mean())
+    if not np.ptp(x) and not np.ptp(y):
+        return {"mean": mean, "low": None, "high": None}
+    bounds = stats.ttest_ind(x, y, equal_var=False).confidence_interval(0.95)
+    return {"mean": mean, "low": float(bounds.low), "high": float(bounds.high)}

@@ -17,7 +17,7 @@ from ethospike.brains.mushroom_body import ODOR_PATTERNS, PRESETS, MushroomBodyC
 from ethospike.brains.simulator import SimulatorSettings, Stimulus, open_simulator
 from ethospike.brains.spike_sources import GammaSource
 from ethospike.scenarios import odor_conditioning, odor_preference
-from ethospike.scenarios.group_statistics import difference
+from ethospike.scenarios.group_statistics import difference, scaled
 from ethospike.scenarios.runner import run_scenario
 from ethospike.scenarios.scenario import Scenario, ScenarioConfig, ScenarioError
 
@@ -236,6 +236,5 @@ def _choice(settings: Settings, control_interval_ms: float) -> dict[str, Any]:
     index = {group: found[group]["preference_index"] for group in found}
     found["paired-a minus naive"] = {"preference_index": difference(index["paired-a"], index["naive"])}
     whole = difference(index["paired-a"], index["paired-b"])
-    half = {key: whole[key] / 2 for key in ("mean", "low", "high")}
-    found["learning index, (paired-a minus paired-b) / 2"] = {"preference_index": half}
+    found["learning index, (paired-a minus paired-b) / 2"] = {"preference_index": scaled(whole, 0.5)}
     return found

@@ -5,7 +5,7 @@ In: the results of `reach_validation`. Out: Markdown. This file runs nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ethospike.scenarios.run_folder import command_of
@@ -32,14 +32,15 @@ Row = tuple[str, ...]
 
 def to_markdown(results: Mapping[str, Any]) -> str:
     """Return all parts that there are."""
-    writers = {
+    writers: dict[str, Callable[[Mapping[str, Any]], Table]] = {
         "reach": lambda found: _reach(found, "`reach` (fixed in-degree)"),
         "published": lambda found: _reach(found, "`reach-published` (Bernoulli wiring, as published)"),
         "amplitudes": _amplitudes,
         "rest": _rest,
-        "simulators": _simulators,
+        "simulators": lambda found: _simulators(found, "reach"),
         "strengths": _strengths,
         "large": _large,
+        "simulators_large": lambda found: _simulators(found, "large"),
     }
     lines: Table = []
     for name, write in writers.items():
@@ -227,14 +228,14 @@ def _large(found: Mapping[str, Any]) -> Table:
     return [f"### `large` in the task ({rates})", "", *_table((*head, "median decision (ms)"), rows)]
 
 
-def _simulators(found: Mapping[str, Any]) -> Table:
+def _simulators(found: Mapping[str, Any], network: str) -> Table:
     keys = ("rate_E_hz", "rate_I_hz", "cv2", "fano", "correct")
     rows = [
         (name, *(f"{own[key]['mean']:.3g}" for key in keys), str(len(own["correct"]["animals"])))
         for name, own in found["simulators"].items()
     ]
     lines = [
-        "### Simulators: means over seeds",
+        f"### Simulators, `{network}`: means over seeds",
         "",
         *_table(("simulator", "E (Hz)", "I (Hz)", "CV2", "Fano factor", "correct", "seeds"), rows),
     ]

@@ -37,6 +37,7 @@ from ethospike.scenarios.group_statistics import difference
 from ethospike.scenarios.reach_courses import (
     BASELINE_MS,
     CUT_MS,
+    POPULATION,
     PREPARED_MS,
     STEP_MS,
     CutTrials,
@@ -50,7 +51,7 @@ from ethospike.scenarios.reach_trials import Trials, estimate, mean
 from ethospike.scenarios.run_folder import provenance
 from ethospike.scenarios.runner import run_scenario
 from ethospike.scenarios.scenario import Scenario, ScenarioConfig, ScenarioError
-from ethospike.scenarios.spike_statistics import WINDOW_MS, balanced_accuracy
+from ethospike.scenarios.spike_statistics import WINDOW_MS, balanced_accuracy, mean_cv2, mean_fano
 
 CONDITIONS = (1, 2, 3)
 CONTRASTS = (("1", "2"), ("1", "3"), ("2", "3"))
@@ -61,7 +62,18 @@ STRENGTHS = {
     "large": (1.0, 2.0, 2.2, 2.4, 2.6, 3.0, 8.0),
 }
 """J_E+ of the sweeps, fine where clusters begin to hold; 1 is the network without clusters."""
-COUNTS = ("wirings", "trials", "large_trials", "seed_trials", "sweep_trials", "draws", "fano_draws")
+COUNTS = (
+    "wirings",
+    "trials",
+    "large_trials",
+    "seed_trials",
+    "large_seed_trials",
+    "sweep_trials",
+    "draws",
+    "fano_draws",
+)
+COUNT_MS = 200.0
+"""Windows of the Fano factor of a whole run, as in the comparison of simulators at rest (agreement.py)."""
 LEAST_SEEDS = 2
 """Seeds without which a mean has no interval (Welch's t)."""
 
@@ -71,7 +83,7 @@ class Settings:
     """How thorough: the defaults are those of the documentation; tests use tiny ones."""
 
     simulator: str = "numba"
-    """nest, numba or genn; the part `simulators` takes all that are installed."""
+    """nest, numba or genn; the parts that compare simulators take all that are installed."""
     wirings: int = 5
     """Wirings of `reach` and `reach-published`."""
     trials: int = 150
@@ -81,6 +93,10 @@ class Settings:
     seeds: int = 10
     """Of each simulator, for their comparison."""
     seed_trials: int = 20
+    """Trials of a condition and seed there."""
+    large_seeds: int = 5
+    """The same with `large`: fewer, because a second of it takes NEST eight."""
+    large_seed_trials: int = 2
     """Trials of a condition and seed there."""
     threads: int = 0
     """Threads of NEST and Numba; 0 leaves the choice to them."""
@@ -100,11 +116,12 @@ class Settings:
         for key in COUNTS:
             if getattr(self, key) < 1:
                 raise ScenarioError(f"{key}: expected at least 1, got {getattr(self, key)}")
-        if self.seeds < LEAST_SEEDS:
-            raise ScenarioError(
-                f"seeds: expected at least {LEAST_SEEDS}, because the differences of simulators have "
-                f"intervals; got {self.seeds}"
-            )
+        for key in ("seeds", "large_seeds"):
+            if getattr(self, key) < LEAST_SEEDS:
+                raise ScenarioError(
+                    f"{key}: expected at least {LEAST_SEEDS}, because the differences of simulators have "
+                    f"intervals; got {getattr(self, key)}"
+                )
         for key in ("rest_minutes", "sweep_minutes"):
             if not 0 < getattr(self, key) < math.inf:
                 raise ScenarioError(f"{key}: expected above 0 min, and finite, got {getattr(self, key)}")
@@ -119,6 +136,8 @@ class Settings:
 
 
 THOROUGH = Settings()
+
+Measures = dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -145,7 +164,8 @@ def main(
         Where the results go, without suffix: OUT.md and OUT.json. Parts that are not asked for are taken from
         an OUT.json that is there.
     parts
-        Only these: reach, published, amplitudes, rest, simulators, strengths, large; by default all.
+        Only these: reach, published, amplitudes, rest, simulators, strengths, large, simulators_large; by
+        default all.
     settings
         How thorough.
     """
@@ -188,14 +208,17 @@ def reach(
     settings: Settings,
     cortex: CortexConfig,
     trials: int,
+    look: Callable[[Recording], list[Any]] | None = None,
     *,
     wirings: int = 1,
     simulator: str = "",
+    seed: int = 1,
     **reacher: Any,
-) -> list[Wiring]:
-    """Run a delayed reach with `trials` trials of each condition, and return its wirings."""
+) -> list[Any]:
+    """Run a delayed reach with `trials` trials of each condition; return its wirings, or what `look` sees."""
+    look = look or wirings_of
     config = delayed_reach.DelayedReachConfig(
-        seed=1,
+        seed=seed,
         animals=wirings,
         n_trials=trials * len(CONDITIONS),
         reacher=ReacherConfig(cortex=cortex, **reacher),
@@ -203,7 +226,7 @@ def reach(
     )
     # The measures of a single run are not wanted: they are those of the bootstrap over all wirings.
     scenario = dataclasses.replace(delayed_reach.SCENARIO, summarize=lambda recording, config: {})
-    found: list[Wiring] = recorded(scenario, config, lambda recording, summary: wirings_of(recording))
+    found: list[Any] = recorded(scenario, config, lambda recording, summary: look(recording))
     return found
 
 
@@ -445,23 +468,54 @@ def strengths(settings: Settings) -> dict[str, Any]:
 
 
 def simulators(settings: Settings) -> dict[str, Any]:
-    """Return the same measures of `reach` on every installed simulator, and their differences to NEST's.
+    """Compare simulators by `reach`, whose wirings are side by side in one run.
 
     Fano factor and CV2 are those before the preparatory signal, over all trials.
     """
+
+    def seeds(name: str) -> list[Measures]:
+        wirings = reach(
+            settings, parameter_set("reach"), settings.seed_trials, wirings=settings.seeds, simulator=name
+        )
+        return [_measures(one, cv2=_before(one, "cv2"), fano=_before(one, "fano")) for one in wirings]
+
+    return compare_simulators(seeds)
+
+
+def simulators_large(settings: Settings) -> dict[str, Any]:
+    """Compare simulators by `large`, whose wirings are one a run: NEST keeps 7 GB of synapses for each.
+
+    Its neurons fire once a second, too little for windows of a trial: CV2 and Fano factor (of counts in
+    200 ms) are those of excitatory neurons over the whole run.
+    """
+
+    def look(recording: Recording) -> list[Measures]:
+        (wiring,) = wirings_of(recording)
+        spikes, neurons = recording.spikes(POPULATION), recording.neurons(POPULATION)
+        neuron, width = spikes.neuron - neurons.start, round(COUNT_MS / spikes.dt_ms)
+        cv2 = mean_cv2(spikes.step, neuron, len(neurons))
+        fano = mean_fano(spikes.step, neuron, len(neurons), width)
+        return [_measures(wiring, cv2=float(np.nanmean(cv2)), fano=float(np.nanmean(fano)))]
+
+    def seeds(name: str) -> list[Measures]:
+        return [
+            measures
+            for seed in range(1, settings.large_seeds + 1)
+            for measures in reach(
+                settings, parameter_set("large"), settings.large_seed_trials, look, simulator=name, seed=seed
+            )
+        ]
+
+    return compare_simulators(seeds)
+
+
+def compare_simulators(seeds: Callable[[str], Sequence[Measures]]) -> dict[str, Any]:
+    """Return the measures of each seed on every installed simulator, and the differences to NEST's."""
     names = [name for name in SIMULATORS if is_installed(name)]
     found: dict[str, Any] = {}
     for name in names:
-        seeds = reach(
-            settings, parameter_set("reach"), settings.seed_trials, wirings=settings.seeds, simulator=name
-        )
-        found[name] = {
-            "rate_E_hz": {"animals": [one.rate_hz["E"] for one in seeds]},
-            "rate_I_hz": {"animals": [one.rate_hz["I"] for one in seeds]},
-            "cv2": {"animals": [_before(one, "cv2") for one in seeds]},
-            "fano": {"animals": [_before(one, "fano") for one in seeds]},
-            "correct": {"animals": [float(one.trials.decided_right.mean()) for one in seeds]},
-        }
+        of_seeds = seeds(name)
+        found[name] = {key: {"animals": [one[key] for one in of_seeds]} for key in of_seeds[0]}
         for one in found[name].values():
             one["mean"] = float(np.mean(one["animals"]))
     reference = "nest" if "nest" in found else names[0]
@@ -470,11 +524,19 @@ def simulators(settings: Settings) -> dict[str, Any]:
         if name == reference:
             continue
         for key, own in found[name].items():
-            one = difference(own, found[reference][key])
-            relative = one["mean"] / found[reference][key]["mean"]
-            agree = bool(abs(relative) <= 0.05 or one["low"] <= 0.0 <= one["high"])
-            differences[f"{name} − {reference}: {key}"] = {**one, "relative": relative, "agree": agree}
+            gap = difference(own, found[reference][key])
+            relative = (own["mean"] - found[reference][key]["mean"]) / found[reference][key]["mean"]
+            zero_inside = (
+                gap["low"] is not None and gap["high"] is not None and gap["low"] <= 0 <= gap["high"]
+            )
+            agree = abs(relative) <= 0.05 or zero_inside
+            differences[f"{name} − {reference}: {key}"] = {**gap, "relative": relative, "agree": agree}
     return {"simulators": found, "differences": differences}
+
+
+def _measures(wiring: Wiring, *, cv2: float, fano: float) -> Measures:
+    rates = {f"rate_{name}_hz": rate for name, rate in wiring.rate_hz.items()}
+    return {**rates, "cv2": cv2, "fano": fano, "correct": float(wiring.trials.decided_right.mean())}
 
 
 def _before(wiring: Wiring, name: str) -> float:
@@ -497,5 +559,6 @@ PARTS: dict[str, Callable[[Settings], dict[str, Any]]] = {
     "simulators": simulators,
     "strengths": strengths,
     "large": large_task,
+    "simulators_large": simulators_large,
 }
 """The parts, the quick ones first."""

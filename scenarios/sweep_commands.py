@@ -97,6 +97,8 @@ def sweep(
     parts += [sweep_points.from_file(points)] if points else []
     parts += [sweep_points.samples(chosen, sample, samples, settings.seed)] if sample else []
     plan = sweeps.Plan(sweep_points.combined(*parts), seeds, keep_recordings)
+    if not prepare:
+        sweep_runner.check_workers(workers, scheduler)
     made = sweeps.Sweep.create(out, chosen, settings, plan)
     if prepare:
         last = len(plan.points) * seeds - 1
@@ -162,7 +164,7 @@ def calibrate(
     quiet
         No progress.
     """
-    from ethospike.scenarios import calibration
+    from ethospike.scenarios import calibration, sweep_runner
 
     chosen = find_scenario(scenario)
     settings = configuration.from_command(
@@ -177,6 +179,7 @@ def calibrate(
         tolerance,
         check_seeds,
     )
+    sweep_runner.check_workers(workers, scheduler)
     made = calibration.create(out, chosen, settings, search, seeds)
     calibration.calibrate(made, workers=workers, scheduler=scheduler, quiet=quiet)
     _report(made)

@@ -23,6 +23,19 @@ SHOWN_FAILURES = 10
 """Messages of failed tasks that are listed; a mistake in an axis fails at many points in the same way."""
 
 
+def check_workers(workers: int, scheduler: str) -> None:
+    """Refuse workers that no sweep could run on, and the absence of Dask, before a folder is made.
+
+    Raises
+    ------
+    ScenarioError
+    """
+    require("distributed")
+    from ethospike.scenarios import sweep_workers
+
+    sweep_workers.check_workers(workers, scheduler)
+
+
 def run_sweep(
     sweep: Sweep, *, workers: int = 0, scheduler: str = "", retry_failed: bool = False, quiet: bool = False
 ) -> None:

@@ -67,9 +67,7 @@ def open_workers(workers: int = 0, scheduler: str = "", *, retry_failed: bool = 
     ScenarioError
         When the scheduler does not answer, or is lost on the way, or has no workers for `NO_WORKER_S`.
     """
-    if workers < 0:
-        raise ScenarioError(f"workers: expected at least 1, or 0 for one a core, got {workers}")
-    _check_address(scheduler)
+    check_workers(workers, scheduler)
     for name in ("distributed", "distributed.client", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # we say ourselves what happens to workers
     n_workers = workers or cores()
@@ -144,10 +142,21 @@ class _Runner:
         return self._count
 
 
+def check_workers(workers: int, scheduler: str) -> None:
+    """Refuse a number of workers or an address that nothing can come of, before anything is made for them.
+
+    Raises
+    ------
+    ScenarioError
+    """
+    if workers < 0:
+        raise ScenarioError(f"workers: expected at least 1, or 0 for one a core, got {workers}")
+    if scheduler:
+        _check_address(scheduler)
+
+
 def _check_address(address: str) -> None:
     """Raise ScenarioError for what is no address: Dask would take long to say so, in many lines."""
-    if not address:
-        return
     try:
         scheme, place = parse_address(address)
         get_backend(scheme)

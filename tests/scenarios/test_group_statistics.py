@@ -23,3 +23,8 @@ def test_difference_is_welchs() -> None:
     found = difference(one, other)
     assert found["mean"] == pytest.approx(-2.0)
     assert found["high"] - found["low"] == pytest.approx(2 * 2.4469 * 0.9129, rel=1e-3)
+
+
+def test_groups_that_do_not_vary_have_a_difference_without_interval() -> None:
+    all_right, all_wrong = {"animals": [1.0, 1.0]}, {"animals": [0.0, 0.0]}
+    assert difference(all_right, all_wrong) == {"mean": 1.0, "low": None, "high": None}

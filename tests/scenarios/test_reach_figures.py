@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ethospike.agents.reacher import first_crossing
+from ethospike.brains.clustered_cortex import parameter_set
 from ethospike.recorders.recorder import PopulationLayout
 from ethospike.recorders.recording import open_recording
 from ethospike.scenarios import reach_figures, reach_validation
@@ -136,6 +138,39 @@ def test_the_validation_writes_tables_with_what_was_published(tmp_path: Path) ->
         reach_validation.validate(tmp_path / "v", TINY, ["reach", "nonsense"])
 
 
+def test_simulators_agree_within_five_percent_or_where_zero_is_inside(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reach_validation, "is_installed", lambda name: name in ("nest", "numba"))
+
+    seeds = {
+        "nest": [{"near": 100.0, "far": 10.0, "wide": 1.0}, {"near": 101.0, "far": 10.1, "wide": 9.0}],
+        "numba": [{"near": 104.0, "far": 20.0, "wide": 2.0}, {"near": 105.0, "far": 20.1, "wide": 10.0}],
+    }
+    found = reach_validation.compare_simulators(seeds.__getitem__)
+    assert found["simulators"]["nest"]["near"] == {"animals": [100.0, 101.0], "mean": 100.5}
+    near, far, wide = (found["differences"][f"numba − nest: {name}"] for name in ("near", "far", "wide"))
+    assert near["low"] > 0.0  # the interval excludes zero, but 4 % are near enough
+    assert far["relative"] == pytest.approx(1.0, rel=0.01)
+    assert wide["relative"] > 0.05
+    assert (near["agree"], far["agree"], wide["agree"]) == (True, False, True)
+
+
+@pytest.mark.simulator("nest")
+def test_simulators_are_compared_by_runs_of_the_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With `reach` in place of `large`, whose synapses take NEST half a minute and 7 GB."""
+    monkeypatch.setattr(reach_validation, "is_installed", lambda name: name in ("nest", "numba"))
+    monkeypatch.setattr(reach_validation, "parameter_set", lambda name: parameter_set("reach"))
+    tiny = dataclasses.replace(TINY, large_seeds=2, large_seed_trials=1)
+    found = reach_validation.simulators_large(tiny)
+    for measures in found["simulators"].values():
+        assert {len(one["animals"]) for one in measures.values()} == {2}
+        assert 3.0 < measures["rate_E_hz"]["mean"] < 7.0  # 4.5 Hz in docs/validation_cortex.md
+        assert 0.5 < measures["cv2"]["mean"] < 1.2
+        assert measures["fano"]["mean"] > 1.0
+    json.dumps(found, allow_nan=False)
+
+
 def test_the_bootstrapped_change_of_the_fano_factor_is_that_of_the_course() -> None:
     one = poisson_cut(10.0, 60.0, n=360)
     one = dataclasses.replace(
@@ -151,9 +186,6 @@ def test_the_bootstrapped_change_of_the_fano_factor_is_that_of_the_course() -> N
 
 
 def test_decisions_repeated_from_spikes_are_the_agents(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ethospike.agents.reacher import first_crossing
-    from ethospike.brains.clustered_cortex import parameter_set
-
     first, one = reach_validation.reach(TINY, parameter_set("reach"), 3, wirings=2)
     assert set(first.trials.animal) == {0}
     assert set(one.trials.animal) == {1}

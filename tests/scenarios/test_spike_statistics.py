@@ -237,3 +237,32 @@ def test_dominance_and_dwell_times():
     assert (stats.dominant_cluster(np.ones((5, 4))) == -1).all()
     assert [len(one) for one in stats.dwell_times(np.full(5, -1))] == [0, 0]
     assert [len(one) for one in stats.dwell_times(np.empty(0, int))] == [0, 0]
+
+
+# -- whole runs --------------------------------------------------------------------------------------
+
+
+def test_cv2_of_trains_that_are_known():
+    # Neuron 0 has intervals 10, 30, 10, 30, so that each pair gives 2 · 20 / 40 = 1; neuron 1 is regular,
+    # neuron 2 has too few spikes.
+    step = np.array([0, 10, 40, 50, 80, 0, 7, 14, 21, 28, 5, 9])
+    neuron = np.array([0] * 5 + [1] * 5 + [2] * 2)
+    assert stats.mean_cv2(step, neuron, 3)[:2] == pytest.approx([1.0, 0.0])
+    assert np.isnan(stats.mean_cv2(step, neuron, 3)[2])
+    assert np.isnan(stats.mean_cv2(step[:0], neuron[:0], 3)).all()
+
+
+def test_fano_factor_of_trains_that_are_known():
+    # Windows of 10 steps, the first of steps 1 … 10. Neuron 0 has 4 and 2 spikes there: variance 1, mean 3.
+    # Neuron 1 has too few; steps 21 … 25 are no whole window.
+    step = np.array([1, 2, 9, 10, 11, 20, 22, 3, 13, 25])
+    neuron = np.array([0] * 7 + [1] * 3)
+    fano = stats.mean_fano(step, neuron, 3, width=10)
+    assert fano[0] == pytest.approx(1 / 3)
+    assert np.isnan(fano[1:]).all()
+
+
+def test_fano_factor_of_a_poisson_run_is_one():
+    rng = np.random.default_rng(1)
+    step, neuron = np.sort(rng.integers(1, 600_001, 60_000)), rng.integers(0, 100, 60_000)
+    assert stats.mean_fano(step, neuron, 100, width=2000).mean() == pytest.approx(1.0, abs=0.03)

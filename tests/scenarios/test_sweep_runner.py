@@ -333,6 +333,11 @@ def test_the_recipe_for_slurm(undisturbed: Path, tmp_path: Path) -> None:
         (["sweep", TOY], "no points"),
         (["sweep", TOY, "--grid", "xx=1:2:3"], "no field 'xx'"),
         (["sweep", TOY, "--grid", "x=1,2", "--workers", "-1"], "workers: expected"),
+        (["sweep", TOY, "--grid", "x=1,2", "--scheduler", "nonsense"], "expected an address"),
+        (
+            ["calibrate", TOY, "--target", "noisy=1", "--vary", "x=1:2", "--scheduler", "nonsense"],
+            "expected an address",
+        ),
         (["calibrate", TOY, "--vary", "x=1:2"], "--target"),
         (["calibrate", TOY, "--target", "noisy=1"], "--vary"),
         (["calibrate", TOY, "--target", "noisy", "--vary", "x=1:2"], "MEASURE=VALUE"),
@@ -354,6 +359,7 @@ def test_mistakes(
     error = capsys.readouterr().err
     assert message in error
     assert "Traceback" not in error
+    assert not list(tmp_path.iterdir())  # nothing was made that a second try would stumble over
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ import pytest
 
 from ethospike.scenarios import reach_report, reach_validation, validation
 from ethospike.scenarios.__main__ import main, validate_larvae
-from ethospike.scenarios.agreement import mean_cv2
 from ethospike.scenarios.larva_validation import Settings
 from ethospike.scenarios.scenario import ScenarioError
 from ethospike.scenarios.validation import PARTS, TABLES, validate
@@ -131,13 +130,3 @@ def test_settings_are_refused_before_anything_is_computed(
     assert ended.value.code == 1
     assert message in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
-
-
-def test_cv2_of_trains_that_are_known() -> None:
-    # Neuron 0 has intervals 10, 30, 10, 30, so that each pair gives 2 · 20 / 40 = 1; neuron 1 is regular,
-    # neuron 2 has too few spikes.
-    step = np.array([0, 10, 40, 50, 80, 0, 7, 14, 21, 28, 5, 9])
-    neuron = np.array([0] * 5 + [1] * 5 + [2] * 2)
-    assert mean_cv2(step, neuron, 3)[:2] == pytest.approx([1.0, 0.0])
-    assert np.isnan(mean_cv2(step, neuron, 3)[2])
-    assert np.isnan(mean_cv2(step[:0], neuron[:0], 3)).all()
