@@ -17,6 +17,7 @@ from gymnasium.vector import VectorEnv
 from ethospike.agents.larva import LarvaAgent, LarvaConfig
 from ethospike.brains.mushroom_body import PRESETS, MushroomBodyConfig
 from ethospike.envs.arena_config import ODOR_DISTANCE_MM, ArenaConfig, Phase
+from ethospike.envs.clock import whole_number
 from ethospike.envs.odor import OdorSource
 from ethospike.scenarios.scenario import ScenarioConfig, ScenarioError, require_known
 
@@ -53,12 +54,28 @@ class DishConfig(ScenarioConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_known("test_field", self.test_field, get_args(FieldOfTest))
-        if not 0 <= self.test_s < math.inf:
-            raise ScenarioError(f"test_s: expected at least 0 s, and finite, got {self.test_s}")
+        self.require_times("test_s")
         if self.odor_a == self.odor_b:
             raise ScenarioError(f"odor_b: expected another odor than odor_a, got {self.odor_b!r} twice")
         if not 0 < self.odor_width_mm < math.inf:
             raise ScenarioError(f"odor_width_mm: expected above 0, and finite, got {self.odor_width_mm}")
+
+    def require_times(self, *names: str) -> None:
+        """Refuse lengths (s) that are negative or no whole number of control intervals.
+
+        Raises
+        ------
+        ScenarioError
+        """
+        for name in names:
+            seconds = getattr(self, name)
+            if not 0 <= seconds < math.inf:
+                raise ScenarioError(f"{name}: expected at least 0 s, and finite, got {seconds}")
+            if whole_number(seconds * 1000.0, self.control_interval_ms, least=0) is None:
+                raise ScenarioError(
+                    f"{name}: expected a whole number of control intervals of "
+                    f"{self.control_interval_ms:g} ms, got {seconds:g} s"
+                )
 
     @property
     def odors(self) -> tuple[str, ...]:

@@ -10,7 +10,6 @@ Thum 2013, Cold Spring Harb Protoc, doi 10.1101/pdb.prot071639).
 from __future__ import annotations
 
 import itertools
-import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -55,9 +54,7 @@ class ConditioningConfig(dish.DishConfig):
         super().__post_init__()
         require_known("group", self.group, get_args(Group))
         require_known("reinforcement", self.reinforcement, get_args(Kind))
-        for name in ("odor_s", "blank_s", "gap_s"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise ScenarioError(f"{name}: expected at least 0 s, and finite, got {getattr(self, name)}")
+        self.require_times("odor_s", "blank_s", "gap_s")
         if self.cycles < 0:
             raise ScenarioError(f"cycles: expected at least 0, got {self.cycles}")
         if self.reinforced_s is not None:

@@ -37,6 +37,8 @@ AHEAD = 3
 """Tasks that the scheduler holds for each worker: enough that none waits for the next one."""
 CONNECT_S = 20.0
 """How long a scheduler is given to answer."""
+SILENT_S = 60.0
+"""How long a scheduler may be silent, as on a machine that hangs, before it counts as lost."""
 NO_WORKER_S = 300.0
 """How long a sweep waits for workers where there is none: a cluster has started others by then."""
 LOOK_S, COUNT_S = 0.05, 1.0
@@ -131,10 +133,18 @@ class _Runner:
             return None
 
     def _n_workers(self) -> int:
-        """Return how many workers there were a moment ago; raise ScenarioError when none came for long."""
+        """Return how many workers there were a moment ago.
+
+        Raises
+        ------
+        TimeoutError
+            When the scheduler is silent.
+        ScenarioError
+            When no worker came for long.
+        """
         now = time.monotonic()
         if now - self._counted > COUNT_S:
-            self._counted, self._count = now, len(self._client.nthreads())
+            self._counted, self._count = now, len(self._client.nthreads(callback_timeout=SILENT_S))
         if self._count:
             self._seen = now
         elif now - self._seen > NO_WORKER_S:

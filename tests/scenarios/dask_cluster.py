@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -39,6 +40,10 @@ class DaskCluster:
         """Kill the workers, and with them those that would start them again."""
         for one in self._workers:
             kill_family(one)
+
+    def freeze_scheduler(self) -> None:
+        """Stop the scheduler without ending it, as a machine that hangs does."""
+        self._scheduler.send_signal(signal.SIGSTOP)
 
     def kill_scheduler(self) -> None:
         kill_family(self._scheduler)

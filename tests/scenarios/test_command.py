@@ -113,6 +113,10 @@ def test_run_show_and_plot(
         (["run", "odor-conditioning", "--control-interval-ms", "inf"], "control_interval_ms inf"),
         (["run", "odor-conditioning", "--test-s", "-1"], "test_s: expected at least 0 s"),
         (["run", "odor-conditioning", "--test-s", "inf"], "test_s: expected at least 0 s, and finite"),
+        (
+            ["run", "odor-conditioning", "--odor-s", "0.05"],
+            "odor_s: expected a whole number of control intervals of 100 ms, got 0.05 s",
+        ),
         (["run", "odor-conditioning", "--odor-s", "inf"], "odor_s: expected at least 0 s, and finite"),
         (["run", "odor-conditioning", "--odor-s", "nan"], "odor_s: expected at least 0 s, and finite"),
         (["run", "odor-conditioning", "--blank-s", "inf"], "blank_s: expected at least 0 s, and finite"),

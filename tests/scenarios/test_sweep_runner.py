@@ -109,8 +109,9 @@ def test_two_workers_lose_and_repeat_nothing_when_one_is_killed(
     process = start(sweep_words(out, "--workers", "2", "--wait-s", "0.1", "--log", str(log)), started)
     wait_until_finished(out, 4, process)
     workers = []
-    for one in psutil.Process(process.pid).children(recursive=True):
-        with suppress(psutil.NoSuchProcess):  # a short one, such as git's, has ended since it was listed
+    # Children alone: what a worker has just started, such as git, has its worker's words until it is git.
+    for one in psutil.Process(process.pid).children():
+        with suppress(psutil.NoSuchProcess):  # it has ended since it was listed
             workers += [one] if "spawn_main" in " ".join(one.cmdline()) else []
     assert len(workers) == 2
     workers[0].kill()
@@ -273,6 +274,28 @@ def test_a_cluster_that_dies(undisturbed: Path, tmp_path: Path, started: list[su
     lines = log.read_text().splitlines()
     assert len(set(lines)) == 24
     assert len(lines) <= 24 + 2  # that were killed between the end of a run and its result
+
+
+def test_a_scheduler_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ethospike.scenarios import sweep_workers
+
+    toy = find_scenario(TOY)
+    plan = Plan([{"x": x, "wait_s": 0.1} for x in range(12)])
+    sweep = Sweep.create(tmp_path / "sweep", toy, configure(toy), plan)
+    monkeypatch.setattr(sweep_workers, "CONNECT_S", 5.0)  # it is waited for at the end, too
+
+    def run_until_it_hangs(cluster: DaskCluster) -> None:
+        with sweep_workers.open_workers(scheduler=cluster.address) as run:
+            results = run(sweep, sweep.tasks())
+            assert next(results)["status"] == "done"
+            monkeypatch.setattr(sweep_workers, "SILENT_S", 0.5)
+            cluster.freeze_scheduler()
+            list(results)
+
+    cluster = DaskCluster(tmp_path / "cluster")
+    with cluster, pytest.raises(ScenarioError, match="cannot be reached any more"):
+        run_until_it_hangs(cluster)
+    assert finished(tmp_path / "sweep") < 12
 
 
 def is_profiled(dask_worker: Any) -> bool:
