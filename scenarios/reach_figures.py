@@ -53,7 +53,7 @@ def draw_all(recording: Recording, config: DelayedReachConfig, folder: Path) -> 
     return save_each(
         folder,
         {
-            "times": lambda: draw_times(trials, decided=_decisions_are_there(recording)),
+            "times": lambda: draw_times(trials, decisions_known=_decisions_are_known(recording)),
             "variability": lambda: draw_variability(cuts(), config) if cuts() else None,
             "decoding": lambda: draw_decoding(cuts(), config) if cuts() else None,
             "clusters": lambda: draw_clusters(recording, trials, config) if cuts() else None,
@@ -61,12 +61,12 @@ def draw_all(recording: Recording, config: DelayedReachConfig, folder: Path) -> 
     )
 
 
-def _decisions_are_there(recording: Recording) -> bool:
-    def look() -> bool:
-        reach_trials.require_decisions(recording)
-        return True
-
-    return attempt("decisions in figure times", look, otherwise=False)
+def _decisions_are_known(recording: Recording) -> bool:
+    """Return whether a recording tells the decisions, if only that nobody made any."""
+    has_decisions = attempt(
+        "decisions in figure times", lambda: reach_trials.has_decisions(recording), otherwise=None
+    )
+    return has_decisions is not None
 
 
 # -- clusters -------------------------------------------------------------------------------------------
@@ -235,10 +235,10 @@ def draw_decoding(cuts: Sequence[CutTrials], config: DelayedReachConfig) -> Figu
 # -- times ----------------------------------------------------------------------------------------------
 
 
-def draw_times(trials: Trials, *, decided: bool = True) -> Figure:
+def draw_times(trials: Trials, *, decisions_known: bool = True) -> Figure:
     """Draw the distributions of decision and reaction times of correct trials, and how trials ended.
 
-    Without the decisions if they were not recorded (`decided`).
+    Without the decisions if they were not recorded.
     """
     figure = Figure(figsize=(11.0, 3.8), layout="constrained")
     brain, hand, ended = figure.subplots(1, 3, width_ratios=(1.2, 1.2, 1.0))
@@ -262,7 +262,7 @@ def draw_times(trials: Trials, *, decided: bool = True) -> Figure:
             axis.legend(frameon=False, fontsize=8)
         else:
             axis.set_xticks([])
-            none = "none" if decided or axis is hand else "not recorded"
+            none = "none" if decisions_known or axis is hand else "not recorded"
             axis.text(0.5, 0.5, none, transform=axis.transAxes, ha="center", color=GREY)
         bare(axis)
     bottom = np.zeros(len(trials.conditions))

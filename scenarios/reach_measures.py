@@ -29,6 +29,7 @@ def measure(recording: Recording, config: DelayedReachConfig) -> dict[str, Any]:
     dict
         `conditions`: by condition and for "all" the number of trials and the measures of
         `reach_trials.measures`, each `{"mean", "low", "high"}`; times are medians in ms over correct trials.
+        Those of decisions are there if a brain made them.
         `cortex`: by condition the means over animals of `cortex_measures`. None stands for what too few
         trials cannot tell. `left_out` says what needs something that was not recorded.
     """
@@ -39,12 +40,14 @@ def measure(recording: Recording, config: DelayedReachConfig) -> dict[str, Any]:
         return {"conditions": {}, "cortex": {}}
     measures = reach_trials.measures(config.task.cued_targets)
     found: dict[str, Any] = {"conditions": {}, "cortex": {}}
+    of_decisions = [name for name in measures if name.startswith("decision")]
     try:
-        reach_trials.require_decisions(recording)
+        decides = reach_trials.has_decisions(recording)
     except NotRecorded as error:
-        lost = [name for name in measures if name.startswith("decision")]
-        note(found, ", ".join(lost), str(error))
-        measures = {name: one for name, one in measures.items() if name not in lost}
+        note(found, ", ".join(of_decisions), str(error))
+        decides = False
+    if not decides:
+        measures = {name: one for name, one in measures.items() if name not in of_decisions}
     drawn = reach_trials.draws_of(groups, measures)
     found["conditions"] = reach_trials.tabulate(groups, measures, drawn)
     with leaving_out(found, "cortex"):

@@ -80,8 +80,7 @@ class Trials:
 def read_trials(recording: Recording) -> Trials:
     """Return the trials that ended in a recording.
 
-    Those of an agent without neurons have no decisions, and where decisions were not recorded it looks as if
-    there had been none: `require_decisions`.
+    It looks as if there had been no decisions where they were not recorded: see `has_decisions`.
     """
     events = recording.events
     names = {
@@ -97,17 +96,19 @@ def read_trials(recording: Recording) -> Trials:
     return Trials(**columns, decision=decision, decision_ms=decision_ms)
 
 
-def require_decisions(recording: Recording) -> None:
-    """Check that the decisions of a brain can be told from a recording.
+def has_decisions(recording: Recording) -> bool:
+    """Return whether the decisions of a brain are in a recording; an agent without neurons makes none.
 
     Raises
     ------
     NotRecorded
-        When they were not recorded; an agent without neurons makes none.
+        When a brain made them and they were not recorded.
     """
-    if recording.layout.populations:
-        for name in ("decided_direction", "decision_ms"):
-            recording.variable(name)
+    if not recording.layout.populations:
+        return False
+    for name in ("decided_direction", "decision_ms"):
+        recording.variable(name)
+    return True
 
 
 def _decisions(

@@ -234,7 +234,10 @@ def test_who_records_less_gets_what_is_left_and_is_told_what_is_not(
 def test_an_agent_without_neurons_solves_the_task(tmp_path: Path) -> None:
     config = configure(SCENARIO, ["--agent", "baseline", "--n-trials", "3"])
     result = run_scenario(SCENARIO, config, tmp_path / "run", quiet=True)
-    assert result.folder.summary["conditions"]["all"]["hand_correct"]["mean"] == 1.0
+    measured = result.folder.summary["conditions"]["all"]
+    assert measured["hand_correct"]["mean"] == 1.0
+    assert not [name for name in measured if name.startswith("decision")]  # it makes none
+    assert "left_out" not in result.folder.summary
     assert {path.name for path in result.figures} == {"times.png"}
 
 
