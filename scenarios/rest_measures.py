@@ -25,6 +25,16 @@ WARM_UP_S = 1.0
 forgets where its voltages started. Rates of runs that are shorter are those of the whole run."""
 PIECE_MS = 2000.0
 """The recording is cut into pieces of this length, which stand in for trials."""
+OF_DOMINANCE = (
+    "dominated",
+    "clusters_seen",
+    "least_dominance",
+    "most_dominance",
+    "dwell_ms_median",
+    "dwell_ms_longest",
+    "highest_over_mean",
+)
+"""Measures of `dominance` that are averaged over animals."""
 MIN_RATE_HZ = 1.0
 """Neurons below this rate have too few intervals for a CV2."""
 
@@ -36,9 +46,10 @@ def measure(recording: Recording, config: RestConfig) -> dict[str, Any]:
     -------
     dict
         `rate_hz` of E and I, `cv2` and `fano` (windows of 400 ms) of E, `dominance` (share of time of each
-        cluster), `least_dominance`, `dominated` (share of time with any), `dwell_ms_median`,
-        `highest_over_mean` (largest rate of a cluster in 50 ms over the mean rate); all but the rates are
-        None where the recording is too short. `left_out` if fewer spikes were listed than these need.
+        cluster), its `least_dominance` and `most_dominance`, `clusters_seen` (how many ever dominate),
+        `dominated` (share of time with any), `dwell_ms_median` and `dwell_ms_longest`, `highest_over_mean`
+        (largest rate of a cluster in 50 ms over the mean rate); all but the rates are None where the
+        recording is too short. `left_out` if fewer spikes were listed than these need.
     """
     first = round(WARM_UP_S * 1000.0 / recording.layout.control_interval_ms)
     first = first if first < recording.n_steps else 0
@@ -57,7 +68,7 @@ def measure(recording: Recording, config: RestConfig) -> dict[str, Any]:
         found |= irregularity(recording)
         note_unlisted_animals(found, "cv2, fano", recording)
     animals = [dominance(cluster_rates(recording, animal)) for animal in range(recording.animals)]
-    for key in ("dominated", "least_dominance", "dwell_ms_median", "highest_over_mean"):
+    for key in OF_DOMINANCE:
         known = [one[key] for one in animals if one[key] is not None]
         found[key] = float(np.mean(known)) if known else None
     found["dominance"] = [one["dominance"] for one in animals]
@@ -81,16 +92,18 @@ def dominance(rate_hz: NDArray[np.float64]) -> dict[str, Any]:
     """
     clusters = rate_hz.shape[1]
     if not len(rate_hz) or not rate_hz.any():
-        nothing = dict.fromkeys(("dominated", "least_dominance", "dwell_ms_median", "highest_over_mean"))
-        return {**nothing, "dominance": [0.0] * clusters}
+        return {**dict.fromkeys(OF_DOMINANCE), "dominance": [0.0] * clusters}
     dominant = spike_statistics.dominant_cluster(rate_hz)
     shares = np.bincount(dominant[dominant >= 0], minlength=clusters) / len(dominant)
     _, dwell = spike_statistics.dwell_times(dominant)
     return {
         "dominance": shares.tolist(),
         "dominated": float(shares.sum()),
+        "clusters_seen": int((shares > 0.0).sum()),
         "least_dominance": float(shares.min()),
+        "most_dominance": float(shares.max()),
         "dwell_ms_median": float(np.median(dwell)) * BIN_MS if len(dwell) else None,
+        "dwell_ms_longest": float(dwell.max()) * BIN_MS if len(dwell) else None,
         "highest_over_mean": float(rate_hz.max() / rate_hz.mean()),
     }
 

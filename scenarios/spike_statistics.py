@@ -216,6 +216,41 @@ def cv2_over_time(
     return _nanmean(np.stack(found)) if found else np.full((n_neurons, len(centers)), np.nan)
 
 
+def mean_cv2(step: NDArray[np.integer], neuron: NDArray[np.integer], n_neurons: int) -> NDArray[np.float64]:
+    """Return CV2 of each neuron over the whole time, shape (n_neurons,); NaN below three pairs of intervals.
+
+    As `cv2_over_time` has it, with one trial and one window. CV2 has no unit, so that time may be in steps.
+    """
+    order = np.lexsort((step, neuron))
+    of_neuron = neuron[order].astype(np.int64)
+    spikes = AlignedSpikes(step[order].astype(np.float64), np.zeros_like(of_neuron), of_neuron)
+    end = float(step.max(initial=0)) + 1.0
+    cv2 = cv2_over_time(
+        spikes, n_neurons, [0], (0.0, end), end, end, min_trials=1, min_rate_hz=0.0, min_pairs=3
+    )
+    return cv2[:, 0]
+
+
+def mean_fano(
+    step: NDArray[np.integer], neuron: NDArray[np.integer], n_neurons: int, width: int
+) -> NDArray[np.float64]:
+    """Return the Fano factor over the whole time of the counts of each neuron in windows of `width` steps.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_neurons,)
+        NaN for neurons with fewer than `MIN_SPIKES` spikes; a last window that is not whole is left out.
+    """
+    n_windows = int(step.max(initial=0)) // width
+    window = (step - 1) // width  # steps count from 1
+    whole = window < n_windows
+    counts = np.zeros((n_windows, n_neurons), dtype=np.uint16)
+    np.add.at(counts, (window[whole], neuron[whole]), 1)
+    fano = fano_factor(counts)
+    fano[counts.sum(axis=0) < MIN_SPIKES] = np.nan
+    return fano
+
+
 # ---------------------------------------------------------------------------------------------------
 # Decoding
 
@@ -362,42 +397,6 @@ def _whole(duration_ms: float, bin_ms: float) -> int:
     if count is None:
         raise ValueError(f"{duration_ms:g} ms is not a whole number of bins of {bin_ms:g} ms")
     return count
-
-
-def mean_cv2(step: NDArray[np.integer], neuron: NDArray[np.integer], n_neurons: int) -> NDArray[np.float64]:
-    """Return CV2 of each neuron over the whole time, shape (n_neurons,); NaN below three pairs of intervals.
-
-    As `cv2_over_time` has it, with one trial and one window. CV2 has no unit, so that time
-    may be in steps.
-    """
-    order = np.lexsort((step, neuron))
-    of_neuron = neuron[order].astype(np.int64)
-    spikes = AlignedSpikes(step[order].astype(np.float64), np.zeros_like(of_neuron), of_neuron)
-    end = float(step.max(initial=0)) + 1.0
-    cv2 = cv2_over_time(
-        spikes, n_neurons, [0], (0.0, end), end, end, min_trials=1, min_rate_hz=0.0, min_pairs=3
-    )
-    return cv2[:, 0]
-
-
-def mean_fano(
-    step: NDArray[np.integer], neuron: NDArray[np.integer], n_neurons: int, width: int
-) -> NDArray[np.float64]:
-    """Return the Fano factor over the whole time of the counts of each neuron in windows of `width` steps.
-
-    Returns
-    -------
-    ndarray of float64, shape (n_neurons,)
-        NaN for neurons with fewer than `MIN_SPIKES` spikes; a last window that is not whole is left out.
-    """
-    n_windows = int(step.max(initial=0)) // width
-    window = (step - 1) // width  # steps count from 1
-    whole = window < n_windows
-    counts = np.zeros((n_windows, n_neurons), dtype=np.uint16)
-    np.add.at(counts, (window[whole], neuron[whole]), 1)
-    fano = fano_factor(counts)
-    fano[counts.sum(axis=0) < MIN_SPIKES] = np.nan
-    return fano
 
 
 def _groups(group: ArrayLike, min_trials: int) -> list[NDArray[np.bool_]]:

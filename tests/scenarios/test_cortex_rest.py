@@ -65,8 +65,8 @@ def test_who_dominates_rates_that_are_known() -> None:
     found = dominance(rate_hz)
     assert found["dominance"] == [0.6, 0.2, 0.0, 0.0]
     assert found["dominated"] == pytest.approx(0.8)
-    assert found["least_dominance"] == 0.0
-    assert found["dwell_ms_median"] == 100.0
+    assert (found["least_dominance"], found["most_dominance"], found["clusters_seen"]) == (0.0, 0.6, 2)
+    assert (found["dwell_ms_median"], found["dwell_ms_longest"]) == (100.0, 150.0)
     assert found["highest_over_mean"] == pytest.approx(4.5)
     assert dominance(np.zeros((3, 4)))["dwell_ms_median"] is None
 
