@@ -3,7 +3,7 @@
 In: a simulator's name and how thorough to be. Out: one JSON file and tables in Markdown, for docs. Runs of
 the scenarios, as anybody can make them, are measured; the comparison is reported, whatever it says.
 
-    ethospike validate reach --out docs/validation_cortex
+    ethospike validate reach --out docs/validation_reach
 
 A wiring is an animal of one run: it has its own synapses, initial voltages, clusters of the directions, and
 trials. `reach` has all of them side by side; the 25,000 neurons of `large` are one wiring a run.

@@ -2,9 +2,9 @@
 
     python tests/brains/in_step_validation.py --wirings 12
 
-Each wiring is pushed ten times, a second apart: a current into all excitatory neurons for 10 ms. Counted are
-the pushes after which, 0.8 s later, a tenth of all inhibitory neurons fires within a millisecond. The currents
-of the neurons differ by ± delta/2. Takes two seconds a wiring and row; see docs/validation_cortex.md.
+Each wiring is pushed ten times, a second apart: a current into all excitatory neurons for 10 ms. Counted
+are the pushes after which, 0.8 s later, a tenth of all inhibitory neurons fires within a millisecond. The
+currents of the neurons differ by ± delta/2. Results: docs/validation_cortex.md.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from ethospike.scenarios.group_statistics import difference, interval
 
@@ -23,6 +24,13 @@ def test_difference_is_welchs() -> None:
     found = difference(one, other)
     assert found["mean"] == pytest.approx(-2.0)
     assert found["high"] - found["low"] == pytest.approx(2 * 2.4469 * 0.9129, rel=1e-3)
+
+
+def test_difference_of_unequal_groups_is_scipys() -> None:
+    x, y = np.array([1.0, 2.0, 4.0, 9.0, 3.0]), np.array([2.0, 2.5, 2.1])
+    found = difference({"animals": x}, {"animals": y})
+    bounds = stats.ttest_ind(x, y, equal_var=False).confidence_interval(0.95)
+    assert (found["low"], found["high"]) == pytest.approx((bounds.low, bounds.high), rel=1e-12)
 
 
 def test_groups_that_do_not_vary_have_a_difference_without_interval() -> None:
