@@ -225,7 +225,11 @@ def _large(found: Mapping[str, Any]) -> Table:
         "hand correct",
     )
     rates = ", ".join(f"{name} {rate:.1f} Hz" for name, rate in found["rate_hz"].items())
-    return [f"### `large` in the task, {found['wirings']} wirings ({rates})", "", *_table((*head, "median decision (ms)"), rows)]
+    return [
+        f"### `large` in the task, {found['wirings']} wirings ({rates})",
+        "",
+        *_table((*head, "median decision (ms)"), rows),
+    ]
 
 
 def _simulators(found: Mapping[str, Any], network: str) -> Table:
