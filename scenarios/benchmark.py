@@ -159,7 +159,7 @@ def to_markdown(data: dict[str, Any]) -> str:
 
 TABLES = {
     "network": (
-        "Networks, in windows of 10 ms",
+        "Networks, in windows of 10 ms (`large` at 8 Hz, with J_E+ 8)",
         [
             *(("network", "title"), ("simulator", "simulator"), ("wall s per s", "wall_per_s")),
             *(("ms per window", "window_ms"), ("rate Hz", "rate_hz"), ("build s", "build_s")),
