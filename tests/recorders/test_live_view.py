@@ -509,6 +509,78 @@ def test_a_live_view_forgets_what_it_does_not_show(monkeypatch, every_step):
     assert len(live.spikes(299, 1000)[0]) < 60 * 102 / 2
 
 
+def live_with_a_gap(kept=100):
+    """A source that has control steps 0 … 9 and 20 … 29; those between were left out."""
+    run = ArenaRun()
+    live = LiveSource(run.layout, "run", kept=kept)
+    records = [run.record(k) for k in range(30)]
+    for some in (records[:10], records[20:]):
+        live.take(
+            Batch(
+                steps=np.array([record.control_step for record in some]),
+                values={
+                    name: np.stack([record.values[name] for record in some])
+                    for name in viewed_variables(run.layout)
+                },
+                spike_step=np.concatenate([record.spikes.step for record in some]),
+                spike_neuron=np.concatenate([record.spikes.neuron for record in some]),
+                animal=0,
+                wall_s=0.0,
+            )
+        )
+    return live
+
+
+@pytest.mark.parametrize(
+    ("step", "direction", "expected"),
+    [
+        (5, 0, 5),
+        (5, 1, 5),
+        (9, -1, 9),
+        (12, 0, 9),
+        (17, 0, 20),
+        (12, 1, 20),
+        (17, -1, 9),
+        (-3, -1, 0),
+        (99, 1, 29),
+    ],
+)
+def test_the_nearest_step_of_those_that_were_not_left_out(step, direction, expected):
+    assert live_with_a_gap().nearest(step, direction) == expected
+
+
+def test_keys_cross_steps_that_were_left_out(tmp_path):
+    pygame.display.init()
+    live = live_with_a_gap()
+    watched = Watched(live, tmp_path)
+    assert watched.state.step == 29
+    watched.key("space")
+    for _ in range(10):
+        watched.key("left")
+    assert watched.state.step == 9
+    watched.key("right")
+    assert watched.state.step == 20
+    seen = set()
+    names = ("left", "page up", "home", "right", "page down", "end", "tab", "r", "w", "f", "h", "s")
+    for _ in range(8):
+        for name in names:
+            for _ in range(1 + len(seen) % 4):
+                watched.key(name)
+                watched.player.advance(0.04)
+                watched.player.draw(watched.surface)
+                seen.add(watched.state.step)
+    assert len(seen) > 8
+    assert seen <= {*range(10), *range(20, 30)}
+    # The step that was shown is forgotten: the nearest is.
+    watched.state.step = 14
+    watched.player.advance(0.0)
+    watched.player.draw(watched.surface)
+    assert watched.state.step == 9
+    watched.state.step = 14
+    watched.mouse(pygame.MOUSEBUTTONDOWN, watched.player.screen.task.center)
+    pygame.display.quit()
+
+
 def test_a_busy_view_is_not_waited_for(monkeypatch, every_step):
     viewer, run = Viewer(monkeypatch), ArenaRun()
     view = LiveView(run.layout, "run")
