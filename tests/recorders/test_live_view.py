@@ -18,13 +18,14 @@ from view_runs import TIMETABLE, ArenaRun, ReachRun, write
 from ethospike.envs import draw_arena, draw_reach
 from ethospike.envs.draw import DIM, PANEL, TEXT
 from ethospike.recorders import live_view
-from ethospike.recorders.live_view import LiveView, ViewError, packed
+from ethospike.recorders.live_view import LiveView
 from ethospike.recorders.recorder_config import RecorderConfig
 from ethospike.recorders.recording import open_recording
 from ethospike.recorders.replay import watch
+from ethospike.recorders.view_errors import ViewError
+from ethospike.recorders.view_link import Inbox, packed
 from ethospike.recorders.view_panels import COLORS, RasterPanel, Window, panels_for
 from ethospike.recorders.view_player import Player
-from ethospike.recorders.view_process import Inbox
 from ethospike.recorders.view_screen import Screen, ScreenState, window_steps
 from ethospike.recorders.view_source import (
     Batch,
@@ -425,7 +426,15 @@ def test_a_window_that_cannot_be_opened_is_an_error_with_advice(arena, monkeypat
         watch(arena[2])
 
 
-@pytest.mark.parametrize(("more", "words"), [({"speed": 0.0}, "speed"), ({"animal": 3}, "0 … 2")])
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"speed": 0.0}, "speed"),
+        ({"animal": 3}, "0 … 2"),
+        ({"start_s": float("nan")}, "start: expected seconds of simulated time, got nan"),
+        ({"start_s": float("inf")}, "start: expected seconds of simulated time, got inf"),
+    ],
+)
 def test_a_replay_that_makes_no_sense_is_refused(arena, more, words):
     with pytest.raises(ViewError, match=words):
         watch(arena[2], **more)
