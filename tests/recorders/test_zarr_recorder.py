@@ -495,13 +495,25 @@ def test_types_may_change_where_nothing_is_lost(run: Any, path: Path) -> None:
 
 
 def test_names_that_cannot_be_stored(path: Path) -> None:
-    for name, message in (("a/b", "cannot be the name"), ("__x", "cannot be the name")):
+    for name, message in (
+        ("a/b", "cannot be the name"),
+        ("__x", "cannot be the name"),
+        ("time", "behavior: there is already an array 'time', which the recorder writes itself"),
+        ("animal", "behavior: 'animal' is also the name of a dimension of this array"),
+    ):
         layout = Layout(1, 0.1, 100.0, 1000, {name: Variable("1", "x")})
         with pytest.raises(RecordingError, match=message):
             ZarrRecorder(path.with_name(name.replace("/", "")), layout, INLINE)
     clash = {"a": Variable("1", "a", ("xy",), (2,)), "b": Variable("1", "b", ("xy",), (3,))}
     with pytest.raises(RecordingError, match="'xy' has length 2 in 'a' and 3 in 'b'"):
         ZarrRecorder(path.with_name("clash"), Layout(1, 0.1, 100.0, 1000, clash), INLINE)
+    own = {"xy": Variable("1", "a", ("xy",), (2,))}
+    with pytest.raises(RecordingError, match="'xy' is also the name of a dimension"):
+        ZarrRecorder(path.with_name("own"), Layout(1, 0.1, 100.0, 1000, own), INLINE)
+    for name in ("time", "control_step"):
+        layout = Layout(1, 0.1, 100.0, 1000, {}, weights={name: (2, "nS")})
+        with pytest.raises(RecordingError, match=f"weights: there is already an array {name!r}"):
+            ZarrRecorder(path.with_name(name), layout, INLINE)
 
 
 def test_statuses(run: Any, tmp_path: Path) -> None:
