@@ -352,14 +352,13 @@ class RecordingWriter:
         # A crash may have come while arrays were made, of which none had a row yet.
         if not counters[EVENTS] and not self.layout.events and "events" in self._root:
             del self._root["events"]  # the first row makes all its columns
-        if not counters[STEPS]:
-            for spec in specs:
+        with zarr.config.set({"array.write_empty_chunks": True}):
+            for spec in [] if counters[STEPS] else specs:
                 if spec.path not in self._root:
                     self._add(spec)
                 elif spec.fixed is not None:
                     array: Any = self._root[spec.path]
                     array[:] = spec.fixed
-        with zarr.config.set({"array.write_empty_chunks": True}):
             for name, array in all_arrays(self._root):
                 length = counters.get(str(array.attrs.get(LENGTH)))
                 if length is not None:

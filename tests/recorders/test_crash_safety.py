@@ -129,6 +129,10 @@ def check_holds_exactly(path: Path, run: Any, allowed: set[int]) -> int:
         assert kept["control_step"].values.tolist() == due
         for row, k in enumerate(due):
             np.testing.assert_array_equal(kept[row], records[k].weights()["KC>MBONp"].astype(np.float32))
+    if n and run.layout.watched:
+        assert recording.voltages["neuron"].values.tolist() == list(run.layout.watched)
+        volts = np.stack([r.voltages for r in records]).swapaxes(1, 2).astype(np.float32)
+        np.testing.assert_array_equal(recording.voltages, volts)
     return n
 
 
@@ -155,7 +159,10 @@ def record_with_a_crash(
 
 
 @pytest.mark.usefixtures("tiny_chunks")
-def test_a_crash_at_any_file_operation(run: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("watched", [(), (0,)])
+def test_a_crash_at_any_file_operation(make_run: Any, tmp_path: Path, watched: tuple[int, ...]) -> None:
+    # Neuron 0: an array that does not grow and holds only zeros, which Zarr by itself would not write.
+    run = make_run(watched=watched)
     total, crashed = count_operations(run, tmp_path / "total.zarr"), 0
     assert total > 200
     moments = [int(n) for n in np.linspace(1, total, 14)]
@@ -181,6 +188,25 @@ def test_a_crash_at_any_file_operation(run: Any, tmp_path: Path) -> None:
                     recorder.record(run.record(k))
             check_holds_exactly(path, run, {kept + 3})
     assert crashed == len(moments)
+
+
+@pytest.mark.usefixtures("tiny_chunks")
+def test_a_recording_that_died_young_is_sound_and_can_be_continued(make_run: Any, tmp_path: Path) -> None:
+    run, many, checked = make_run(watched=(0,)), 10**6, 0
+    with crash_after(many):
+        die(ZarrRecorder(tmp_path / "total.zarr", run.layout, CONFIG))
+        total = many - int(CrashingStore.left)
+    for n in range(total // 2, total + 1, 3):
+        path = tmp_path / f"{n}.zarr"
+        with crash_after(n), pytest.raises(Crash):
+            ZarrRecorder(path, run.layout, CONFIG)
+        if not (path / "zarr.json").exists():
+            continue
+        assert recover(path).steps == 0
+        run.write(path, range(2), CONFIG, resume_at=0)
+        assert recover(path).cut == {}
+        checked += check_holds_exactly(path, run, {2})
+    assert checked > 10
 
 
 def count_operations(run: Any, path: Path) -> int:
