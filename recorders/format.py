@@ -30,6 +30,9 @@ STEPS, SPIKES, WEIGHTS, EVENTS = (
 COMMITTED = (STEPS, SPIKES, WEIGHTS, EVENTS)
 """Root attributes that say how many rows of each kind are true; they change together, atomically."""
 
+LAST_PHASE = "last_phase"
+"""Root attribute beside `COMMITTED` of a recording whose weights follow a phase that is not recorded."""
+
 RECORDING = "recording.zarr"
 """A recording in the folder of its run."""
 

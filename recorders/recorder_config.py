@@ -94,6 +94,11 @@ class RecorderConfig:
             )
         return steps
 
+    def keeps_phase(self, layout: Layout) -> bool:
+        """Return whether weights follow a phase that is not recorded, and that a continued run must know."""
+        recorded = self.kept_behavior(layout)
+        return self.weight_steps(layout) > 0 and "phase" in layout.variables and "phase" not in recorded
+
     def content(self, layout: Layout) -> dict[str, Any]:
         """Return what decides which values a recording holds, for the recording's own attributes."""
         neurons, animals = self.kept_spikes(layout)

@@ -84,6 +84,7 @@ class ZarrRecorder(Recorder):
         link = InlineLink if config.writer == "inline" else ProcessLink
         self._link: WriterLink = link(path, layout, config, resume_at)
         self._next, self._last_phase = self._link.first_step, self._link.last_phase
+        self._keeps_phase = config.keeps_phase(layout)
         phase = layout.variables.get("phase")
         self._phase_type = None if phase is None else np.dtype(phase.dtype)
         # The types of the arrays of the step that was checked last, by path; of step, animal and neuron.
@@ -162,6 +163,8 @@ class ZarrRecorder(Recorder):
             column[row] = 0.0 if signal is None else signal
         for _, _, _, column in self._voltages:
             column[row] = np.asarray(record.voltages).swapaxes(0, 1)
+        if self._keeps_phase and phase != self._last_phase:
+            self._link.send_dated("phase", Dated(self._next, {"phase": np.array(values["phase"])}))
         if weights is not None:
             self._link.send_dated("weights", Dated(self._next, weights))
         if events is not None:

@@ -137,16 +137,25 @@ def test_small_chunks_and_buffers_change_nothing(
 
 
 @pytest.mark.parametrize("writer", ["inline", "process"])
-def test_continuing_equals_never_having_stopped(run: Any, tmp_path: Path, writer: str) -> None:
+@pytest.mark.parametrize("behavior", [("all",), ("reward",)])
+@pytest.mark.parametrize("resume_at", [[14], [7], [21], [9, 7], [15, 15, 21]])
+def test_continuing_equals_never_having_stopped(
+    run: Any, tmp_path: Path, writer: str, behavior: tuple[str, ...], resume_at: list[int]
+) -> None:
+    """The phase changes with the steps 7, 14 and 21, at which weights are recorded in any case."""
     whole, broken = tmp_path / "whole.zarr", tmp_path / "broken.zarr"
-    config = RecorderConfig(writer=writer, weights_every_s=0.05)  # type: ignore[arg-type]
+    config = RecorderConfig(writer=writer, weights_every_s=0.05, behavior=behavior)  # type: ignore[arg-type]
     run.write(whole, range(30), config)
     run.write(broken, range(21), config)
-    with ZarrRecorder(broken, run.layout, config, resume_at=14) as recorder:
-        assert recorder.next_step == 14
-        assert open_recording(broken).n_steps == 14
-        for k in range(14, 30):
+    for k in resume_at[:-1]:  # runs that end before their first step, or before the next one continues
+        run.write(broken, range(k, max(k, resume_at[-1])), config, resume_at=k)
+    with ZarrRecorder(broken, run.layout, config, resume_at=resume_at[-1]) as recorder:
+        assert recorder.next_step == resume_at[-1]
+        assert open_recording(broken).n_steps == resume_at[-1]
+        for k in range(resume_at[-1], 30):
             recorder.record(run.record(k))
+    assert all_arrays(broken)["weights/control_step"][...].tolist() == [0, 4, 7, 9, 14, 19, 21, 24, 28, 29]
+    assert ("last_phase" in zarr.open_group(broken, mode="r").attrs) == (behavior == ("reward",))
     assert_equal_recordings(whole, broken)
 
 
