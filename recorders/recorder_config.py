@@ -22,7 +22,14 @@ _NEURON = re.compile(r"(.+)\[(\d+)\]")
 
 @dataclass(frozen=True)
 class RecorderConfig:
-    """What is recorded, and how."""
+    """What is recorded, and how.
+
+    Raises
+    ------
+    RecordingError
+        When a number is not one, or out of its range. Names, neurons and animals are checked against the
+        layout of a run when its recording is made.
+    """
 
     behavior: tuple[str, ...] = (ALL,)
     """Variables of `behavior/` to record by name; `all` is every one."""

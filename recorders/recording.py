@@ -355,6 +355,15 @@ class Recording:
     ) -> Any:
         """Return behavior (or `data` with the same time, such as `counts`) around moments.
 
+        Parameters
+        ----------
+        times_s : array-like, shape (events,)
+            Moments, each taken as the end of the control step nearest to it.
+        before_s, after_s : float
+            Length of a window before and after them, whole numbers of control steps.
+        data : Dataset or DataArray, optional
+            By default `behavior`.
+
         Returns
         -------
         Dataset or DataArray
@@ -364,7 +373,7 @@ class Recording:
         Raises
         ------
         RecordingError
-            When a window reaches beyond the recording.
+            When a window reaches beyond the recording, or is not a whole number of control steps.
         """
         import xarray as xr
 
@@ -398,7 +407,28 @@ class Recording:
         population: str | Sequence[str] | None = None,
         animal: int | Sequence[int] | None = None,
     ) -> list[tuple[NDArray[np.float64], SpikeTable]]:
-        """Return for each moment the spikes around it, and their times relative to it in seconds."""
+        """Return for each moment the spikes around it, and their times relative to it.
+
+        Parameters
+        ----------
+        times_s : array-like, shape (events,)
+        before_s, after_s : float
+            The spikes in (time − before_s, time + after_s], as far as the recording goes.
+        population, animal : one or several, optional
+            As in `spikes`.
+
+        Returns
+        -------
+        list of tuple (lag_s, spikes), one for each moment
+            `lag_s`: ndarray of float64, shape (spikes,), seconds from the moment.
+
+        Raises
+        ------
+        NotRecorded
+            When the spikes of a population or an animal that is named were not listed, or nobody's were.
+        RecordingError
+            When there is no such population or animal, or a time is not a number.
+        """
         tables = []
         for time in np.atleast_1d(np.asarray(times_s, float)):
             table = self.spikes(population, animal, max(0.0, time - before_s), time + after_s)
@@ -406,7 +436,13 @@ class Recording:
         return tables
 
     def neurons(self, population: str) -> range:
-        """Return the neurons of a population, as `SpikeTable.neuron` counts them."""
+        """Return the neurons of a population, as `SpikeTable.neuron` counts them.
+
+        Raises
+        ------
+        RecordingError
+            When there is no population of this name.
+        """
         for known in self.layout.populations:
             if known.name == population:
                 return range(known.start, known.start + known.size)
@@ -435,7 +471,31 @@ class Recording:
         start_s: float = 0.0,
         stop_s: float | None = None,
     ) -> dict[str, pynapple.TsGroup | pynapple.TsdFrame]:
-        """Return an animal's spikes (`TsGroup`) and behavior (`TsdFrame`) for pynapple."""
+        """Return an animal's spikes and behavior for pynapple.
+
+        Parameters
+        ----------
+        animal : int
+            From 0.
+        population : str, optional
+            By default all whose spikes were listed.
+        start_s, stop_s : float
+            The part of the recording; by default all of it.
+
+        Returns
+        -------
+        dict of str to TsGroup or TsdFrame
+            `spikes`: a `TsGroup` with one train a neuron; each variable of `behavior`: a `TsdFrame`.
+
+        Raises
+        ------
+        AnalysisNotInstalled
+            When pynapple is not installed.
+        NotRecorded
+            When the spikes of the animal or the population were not listed.
+        RecordingError
+            When there is no such animal or population, or the times are not within the recording.
+        """
         from ethospike.recorders.exports import to_pynapple
 
         return to_pynapple(self, animal, population, start_s, stop_s)
@@ -447,7 +507,26 @@ class Recording:
         start_s: float = 0.0,
         stop_s: float | None = None,
     ) -> neo.Block:
-        """Return an animal's spike trains and behavior as a `neo.Block`."""
+        """Return an animal's spike trains and behavior as a `neo.Block` of one segment.
+
+        Parameters
+        ----------
+        animal : int
+            From 0.
+        population : str, optional
+            By default all whose spikes were listed.
+        start_s, stop_s : float
+            The part of the recording; by default all of it.
+
+        Raises
+        ------
+        AnalysisNotInstalled
+            When Neo is not installed.
+        NotRecorded
+            When the spikes of the animal or the population were not listed.
+        RecordingError
+            When there is no such animal or population, or the times are not within the recording.
+        """
         from ethospike.recorders.exports import to_neo
 
         return to_neo(self, animal, population, start_s, stop_s)
@@ -460,7 +539,29 @@ class Recording:
         start_s: float = 0.0,
         stop_s: float | None = None,
     ) -> Path:
-        """Write an animal's spikes and behavior to a Neurodata Without Borders file; return its path."""
+        """Write an animal's spikes and behavior to a Neurodata Without Borders file; return its path.
+
+        Parameters
+        ----------
+        file : path-like
+            By habit it ends in .nwb; it must not exist. It is there when it is complete.
+        animal : int
+            From 0.
+        population : str, optional
+            By default all whose spikes were listed.
+        start_s, stop_s : float
+            The part of the recording; by default all of it.
+
+        Raises
+        ------
+        AnalysisNotInstalled
+            When PyNWB is not installed.
+        NotRecorded
+            When the spikes of the animal or the population were not listed.
+        RecordingError
+            When the file exists, there is no such animal or population, or the times are not within the
+            recording.
+        """
         from ethospike.recorders.exports import to_nwb
 
         return to_nwb(self, Path(file), animal, population, start_s, stop_s)

@@ -586,7 +586,8 @@ def test_keys_cross_steps_that_were_left_out(tmp_path):
     watched.player.draw(watched.surface)
     assert watched.state.step == 9
     watched.state.step = 14
-    watched.mouse(pygame.MOUSEBUTTONDOWN, watched.player.screen.task.center)
+    click = pygame.event.Event(pygame.MOUSEBUTTONDOWN, pos=watched.player.screen.task.center, button=1)
+    watched.player.handle(click, watched.surface)
     pygame.display.quit()
 
 
