@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -85,6 +86,18 @@ class DurableStore(LocalStore):
         await super().delete(key)
         self._changed.add((self.root / key).parent)
 
+    async def delete_dir(self, prefix: str) -> None:
+        """Remove a folder, at once and as a whole: half a group would neither be read nor made again."""
+        self._check_writable()
+        folder = self.root / prefix
+        for key in [key for key in self._waiting if (self.root / key).is_relative_to(folder)]:
+            self._forget(key)
+        if folder.is_dir():
+            beside = self._beside()
+            self._rename(folder, beside)
+            self._changed.add(folder.parent)
+            shutil.rmtree(beside)
+
     def sync(self) -> None:
         """Bring everything that was written into the group, such that nothing can take it away any more."""
         with ThreadPoolExecutor(SYNC_THREADS) as threads:
@@ -110,8 +123,7 @@ class DurableStore(LocalStore):
     # The three things that are done to files; tests let each of them fail.
 
     def _write(self, key: str, value: Buffer) -> None:
-        # Beside the group, because Zarr and xarray warn of files in it that they do not know.
-        partial = self.root.with_name(f"{self.root.name}.{os.getpid()}-{next(self._numbers)}.partial")
+        partial = self._beside()
         try:
             partial.write_bytes(value.as_buffer_like())
         except BaseException:
@@ -130,6 +142,10 @@ class DurableStore(LocalStore):
     def _rename(self, partial: Path, target: Path) -> None:
         partial.replace(target)
 
+    def _beside(self) -> Path:
+        """Return a new path beside the group: Zarr and xarray warn of files in it that they do not know."""
+        return self.root.with_name(f"{self.root.name}.{os.getpid()}-{next(self._numbers)}.partial")
+
     def _forget(self, key: str) -> None:
         if key in self._waiting:
             self._waiting.pop(key).unlink(missing_ok=True)
@@ -143,6 +159,9 @@ class DurableStore(LocalStore):
 
 
 def remove_partials(root: Path) -> None:
-    """Remove what a writer that was killed had begun to write."""
+    """Remove what a writer that was killed had begun to write or to remove."""
     for partial in root.parent.glob(f"{root.name}.*.partial"):
-        partial.unlink(missing_ok=True)
+        if partial.is_dir():
+            shutil.rmtree(partial)
+        else:
+            partial.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import importlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -145,8 +146,13 @@ def to_nwb(
         module.add(
             pynwb.TimeSeries(name=name, data=values, unit=units, timestamps=times, description=long_name)
         )
-    with pynwb.NWBHDF5IO(str(file), "w") as io:
-        io.write(nwb)
+    part = file.with_name(f".{file.stem}.part{file.suffix}")
+    try:
+        with pynwb.NWBHDF5IO(str(part), "w") as io:
+            io.write(nwb)
+        os.replace(part, file)
+    finally:
+        part.unlink(missing_ok=True)
     return file
 
 

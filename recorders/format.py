@@ -30,6 +30,9 @@ STEPS, SPIKES, WEIGHTS, EVENTS = (
 COMMITTED = (STEPS, SPIKES, WEIGHTS, EVENTS)
 """Root attributes that say how many rows of each kind are true; they change together, atomically."""
 
+LAST_PHASE = "last_phase"
+"""Root attribute beside `COMMITTED` of a recording whose weights follow a phase that is not recorded."""
+
 RECORDING = "recording.zarr"
 """A recording in the folder of its run."""
 
@@ -351,8 +354,20 @@ def _grown(
 def _check(specs: list[ArraySpec]) -> None:
     """Raise unless names can be stored and each dimension has one length within its group, as xarray asks."""
     lengths: dict[tuple[str, str], tuple[int, str]] = {}
+    paths: set[str] = set()
     for spec in specs:
         group, _, name = spec.path.partition("/")
+        if spec.path in paths:
+            raise RecordingError(
+                f"{group}: there is already an array {name!r}, which the recorder writes itself; choose "
+                f"another name"
+            )
+        paths.add(spec.path)
+        if name in spec.dims and len(spec.dims) > 1:
+            raise RecordingError(
+                f"{group}: {name!r} is also the name of a dimension of this array, {spec.dims}; choose "
+                f"another name"
+            )
         if not _NAME.fullmatch(name) or name.startswith("__") or not name.strip("."):
             raise RecordingError(
                 f"{group}: {name!r} cannot be the name of an array; expected a name without '/', not only "

@@ -9,7 +9,6 @@ file knows no pygame.
 from __future__ import annotations
 
 import os
-import pickle
 import socket
 import subprocess
 import sys
@@ -20,7 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from ethospike.recorders.recorder import Layout, Recorder, RecordingError, StepRecord
+from ethospike.recorders.recorder import Layout, Recorder, StepRecord
+from ethospike.recorders.view_errors import ViewError
+from ethospike.recorders.view_link import packed
 from ethospike.recorders.view_source import Batch, raster_neurons, viewed_variables
 
 FRAME_S = 1.0 / 25.0
@@ -38,27 +39,6 @@ CLOSE_TIMEOUT_S = 20.0
 
 def _tell(words: str) -> None:
     print(f"ethospike: {words}", file=sys.stderr)
-
-
-class ViewError(RecordingError):
-    """A view that cannot be shown; the message says why and what to do."""
-
-
-def check_display(instead: str) -> None:
-    """Raise `ViewError` where there is certainly no display.
-
-    Parameters
-    ----------
-    instead : str
-        What the user can do instead, after "or".
-    """
-    if not sys.platform.startswith("linux") or os.environ.get("SDL_VIDEODRIVER"):
-        return
-    if not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-        raise ViewError(
-            "there is no display to open a window on (neither DISPLAY nor WAYLAND_DISPLAY is set); on a "
-            f"remote machine log in with `ssh -X`, or {instead}"
-        )
 
 
 class LiveView(Recorder):
@@ -220,12 +200,6 @@ class LiveView(Recorder):
         """Return which spikes are the selected animal's and in the raster."""
         shown = self._shown[spikes.neuron]
         return shown if self._layout.animals == 1 else shown & (spikes.animal == self._animal)
-
-
-def packed(message: Any) -> bytes:
-    """Return a message as bytes, its length first; both ends are this program on this machine."""
-    content = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
-    return len(content).to_bytes(8, "little") + content
 
 
 def lower_priority() -> None:

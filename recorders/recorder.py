@@ -154,7 +154,17 @@ class Recorder(ABC):
 
     @abstractmethod
     def record(self, record: StepRecord) -> None:
-        """Take one control step; they come in order, from 0 (or from where a continued run begins)."""
+        """Take one control step; they come in order, from 0 (or from where a continued run begins).
+
+        A recorder may keep the arrays of a record and look at them later, as a live view does: once recorded,
+        they are not written into again. Only `record.weights` is called here or never, and the arrays that it
+        returned may be used again afterwards.
+
+        Raises
+        ------
+        RecordingError
+            When the step cannot be taken.
+        """
 
     @abstractmethod
     def close(self, status: str = "complete") -> None:

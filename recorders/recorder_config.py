@@ -22,7 +22,14 @@ _NEURON = re.compile(r"(.+)\[(\d+)\]")
 
 @dataclass(frozen=True)
 class RecorderConfig:
-    """What is recorded, and how."""
+    """What is recorded, and how.
+
+    Raises
+    ------
+    RecordingError
+        When a number is not one, or out of its range. Names, neurons and animals are checked against the
+        layout of a run when its recording is made.
+    """
 
     behavior: tuple[str, ...] = (ALL,)
     """Variables of `behavior/` to record by name; `all` is every one."""
@@ -93,6 +100,11 @@ class RecorderConfig:
                 f"of {layout.control_interval_ms} ms"
             )
         return steps
+
+    def keeps_phase(self, layout: Layout) -> bool:
+        """Return whether weights follow a phase that is not recorded, and that a continued run must know."""
+        recorded = self.kept_behavior(layout)
+        return self.weight_steps(layout) > 0 and "phase" in layout.variables and "phase" not in recorded
 
     def content(self, layout: Layout) -> dict[str, Any]:
         """Return what decides which values a recording holds, for the recording's own attributes."""

@@ -7,9 +7,10 @@ the rows that are committed. This file knows neither scenarios nor figures.
 from __future__ import annotations
 
 import json
+import math
 import tomllib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,6 +59,11 @@ class SpikeTable:
     def time_s(self) -> NDArray[np.float64]:
         """Times of the spikes in seconds, shape (spikes,)."""
         return np.asarray(self.step * (self.dt_ms / 1000.0), np.float64)
+
+
+def _known(kind: type[Layout | PopulationLayout], entries: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entries that this version knows; a newer minor version may have added others."""
+    return {field.name: entries[field.name] for field in fields(kind) if field.name in entries}
 
 
 def open_recording(path: str | Path) -> Recording:
@@ -116,13 +122,15 @@ class Recording:
     @cached_property
     def layout(self) -> Layout:
         """The layout of the run, with the variables that were recorded."""
-        plain = dict(self._attributes["layout"])
+        plain = _known(Layout, self._attributes["layout"])
         sequences = ("rate_channels", "current_channels", "phases", "watched")
         return Layout(
             **{
                 **plain,
                 **{name: tuple(plain[name]) for name in sequences},
-                "populations": tuple(PopulationLayout(**p) for p in plain["populations"]),
+                "populations": tuple(
+                    PopulationLayout(**_known(PopulationLayout, p)) for p in plain["populations"]
+                ),
                 "weights": {name: (n, units) for name, (n, units) in plain["weights"].items()},
                 "variables": self._described("behavior", 2),
                 "events": self._described("events", 1),
@@ -133,7 +141,11 @@ class Recording:
     def status(self) -> str:
         """How the run ended: running, complete, stopped, failed, or interrupted (ended without closing)."""
         status = self.stored_status
-        return INTERRUPTED if status == "running" and not is_being_written(self.path) else status
+        if status != "running" or is_being_written(self.path):
+            return status
+        # Nobody writes: it may have been closed since it was opened here.
+        status = str(read_attributes(self.path)["status"])
+        return INTERRUPTED if status == "running" else status
 
     @property
     def stored_status(self) -> str:
@@ -293,18 +305,27 @@ class Recording:
 
         Memory is that of the result, whatever the length of the recording.
 
+        Parameters
+        ----------
+        population, animal : one or several, optional
+        start_s, stop_s : float
+            Times beyond the recording are its beginning and its end.
+
         Raises
         ------
         NotRecorded
             When the spikes of a population or an animal that is named were not listed, or nobody's were.
         RecordingError
-            When there is no such population or animal.
+            When there is no such population or animal, or a time is not a number.
         """
         self._require_listed(population, animal)
         neurons = self._neuron_mask(population)
         animals = None if animal is None else np.atleast_1d(np.asarray(animal))
         dt_s = self._attributes["layout"]["dt_ms"] / 1000.0
         stop_s = self.duration_s if stop_s is None else stop_s
+        if math.isnan(start_s) or math.isnan(stop_s):
+            raise RecordingError(f"expected times in seconds, got {start_s} … {stop_s}")
+        start_s, stop_s = (min(max(t, 0.0), self.duration_s) for t in (start_s, stop_s))
         # A time that is a whole number of steps but for rounding is that step.
         first, last = (int(np.floor(t / dt_s + 1e-6)) for t in (start_s, stop_s))
         begin, end = self._spike_range(start_s, stop_s)
@@ -334,6 +355,15 @@ class Recording:
     ) -> Any:
         """Return behavior (or `data` with the same time, such as `counts`) around moments.
 
+        Parameters
+        ----------
+        times_s : array-like, shape (events,)
+            Moments, each taken as the end of the control step nearest to it.
+        before_s, after_s : float
+            Length of a window before and after them, whole numbers of control steps.
+        data : Dataset or DataArray, optional
+            By default `behavior`.
+
         Returns
         -------
         Dataset or DataArray
@@ -343,7 +373,7 @@ class Recording:
         Raises
         ------
         RecordingError
-            When a window reaches beyond the recording.
+            When a window reaches beyond the recording, or is not a whole number of control steps.
         """
         import xarray as xr
 
@@ -377,7 +407,28 @@ class Recording:
         population: str | Sequence[str] | None = None,
         animal: int | Sequence[int] | None = None,
     ) -> list[tuple[NDArray[np.float64], SpikeTable]]:
-        """Return for each moment the spikes around it, and their times relative to it in seconds."""
+        """Return for each moment the spikes around it, and their times relative to it.
+
+        Parameters
+        ----------
+        times_s : array-like, shape (events,)
+        before_s, after_s : float
+            The spikes in (time − before_s, time + after_s], as far as the recording goes.
+        population, animal : one or several, optional
+            As in `spikes`.
+
+        Returns
+        -------
+        list of tuple (lag_s, spikes), one for each moment
+            `lag_s`: ndarray of float64, shape (spikes,), seconds from the moment.
+
+        Raises
+        ------
+        NotRecorded
+            When the spikes of a population or an animal that is named were not listed, or nobody's were.
+        RecordingError
+            When there is no such population or animal, or a time is not a number.
+        """
         tables = []
         for time in np.atleast_1d(np.asarray(times_s, float)):
             table = self.spikes(population, animal, max(0.0, time - before_s), time + after_s)
@@ -385,7 +436,13 @@ class Recording:
         return tables
 
     def neurons(self, population: str) -> range:
-        """Return the neurons of a population, as `SpikeTable.neuron` counts them."""
+        """Return the neurons of a population, as `SpikeTable.neuron` counts them.
+
+        Raises
+        ------
+        RecordingError
+            When there is no population of this name.
+        """
         for known in self.layout.populations:
             if known.name == population:
                 return range(known.start, known.start + known.size)
@@ -414,7 +471,31 @@ class Recording:
         start_s: float = 0.0,
         stop_s: float | None = None,
     ) -> dict[str, pynapple.TsGroup | pynapple.TsdFrame]:
-        """Return an animal's spikes (`TsGroup`) and behavior (`TsdFrame`) for pynapple."""
+        """Return an animal's spikes and behavior for pynapple.
+
+        Parameters
+        ----------
+        animal : int
+            From 0.
+        population : str, optional
+            By default all whose spikes were listed.
+        start_s, stop_s : float
+            The part of the recording; by default all of it.
+
+        Returns
+        -------
+        dict of str to TsGroup or TsdFrame
+            `spikes`: a `TsGroup` with one train a neuron; each variable of `behavior`: a `TsdFrame`.
+
+        Raises
+        ------
+        AnalysisNotInstalled
+            When pynapple is not installed.
+        NotRecorded
+            When the spikes of the animal or the population were not listed.
+        RecordingError
+            When there is no such animal or population, or the times are not within the recording.
+        """
         from ethospike.recorders.exports import to_pynapple
 
         return to_pynapple(self, animal, population, start_s, stop_s)
@@ -426,7 +507,26 @@ class Recording:
         start_s: float = 0.0,
         stop_s: float | None = None,
     ) -> neo.Block:
-        """Return an animal's spike trains and behavior as a `neo.Block`."""
+        """Return an animal's spike trains and behavior as a `neo.Block` of one segment.
+
+        Parameters
+        ----------
+        animal : int
+            From 0.
+        population : str, optional
+            By default all whose spikes were listed.
+        start_s, stop_s : float
+            The part of the recording; by default all of it.
+
+        Raises
+        ------
+        AnalysisNotInstalled
+            When Neo is not installed.
+        NotRecorded
+            When the spikes of the animal or the population were not listed.
+        RecordingError
+            When there is no such animal or population, or the times are not within the recording.
+        """
         from ethospike.recorders.exports import to_neo
 
         return to_neo(self, animal, population, start_s, stop_s)
@@ -439,7 +539,29 @@ class Recording:
         start_s: float = 0.0,
         stop_s: float | None = None,
     ) -> Path:
-        """Write an animal's spikes and behavior to a Neurodata Without Borders file; return its path."""
+        """Write an animal's spikes and behavior to a Neurodata Without Borders file; return its path.
+
+        Parameters
+        ----------
+        file : path-like
+            By habit it ends in .nwb; it must not exist. It is there when it is complete.
+        animal : int
+            From 0.
+        population : str, optional
+            By default all whose spikes were listed.
+        start_s, stop_s : float
+            The part of the recording; by default all of it.
+
+        Raises
+        ------
+        AnalysisNotInstalled
+            When PyNWB is not installed.
+        NotRecorded
+            When the spikes of the animal or the population were not listed.
+        RecordingError
+            When the file exists, there is no such animal or population, or the times are not within the
+            recording.
+        """
         from ethospike.recorders.exports import to_nwb
 
         return to_nwb(self, Path(file), animal, population, start_s, stop_s)

@@ -18,6 +18,7 @@ from zarr.codecs import BloscCodec
 from ethospike.recorders.durable_store import DurableStore, remove_partials
 from ethospike.recorders.format import (
     EVENTS,
+    LAST_PHASE,
     LENGTH,
     SPIKES,
     STEPS,
@@ -121,7 +122,9 @@ class RecordingWriter:
             elif not (path / "zarr.json").is_file():
                 raise RecordingError(f"cannot continue {path}: there is no recording")
             self._arrays: dict[str, GrowingArray] = {}
-            self._dated: dict[str, list[Dated]] = {"weights": [], "events": []}
+            self._dated: dict[str, list[Dated]] = {"weights": [], "events": [], "phase": []}
+            self._keeps_phase = config.keeps_phase(layout)
+            self._phase: list[Any] | None = None
             if resume_at is None:
                 self._create(attributes, specs)
             else:
@@ -142,13 +145,19 @@ class RecordingWriter:
         return int(steps)
 
     def add_dated(self, group: str, dated: Dated) -> None:
-        """Take weights or event rows, which wait until their control step is whole."""
+        """Take weights, event rows or a new phase, which wait until their control step is whole."""
         self._dated[group].append(dated)
 
     def last_phase(self) -> bytes | None:
-        """Return the phases in the last recorded step, for a run that continues."""
-        phase = self._arrays.get("behavior/phase")
-        return None if phase is None or self._steps == 0 else phase.last().tobytes()
+        """Return the phases in the last recorded step, for a run that continues; see `WriterLink`."""
+        recorded = self._arrays.get("behavior/phase")
+        if self._steps == 0:
+            return None
+        if recorded is not None:
+            return recorded.last().tobytes()
+        if self._phase is None:
+            return None
+        return np.array(self._phase, self.layout.variables["phase"].dtype).tobytes()
 
     def append(self, block: Block) -> None:
         """Take the next control steps."""
@@ -164,6 +173,8 @@ class RecordingWriter:
             self._append_dated("weights", control_step, 1, {k: v[None] for k, v in arrays.items()})
         for control_step, arrays in self._take_dated("events"):
             self._append_events(control_step, arrays)
+        for _, arrays in self._take_dated("phase"):
+            self._phase = arrays["phase"].tolist()
 
     def commit(self) -> None:
         """Make everything received permanent: data first, then the disk, then the counters."""
@@ -193,7 +204,7 @@ class RecordingWriter:
 
     def _publish(self, **more: Any) -> None:
         counters = self._counters()
-        self._root.attrs.update({**counters, **more})
+        self._root.attrs.update({**counters, **self._kept_phase(), **more})
         self._store.sync()
         self._committed = counters
 
@@ -204,6 +215,9 @@ class RecordingWriter:
             WEIGHTS: self._rows("weights"),
             EVENTS: self._rows("events"),
         }
+
+    def _kept_phase(self) -> dict[str, Any]:
+        return {LAST_PHASE: self._phase} if self._keeps_phase else {}
 
     def _rows(self, group: str) -> int:
         array = self._arrays.get(f"{group}/control_step")
@@ -346,20 +360,21 @@ class RecordingWriter:
                 f"cannot continue {path} at control step {resume_at}: it holds 0 … {old[STEPS]} steps"
             )
         counters = _counters_at(self._root, resume_at)
+        if self._keeps_phase:
+            self._phase = _phase_at(self._root, resume_at)
         # The counters go down before the data: a reader never believes a row that is about to vanish.
-        self._root.attrs.update({**counters, "status": "running"})
+        self._root.attrs.update({**counters, **self._kept_phase(), "status": "running"})
         self._store.sync()
         # A crash may have come while arrays were made, of which none had a row yet.
         if not counters[EVENTS] and not self.layout.events and "events" in self._root:
             del self._root["events"]  # the first row makes all its columns
-        if not counters[STEPS]:
-            for spec in specs:
+        with zarr.config.set({"array.write_empty_chunks": True}):
+            for spec in [] if counters[STEPS] else specs:
                 if spec.path not in self._root:
                     self._add(spec)
                 elif spec.fixed is not None:
                     array: Any = self._root[spec.path]
                     array[:] = spec.fixed
-        with zarr.config.set({"array.write_empty_chunks": True}):
             for name, array in all_arrays(self._root):
                 length = counters.get(str(array.attrs.get(LENGTH)))
                 if length is not None:
@@ -388,6 +403,16 @@ def _counters_at(root: zarr.Group, steps: int) -> dict[str, int]:
         ends: Any = root["spikes/interval_end"]
         listed = int(ends[steps - 1])
     return {STEPS: steps, SPIKES: listed, WEIGHTS: rows("weights", WEIGHTS), EVENTS: rows("events", EVENTS)}
+
+
+def _phase_at(root: zarr.Group, steps: int) -> list[Any] | None:
+    """Return the phases before a control step: empty if it is only known that this step's are others."""
+    counters: dict[str, Any] = dict(root.attrs)
+    if steps == counters[STEPS]:
+        return counters.get(LAST_PHASE)
+    # The run will do again what it did: weights are due where they were.
+    weights: Any = root["weights/control_step"]
+    return [] if steps in weights[: counters[WEIGHTS]] else None
 
 
 def all_arrays(root: zarr.Group) -> list[tuple[str, zarr.Array[Any]]]:

@@ -79,8 +79,11 @@ def recover(path: str | Path, *, unclosed: str = INTERRUPTED) -> Recovery:
         counters: dict[str, Any] = dict(group.attrs)
         cut: dict[str, int] = {}
         for name, array in all_arrays(group):
-            length = int(counters.get(str(array.attrs.get(LENGTH)), array.shape[0]))
-            _check_chunks(root / name, array, length)
+            grows = array.attrs.get(LENGTH)
+            length = int(counters.get(str(grows), array.shape[0]))
+            # An array that does not grow is vouched for by the first commit, as it has no counter.
+            if grows is not None or before.n_steps:
+                _check_chunks(root / name, array, length)
             if array.shape[0] > length:
                 cut[name] = array.shape[0] - length
                 array.resize((length, *array.shape[1:]))

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ethospike.recorders.live_view import ViewError
+from ethospike.recorders.view_errors import check_choice
 
 if TYPE_CHECKING:
     from ethospike.recorders.recording import Recording
@@ -42,13 +42,13 @@ def watch(
     Raises
     ------
     ViewError
-        When no window can be opened, or there is nothing to show.
+        When no window can be opened, there is nothing to show, or a number makes no sense.
     """
     _hide_greeting()
     from ethospike.recorders.view_source import RecordingSource
     from ethospike.recorders.view_window import show
 
-    check_choice(recording, speed, animal)
+    check_choice(recording, speed, animal, start_s)
     source = RecordingSource(recording)
     source.select(animal)
     show(source, speed=speed, start=round(start_s / recording.interval_s), screenshots=screenshots)
@@ -79,16 +79,6 @@ def film(
         hidden=hidden,
         progress=progress,
     )
-
-
-def check_choice(recording: Recording, speed: float, animal: int) -> None:
-    """Raise `ViewError` unless there is something to show, at this speed, of this animal."""
-    if not 0 < speed < float("inf"):
-        raise ViewError(f"speed: expected a number above 0, got {speed}")
-    if not 0 <= animal < recording.animals:
-        raise ViewError(f"animal: expected 0 … {recording.animals - 1}, got {animal}")
-    if not recording.n_steps:
-        raise ViewError(f"{recording.path}: nothing is recorded yet")
 
 
 def _hide_greeting() -> None:

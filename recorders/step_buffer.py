@@ -26,7 +26,7 @@ _ALIGNMENT = 64
 
 
 class Dated(NamedTuple):
-    """Weights or event rows of one control step."""
+    """Weights, event rows or the new phase of one control step."""
 
     control_step: int
     arrays: Mapping[str, NDArray[Any]]

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable
 from fractions import Fraction
 from importlib.util import find_spec
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,9 @@ import pygame
 from numpy.typing import NDArray
 
 from ethospike.envs.window import pixels
-from ethospike.recorders.live_view import ViewError
 from ethospike.recorders.memory import give_back_memory
 from ethospike.recorders.recording import Recording
-from ethospike.recorders.replay import check_choice
+from ethospike.recorders.view_errors import ViewError, check_choice
 from ethospike.recorders.view_screen import Screen, ScreenState
 from ethospike.recorders.view_source import RecordingSource
 
@@ -78,11 +78,12 @@ def write_video(
     path = Path(path)
     suffix = path.suffix.lower()
     _check_file(path, suffix)
-    check_choice(recording, speed, animal)
+    check_choice(recording, speed, animal, start_s, stop_s)
     if unknown := "".join(sorted(hidden - set("rwf"))):
         raise ViewError(f"hide: expected panels out of r (raster), w (weights), f (rates), got {unknown!r}")
     fps = FPS[suffix] if fps is None else fps
     size_px = SIZE_PX[suffix] if size_px is None else size_px
+    _check_frames(suffix, size_px, fps)
     interval_s = recording.interval_s
     first = max(0, round(start_s / interval_s))
     end = recording.n_steps if stop_s is None else min(recording.n_steps, round(stop_s / interval_s))
@@ -203,6 +204,15 @@ def _palette_graph(
     chosen.push(colors)
     chosen.push(None)
     return graph, frames, sink
+
+
+def _check_frames(suffix: str, size_px: tuple[int, int], fps: int) -> None:
+    if not isinstance(fps, Integral) or fps < 1:
+        raise ViewError(f"fps: expected a whole number of at least 1, got {fps}")
+    step = 2 if suffix == ".mp4" else 1
+    if not all(isinstance(side, Integral) and side >= step and side % step == 0 for side in size_px):
+        kind = "even numbers" if step == 2 else "whole numbers"
+        raise ViewError(f"size_px: expected {kind} of at least {step}, got {size_px[0]} × {size_px[1]}")
 
 
 def _check_file(path: Path, suffix: str) -> None:

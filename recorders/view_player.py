@@ -65,9 +65,8 @@ class Player:
         if not len(steps):
             return
         if self.source.is_live:
-            if not state.paused:
-                state.step = steps[-1]
-            state.step = max(state.step, steps.start)
+            # Paused too: what is looked at may have been forgotten, or be the step 0 that never came.
+            state.step = self.source.nearest(state.step if state.paused else steps[-1])
             return
         if not state.paused:
             self._position += wall_s * state.speed * 1000.0 / self.source.layout.control_interval_ms
@@ -77,11 +76,12 @@ class Player:
             state.step = int(self._position)
 
     def seek(self, step: float) -> None:
-        """Show a control step, or the nearest that there is."""
+        """Show a control step; where it was left out, the next that there is on the way to it."""
         steps = self.source.steps
         if len(steps):
             self._position = min(max(step, steps.start), steps[-1])
-            self.state.step = int(self._position)
+            wanted = int(self._position)
+            self.state.step = self.source.nearest(wanted, wanted - self.state.step)
 
     def note(self, words: str) -> None:
         """Show a line for a while."""
@@ -172,7 +172,8 @@ class Player:
         if self.screen.bar.inflate(0, 12).collidepoint(position_px):
             self.seek(self.screen.step_at(position_px[0]))
             return True
-        animal = self.screen.animal_at(position_px, self.state.step)
+        # Batches may have come since it was drawn, and the step be forgotten.
+        animal = self.screen.animal_at(position_px, self.source.nearest(self.state.step))
         if animal is not None:
             self._select(animal)
         return False

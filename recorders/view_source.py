@@ -144,6 +144,23 @@ class ViewSource(ABC):
     def weights(self, last: int) -> Mapping[str, NDArray[Any]]:
         """Return the animal's plastic weights (synapses,) as they were last known at a control step."""
 
+    def nearest(self, step: int, direction: int = 0) -> int:
+        """Return the control step that can be shown nearest to one.
+
+        Parameters
+        ----------
+        step : int
+        direction : int
+            Where `step` itself cannot be shown: above 0 the next one after it, below 0 the last before it, 0
+            whichever is nearer. Beyond the first and the last, those.
+
+        Raises
+        ------
+        IndexError
+            When no step can be shown yet.
+        """
+        return int(min(max(step, self.steps[0]), self.steps[-1]))
+
     def select(self, animal: int) -> None:
         """Give the spikes and weights of an animal from now on."""
         self.animal = animal % self.layout.animals
@@ -178,11 +195,20 @@ class LiveSource(ViewSource):
 
     @property
     def steps(self) -> range:
-        """The control steps that are remembered."""
+        """From the first to the last control step that is remembered; between them some may be left out."""
         if not self._filled:
             return range(0)
         begin = max(0, self._filled - self._kept)
         return range(int(self._steps[begin]), int(self._steps[self._filled - 1]) + 1)
+
+    def nearest(self, step: int, direction: int = 0) -> int:
+        """Return the remembered control step nearest to one, which may have been left out."""
+        known = self._steps[max(0, self._filled - self._kept) : self._filled]
+        at = int(np.searchsorted(known, step))
+        before, after = int(known[max(0, at - 1)]), int(known[min(at, len(known) - 1)])
+        if after == step or direction > 0:
+            return after
+        return before if direction < 0 or step - before < after - step else after
 
     @property
     def real_time_factor(self) -> float | None:

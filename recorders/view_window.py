@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pygame
 
-from ethospike.recorders.live_view import ViewError
+from ethospike.recorders.view_errors import ViewError
 from ethospike.recorders.view_player import Player
 from ethospike.recorders.view_source import ViewSource
 

@@ -30,6 +30,8 @@ N_BUFFERS = 4
 """One is being filled and one written; the others bridge a commit, which takes some tenths of a second."""
 START_TIMEOUT_S = 120.0
 """How long the writer may take to start; on a busy machine with a cold disk, seconds."""
+END_TIMEOUT_S = 20.0
+"""How long a writer that has failed may take to end before it is killed, which harms nothing committed."""
 
 
 class WriterLink(ABC):
@@ -40,7 +42,8 @@ class WriterLink(ABC):
     first_step : int
         The control step that the recording expects next.
     last_phase : bytes or None
-        The variable `phase` in the last recorded step, if there is one.
+        The variable `phase` in the last recorded step, if it is known; empty if it is only known that the
+        next step's is another.
     failed : bool
         Whether a failure was reported.
     """
@@ -59,7 +62,7 @@ class WriterLink(ABC):
 
     @abstractmethod
     def send_dated(self, group: str, dated: Dated) -> None:
-        """Give away weights or event rows of the control step that is being recorded."""
+        """Give away weights, event rows or the new phase of the control step that is being recorded."""
 
     @abstractmethod
     def commit(self) -> int:
@@ -155,7 +158,7 @@ class ProcessLink(WriterLink):
             self._send((path, layout, config, resume_at, commit_after_s))
             self.first_step, self.last_phase = self._wait_for("ready", START_TIMEOUT_S)
         except BaseException:
-            self._end()
+            self._end(END_TIMEOUT_S)
             raise
 
     def acquire(self) -> StepBuffer:
@@ -216,7 +219,7 @@ class ProcessLink(WriterLink):
                 return message
             reason = f"did not answer within {timeout_s:.0f} s"
         except (EOFError, OSError):
-            reason = f"ended unexpectedly (exit code {self._process.wait()})"
+            reason = f"ended unexpectedly (exit code {self._wait(END_TIMEOUT_S)})"
         return (
             "error",
             f"the process that writes {self._path} {reason}; what was committed before is safe",
@@ -228,7 +231,7 @@ class ProcessLink(WriterLink):
             self._free.append(self._lent.pop(message[1]))
         elif message[0] == "error":
             self.failed = True
-            self._end()
+            self._end(END_TIMEOUT_S)
             raise RecordingError(message[1])
         return message
 
@@ -238,12 +241,20 @@ class ProcessLink(WriterLink):
             if received == kind:
                 return rest[0]
 
-    def _end(self) -> None:
+    def _end(self, patience_s: float | None = None) -> None:
         """Close the connection, at which the writer ends; whatever it still has, it writes first."""
         if not self._closed:
             self._closed = True
             self._connection.close()
-            self._process.wait()
+            self._wait(patience_s)
+
+    def _wait(self, patience_s: float | None) -> int:
+        """Return the exit code of the writer, which is killed when it does not end in this time (s)."""
+        try:
+            return self._process.wait(patience_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
 
 
 def handover_s(config: RecorderConfig) -> float:

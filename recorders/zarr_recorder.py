@@ -20,6 +20,8 @@ from ethospike.recorders.step_buffer import Dated, StepBuffer
 from ethospike.recorders.writer_link import InlineLink, ProcessLink, WriterLink, handover_s
 
 STATUSES = ("complete", "stopped", "failed")
+_Column = tuple[str, tuple[int, ...], np.dtype[Any] | None, NDArray[Any]]
+"""Of a buffer: name, the shape and type that a step has, and where it is copied to."""
 
 __all__ = ["RecorderConfig", "ZarrRecorder"]
 
@@ -65,11 +67,9 @@ class ZarrRecorder(Recorder):
         self._buffer: StepBuffer
         self._filled: NDArray[np.int64]
         self._counts: NDArray[np.int64]
-        self._behavior: list[tuple[str, tuple[int, ...], NDArray[Any]]]
-        self._rates: NDArray[Any] | None
-        self._currents: NDArray[Any] | None
-        self._voltages: NDArray[Any] | None
-        self._stimulus: bool
+        self._behavior: list[_Column]
+        self._stimulus: list[_Column]
+        self._voltages: list[_Column]
         self._row: int
         self._n_spikes: int
         self._max_rows: int
@@ -84,6 +84,12 @@ class ZarrRecorder(Recorder):
         link = InlineLink if config.writer == "inline" else ProcessLink
         self._link: WriterLink = link(path, layout, config, resume_at)
         self._next, self._last_phase = self._link.first_step, self._link.last_phase
+        self._keeps_phase = config.keeps_phase(layout)
+        phase = layout.variables.get("phase")
+        self._phase_type = None if phase is None else np.dtype(phase.dtype)
+        # The types of the arrays of the step that was checked last, by path; of step, animal and neuron.
+        self._types: dict[str, np.dtype[Any]] = {}
+        self._spike_types: tuple[np.dtype[Any], ...] | None = None
         self._checked = self._closed = False
         self._handover_s = handover_s(config)
         self._take_buffer()
@@ -135,6 +141,12 @@ class ZarrRecorder(Recorder):
     def _copy(self, record: StepRecord) -> None:
         """Copy a step into the buffer: the part that costs time in the loop."""
         self._link.check()
+        # What may be refused comes first, so that a step that is leaves no trace in the recording.
+        if not self._fits(record):
+            self._check(record)
+        phase = self._phase(record) if self._weight_steps else None
+        weights = self._checked_weights(record.weights()) if self._weights_are_due(phase) else None
+        events = _checked_events(record) if record.events else None
         spikes = record.spikes
         total = 0 if spikes is None else len(spikes.step)
         n_spikes = self._n_spikes + total
@@ -144,23 +156,24 @@ class ZarrRecorder(Recorder):
             self._copy_spikes(spikes, 0, self._n_spikes, total)
         row, values = self._row, record.values
         self._counts[row] = total
-        for name, shape, column in self._behavior:
-            value = values[name]
-            if value.shape != shape:
-                raise ValueError(f"{name} has shape {value.shape}, not {shape}")
-            column[row] = value
-        if self._stimulus:
-            self._copy_stimulus(record.stimulus, row)
-        if self._voltages is not None:
-            self._voltages[row] = np.asarray(record.voltages).swapaxes(0, 1)
-        if self._weight_steps and self._weights_are_due(values):
-            self._link.send_dated("weights", Dated(self._next, self._checked_weights(record.weights())))
-        if record.events:
-            self._link.send_dated("events", Dated(self._next, _checked_events(record)))
+        for name, _, _, column in self._behavior:
+            column[row] = values[name]
+        for name, _, _, column in self._stimulus:
+            signal = getattr(record.stimulus, name)
+            column[row] = 0.0 if signal is None else signal
+        for _, _, _, column in self._voltages:
+            column[row] = np.asarray(record.voltages).swapaxes(0, 1)
+        if self._keeps_phase and phase != self._last_phase:
+            self._link.send_dated("phase", Dated(self._next, {"phase": np.array(values["phase"])}))
+        if weights is not None:
+            self._link.send_dated("weights", Dated(self._next, weights))
+        if events is not None:
+            self._link.send_dated("events", Dated(self._next, events))
         # The counters last: a reader of the buffer believes what they count.
         self._filled[1] = self._n_spikes = n_spikes
         self._filled[0] = self._row = row + 1
         self._next += 1
+        self._last_phase = phase
         if self._row == self._max_rows or time.monotonic() >= self._due:
             self._hand_over()
 
@@ -191,19 +204,20 @@ class ZarrRecorder(Recorder):
         self._copy_spikes(spikes, done, 0, total - done)
         return total - done
 
-    def _copy_stimulus(self, stimulus: Any, row: int) -> None:
-        if self._rates is not None:
-            self._rates[row] = stimulus.rate_hz
-        if self._currents is not None:
-            self._currents[row] = 0.0 if stimulus.current_pa is None else stimulus.current_pa
+    def _phase(self, record: StepRecord) -> bytes | None:
+        """Return the phase of each animal as the recording holds it; that of the step before if not told."""
+        phase = record.values.get("phase")
+        if phase is None:
+            return self._last_phase
+        dtype = phase.dtype if self._phase_type is None else self._phase_type
+        return phase.astype(dtype, copy=False).tobytes()
 
-    def _weights_are_due(self, values: Any) -> bool:
-        due = self._next == 0 or (self._next + 1) % self._weight_steps == 0
-        if "phase" in values:
-            phase = values["phase"].tobytes()
-            due = due or (self._last_phase is not None and phase != self._last_phase)
-            self._last_phase = phase
-        return due
+    def _weights_are_due(self, phase: bytes | None) -> bool:
+        if not self._weight_steps:
+            return False
+        if self._next == 0 or (self._next + 1) % self._weight_steps == 0:
+            return True
+        return self._last_phase is not None and phase != self._last_phase
 
     def _checked_weights(self, weights: Any) -> dict[str, NDArray[np.float32]]:
         expected = {name: (self.layout.animals, n) for name, (n, _) in self.layout.weights.items()}
@@ -227,17 +241,49 @@ class ZarrRecorder(Recorder):
         self._row = self._n_spikes = 0
         self._max_rows, self._max_spikes = buffer.max_rows, buffer.max_spikes
         self._due = time.monotonic() + self._handover_s
-        columns = buffer.columns
-        self._behavior = [
-            (path.partition("/")[2], column.shape[1:], column)
-            for path, column in columns.items()
-            if path.startswith("behavior/")
-        ]
-        self._rates, self._currents = columns.get("stimulus/rate_hz"), columns.get("stimulus/current_pa")
-        self._stimulus = self._rates is not None or self._currents is not None
-        self._voltages = columns.get("voltages/V_m")
+        self._look_up()
+
+    def _look_up(self) -> None:
+        """List the columns of the buffer, with the shape and the type that a step has for each."""
+        self._behavior, self._stimulus, self._voltages = [], [], []
+        for path, column in self._buffer.columns.items():
+            group, _, name = path.partition("/")
+            shape, known = column.shape[1:], self._types.get(path)
+            if group == "behavior":
+                self._behavior.append((name, shape, known, column))
+            elif group == "stimulus":
+                self._stimulus.append((name, shape, known, column))
+            else:
+                animals, steps, watched = shape
+                self._voltages.append(("voltages", (steps, animals, watched), known, column))
 
     # -- checks -------------------------------------------------------------------------------------
+
+    def _fits(self, record: StepRecord) -> bool:
+        """Return whether shapes and types are those of the step that was checked; cheap, for each step."""
+        values = record.values
+        for name, shape, dtype, _ in self._behavior:
+            value = values[name]
+            if value.shape != shape or value.dtype != dtype:
+                return False
+        for name, shape, dtype, _ in self._stimulus:
+            signal = getattr(record.stimulus, name)
+            if signal is None:
+                if name != "current_pa":
+                    return False
+            elif signal.shape != shape or signal.dtype != dtype:
+                return False
+        for _, shape, dtype, _ in self._voltages:
+            volts: Any = record.voltages
+            if volts.shape != shape or volts.dtype != dtype:
+                return False
+        spikes = record.spikes
+        if spikes is None or not len(spikes.step):
+            return True
+        step, animal, neuron = spikes.step, spikes.animal, spikes.neuron
+        return (step.dtype, animal.dtype, neuron.dtype) == self._spike_types and (
+            step.ndim == 1 and step.shape == animal.shape == neuron.shape
+        )
 
     def _check(self, record: StepRecord) -> None:
         """Raise `RecordingError` with what was expected and got, unless the step fits the layout."""
@@ -246,29 +292,38 @@ class ZarrRecorder(Recorder):
         where = f"control step {record.control_step}"
         if record.control_step != self._next:
             raise RecordingError(f"expected control step {self._next}, got {record.control_step}")
-        for name, shape, column in self._behavior:
+        types: dict[str, np.dtype[Any]] = {}
+        for name, shape, _, column in self._behavior:
             if name not in record.values:
                 raise RecordingError(
                     f"{where}: the layout names the variable {name!r}, "
                     f"values holds {', '.join(record.values)}"
                 )
-            _check_array(f"{where}: {name}", record.values[name], shape, column.dtype)
-        animals, layout = self.layout.animals, self.layout
-        stimulus = record.stimulus
-        if self._stimulus and stimulus is None:
+            value = record.values[name]
+            types[f"behavior/{name}"] = _checked_type(f"{where}: {name}", value, shape, column.dtype)
+        if self._stimulus and record.stimulus is None:
             raise RecordingError(f"{where}: expected a stimulus, as the layout names its channels, got None")
-        if self._rates is not None and stimulus is not None:
-            shape = (animals, len(layout.rate_channels))
-            _check_array(f"{where}: stimulus.rate_hz", stimulus.rate_hz, shape, self._rates.dtype)
-        if self._currents is not None and stimulus is not None and stimulus.current_pa is not None:
-            shape = (animals, len(layout.current_channels))
-            _check_array(f"{where}: stimulus.current_pa", stimulus.current_pa, shape, self._currents.dtype)
-        if self._voltages is not None:
-            shape = (layout.steps_per_control, animals, len(layout.watched))
-            _check_array(f"{where}: voltages", record.voltages, shape, self._voltages.dtype)
-        if record.spikes is not None and len(record.spikes.step) and not layout.populations:
-            raise RecordingError(f"{where}: spikes of an agent that has no populations in the layout")
+        for name, shape, _, column in self._stimulus:
+            signal = getattr(record.stimulus, name)
+            if signal is not None or name != "current_pa":
+                what = f"{where}: stimulus.{name}"
+                types[f"stimulus/{name}"] = _checked_type(what, signal, shape, column.dtype)
+        for name, shape, _, column in self._voltages:
+            what = f"{where}: {name}"
+            types["voltages/V_m"] = _checked_type(what, record.voltages, shape, column.dtype)
+        if record.spikes is not None and len(record.spikes.step):
+            self._check_spikes(f"{where}: spikes", record.spikes)
+        self._types |= types
+        self._look_up()
         self._checked = True
+
+    def _check_spikes(self, what: str, spikes: Any) -> None:
+        if not self.layout.populations:
+            raise RecordingError(f"{what} of an agent that has no populations in the layout")
+        self._spike_types = tuple(
+            _checked_type(f"{what}.{name}", getattr(spikes, name), (len(spikes.step),), np.dtype(np.int64))
+            for name in ("step", "animal", "neuron")
+        )
 
 
 def _checked_events(record: StepRecord) -> dict[str, NDArray[Any]]:
@@ -287,9 +342,11 @@ def _checked_events(record: StepRecord) -> dict[str, NDArray[Any]]:
     return columns
 
 
-def _check_array(what: str, value: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+def _checked_type(what: str, value: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the type of an array; raise `RecordingError` unless it can be recorded as a `dtype`."""
     if np.shape(value) != shape or not isinstance(value, np.ndarray):
         got = f"an array of shape {np.shape(value)}" if isinstance(value, np.ndarray) else f"{value!r}"
         raise RecordingError(f"{what}: expected an array of shape {shape}, got {got}")
     if not np.can_cast(value.dtype, dtype, "same_kind"):
         raise RecordingError(f"{what}: expected {dtype}, got {value.dtype}, which would lose information")
+    return value.dtype

@@ -26,8 +26,9 @@ from ethospike.brains.simulator import SimulatorNotInstalled, SimulatorUnavailab
 from ethospike.envs.animals import EnvError
 from ethospike.recorders.exports import AnalysisNotInstalled
 from ethospike.recorders.format import INTERRUPTED
-from ethospike.recorders.live_view import LiveView, check_display
+from ethospike.recorders.live_view import LiveView
 from ethospike.recorders.recorder import RecordingError
+from ethospike.recorders.view_errors import check_display
 from ethospike.scenarios import configuration, run_folder, sweep_commands
 from ethospike.scenarios.omissions import LEFT_OUT, say
 from ethospike.scenarios.progress import RunProgress, clock

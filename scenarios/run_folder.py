@@ -167,8 +167,11 @@ class RunFolder:
     def status(self) -> str:
         """How the run ended, or that it is running, one of `STATUSES`; run.json does not know of a kill."""
         status = str(self.info["status"])
-        killed = status == RUNNING and not is_being_written(self._lock)
-        return INTERRUPTED if killed else status
+        if status != RUNNING or is_being_written(self._lock):
+            return status
+        # Nobody runs it: it may have ended between the two looks.
+        status = str(self.info["status"])
+        return INTERRUPTED if status == RUNNING else status
 
     @contextmanager
     def writing(self) -> Iterator[None]:

@@ -23,7 +23,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 class SyntheticRun:
     """Records of a run in which every value of step k is drawn from the stream of k."""
 
-    def __init__(self, animals: int = 2, spikes: int = 12, steps_per_control: int = 100) -> None:
+    def __init__(
+        self, animals: int = 2, spikes: int = 12, steps_per_control: int = 100, watched: tuple[int, ...] = ()
+    ) -> None:
         self.spikes = spikes
         self.layout = Layout(
             animals=animals,
@@ -44,6 +46,7 @@ class SyntheticRun:
             current_channels=("cue[0]",),
             weights={"KC>MBONp": (6, "nS"), "KC>MBONn": (6, "nS")},
             phases=("training", "test"),
+            watched=watched,
         )
 
     def record(self, k: int) -> StepRecord:
@@ -77,6 +80,9 @@ class SyntheticRun:
             spikes=spikes,
             weights=lambda: weights,
             events=events,
+            voltages=rng.normal(-60.0, 5.0, (layout.steps_per_control, animals, len(layout.watched)))
+            if layout.watched
+            else None,
         )
 
     def write(

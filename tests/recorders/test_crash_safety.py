@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -50,26 +51,37 @@ class CrashingStore(DurableStore):
     after: ClassVar[bool] = False
     failure: ClassVar[type[BaseException] | BaseException] = Crash
 
-    def _fails_at(self, operation: Any, *arguments: Any) -> None:
+    @contextmanager
+    def counted(self) -> Iterator[None]:
         cls = type(self)
         with cls.counting:  # files are forced to the disk by several threads
             cls.left -= 1
             left = cls.left
-        if left == 0 and not cls.after:
+        if left < 0 or (left == 0 and not cls.after):
             raise cls.failure
-        if left >= 0:
-            operation(*arguments)
-        if left <= 0:
+        yield
+        if left == 0:
             raise cls.failure
 
     def _write(self, key: str, value: Any) -> None:
-        self._fails_at(super()._write, key, value)
+        with self.counted():
+            super()._write(key, value)
 
     def _force(self, path: Path) -> None:
-        self._fails_at(super()._force, path)
+        with self.counted():
+            super()._force(path)
 
     def _rename(self, partial: Path, target: Path) -> None:
-        self._fails_at(super()._rename, partial, target)
+        with self.counted():
+            super()._rename(partial, target)
+
+    async def delete(self, key: str) -> None:
+        with self.counted():
+            await super().delete(key)
+
+    async def delete_dir(self, prefix: str) -> None:
+        with self.counted():
+            await super().delete_dir(prefix)
 
     def discard(self) -> None:
         """A process that has ended discards nothing."""
@@ -101,6 +113,7 @@ class WrongWriter(recording_writer.RecordingWriter):
 @pytest.fixture(autouse=True)
 def crashing_store(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recording_writer.RecordingWriter, "store_type", CrashingStore)
+    monkeypatch.setattr("ethospike.recorders.recover.DurableStore", CrashingStore)
 
 
 def check_holds_exactly(path: Path, run: Any, allowed: set[int]) -> int:
@@ -129,6 +142,10 @@ def check_holds_exactly(path: Path, run: Any, allowed: set[int]) -> int:
         assert kept["control_step"].values.tolist() == due
         for row, k in enumerate(due):
             np.testing.assert_array_equal(kept[row], records[k].weights()["KC>MBONp"].astype(np.float32))
+    if n and run.layout.watched:
+        assert recording.voltages["neuron"].values.tolist() == list(run.layout.watched)
+        volts = np.stack([r.voltages for r in records]).swapaxes(1, 2).astype(np.float32)
+        np.testing.assert_array_equal(recording.voltages, volts)
     return n
 
 
@@ -155,7 +172,10 @@ def record_with_a_crash(
 
 
 @pytest.mark.usefixtures("tiny_chunks")
-def test_a_crash_at_any_file_operation(run: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("watched", [(), (0,)])
+def test_a_crash_at_any_file_operation(make_run: Any, tmp_path: Path, watched: tuple[int, ...]) -> None:
+    # Neuron 0: an array that does not grow and holds only zeros, which Zarr by itself would not write.
+    run = make_run(watched=watched)
     total, crashed = count_operations(run, tmp_path / "total.zarr"), 0
     assert total > 200
     moments = [int(n) for n in np.linspace(1, total, 14)]
@@ -181,6 +201,65 @@ def test_a_crash_at_any_file_operation(run: Any, tmp_path: Path) -> None:
                     recorder.record(run.record(k))
             check_holds_exactly(path, run, {kept + 3})
     assert crashed == len(moments)
+
+
+@pytest.mark.usefixtures("tiny_chunks")
+def test_a_recording_that_died_young_is_sound_and_can_be_continued(make_run: Any, tmp_path: Path) -> None:
+    run, many, checked = make_run(watched=(0,)), 10**6, 0
+    with crash_after(many):
+        die(ZarrRecorder(tmp_path / "total.zarr", run.layout, CONFIG))
+        total = many - int(CrashingStore.left)
+    for n in range(total // 2, total + 1, 3):
+        path = tmp_path / f"{n}.zarr"
+        with crash_after(n), pytest.raises(Crash):
+            ZarrRecorder(path, run.layout, CONFIG)
+        if not (path / "zarr.json").exists():
+            continue
+        assert recover(path).steps == 0
+        run.write(path, range(2), CONFIG, resume_at=0)
+        assert recover(path).cut == {}
+        checked += check_holds_exactly(path, run, {2})
+    assert checked > 10
+
+
+@pytest.mark.usefixtures("tiny_chunks")
+@pytest.mark.parametrize("back", [0, 9, 11, 13])
+def test_a_crash_while_it_is_repaired_or_continued(make_run: Any, tmp_path: Path, back: int) -> None:
+    """Nine steps back there is one event, eleven back there is none, thirteen back there is nothing."""
+    run = make_run(watched=(0,))
+    broken = tmp_path / "broken.zarr"
+    record_with_a_crash(broken, run, count_operations(run, tmp_path / "total.zarr") - 10)
+    committed = check_holds_exactly(broken, run, {8, 13})
+    at = max(0, committed - back)
+
+    def repair(path: Path) -> None:
+        recover(path)
+
+    def go_on(path: Path) -> None:
+        die(ZarrRecorder(path, run.layout, CONFIG, resume_at=at))
+
+    def repair_and_go_on(path: Path) -> None:
+        repair(path)
+        go_on(path)
+
+    for do, allowed in ((repair, {committed}), (go_on, {committed, at}), (repair_and_go_on, {committed, at})):
+        shutil.copytree(broken, whole := tmp_path / f"{do.__name__}.zarr")
+        many = 10**6
+        with crash_after(many):
+            do(whole)
+            total = many - int(CrashingStore.left)
+        assert total > 1
+        for i, n in enumerate(sorted({int(n) for n in np.linspace(1, total, 12)})):
+            shutil.copytree(broken, path := tmp_path / f"{do.__name__}-{n}.zarr")
+            with crash_after(n, after=i % 2 == 0), pytest.raises(Crash):
+                do(path)
+            kept = check_holds_exactly(path, run, allowed)
+            if i % 3:
+                assert recover(path).steps == kept
+            run.write(path, range(min(at, kept), 14), CONFIG, resume_at=min(at, kept))
+            check_holds_exactly(path, run, {14})
+            assert recover(path).cut == {}
+            assert not list(tmp_path.glob(f"{path.name}.*"))
 
 
 def count_operations(run: Any, path: Path) -> int:
@@ -257,7 +336,7 @@ def test_files_are_on_the_disk_before_they_are_vouched_for(
 
 
 class RecordingMachine(RuleBasedStateMachine):
-    """Append, commit, crash, reopen, close and read in any order; the model is two numbers."""
+    """Append, commit, crash, repair, reopen, close and read in any order; the model is two numbers."""
 
     run: ClassVar[Any]
     visited: ClassVar[set[str]] = set()
@@ -322,6 +401,29 @@ class RecordingMachine(RuleBasedStateMachine):
         self.allowed = {self.recorded}
         self.visited.add("continued")
 
+    @precondition(lambda self: self.recorder is None)
+    @rule(operations=st.integers(1, 60), after=st.booleans())
+    def crash_while_repairing(self, operations: int, after: bool) -> None:
+        with crash_after(operations, after=after):
+            try:
+                recover(self.path)
+            except Crash:
+                self.visited.add("crashed while repairing")
+
+    @precondition(lambda self: self.recorder is None)
+    @rule(back=st.integers(0, 4), operations=st.integers(1, 90), after=st.booleans())
+    def crash_while_continuing(self, back: int, operations: int, after: bool) -> None:
+        committed = check_holds_exactly(self.path, self.run, self.allowed)
+        at = max(0, committed - back)
+        self.allowed = {committed, at}
+        with crash_after(operations, after=after):
+            try:
+                recorder = ZarrRecorder(self.path, self.run.layout, CONFIG, resume_at=at)
+            except Crash:
+                self.visited.add("crashed while continuing")
+                return
+        self.recorder, self.recorded, self.allowed = recorder, at, {at}
+
     @invariant()
     def reads_what_is_committed(self) -> None:
         self.allowed = {check_holds_exactly(self.path, self.run, self.allowed)}
@@ -347,7 +449,12 @@ def test_any_order_of_operations(run: Any) -> None:
     RecordingMachine.run = run
     RecordingMachine.visited = set()
     run_state_machine_as_test(RecordingMachine, settings=MACHINE)
-    assert RecordingMachine.visited == {"crashed", "continued"}
+    assert RecordingMachine.visited == {
+        "crashed",
+        "continued",
+        "crashed while repairing",
+        "crashed while continuing",
+    }
 
 
 @pytest.mark.usefixtures("tiny_chunks")

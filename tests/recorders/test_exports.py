@@ -117,6 +117,25 @@ def test_nwb(run: Any, recording: Recording) -> None:
         recording.to_nwb(file)
 
 
+def test_an_export_that_breaks_off_can_be_repeated(
+    recording: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pynwb = pytest.importorskip("pynwb", reason=REASON)
+    write = pynwb.NWBHDF5IO.write
+
+    def breaks_off(self: Any, *arguments: Any) -> None:
+        write(self, *arguments)
+        raise OSError("no space left")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(pynwb.NWBHDF5IO, "write", breaks_off)
+        with pytest.raises(OSError, match="no space left"):
+            recording.to_nwb(tmp_path / "animal.nwb")
+    assert not list(tmp_path.iterdir())
+    assert recording.to_nwb(tmp_path / "animal.nwb") == tmp_path / "animal.nwb"
+    assert [file.name for file in tmp_path.iterdir()] == ["animal.nwb"]
+
+
 @pytest.mark.parametrize(
     ("module", "export"),
     [

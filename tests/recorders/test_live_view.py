@@ -18,13 +18,14 @@ from view_runs import TIMETABLE, ArenaRun, ReachRun, write
 from ethospike.envs import draw_arena, draw_reach
 from ethospike.envs.draw import DIM, PANEL, TEXT
 from ethospike.recorders import live_view
-from ethospike.recorders.live_view import LiveView, ViewError, packed
+from ethospike.recorders.live_view import LiveView
 from ethospike.recorders.recorder_config import RecorderConfig
 from ethospike.recorders.recording import open_recording
 from ethospike.recorders.replay import watch
+from ethospike.recorders.view_errors import ViewError
+from ethospike.recorders.view_link import Inbox, packed
 from ethospike.recorders.view_panels import COLORS, RasterPanel, Window, panels_for
 from ethospike.recorders.view_player import Player
-from ethospike.recorders.view_process import Inbox
 from ethospike.recorders.view_screen import Screen, ScreenState, window_steps
 from ethospike.recorders.view_source import (
     Batch,
@@ -425,7 +426,15 @@ def test_a_window_that_cannot_be_opened_is_an_error_with_advice(arena, monkeypat
         watch(arena[2])
 
 
-@pytest.mark.parametrize(("more", "words"), [({"speed": 0.0}, "speed"), ({"animal": 3}, "0 … 2")])
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"speed": 0.0}, "speed"),
+        ({"animal": 3}, "0 … 2"),
+        ({"start_s": float("nan")}, "start: expected seconds of simulated time, got nan"),
+        ({"start_s": float("inf")}, "start: expected seconds of simulated time, got inf"),
+    ],
+)
 def test_a_replay_that_makes_no_sense_is_refused(arena, more, words):
     with pytest.raises(ViewError, match=words):
         watch(arena[2], **more)
@@ -507,6 +516,79 @@ def test_a_live_view_forgets_what_it_does_not_show(monkeypatch, every_step):
     assert position.shape == (len(steps), 3, 2)
     assert len(steps) <= 100
     assert len(live.spikes(299, 1000)[0]) < 60 * 102 / 2
+
+
+def live_with_a_gap(kept=100):
+    """A source that has control steps 0 … 9 and 20 … 29; those between were left out."""
+    run = ArenaRun()
+    live = LiveSource(run.layout, "run", kept=kept)
+    records = [run.record(k) for k in range(30)]
+    for some in (records[:10], records[20:]):
+        live.take(
+            Batch(
+                steps=np.array([record.control_step for record in some]),
+                values={
+                    name: np.stack([record.values[name] for record in some])
+                    for name in viewed_variables(run.layout)
+                },
+                spike_step=np.concatenate([record.spikes.step for record in some]),
+                spike_neuron=np.concatenate([record.spikes.neuron for record in some]),
+                animal=0,
+                wall_s=0.0,
+            )
+        )
+    return live
+
+
+@pytest.mark.parametrize(
+    ("step", "direction", "expected"),
+    [
+        (5, 0, 5),
+        (5, 1, 5),
+        (9, -1, 9),
+        (12, 0, 9),
+        (17, 0, 20),
+        (12, 1, 20),
+        (17, -1, 9),
+        (-3, -1, 0),
+        (99, 1, 29),
+    ],
+)
+def test_the_nearest_step_of_those_that_were_not_left_out(step, direction, expected):
+    assert live_with_a_gap().nearest(step, direction) == expected
+
+
+def test_keys_cross_steps_that_were_left_out(tmp_path):
+    pygame.display.init()
+    live = live_with_a_gap()
+    watched = Watched(live, tmp_path)
+    assert watched.state.step == 29
+    watched.key("space")
+    for _ in range(10):
+        watched.key("left")
+    assert watched.state.step == 9
+    watched.key("right")
+    assert watched.state.step == 20
+    seen = set()
+    names = ("left", "page up", "home", "right", "page down", "end", "tab", "r", "w", "f", "h", "s")
+    for _ in range(8):
+        for name in names:
+            for _ in range(1 + len(seen) % 4):
+                watched.key(name)
+                watched.player.advance(0.04)
+                watched.player.draw(watched.surface)
+                seen.add(watched.state.step)
+    assert len(seen) > 8
+    assert seen <= {*range(10), *range(20, 30)}
+    # The step that was shown is forgotten: the nearest is.
+    watched.state.step = 14
+    watched.player.advance(0.0)
+    watched.player.draw(watched.surface)
+    assert watched.state.step == 9
+    watched.state.step = 14
+    click = pygame.event.Event(pygame.MOUSEBUTTONDOWN, pos=watched.player.screen.task.center, button=1)
+    watched.player.handle(click, watched.surface)
+    pygame.display.quit()
 
 
 def test_a_busy_view_is_not_waited_for(monkeypatch, every_step):

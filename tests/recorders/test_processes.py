@@ -18,6 +18,7 @@ import numpy as np
 import psutil
 import pytest
 
+from ethospike.recorders import writer_link
 from ethospike.recorders.recorder import RecordingError
 from ethospike.recorders.recorder_config import RecorderConfig
 from ethospike.recorders.recording import open_recording
@@ -79,6 +80,60 @@ def test_close_hears_that_the_writer_died(run: Any, path: Path) -> None:
     writer_of(recorder).kill()
     with pytest.raises(RecordingError, match="ended unexpectedly"):
         recorder.close()
+
+
+def test_a_writer_that_does_not_start_is_not_waited_for_any_longer(
+    run: Any, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Any] = []
+    popen = subprocess.Popen
+
+    def standing_still(*arguments: Any, **more: Any) -> Any:
+        started.append(popen(*arguments, **more))
+        started[-1].send_signal(signal.SIGSTOP)
+        return started[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", standing_still)
+    monkeypatch.setattr(writer_link, "START_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(writer_link, "END_TIMEOUT_S", 0.5)
+    before = time.monotonic()
+    with pytest.raises(RecordingError, match="did not answer within 1 s"):
+        ZarrRecorder(path, run.layout)
+    assert time.monotonic() - before < PATIENCE_S / 2
+    (process,) = started
+    assert process.returncode == -signal.SIGKILL
+
+
+def test_a_writer_that_breaks_the_connection_and_stays_is_ended(
+    run: Any, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_link, "END_TIMEOUT_S", 0.5)
+    recorder = ZarrRecorder(path, run.layout)
+    recorder.record(run.record(0))
+    writer = writer_of(recorder)
+    writer.suspend()
+
+    def broken(*_: Any) -> Any:
+        raise EOFError
+
+    monkeypatch.setattr(type(recorder._link._connection), "recv", broken)  # type: ignore[attr-defined]
+    monkeypatch.setattr(type(recorder._link._connection), "poll", broken)  # type: ignore[attr-defined]
+    with pytest.raises(RecordingError, match=r"ended unexpectedly \(exit code -9\)"):
+        recorder.close()
+    assert not writer.is_running()
+
+
+def test_closing_waits_for_a_slow_disk(run: Any, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_link, "END_TIMEOUT_S", 0.1)
+    recorder = ZarrRecorder(path, run.layout)
+    recorder.record(run.record(0))
+    writer = writer_of(recorder)
+    writer.suspend()
+    waking = threading.Timer(1.0, writer.resume)
+    waking.start()
+    recorder.close()
+    waking.join()
+    assert (open_recording(path).status, open_recording(path).n_steps) == ("complete", 1)
 
 
 LOOP = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -79,6 +80,18 @@ def test_spikes_by_population_animal_and_time(
 def test_no_spikes(recording: Recording) -> None:
     assert len(recording.spikes(start_s=5.0)) == 0
     assert len(recording.spikes(start_s=0.2, stop_s=0.1)) == 0
+
+
+def test_times_beyond_the_recording_are_its_ends(recording: Recording) -> None:
+    everything = rows_of(recording.spikes())
+    assert len(everything) > 100
+    infinity = float("inf")
+    assert rows_of(recording.spikes(start_s=-infinity, stop_s=infinity)) == everything
+    assert rows_of(recording.spikes(start_s=-1e300, stop_s=1e300)) == everything
+    assert len(recording.spikes(start_s=infinity)) == len(recording.spikes(stop_s=-infinity)) == 0
+    for bad in ({"start_s": float("nan")}, {"stop_s": float("nan")}):
+        with pytest.raises(RecordingError, match=r"expected times in seconds, got .*nan"):
+            recording.spikes(**bad)
 
 
 def test_spikes_are_read_in_pieces(run: Any, recording: Recording, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,6 +231,22 @@ def test_reading_while_it_is_written_and_after(run: Any, path: Path) -> None:
     assert [n for _, n in seen] == [3, 6, 9]
 
 
+@pytest.mark.parametrize("status", ["complete", "stopped", "failed"])
+def test_a_run_that_has_ended_since_it_was_opened_was_not_interrupted(
+    run: Any, path: Path, status: str
+) -> None:
+    recorder = ZarrRecorder(path, run.layout, RecorderConfig(writer="inline"))
+    recorder.record(run.record(0))
+    recorder.commit()
+    early = open_recording(path)
+    assert early.status == "running"
+    recorder.close(status)
+    assert early.status == status
+    assert early.stored_status == "running"
+    zarr.open_group(path, mode="r+").attrs["status"] = "running"
+    assert early.status == "interrupted"
+
+
 @pytest.mark.parametrize("version", ["2.0", "17.3"])
 def test_a_newer_format_is_refused(run: Any, path: Path, version: str) -> None:
     run.write(path, range(2))
@@ -228,8 +257,16 @@ def test_a_newer_format_is_refused(run: Any, path: Path, version: str) -> None:
 
 def test_a_newer_minor_version_is_read(run: Any, path: Path) -> None:
     run.write(path, range(2))
-    zarr.open_group(path, mode="r+").attrs["format_version"] = "1.7"
-    assert open_recording(path).n_steps == 2
+    attributes: Any = zarr.open_group(path, mode="r+").attrs
+    layout = attributes["layout"]
+    layout["larval_stage"] = 3
+    layout["populations"][0]["transmitter"] = "acetylcholine"
+    attributes.update({"format_version": "1.7", "layout": layout})
+    recording = open_recording(path)
+    assert recording.n_steps == 2
+    assert recording.layout == dataclasses.replace(run.layout, events=recording.layout.events)
+    np.testing.assert_array_equal(recording.behavior["reward"][1], np.float32(run.record(1).values["reward"]))
+    assert len(recording.spikes("KC")) == sum((run.record(k).spikes.neuron < 6).sum() for k in range(2)) > 0
 
 
 def test_what_is_not_a_recording(tmp_path: Path) -> None:
@@ -441,4 +478,5 @@ def test_a_copy_of_a_recording_is_a_recording(run: Any, path: Path, tmp_path: Pa
     run.write(path, range(5), RecorderConfig())
     shutil.copytree(path, tmp_path / "copy.zarr")
     assert open_recording(tmp_path / "copy.zarr").n_steps == 5
-    assert os.listdir(path.parent)
+    # Neither the lock nor what was being written is left beside a recording that was closed.
+    assert sorted(os.listdir(path.parent)) == ["copy.zarr", path.name]

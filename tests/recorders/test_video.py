@@ -11,10 +11,10 @@ import pygame
 import pytest
 from view_runs import ArenaRun, ReachRun, write
 
-from ethospike.recorders.live_view import ViewError
 from ethospike.recorders.recorder_config import RecorderConfig
 from ethospike.recorders.recording import open_recording
 from ethospike.recorders.video import SIZE_PX, write_video
+from ethospike.recorders.view_errors import ViewError
 from ethospike.recorders.view_screen import Screen, ScreenState
 from ethospike.recorders.view_source import RecordingSource
 from ethospike.recorders.zarr_recorder import ZarrRecorder
@@ -85,6 +85,15 @@ def test_the_reach_task_becomes_a_film_too(tmp_path):
         ("film.mp4", {"start_s": 40.0, "stop_s": 50.0}, "nothing is recorded between"),
         ("film.mp4", {"start_s": 40.0}, "nothing is recorded between 40 s and 30 s"),
         ("film.mp4", {"hidden": frozenset("rx")}, r"r \(raster\).*got 'x'"),
+        ("film.mp4", {"start_s": float("nan")}, "start: expected seconds of simulated time, got nan"),
+        ("film.mp4", {"start_s": float("inf")}, "start: expected seconds"),
+        ("film.gif", {"stop_s": float("inf")}, "stop: expected seconds"),
+        ("film.gif", {"stop_s": float("nan")}, "stop: expected seconds"),
+        ("film.mp4", {"fps": 0}, "fps: expected a whole number of at least 1, got 0"),
+        ("film.gif", {"fps": 12.5}, "fps: expected a whole number"),
+        ("film.mp4", {"size_px": (321, 180)}, "size_px: expected even numbers of at least 2, got 321 × 180"),
+        ("film.mp4", {"size_px": (320, 0)}, "size_px: expected even numbers"),
+        ("film.gif", {"size_px": (-320, 180)}, "size_px: expected whole numbers of at least 1, got -320"),
     ],
 )
 def test_what_cannot_be_filmed_is_refused(arena, tmp_path, name, more, words):

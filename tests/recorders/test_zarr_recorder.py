@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -136,16 +137,25 @@ def test_small_chunks_and_buffers_change_nothing(
 
 
 @pytest.mark.parametrize("writer", ["inline", "process"])
-def test_continuing_equals_never_having_stopped(run: Any, tmp_path: Path, writer: str) -> None:
+@pytest.mark.parametrize("behavior", [("all",), ("reward",)])
+@pytest.mark.parametrize("resume_at", [[14], [7], [21], [9, 7], [15, 15, 21]])
+def test_continuing_equals_never_having_stopped(
+    run: Any, tmp_path: Path, writer: str, behavior: tuple[str, ...], resume_at: list[int]
+) -> None:
+    """The phase changes with the steps 7, 14 and 21, at which weights are recorded in any case."""
     whole, broken = tmp_path / "whole.zarr", tmp_path / "broken.zarr"
-    config = RecorderConfig(writer=writer, weights_every_s=0.05)  # type: ignore[arg-type]
+    config = RecorderConfig(writer=writer, weights_every_s=0.05, behavior=behavior)  # type: ignore[arg-type]
     run.write(whole, range(30), config)
     run.write(broken, range(21), config)
-    with ZarrRecorder(broken, run.layout, config, resume_at=14) as recorder:
-        assert recorder.next_step == 14
-        assert open_recording(broken).n_steps == 14
-        for k in range(14, 30):
+    for k in resume_at[:-1]:  # runs that end before their first step, or before the next one continues
+        run.write(broken, range(k, max(k, resume_at[-1])), config, resume_at=k)
+    with ZarrRecorder(broken, run.layout, config, resume_at=resume_at[-1]) as recorder:
+        assert recorder.next_step == resume_at[-1]
+        assert open_recording(broken).n_steps == resume_at[-1]
+        for k in range(resume_at[-1], 30):
             recorder.record(run.record(k))
+    assert all_arrays(broken)["weights/control_step"][...].tolist() == [0, 4, 7, 9, 14, 19, 21, 24, 28, 29]
+    assert ("last_phase" in zarr.open_group(broken, mode="r").attrs) == (behavior == ("reward",))
     assert_equal_recordings(whole, broken)
 
 
@@ -194,7 +204,7 @@ def test_an_agent_without_neurons(path: Path) -> None:
         recorder.record(StepRecord(0, {"reward": np.ones(1)}))
     recording = open_recording(path)
     assert recording.behavior.reward.values.tolist() == [[1.0]]
-    assert list(all_arrays(path)) == ["behavior/reward", "behavior/time"] or len(all_arrays(path)) == 2
+    assert sorted(all_arrays(path)) == ["behavior/reward", "behavior/time"]
     with pytest.raises(RecordingError, match="no neurons"):
         _ = recording.counts
 
@@ -383,6 +393,10 @@ def test_steps_that_do_not_fit(run: Any, path: Path) -> None:
                 "events: expected columns of one length",
             ),
             (dataclasses.replace(good, events={"x": np.array(["left"])}), "events: expected numbers, got x"),
+            (
+                dataclasses.replace(run.record(3), control_step=0, weights=dict),
+                "weights: expected",
+            ),
         ):
             with pytest.raises(RecordingError, match=message):
                 recorder.record(bad)
@@ -395,16 +409,120 @@ def test_steps_that_do_not_fit(run: Any, path: Path) -> None:
     assert open_recording(path).n_steps == 2
     with pytest.raises(RecordingError, match="was closed"):
         recorder.record(run.record(2))
+    run.write(path.with_name("never-refused.zarr"), range(2))
+    assert_equal_recordings(path, path.with_name("never-refused.zarr"))
+
+
+def with_spikes(record: StepRecord, **columns: Any) -> StepRecord:
+    spikes: Any = record.spikes
+    return dataclasses.replace(record, spikes=SimpleNamespace(**{**vars(spikes), **columns}))
+
+
+@pytest.mark.parametrize("writer", ["inline", "process"])
+@pytest.mark.parametrize("k", [0, 1, 3, 7])
+def test_later_steps_are_checked_like_the_first_and_leave_no_trace(
+    run: Any, path: Path, k: int, writer: str
+) -> None:
+    layout = dataclasses.replace(run.layout, watched=(3,))
+    config = RecorderConfig(writer=writer, weights_every_s=0.05)  # type: ignore[arg-type]
+
+    def record(step: int) -> StepRecord:
+        return dataclasses.replace(run.record(step), voltages=np.full((100, 2, 1), -60.0 + step))
+
+    good = record(k)
+    stimulus: Any = good.stimulus
+    spikes: Any = good.spikes
+
+    def changed(**values: Any) -> StepRecord:
+        return dataclasses.replace(good, values={**good.values, **values})
+
+    def stimulated(**signals: Any) -> StepRecord:
+        return dataclasses.replace(good, stimulus=SimpleNamespace(**{**vars(stimulus), **signals}))
+
+    wrong = [
+        (changed(phase=np.full(2, np.nan)), "phase: expected int32, got float64"),
+        (changed(terminated=np.ones(2)), "terminated: expected bool, got float64"),
+        (changed(reward=np.ones((1, 2))), r"reward: expected an array of shape \(2,\)"),
+        (stimulated(rate_hz=np.ones((1, 3))), r"stimulus.rate_hz: expected an array of shape \(2, 3\)"),
+        (stimulated(rate_hz=None), "stimulus.rate_hz: expected an array .* got None"),
+        (stimulated(rate_hz=np.ones((2, 3), complex)), "rate_hz: expected float32, got complex128"),
+        (stimulated(current_pa=np.ones(1)), r"current_pa: expected an array of shape \(2, 1\)"),
+        (dataclasses.replace(good, voltages=np.ones((100, 1, 1))), "voltages: expected an array of shape"),
+        (dataclasses.replace(good, voltages=None), "voltages: expected an array"),
+        (with_spikes(good, animal=spikes.animal[:1]), r"spikes.animal: expected an array of shape \(\d+,\)"),
+        (with_spikes(good, neuron=spikes.neuron + 0.5), "spikes.neuron: expected int64, got float64"),
+        (dataclasses.replace(good, events={"x": np.ones((1, 1))}), "events: expected columns of one length"),
+    ]
+    if k in (0, 7):  # weights are due, at 7 because the phase changes
+        wrong += [(dataclasses.replace(good, weights=dict), "weights: expected")]
+        wrong += [(dataclasses.replace(bad, events=run.record(3).events), words) for bad, words in wrong[:3]]
+    with ZarrRecorder(path, layout, config) as recorder:
+        for step in range(10):
+            for bad, message in wrong if step == k else []:
+                with pytest.raises(RecordingError, match=message):
+                    recorder.record(bad)
+            recorder.record(record(step))
+    other = path.with_name("never-refused.zarr")
+    with ZarrRecorder(other, layout, config) as recorder:
+        for step in range(10):
+            recorder.record(record(step))
+    assert all_arrays(path)["weights/control_step"][...].tolist() == [0, 4, 7, 9]
+    assert_equal_recordings(path, other)
+
+
+@pytest.mark.usefixtures("tiny_chunks")
+def test_a_refused_step_with_many_spikes_leaves_no_trace(make_run: Any, path: Path) -> None:
+    run = make_run(spikes=60)  # several times what a buffer holds here
+    other = path.with_name("never-refused.zarr")
+    with ZarrRecorder(path, run.layout, INLINE) as recorder:
+        for k in range(8):
+            good = run.record(k)
+            for bad in (
+                dataclasses.replace(good, values={**good.values, "reward": np.ones(3)}),
+                with_spikes(good, neuron=good.spikes.neuron[:-1]),
+            ):
+                with pytest.raises(RecordingError, match="expected an array of shape"):
+                    recorder.record(bad)
+            recorder.record(good)
+    run.write(other, range(8))
+    assert_equal_recordings(path, other)
+
+
+def test_types_may_change_where_nothing_is_lost(run: Any, path: Path) -> None:
+    def with_types(k: int) -> StepRecord:
+        record = run.record(k)
+        kinds = {"reward": np.float32, "phase": np.int64} if k % 2 else {"phase": np.int16}
+        values = {name: record.values[name].astype(kind) for name, kind in kinds.items()}
+        return dataclasses.replace(record, values={**record.values, **values})
+
+    config = dataclasses.replace(INLINE, weights_every_s=0.05)
+    with ZarrRecorder(path, run.layout, config) as recorder:
+        for k in range(16):
+            recorder.record(with_types(k))
+    run.write(path.with_name("alike.zarr"), range(16), config)
+    assert_equal_recordings(path, path.with_name("alike.zarr"))
 
 
 def test_names_that_cannot_be_stored(path: Path) -> None:
-    for name, message in (("a/b", "cannot be the name"), ("__x", "cannot be the name")):
+    for name, message in (
+        ("a/b", "cannot be the name"),
+        ("__x", "cannot be the name"),
+        ("time", "behavior: there is already an array 'time', which the recorder writes itself"),
+        ("animal", "behavior: 'animal' is also the name of a dimension of this array"),
+    ):
         layout = Layout(1, 0.1, 100.0, 1000, {name: Variable("1", "x")})
         with pytest.raises(RecordingError, match=message):
             ZarrRecorder(path.with_name(name.replace("/", "")), layout, INLINE)
     clash = {"a": Variable("1", "a", ("xy",), (2,)), "b": Variable("1", "b", ("xy",), (3,))}
     with pytest.raises(RecordingError, match="'xy' has length 2 in 'a' and 3 in 'b'"):
         ZarrRecorder(path.with_name("clash"), Layout(1, 0.1, 100.0, 1000, clash), INLINE)
+    own = {"xy": Variable("1", "a", ("xy",), (2,))}
+    with pytest.raises(RecordingError, match="'xy' is also the name of a dimension"):
+        ZarrRecorder(path.with_name("own"), Layout(1, 0.1, 100.0, 1000, own), INLINE)
+    for name in ("time", "control_step"):
+        layout = Layout(1, 0.1, 100.0, 1000, {}, weights={name: (2, "nS")})
+        with pytest.raises(RecordingError, match=f"weights: there is already an array {name!r}"):
+            ZarrRecorder(path.with_name(name), layout, INLINE)
 
 
 def test_statuses(run: Any, tmp_path: Path) -> None:

@@ -459,6 +459,20 @@ def test_a_run_that_goes_on_is_running_and_cannot_be_continued_by_another(tmp_pa
     assert folder.status == "interrupted"
 
 
+def test_a_run_that_ends_between_two_looks_was_not_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = RunFolder.create(tmp_path / "run")
+    folder.update_info(status="running")
+
+    def ends_before_it_is_asked(lock: Path) -> bool:
+        folder.update_info(status="complete")
+        return is_being_written(lock)
+
+    monkeypatch.setattr("ethospike.scenarios.run_folder.is_being_written", ends_before_it_is_asked)
+    assert folder.status == "complete"
+
+
 def test_a_full_disk_does_not_keep_a_run_from_saying_how_it_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
