@@ -125,12 +125,15 @@ class NumbaSimulator(Simulator):
         ------
         BrainError
             When names, shapes or types of the arrays are not those of this simulator.
+        SimulatorUnavailable
+            After `close`.
         """
-        self._check_open()
+        self._check_not_closed()
         if "step" not in state:
             raise BrainError("state: expected an array 'step'; was it taken from a simulator?")
         self._engine.set_state({name: array for name, array in state.items() if name != "step"})
         self.step = int(np.asarray(state["step"]))
+        self._broken = False
 
     def _close(self) -> None:
         self._engine.close()

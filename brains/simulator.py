@@ -282,6 +282,7 @@ class Simulator(ABC):
             self.delay_steps(name, delay_ms)
         self._wired: dict[tuple[str, int], Synapses] = {}
         self._closed = False
+        self._broken = False
         self._build()
 
     # -- the contract -------------------------------------------------------------------------------
@@ -294,15 +295,17 @@ class Simulator(ABC):
         BrainError
             When `n_steps` is below 1, or the stimulus does not fit the window or the network.
         SimulatorUnavailable
-            After `close`.
+            After `close`, and after a run that an error or an interruption ended (until a state is set).
         """
         self._check_open()
         if not isinstance(n_steps, (int, np.integer)) or n_steps < 1:
             raise BrainError(f"n_steps: expected a whole number of at least 1, got {n_steps!r}")
         stimulus = Stimulus.none() if stimulus is None else stimulus
         self._check_stimulus(int(n_steps), stimulus)
+        self._broken = True  # until the window has ended: before, neurons may be ahead of `step`
         spikes = self._run(int(n_steps), stimulus)
         self.step += int(n_steps)
+        self._broken = False
         return spikes
 
     def weights(self, projection: str) -> NDArray[np.float64]:
@@ -412,6 +415,16 @@ class Simulator(ABC):
     # -- checks -------------------------------------------------------------------------------------
 
     def _check_open(self) -> None:
+        """Raise unless the simulator can be used."""
+        self._check_not_closed()
+        if self._broken:
+            remedy = "set a state or " if self.capabilities.restores_state else ""
+            raise SimulatorUnavailable(
+                f"the last run of this {self.name} simulator did not end, and it is no longer in step; "
+                f"{remedy}open a new one"
+            )
+
+    def _check_not_closed(self) -> None:
         if self._closed:
             raise SimulatorUnavailable(f"this {self.name} simulator was closed; open a new one")
 
