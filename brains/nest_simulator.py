@@ -383,6 +383,8 @@ class NestSimulator(Simulator):
             self._learning.learn()
         self._weight[projection][:] = weights.ravel()
         self._transmit(projection, np.arange(weights.size))
+        if self._learning is not None:
+            self._learning.note_sent(projection)
 
     def _transmit(self, projection: str, synapses: NDArray[np.integer]) -> None:
         """Write these weights (indices in the order of `wire`, animal by animal) into the kernel."""
@@ -464,6 +466,11 @@ class _Learning:
                 np.array(of_part, dtype=np.int64).reshape(-1, 2).T for of_part in of_parts
             )
             self._references[key].apply((source[0], source[1]), modulator[0], (target[0], target[1]))
+
+    def note_sent(self, projection: str) -> None:
+        """Take notice that the kernel was told all weights of a projection, plastic or not."""
+        if projection in self._sent:
+            self._sent[projection][:] = self._simulator._weight[projection]
 
     def transmit(self) -> None:
         """Learn, and tell the kernel the weights that have changed since it was last told."""

@@ -158,6 +158,21 @@ def test_updates_at_every_step_are_exact():
     assert not (after.neuron >= targets.start).any()
 
 
+def test_a_weight_that_was_set_is_depressed_to_the_value_that_was_last_transmitted():
+    """NEST kept the weight that was set, as the update compared with the weight before it."""
+    network = trained(learning_rate=1000.0, homeostasis=0.0)
+    targets, everyone = network.neurons("target"), np.arange(13)
+    with open_nest(network, plasticity_interval_ms=100.0) as simulator:
+        initial = simulator.weights("source>target")
+        for begin in (0, 2_000):
+            simulator.set_weights("source>target", initial)
+            simulator.run(1_000, spikes(np.full(13, begin + 10), everyone))
+            assert (simulator.weights("source>target") == 0.0).all()
+            after = simulator.run(1_000, spikes(np.full(12, begin + 1_100), everyone[:12]))
+            assert len(after) == 12
+            assert not (after.neuron >= targets.start).any()
+
+
 def test_the_weight_of_a_single_synapse_can_be_set():
     cells = [Population(name, 1, CURRENT_BASED) for name in "AB"]
     network = Network(
