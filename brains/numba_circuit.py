@@ -19,11 +19,11 @@ from ethospike.brains import numba_kernels as kernels
 from ethospike.brains.errors import NotFiniteError
 from ethospike.brains.exact_integration import current_to_potential, mean_decay, refractory_steps
 from ethospike.brains.network import NUMPY_WIRING_LIMIT, CurrentInput, Network, Projection, SpikeInput
-from ethospike.brains.numba_engine import check_state
 from ethospike.brains.numba_kernels import INBOX, INBOX_START, LANES, ROWS, STATE_ROWS, STRIDE
 from ethospike.brains.plasticity import NEVER
 from ethospike.brains.population import Population
 from ethospike.brains.simulator import SpikeBlock, State, Stimulus
+from ethospike.brains.states import check_state
 from ethospike.brains.threads import helpers
 
 SPIKES_HELD = 2**23

@@ -41,6 +41,9 @@ class FixedIndegree:
 
     k: int
 
+    def __post_init__(self) -> None:
+        _check_whole("FixedIndegree.k", self.k)
+
 
 @dataclass(frozen=True)
 class RandomIndegree:
@@ -49,12 +52,19 @@ class RandomIndegree:
     low: int
     high: int
 
+    def __post_init__(self) -> None:
+        _check_whole("RandomIndegree.low", self.low)
+        _check_whole("RandomIndegree.high", self.high)
+
 
 @dataclass(frozen=True)
 class ClusteredIndegree:
     """Each target has `k` distinct sources in every cluster of the source population."""
 
     k: int
+
+    def __post_init__(self) -> None:
+        _check_whole("ClusteredIndegree.k", self.k)
 
 
 @dataclass(frozen=True)
@@ -69,6 +79,11 @@ class Explicit:
 
     pairs: NDArray[np.int64]
 
+    def __post_init__(self) -> None:
+        pairs = np.asarray(self.pairs)
+        if pairs.size and pairs.dtype.kind not in "iu":
+            raise BrainError(f"Explicit.pairs: expected whole numbers, got {pairs.dtype}")
+
 
 Rule = OneToOne | AllToAll | PairwiseBernoulli | FixedIndegree | RandomIndegree | ClusteredIndegree | Explicit
 
@@ -79,6 +94,11 @@ class ClusteredWeight:
 
     within: float
     across: float
+
+
+def _check_whole(where: str, number: object) -> None:
+    if not isinstance(number, (int, np.integer)):
+        raise BrainError(f"{where}: expected a whole number, got {number!r}")
 
 
 def draw_pairs(

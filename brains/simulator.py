@@ -452,6 +452,9 @@ class Simulator(ABC):
                 f"{step.shape}, {animal.shape}, {channel.shape}"
             )
         if len(step):
+            for what, values in (("step", step), ("animal", animal), ("channel", channel)):
+                if values.dtype.kind not in "iu":  # else simulators would round, and NaN would pass below
+                    raise BrainError(f"stimulus: expected whole numbers as {what}, got {values.dtype}")
             if step[0] < first or step[-1] > last or (step[1:] < step[:-1]).any():
                 raise BrainError(
                     f"stimulus: expected sorted steps in the window {first} … {last}, "
