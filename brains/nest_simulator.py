@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ethospike.brains.clock import whole_number
 from ethospike.brains.denormals import denormals_are_zero
 from ethospike.brains.errors import BrainError
 from ethospike.brains.network import Projection
@@ -115,9 +116,7 @@ class NestSimulator(Simulator):
                 f"NEST draws the synapses of a network of this size itself and for one animal only, got "
                 f"animals={self.animals}; run the animals one after the other"
             )
-        self._interval_steps = self.delay_steps(
-            "plasticity_interval_ms", self.settings.plasticity_interval_ms
-        )
+        self._interval_steps = self._steps_between_updates()
         self._threads = self.settings.threads or self._default_threads()
         _holder = weakref.ref(self)
         try:
@@ -126,6 +125,19 @@ class NestSimulator(Simulator):
             self.close()
             raise
         self.backend = f"NEST {nest.__version__}, {self._threads} thread{'s' * (self._threads > 1)}"
+
+    def _steps_between_updates(self) -> int | None:
+        """Return the steps from one update of plastic weights to the next; None if there are none."""
+        if not self.network.plastic_projections:
+            return None
+        interval_ms = self.settings.plasticity_interval_ms
+        steps = whole_number(interval_ms, self.dt_ms)
+        if steps is None:
+            raise BrainError(
+                f"simulator.plasticity_interval_ms: {interval_ms} ms is not a whole number of steps of "
+                f"{self.dt_ms} ms"
+            )
+        return steps
 
     def _default_threads(self) -> int:
         if self.animals * self.network.n_neurons < ONE_THREAD_BELOW:
@@ -319,7 +331,9 @@ class NestSimulator(Simulator):
         self._recorder = nest.Create("spike_recorder", params={"time_in_steps": True})
         # Spikes reach a recorder at once whatever the delay, but NEST advances by the shortest delay of all
         # connections at a time: this one must not be shorter than the network's own.
-        shortest = min((delay for _, delay in self.network.delays()), default=1.0)
+        shortest = min((delay for _, delay in self.network.delays()), default=None)
+        if shortest is None:  # then the longer the better
+            shortest = max(1, int(1.0 / self.dt_ms + 1e-9)) * self.dt_ms  # whole steps, about 1 ms
         if self.network.n_current_channels:
             shortest = self.dt_ms
         neurons = nest.NodeCollection(np.arange(1, self.animals * self.network.n_neurons + 1))
@@ -334,7 +348,7 @@ class NestSimulator(Simulator):
         now, end = self.step, self.step + n_steps
         while now < end:
             until = end
-            if self._learning is not None:
+            if self._interval_steps is not None:
                 until = min(end, (now // self._interval_steps + 1) * self._interval_steps)
             with denormals_are_zero():  # or silence would cost more than activity
                 nest.Simulate((until - now) * self.dt_ms)
@@ -343,7 +357,7 @@ class NestSimulator(Simulator):
             pieces.append((step, cell))
             if self._learning is not None:
                 self._learning.listen(step, cell)
-                if now % self._interval_steps == 0:
+                if self._interval_steps is not None and now % self._interval_steps == 0:
                     self._learning.transmit()
         step, cell = pieces[0] if len(pieces) == 1 else map(np.concatenate, zip(*pieces, strict=True))
         order = np.lexsort((cell, step))  # cells count through the animals: one key fewer to sort by

@@ -143,8 +143,16 @@ def test_updates_of_weights_do_not_depend_on_windows(interval_ms):
 
 
 def test_an_interval_that_is_no_number_of_steps_is_refused():
-    with pytest.raises(BrainError, match="plasticity_interval_ms"):
+    with pytest.raises(BrainError, match=r"plasticity_interval_ms: 0\.25 ms .* steps of 0\.1 ms"):
         open_nest(trained(), plasticity_interval_ms=0.25)
+
+
+@pytest.mark.parametrize("dt_ms", [0.1, 0.3, 0.7, 2.0])
+def test_without_plastic_weights_and_delays_any_step_will_do(dt_ms):
+    """The interval between updates of weights that do not exist was once "a delay of 100.0 ms"."""
+    alone = Network((Population("E", 2, CURRENT_BASED, {"I_e": 500.0, "t_ref": 2 * dt_ms}),))
+    with open_simulator(alone, SimulatorSettings(name="nest"), seed=1, dt_ms=dt_ms) as simulator:
+        assert len(simulator.run(1_000)) > 2
 
 
 def test_updates_at_every_step_are_exact():
