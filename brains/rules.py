@@ -1,6 +1,7 @@
 """Which neurons a projection connects, and how strongly: rules as data, and the pairs that they draw.
 
-In: sizes, clusters and a random generator. Out: pairs of neurons. No rule draws an autapse or a multapse.
+In: sizes, clusters and a random generator. Out: pairs of neurons. No rule draws a multapse, and none but
+`OneToOne` an autapse; `Explicit` takes both as they are listed.
 This file knows neither populations nor simulators.
 """
 
@@ -16,7 +17,7 @@ from ethospike.brains.errors import BrainError
 
 @dataclass(frozen=True)
 class OneToOne:
-    """Neuron i of the source to neuron i of the target; equal sizes."""
+    """Neuron i of the source to neuron i of the target; equal sizes. Within one population: its autapses."""
 
 
 @dataclass(frozen=True)
