@@ -316,6 +316,8 @@ class Simulator(ABC):
         ------
         BrainError
             When the projection is not wired by NumPy, or animals differ in their number of synapses.
+        SimulatorUnavailable
+            Where `run` raises it.
         """
         self._check_open()
         self._check_has_weights(projection)
@@ -335,7 +337,8 @@ class Simulator(ABC):
             When the shape is wrong, a number is not finite, or a sign is not that of the description; also
             where `weights` raises.
         SimulatorUnavailable
-            After `close`, or when the simulator holds fewer weights than synapses (Numba's dense engine).
+            Where `run` raises it, or when the simulator holds fewer weights than synapses (Numba's dense
+            engine).
         """
         self._check_open()
         expected = self._check_has_weights(projection)
@@ -353,21 +356,51 @@ class Simulator(ABC):
         self._set_weights(projection, weights)
 
     def watch(self, neurons: NDArray[np.integer]) -> None:
-        """Record V_m of these neurons (counted through an animal) from now on, in every animal."""
+        """Record V_m of these neurons (counted through an animal) from now on, in every animal.
+
+        Raises
+        ------
+        BrainError
+            When a neuron does not exist.
+        SimulatorUnavailable
+            When `capabilities.records_voltage` is False, or where `run` raises it.
+        """
         raise SimulatorUnavailable(f"{self.name} cannot record voltages")
 
     def voltages(self) -> NDArray[np.float64]:
-        """Return V_m at the end of each step of the last window in mV, shape (steps, animals, watched)."""
+        """Return V_m at the end of each step of the last window in mV, shape (steps, animals, watched).
+
+        Raises
+        ------
+        SimulatorUnavailable
+            When `capabilities.records_voltage` is False, or where `run` raises it.
+        """
         raise SimulatorUnavailable(f"{self.name} cannot record voltages")
 
     def state(self) -> State:
-        """Return copies of all that the next step depends on."""
+        """Return copies of all that the next step depends on.
+
+        Raises
+        ------
+        SimulatorUnavailable
+            When `capabilities.restores_state` is False, or where `run` raises it.
+        """
         raise SimulatorUnavailable(
             f"{self.name} cannot save its state; the same seed repeats the run exactly"
         )
 
     def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
-        """Continue bit-identically from a `state()` of a simulator built alike."""
+        """Continue bit-identically from a `state()` of a simulator built alike.
+
+        After a run that did not end, this makes the simulator usable again.
+
+        Raises
+        ------
+        BrainError
+            When names, shapes or types of the arrays are not those of `state`.
+        SimulatorUnavailable
+            When `capabilities.restores_state` is False, or after `close`.
+        """
         raise SimulatorUnavailable(
             f"{self.name} cannot restore a state; the same seed repeats the run exactly"
         )
