@@ -120,7 +120,8 @@ class NestSimulator(Simulator):
         self._threads = self.settings.threads or self._default_threads()
         _holder = weakref.ref(self)
         try:
-            self._build_kernel()
+            with denormals_are_zero():  # here NEST starts its threads, which go on as they were started
+                self._build_kernel()
         except BaseException:
             self.close()
             raise
