@@ -2,7 +2,8 @@
 
 In: `open_network`, a function that builds a network in the simulator under test (see `OpenNetwork`). Out:
 nothing, or a `ConformanceError` whose message names the likely cause. This file knows no particular
-simulator. Every check makes sure that its own specimen was active, so that a silent simulator passes none.
+simulator. Every check makes sure that its own specimen was active, so that a silent simulator passes none
+but the two that need no spikes: `check_voltages` and `check_delay_off_the_grid_is_refused`.
 
     settings = SimulatorSettings(name="nest")
     for check in CHECKS:

@@ -7,6 +7,7 @@ In: `open_network`, which builds a network in the simulator under test. Out: not
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -243,7 +244,9 @@ def check_memory(open_network: OpenNetwork) -> None:
 def check_bad_input_is_refused(open_network: OpenNetwork) -> None:
     """Input that does not fit raises a `BrainError` and changes nothing."""
     network = probe(CURRENT_BASED)
-    nan = np.full((1, PROBE_SIZE), np.nan)
+    nan, zero = np.full((1, PROBE_SIZE), np.nan), np.zeros(1, np.int32)
+    half: Any = zero + 0.5  # what a type checker would refuse before
+    no_lengths: tuple[Any, ...] = (0, -5, 1.5)
     with open_network(network, seed=SEED) as simulator:
         simulator.run(100)
         for what, stimulus in (
@@ -260,11 +263,15 @@ def check_bad_input_is_refused(open_network: OpenNetwork) -> None:
                 "arrays of different lengths",
                 Stimulus(np.array([150]), np.zeros(2, np.int32), np.zeros(1, np.int32)),
             ),
+            ("a step that is not a whole number", Stimulus(np.array([150.5]), zero, zero)),
+            ("a step that is not a number", Stimulus(np.array([np.nan]), zero, zero)),
+            ("an animal that is not a whole number", Stimulus(np.array([150]), half, zero)),
+            ("a channel that is not a whole number", Stimulus(np.array([150]), zero, half)),
             ("currents of the wrong shape", Stimulus.currents(np.zeros((2, PROBE_SIZE)))),
             ("a current that is not a number", Stimulus.currents(nan)),
         ):
             expect_raises(partial(simulator.run, 100, stimulus), BrainError, what)
-        for n_steps in (0, -5):
+        for n_steps in no_lengths:
             expect_raises(partial(simulator.run, n_steps), BrainError, f"a window of {n_steps} steps")
         block = simulator.run(100, spikes(150, 0))
     expect_equal(

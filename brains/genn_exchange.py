@@ -182,18 +182,22 @@ class PendingPlasticity:
         names = ("step", "animal", "neuron")
         recent = [np.concatenate([getattr(block, name) for block in self._recent]) for name in names]
         n_old = int(np.searchsorted(recent[0], self._step - self.LAG_STEPS, side="right"))
-        step, animal, neuron = (values[:n_old] for values in recent)
-        own = (neuron >= self._source.start) & (neuron < self._source.stop)
-        # Spikes are sorted by step, so the last one of a neuron stays.
-        self._last_spike_step[animal[own], neuron[own] - self._source.start] = step[own]
+        self._note_sources(SpikeBlock(*(values[:n_old] for values in recent)))
         pending = SpikeBlock(*(values[n_old:] for values in recent))
         self._recent = [pending]
         return pending
 
+    def _note_sources(self, spikes: SpikeBlock) -> None:
+        """Remember when the sources among these neurons last fired."""
+        own = (spikes.neuron >= self._source.start) & (spikes.neuron < self._source.stop)
+        # Spikes are sorted by step, so the last one of a neuron stays.
+        last = self._last_spike_step
+        last[spikes.animal[own], spikes.neuron[own] - self._source.start] = spikes.step[own]
+
     def forget(self) -> None:
-        """Drop the events: the weights have just been replaced."""
+        """Drop the events: the weights have just been replaced. Their sources stay eligible."""
         if self._recent:
-            self._fold()
+            self._note_sources(self._fold())
         self._recent = []
 
     def apply(

@@ -13,29 +13,19 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ethospike.brains.clock import whole_number
 from ethospike.brains.denormals import denormals_are_zero
 from ethospike.brains.errors import BrainError
+from ethospike.brains.nest_learning import Learning
+from ethospike.brains.nest_wiring import ids, native_rule, parts
 from ethospike.brains.network import Projection
-from ethospike.brains.plasticity import DopaminePlasticity
-from ethospike.brains.population import NEURON_MODELS, Population
-from ethospike.brains.random_streams import ROLE_WIRING, random_stream
-from ethospike.brains.rules import (
-    AllToAll,
-    ClusteredIndegree,
-    ClusteredWeight,
-    Explicit,
-    FixedIndegree,
-    OneToOne,
-    PairwiseBernoulli,
-    RandomIndegree,
-    Rule,
-)
+from ethospike.brains.population import NEURON_MODELS
+from ethospike.brains.rules import Explicit
 from ethospike.brains.simulator import (
     Capabilities,
     Simulator,
@@ -115,17 +105,29 @@ class NestSimulator(Simulator):
                 f"NEST draws the synapses of a network of this size itself and for one animal only, got "
                 f"animals={self.animals}; run the animals one after the other"
             )
-        self._interval_steps = self.delay_steps(
-            "plasticity_interval_ms", self.settings.plasticity_interval_ms
-        )
+        self._interval_steps = self._steps_between_updates()
         self._threads = self.settings.threads or self._default_threads()
         _holder = weakref.ref(self)
         try:
-            self._build_kernel()
+            with denormals_are_zero():  # here NEST starts its threads, which go on as they were started
+                self._build_kernel()
         except BaseException:
             self.close()
             raise
         self.backend = f"NEST {nest.__version__}, {self._threads} thread{'s' * (self._threads > 1)}"
+
+    def _steps_between_updates(self) -> int | None:
+        """Return the steps from one update of plastic weights to the next; None if there are none."""
+        if not self.network.plastic_projections:
+            return None
+        interval_ms = self.settings.plasticity_interval_ms
+        steps = whole_number(interval_ms, self.dt_ms)
+        if steps is None:
+            raise BrainError(
+                f"simulator.plasticity_interval_ms: {interval_ms} ms is not a whole number of steps of "
+                f"{self.dt_ms} ms"
+            )
+        return steps
 
     def _default_threads(self) -> int:
         if self.animals * self.network.n_neurons < ONE_THREAD_BELOW:
@@ -160,7 +162,11 @@ class NestSimulator(Simulator):
             self._connect(projection)
         self._connect_inputs()
         self._connect_recorder()
-        self._learning = _Learning(self) if self.network.plastic_projections else None
+        self._learning = None
+        if self.network.plastic_projections:
+            self._learning = Learning(
+                self.network, self.animals, self.dt_ms, self._synapses, self._weight, self._transmit
+            )
 
     # -- making the network ---------------------------------------------------------------------------
 
@@ -176,11 +182,6 @@ class NestSimulator(Simulator):
                 if population.model == "iaf_cond_exp_sfa_rr":
                     params["q_rr"] = 0.0  # this model's relative refractory mechanism is not part of ours
                 nest.Create(population.model, population.size, params=params)
-
-    def _ids(self, population: str, animal: int = 0) -> NDArray[np.int64]:
-        """Return NEST's ids of a population."""
-        neurons = self.network.neurons(population)
-        return np.arange(neurons.start, neurons.stop) + 1 + animal * self.network.n_neurons
 
     def _connect(self, projection: Projection) -> None:
         delay_ms = self.delay_steps(projection.name, projection.delay_ms) * self.dt_ms
@@ -221,14 +222,13 @@ class NestSimulator(Simulator):
         where = f"Projection {projection.name!r}"
         if projection.plasticity is not None:
             raise BrainError(f"{where}: NEST draws the synapses of this network; plastic ones must be wired")
-        source, target = (self.network.population(name) for name in (projection.source, projection.target))
         if isinstance(projection.rule, Explicit):
             pairs = np.asarray(projection.rule.pairs)
             weight = np.broadcast_to(np.asarray(projection.weight, dtype=float), len(pairs)).copy()
-            ids = self._ids(source.name)[pairs[:, 0]], self._ids(target.name)[pairs[:, 1]]
-            self._connect_pairs(*ids, weight, delay_ms, "static_synapse")
+            source, target = (ids(self.network, name) for name in (projection.source, projection.target))
+            self._connect_pairs(source[pairs[:, 0]], target[pairs[:, 1]], weight, delay_ms, "static_synapse")
             return
-        for sources, targets, rule, weight_value in self._blocks(projection, source, target):
+        for sources, targets, rule, weight_value in parts(self.network, projection, self.seed):
             # Homogeneous weights: one number for a synapse model instead of 8 bytes a synapse.
             model = f"{projection.name} {weight_value}"
             if model not in nest.synapse_models:
@@ -236,60 +236,9 @@ class NestSimulator(Simulator):
             nest.Connect(
                 nest.NodeCollection(sources),
                 nest.NodeCollection(targets),
-                _native_rule(rule, where),
+                native_rule(rule, where),
                 {"synapse_model": model, "delay": delay_ms},
             )
-
-    def _blocks(
-        self, projection: Projection, source: Population, target: Population
-    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], Rule, float]]:
-        """Yield (sources, targets, rule, weight) of the parts that NEST can connect in one go."""
-        sources = self._ids(source.name).reshape(source.clusters, -1)
-        targets = self._ids(target.name)
-        rule, weight = projection.rule, projection.weight
-        of_each = isinstance(rule, ClusteredIndegree)  # a rule for each cluster of the source
-        if isinstance(weight, ClusteredWeight) and isinstance(rule, FixedIndegree):
-            yield from self._split_indegree(projection, rule.k, weight)
-        elif isinstance(weight, ClusteredWeight) and isinstance(rule, OneToOne):
-            yield sources.ravel(), targets, rule, weight.within  # neuron i of both is of the same cluster
-        elif isinstance(weight, ClusteredWeight):
-            for c, own in enumerate(targets.reshape(target.clusters, -1)):
-                yield sources[c], own, rule, weight.within
-                others = np.delete(sources, c, axis=0)
-                for part in others if of_each else [others.ravel()]:
-                    if len(part):
-                        yield part, own, rule, weight.across
-        elif np.ndim(weight) == 0:
-            for part in sources if of_each else [sources.ravel()]:
-                yield part, targets, rule, float(np.asarray(weight))
-        else:
-            raise BrainError(
-                f"Projection {projection.name!r}: NEST draws the synapses of this network, so one weight a "
-                f"synapse needs the rule Explicit"
-            )
-
-    def _split_indegree(
-        self, projection: Projection, k: int, weight: ClusteredWeight
-    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], Rule, float]]:
-        """Yield parts as `_blocks` does, for k sources among all clusters that have two weights.
-
-        Of k sources drawn without replacement, the number in the target's own cluster is hypergeometric.
-        It is drawn here, and NEST draws the sources: for all targets with the same number in one go.
-        """
-        source, target = (self.network.population(name) for name in (projection.source, projection.target))
-        sources = self._ids(source.name).reshape(source.clusters, -1)
-        rng = random_stream(self.seed, 0, ROLE_WIRING, self.network.projections.index(projection))
-        n_within = source.cluster_size - (1 if source.name == target.name else 0)  # no autapses
-        n_across = source.size - source.cluster_size
-        for c, own in enumerate(self._ids(target.name).reshape(target.clusters, -1)):
-            others = np.delete(sources, c, axis=0).ravel()
-            drawn = rng.hypergeometric(n_within, n_across, k, len(own))
-            for within in np.unique(drawn).tolist():
-                some = own[drawn == within]
-                if within:
-                    yield sources[c], some, FixedIndegree(within), weight.within
-                if within < k:
-                    yield others, some, FixedIndegree(k - within), weight.across
 
     def _connect_inputs(self) -> None:
         """Create one generator a channel; an animal's follow each other, then come the next animal's."""
@@ -310,16 +259,18 @@ class NestSimulator(Simulator):
                     weight, delay_ms = getattr(one, "weight", 1.0), getattr(one, "delay_ms", self.dt_ms)
                     delay_ms = self.delay_steps(one.name, delay_ms) * self.dt_ms
                     reached = self.network.channel_neurons(one) + offset
-                    ids = np.repeat(first + np.arange(len(reached)), reached.shape[1])
-                    values = np.full(len(ids), weight)
-                    self._connect_pairs(ids, reached.ravel(), values, delay_ms, "static_synapse")
+                    sources = np.repeat(first + np.arange(len(reached)), reached.shape[1])
+                    values = np.full(len(sources), weight)
+                    self._connect_pairs(sources, reached.ravel(), values, delay_ms, "static_synapse")
                     first += len(reached)
 
     def _connect_recorder(self) -> None:
         self._recorder = nest.Create("spike_recorder", params={"time_in_steps": True})
         # Spikes reach a recorder at once whatever the delay, but NEST advances by the shortest delay of all
         # connections at a time: this one must not be shorter than the network's own.
-        shortest = min((delay for _, delay in self.network.delays()), default=1.0)
+        shortest = min((delay for _, delay in self.network.delays()), default=None)
+        if shortest is None:  # then the longer the better
+            shortest = max(1, int(1.0 / self.dt_ms + 1e-9)) * self.dt_ms  # whole steps, about 1 ms
         if self.network.n_current_channels:
             shortest = self.dt_ms
         neurons = nest.NodeCollection(np.arange(1, self.animals * self.network.n_neurons + 1))
@@ -334,7 +285,7 @@ class NestSimulator(Simulator):
         now, end = self.step, self.step + n_steps
         while now < end:
             until = end
-            if self._learning is not None:
+            if self._interval_steps is not None:
                 until = min(end, (now // self._interval_steps + 1) * self._interval_steps)
             with denormals_are_zero():  # or silence would cost more than activity
                 nest.Simulate((until - now) * self.dt_ms)
@@ -343,7 +294,7 @@ class NestSimulator(Simulator):
             pieces.append((step, cell))
             if self._learning is not None:
                 self._learning.listen(step, cell)
-                if now % self._interval_steps == 0:
+                if self._interval_steps is not None and now % self._interval_steps == 0:
                     self._learning.transmit()
         step, cell = pieces[0] if len(pieces) == 1 else map(np.concatenate, zip(*pieces, strict=True))
         order = np.lexsort((cell, step))  # cells count through the animals: one key fewer to sort by
@@ -383,6 +334,8 @@ class NestSimulator(Simulator):
             self._learning.learn()
         self._weight[projection][:] = weights.ravel()
         self._transmit(projection, np.arange(weights.size))
+        if self._learning is not None:
+            self._learning.note_sent(projection)
 
     def _transmit(self, projection: str, synapses: NDArray[np.integer]) -> None:
         """Write these weights (indices in the order of `wire`, animal by animal) into the kernel."""
@@ -406,93 +359,6 @@ class NestSimulator(Simulator):
         if _holder is not None and _holder() is self:
             nest.ResetKernel()
             _holder = None
-
-
-class _Learning:
-    """The plastic synapses of all projections and animals: hears spikes, learns from them when somebody wants
-    to know the weights, and tells the kernel.
-    """
-
-    def __init__(self, simulator: NestSimulator) -> None:
-        network = simulator.network
-        self._simulator = simulator
-        self._sent: dict[str, NDArray[np.float64]] = {}
-        self._references: dict[tuple[str, int], DopaminePlasticity] = {}
-        # For each neuron of an animal: in which projections it is source (0), modulator (1) or target (2),
-        # and its number in that population. Such spikes are few, and lists cost less than masks.
-        self._parts: list[list[tuple[str, int, int]]] = [[] for _ in range(network.n_neurons)]
-        for projection in network.plastic_projections:
-            rule = projection.plasticity
-            if rule is None:
-                raise TypeError(f"{projection.name!r} is not plastic")
-            for part, population in enumerate((projection.source, rule.modulator, projection.target)):
-                for number, neuron in enumerate(range(network.n_neurons)[network.neurons(population)]):
-                    self._parts[neuron].append((projection.name, part, number))
-            start, weight = 0, simulator._weight[projection.name]
-            for animal in range(simulator.animals):
-                wired = simulator._synapses(projection.name, animal)
-                reference = DopaminePlasticity(
-                    rule, wired.source, wired.target, wired.weight, simulator.dt_ms
-                )
-                # One array, so that weights that are set reach the rule.
-                reference.weight = weight[start : start + len(wired.source)]
-                self._references[projection.name, animal] = reference
-                start += len(wired.source)
-            self._sent[projection.name] = weight.copy()
-        self._concerned = np.tile([len(parts) > 0 for parts in self._parts], simulator.animals)
-        self._heard: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
-
-    def listen(self, step: NDArray[np.int64], cell: NDArray[np.int64]) -> None:
-        """Take notice of the next spikes; `cell` counts neurons through all animals."""
-        if len(step):
-            self._heard.append((step, cell))
-
-    def learn(self) -> None:
-        """Apply the rules to all that was heard: for many windows at once it costs as much as for one."""
-        if not self._heard:
-            return
-        step, cell = map(np.concatenate, zip(*self._heard, strict=True))
-        self._heard = []
-        concerned = np.flatnonzero(self._concerned[cell])
-        events: dict[tuple[str, int], tuple[list[tuple[int, int]], ...]] = {}
-        for when, which in zip(step[concerned].tolist(), cell[concerned].tolist(), strict=True):
-            animal, neuron = divmod(which, len(self._parts))
-            for projection, part, number in self._parts[neuron]:
-                events.setdefault((projection, animal), ([], [], []))[part].append((when, number))
-        for key, of_parts in events.items():
-            source, modulator, target = (
-                np.array(of_part, dtype=np.int64).reshape(-1, 2).T for of_part in of_parts
-            )
-            self._references[key].apply((source[0], source[1]), modulator[0], (target[0], target[1]))
-
-    def transmit(self) -> None:
-        """Learn, and tell the kernel the weights that have changed since it was last told."""
-        self.learn()
-        for projection, sent in self._sent.items():
-            weight = self._simulator._weight[projection]
-            changed = np.flatnonzero(weight != sent)
-            if len(changed):
-                self._simulator._transmit(projection, changed)
-                sent[changed] = weight[changed]
-
-
-def _native_rule(rule: Rule, where: str) -> dict[str, Any]:
-    """Return NEST's connection rule without autapses and multapses."""
-    match rule:
-        case PairwiseBernoulli(p):
-            return {"rule": "pairwise_bernoulli", "p": p, "allow_autapses": False}
-        case FixedIndegree(k) | ClusteredIndegree(k):
-            own = {"allow_autapses": False, "allow_multapses": False}
-            return {"rule": "fixed_indegree", "indegree": k, **own}
-        case AllToAll():
-            return {"rule": "all_to_all", "allow_autapses": False}
-        case OneToOne():
-            return {"rule": "one_to_one"}
-        case RandomIndegree() | Explicit():
-            raise BrainError(
-                f"{where}: NEST draws the synapses of a network of this size and has no rule "
-                f"{type(rule).__name__}"
-            )
 
 
 # -- the kernel's own functions -----------------------------------------------------------------------

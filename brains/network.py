@@ -69,7 +69,8 @@ class SpikeInput:
     """Spike trains from outside, one a channel.
 
     Channel c drives the c-th of `channels` equal, contiguous parts of the neurons start … stop − 1 of the
-    target. `stop=None` is the end of the population; `channels=None` is one channel a neuron.
+    target. `stop=None` is the end of the population; `channels=None` is one channel a neuron. `weight` is in
+    pA (`iaf_psc_exp`) or nS (`iaf_cond_*`), and its sign chooses the receptor: negative is inhibitory.
     """
 
     name: str
@@ -83,7 +84,11 @@ class SpikeInput:
 
 @dataclass(frozen=True)
 class CurrentInput:
-    """Currents from outside in pA, constant during a window, one a channel; parts as in `SpikeInput`."""
+    """Currents from outside in pA, constant during a window, one a channel; parts as in `SpikeInput`.
+
+    There is no weight: `Stimulus.current_pa` flows as it is into each neuron of a channel; a positive one
+    depolarizes.
+    """
 
     name: str
     target: str
@@ -158,7 +163,13 @@ class Network:
         return {p.name: int(start) for p, start in zip(self.populations, starts, strict=False)}
 
     def population(self, name: str) -> Population:
-        """Return the population of that name."""
+        """Return the population of that name.
+
+        Raises
+        ------
+        BrainError
+            When there is none.
+        """
         if name not in self._populations_by_name:
             raise BrainError(f"no population {name!r}; {nearest(name, self._populations_by_name)}")
         return self._populations_by_name[name]
@@ -172,7 +183,13 @@ class Network:
         return slice(self.offset(name), self.offset(name) + self.population(name).size)
 
     def projection(self, name: str) -> Projection:
-        """Return the projection of that name."""
+        """Return the projection of that name.
+
+        Raises
+        ------
+        BrainError
+            When there is none.
+        """
         for projection in self.projections:
             if projection.name == name:
                 return projection
@@ -214,11 +231,23 @@ class Network:
         return reach.stop - reach.start if one.channels is None else one.channels
 
     def spike_channels(self, name: str) -> slice:
-        """Return the channels of a spike input as a slice of all spike channels."""
+        """Return the channels of a spike input as a slice of all spike channels.
+
+        Raises
+        ------
+        BrainError
+            When there is none.
+        """
         return self._channels(self.spike_inputs, name)
 
     def current_channels(self, name: str) -> slice:
-        """Return the channels of a current input as a slice of all current channels."""
+        """Return the channels of a current input as a slice of all current channels.
+
+        Raises
+        ------
+        BrainError
+            When there is none.
+        """
         return self._channels(self.current_inputs, name)
 
     def _channels(self, inputs: tuple[SpikeInput, ...] | tuple[CurrentInput, ...], name: str) -> slice:

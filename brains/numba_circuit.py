@@ -19,12 +19,12 @@ from ethospike.brains import numba_kernels as kernels
 from ethospike.brains.errors import NotFiniteError
 from ethospike.brains.exact_integration import current_to_potential, mean_decay, refractory_steps
 from ethospike.brains.network import NUMPY_WIRING_LIMIT, CurrentInput, Network, Projection, SpikeInput
-from ethospike.brains.numba_engine import check_state
 from ethospike.brains.numba_kernels import INBOX, INBOX_START, LANES, ROWS, STATE_ROWS, STRIDE
 from ethospike.brains.plasticity import NEVER
 from ethospike.brains.population import Population
 from ethospike.brains.simulator import SpikeBlock, State, Stimulus
-from ethospike.brains.threads import helpers
+from ethospike.brains.states import check_state
+from ethospike.brains.threads import share
 
 SPIKES_HELD = 2**23
 """Longest list of spikes that is made room for: longer windows run in pieces in which each neuron of
@@ -164,10 +164,7 @@ class CircuitEngine:
         """Call the compiled code on all threads, of which this one is the first."""
         turn = np.zeros(1, dtype=np.int64)
         work = (turn, self._order, *arguments)
-        others = [helpers().submit(kernels.advance, *work) for _ in range(self._threads - 1)]
-        kernels.advance(*work)
-        for other in others:
-            other.result()
+        share(lambda: kernels.advance(*work), self._threads)
 
     def _window(self, stimulus: Stimulus) -> kernels.Window:
         current_pa = stimulus.current_pa

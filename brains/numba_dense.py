@@ -23,9 +23,9 @@ from ethospike.brains.bit_matrix import WORD, BitLayout, Wiring, draw_wiring, wi
 from ethospike.brains.errors import BrainError, NotFiniteError
 from ethospike.brains.exact_integration import Propagators, propagators
 from ethospike.brains.network import CurrentInput, Network, Projection, SpikeInput
-from ethospike.brains.numba_engine import check_state
 from ethospike.brains.rules import ClusteredWeight
 from ethospike.brains.simulator import SimulatorUnavailable, SpikeBlock, State, Stimulus
+from ethospike.brains.states import check_state
 from ethospike.brains.threads import run_all
 
 LONGEST_T_REF_STEPS = int(np.iinfo(np.int16).max)

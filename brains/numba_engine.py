@@ -16,7 +16,6 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.brains.errors import BrainError
 from ethospike.brains.network import Network
 from ethospike.brains.simulator import SpikeBlock, State, Stimulus
 
@@ -77,16 +76,3 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Give back memory."""
-
-
-def check_state(given: Mapping[str, NDArray[np.generic]], own: Mapping[str, NDArray[np.generic]]) -> None:
-    """Raise `BrainError` unless `given` has the names, shapes and types of `own`."""
-    if set(given) != set(own):
-        raise BrainError(f"state: expected the arrays {sorted(own)}, got {sorted(given)}")
-    for name, array in own.items():
-        other = np.asarray(given[name])
-        if other.shape != array.shape or other.dtype != array.dtype:
-            raise BrainError(
-                f"state of {name!r}: expected {array.dtype} of shape {array.shape}, got {other.dtype} of "
-                f"shape {other.shape}; was it taken from a simulator built alike?"
-            )

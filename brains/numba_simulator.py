@@ -19,6 +19,7 @@ from ethospike.brains.errors import BrainError
 from ethospike.brains.network import Network
 from ethospike.brains.numba_engine import Engine
 from ethospike.brains.simulator import Capabilities, Simulator, SpikeBlock, State, Stimulus
+from ethospike.brains.states import check_state
 from ethospike.brains.threads import cores
 
 DENSE_FROM = 1_000_000
@@ -125,12 +126,14 @@ class NumbaSimulator(Simulator):
         ------
         BrainError
             When names, shapes or types of the arrays are not those of this simulator.
+        SimulatorUnavailable
+            After `close`.
         """
-        self._check_open()
-        if "step" not in state:
-            raise BrainError("state: expected an array 'step'; was it taken from a simulator?")
+        self._check_not_closed()
+        check_state({k: v for k, v in state.items() if k == "step"}, {"step": np.array(self.step)})
         self._engine.set_state({name: array for name, array in state.items() if name != "step"})
         self.step = int(np.asarray(state["step"]))
+        self._broken = False
 
     def _close(self) -> None:
         self._engine.close()

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ethospike.brains.errors import BrainError
+from ethospike.brains.states import check_state
 
 NEVER = np.iinfo(np.int64).min // 2
 """The step of a spike that has not happened: so early that its eligibility is 0."""
@@ -53,8 +54,11 @@ class DopamineGated:
     homeostasis: float = 1e-4
 
     def __post_init__(self) -> None:
-        if not self.tau_eligibility_ms > 0:
-            raise BrainError(f"DopamineGated.tau_eligibility_ms: expected > 0, got {self.tau_eligibility_ms}")
+        if not 0 < self.tau_eligibility_ms < np.inf:
+            raise BrainError(
+                f"DopamineGated.tau_eligibility_ms: expected a finite number > 0, "
+                f"got {self.tau_eligibility_ms}"
+            )
         if not 0 <= self.learning_rate < np.inf:
             raise BrainError(
                 f"DopamineGated.learning_rate: expected a finite number ≥ 0, got {self.learning_rate}"
@@ -141,11 +145,25 @@ class DopaminePlasticity:
         return self.weight
 
     def state(self) -> dict[str, NDArray[np.generic]]:
-        """Return copies of all that changes, by name."""
+        """Return copies of all that changes, by name.
+
+        Returns
+        -------
+        weight : ndarray of float64, shape (synapses,)
+        last_spike_step : ndarray of int64, shape (synapses,)
+            Step of the last source spike of each synapse; `NEVER` if there was none.
+        """
         return {"weight": self.weight.copy(), "last_spike_step": self.last_spike_step.copy()}
 
     def set_state(self, state: dict[str, NDArray[np.generic]]) -> None:
-        """Continue from a `state()`."""
+        """Continue from a `state()` of the same synapses.
+
+        Raises
+        ------
+        BrainError
+            When names, shapes or types of the arrays are not those of `state`; then nothing is changed.
+        """
+        check_state(state, {"weight": self.weight, "last_spike_step": self.last_spike_step})
         self.weight[:] = state["weight"]
         self.last_spike_step[:] = state["last_spike_step"]
 

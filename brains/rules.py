@@ -1,6 +1,7 @@
 """Which neurons a projection connects, and how strongly: rules as data, and the pairs that they draw.
 
-In: sizes, clusters and a random generator. Out: pairs of neurons. No rule draws an autapse or a multapse.
+In: sizes, clusters and a random generator. Out: pairs of neurons. No rule draws a multapse, and none but
+`OneToOne` an autapse; `Explicit` takes both as they are listed.
 This file knows neither populations nor simulators.
 """
 
@@ -16,7 +17,7 @@ from ethospike.brains.errors import BrainError
 
 @dataclass(frozen=True)
 class OneToOne:
-    """Neuron i of the source to neuron i of the target; equal sizes."""
+    """Neuron i of the source to neuron i of the target; equal sizes. Within one population: its autapses."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,9 @@ class FixedIndegree:
 
     k: int
 
+    def __post_init__(self) -> None:
+        _check_whole("FixedIndegree.k", self.k)
+
 
 @dataclass(frozen=True)
 class RandomIndegree:
@@ -49,12 +53,19 @@ class RandomIndegree:
     low: int
     high: int
 
+    def __post_init__(self) -> None:
+        _check_whole("RandomIndegree.low", self.low)
+        _check_whole("RandomIndegree.high", self.high)
+
 
 @dataclass(frozen=True)
 class ClusteredIndegree:
     """Each target has `k` distinct sources in every cluster of the source population."""
 
     k: int
+
+    def __post_init__(self) -> None:
+        _check_whole("ClusteredIndegree.k", self.k)
 
 
 @dataclass(frozen=True)
@@ -69,6 +80,11 @@ class Explicit:
 
     pairs: NDArray[np.int64]
 
+    def __post_init__(self) -> None:
+        pairs = np.asarray(self.pairs)
+        if pairs.size and pairs.dtype.kind not in "iu":
+            raise BrainError(f"Explicit.pairs: expected whole numbers, got {pairs.dtype}")
+
 
 Rule = OneToOne | AllToAll | PairwiseBernoulli | FixedIndegree | RandomIndegree | ClusteredIndegree | Explicit
 
@@ -79,6 +95,11 @@ class ClusteredWeight:
 
     within: float
     across: float
+
+
+def _check_whole(where: str, number: object) -> None:
+    if not isinstance(number, (int, np.integer)):
+        raise BrainError(f"{where}: expected a whole number, got {number!r}")
 
 
 def draw_pairs(

@@ -282,6 +282,7 @@ class Simulator(ABC):
             self.delay_steps(name, delay_ms)
         self._wired: dict[tuple[str, int], Synapses] = {}
         self._closed = False
+        self._broken = False
         self._build()
 
     # -- the contract -------------------------------------------------------------------------------
@@ -294,15 +295,17 @@ class Simulator(ABC):
         BrainError
             When `n_steps` is below 1, or the stimulus does not fit the window or the network.
         SimulatorUnavailable
-            After `close`.
+            After `close`, and after a run that an error or an interruption ended (until a state is set).
         """
         self._check_open()
         if not isinstance(n_steps, (int, np.integer)) or n_steps < 1:
             raise BrainError(f"n_steps: expected a whole number of at least 1, got {n_steps!r}")
         stimulus = Stimulus.none() if stimulus is None else stimulus
         self._check_stimulus(int(n_steps), stimulus)
+        self._broken = True  # until the window has ended: before, neurons may be ahead of `step`
         spikes = self._run(int(n_steps), stimulus)
         self.step += int(n_steps)
+        self._broken = False
         return spikes
 
     def weights(self, projection: str) -> NDArray[np.float64]:
@@ -313,6 +316,8 @@ class Simulator(ABC):
         ------
         BrainError
             When the projection is not wired by NumPy, or animals differ in their number of synapses.
+        SimulatorUnavailable
+            Where `run` raises it.
         """
         self._check_open()
         self._check_has_weights(projection)
@@ -332,7 +337,8 @@ class Simulator(ABC):
             When the shape is wrong, a number is not finite, or a sign is not that of the description; also
             where `weights` raises.
         SimulatorUnavailable
-            After `close`, or when the simulator holds fewer weights than synapses (Numba's dense engine).
+            Where `run` raises it, or when the simulator holds fewer weights than synapses (Numba's dense
+            engine).
         """
         self._check_open()
         expected = self._check_has_weights(projection)
@@ -350,21 +356,51 @@ class Simulator(ABC):
         self._set_weights(projection, weights)
 
     def watch(self, neurons: NDArray[np.integer]) -> None:
-        """Record V_m of these neurons (counted through an animal) from now on, in every animal."""
+        """Record V_m of these neurons (counted through an animal) from now on, in every animal.
+
+        Raises
+        ------
+        BrainError
+            When a neuron does not exist.
+        SimulatorUnavailable
+            When `capabilities.records_voltage` is False, or where `run` raises it.
+        """
         raise SimulatorUnavailable(f"{self.name} cannot record voltages")
 
     def voltages(self) -> NDArray[np.float64]:
-        """Return V_m at the end of each step of the last window in mV, shape (steps, animals, watched)."""
+        """Return V_m at the end of each step of the last window in mV, shape (steps, animals, watched).
+
+        Raises
+        ------
+        SimulatorUnavailable
+            When `capabilities.records_voltage` is False, or where `run` raises it.
+        """
         raise SimulatorUnavailable(f"{self.name} cannot record voltages")
 
     def state(self) -> State:
-        """Return copies of all that the next step depends on."""
+        """Return copies of all that the next step depends on.
+
+        Raises
+        ------
+        SimulatorUnavailable
+            When `capabilities.restores_state` is False, or where `run` raises it.
+        """
         raise SimulatorUnavailable(
             f"{self.name} cannot save its state; the same seed repeats the run exactly"
         )
 
     def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
-        """Continue bit-identically from a `state()` of a simulator built alike."""
+        """Continue bit-identically from a `state()` of a simulator built alike.
+
+        After a run that did not end, this makes the simulator usable again.
+
+        Raises
+        ------
+        BrainError
+            When names, shapes or types of the arrays are not those of `state`.
+        SimulatorUnavailable
+            When `capabilities.restores_state` is False, or after `close`.
+        """
         raise SimulatorUnavailable(
             f"{self.name} cannot restore a state; the same seed repeats the run exactly"
         )
@@ -412,6 +448,16 @@ class Simulator(ABC):
     # -- checks -------------------------------------------------------------------------------------
 
     def _check_open(self) -> None:
+        """Raise unless the simulator can be used."""
+        self._check_not_closed()
+        if self._broken:
+            remedy = "set a state or " if self.capabilities.restores_state else ""
+            raise SimulatorUnavailable(
+                f"the last run of this {self.name} simulator did not end, and it is no longer in step; "
+                f"{remedy}open a new one"
+            )
+
+    def _check_not_closed(self) -> None:
         if self._closed:
             raise SimulatorUnavailable(f"this {self.name} simulator was closed; open a new one")
 
@@ -439,6 +485,9 @@ class Simulator(ABC):
                 f"{step.shape}, {animal.shape}, {channel.shape}"
             )
         if len(step):
+            for what, values in (("step", step), ("animal", animal), ("channel", channel)):
+                if values.dtype.kind not in "iu":  # else simulators would round, and NaN would pass below
+                    raise BrainError(f"stimulus: expected whole numbers as {what}, got {values.dtype}")
             if step[0] < first or step[-1] > last or (step[1:] < step[:-1]).any():
                 raise BrainError(
                     f"stimulus: expected sorted steps in the window {first} … {last}, "

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ethospike.brains.errors import BrainError
 from ethospike.brains.random_streams import ROLE_INPUT, random_stream
 from ethospike.brains.simulator import State
+from ethospike.brains.states import check_state
 from ethospike.brains.threads import helpers
 
 TICKS = 2**32
@@ -175,12 +176,22 @@ class GammaSource:
         }
 
     def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
-        """Continue bit-identically from a `state()` of a source built alike."""
-        if state["clock"].shape != self._clock.shape:
-            raise BrainError(
-                f"spike source: the state belongs to {len(state['clock'])} trains, not {len(self._rngs)}"
-            )
-        self._finish_drawing()
+        """Continue bit-identically from a `state()` of a source built alike.
+
+        Raises
+        ------
+        BrainError
+            When the state belongs to another number of trains, or is none of a source; then nothing is
+            changed.
+        """
+        own = self.state()  # which waits until nothing is drawn any more
+        events = np.asarray(state.get("events", own["events"]))
+        if events.ndim == 2:
+            own["events"] = np.empty((len(self._rngs), events.shape[1]), np.int64)  # lists grow on demand
+        check_state(state, own)
+        begin, filled = np.asarray(state["begin"], np.int64), np.asarray(state["filled"], np.int64)
+        if not ((begin >= 0) & (begin < filled) & (filled <= events.shape[1])).all():
+            raise BrainError("spike source: the state's lists end before their next event")
         self.step = int(state["step"])
         self._events = np.array(state["events"], dtype=np.int64)
         self._filled[:] = state["filled"]

@@ -40,14 +40,24 @@ def run_all(calls: Sequence[Callable[[], T]], threads: int) -> list[T]:
         for index in turn:
             results[index] = calls[index]()
 
-    others = [helpers().submit(work) for _ in range(min(threads, len(calls)) - 1)]
+    share(work, min(threads, len(calls)))
+    return [results[index] for index in range(len(calls))]
+
+
+def share(work: Callable[[], object], threads: int) -> None:
+    """Call `work` in this thread and in `threads` - 1 helpers at once; the calls divide the work themselves.
+
+    An error of a call, or an interruption, is raised when none is running any more: until then helpers write
+    into what the caller owns.
+    """
+    others = [helpers().submit(work) for _ in range(threads - 1)]
     try:
         work()
     finally:
-        wait(others)
+        if others:
+            wait(others)
     for other in others:
         other.result()
-    return [results[index] for index in range(len(calls))]
 
 
 if hasattr(os, "register_at_fork"):

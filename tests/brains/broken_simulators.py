@@ -176,9 +176,6 @@ class VoltageOfTheStepBefore(ReferenceSimulator):
         return fired
 
     def _run(self, n_steps, stimulus):
-        class Late(np.ndarray):
-            pass
-
         blocks, recorded = [], []
         for _ in range(n_steps):
             seen = self.V.copy()

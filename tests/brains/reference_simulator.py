@@ -247,6 +247,7 @@ class ReferenceSimulator(Simulator):
             self.trace[key][:] = state[f"{name}/{animal}/trace"]
             if state[f"{name}/{animal}/last"] >= 0:
                 self.last[key] = int(state[f"{name}/{animal}/last"])
+        self._broken = False
 
     def _close(self) -> None:
         self.ring_ex = self.ring_in = np.empty((0, 0))

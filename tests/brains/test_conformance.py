@@ -121,7 +121,7 @@ def test_parity_finds_a_wrong_equation():
         check_parity(open_reference, partial(open_reference, cls=Euler), "iaf_psc_exp")
 
 
-@pytest.mark.parametrize(("one", "other"), list(combinations(["iaf_psc_exp", "iaf_cond_exp"], 2)))
+@pytest.mark.parametrize(("one", "other"), list(combinations(NEURON_MODELS, 2)))
 def test_parity_specimens_differ(one, other):
     """Otherwise agreement on one would say nothing about the other."""
     from ethospike.brains.expectations import is_same, run_once

@@ -292,6 +292,23 @@ def test_replaced_weights_forget_events_under_way():
         np.testing.assert_array_equal(simulator.weights("B"), 7.0)
 
 
+def test_replaced_weights_keep_their_sources_eligible():
+    """A source fires in the last step before weights are set, a teacher after it; asked for at once, and
+    again when GeNN has brought the event in, the weights are the same."""
+    network = two_lessons((0.1, 0.3))
+    teacher = network.neurons("good").start
+    with open_simulator(network, GENN_DOUBLE, seed=5) as simulator:
+        first = simulator.run(500, spikes([498, 500], [0, 10]))
+        assert (first.step[first.neuron == 0] == 500).all()
+        simulator.set_weights("B", np.full((1, 24), 50.0))
+        second = simulator.run(2)
+        assert second.step[second.neuron == teacher].tolist() == [502]
+        at_once = simulator.weights("B")
+        simulator.run(2)
+        np.testing.assert_allclose(simulator.weights("B"), at_once, rtol=1e-9)
+    assert (at_once < 49.0).sum() == 3  # those of source 0
+
+
 @pytest.mark.simulator("numba")
 def test_a_training_larva_is_the_same_larva_as_on_numba():
     """The whole mushroom body of two animals, with plasticity, spike by spike, for half a second."""

@@ -92,18 +92,35 @@ def test_memory_does_not_grow_with_simulated_time():
     assert grown < 4_000_000
 
 
-@pytest.mark.skipif(not FLUSHES, reason="only glibc on x86-64")
-def test_in_silence_conductances_do_not_become_denormal():
-    """Numbers below 2.2e-308 made a silent mushroom body take twice the time of an active one."""
-    from ethospike.brains.nest_simulator import nest
+SILENCE = """
+from ethospike.brains.nest_simulator import nest
+from ethospike.brains.simulator import SimulatorSettings, open_simulator
+from ethospike.brains.specimens import ADAPTING, probe, spikes
 
-    with open_nest(probe(ADAPTING)) as simulator:
-        assert len(simulator.run(100, spikes(5, 0))) == 1
-        # exp(-t / tau) leaves the normal numbers after 710 tau, here 0.36 s; flushed, the decay stops there.
-        assert nest.NodeCollection([1]).get("g_ex") > 1e-10
-        simulator.run(10_000)
-        left = nest.NodeCollection([1]).get("g_ex")
-    assert left == 0.0 or 2.2e-308 < left < 1e-300
+settings = SimulatorSettings(name="nest", threads={threads})
+with open_simulator(probe(ADAPTING), settings, seed=1) as simulator:
+    cells = nest.NodeCollection([1, 2, 3])
+    simulator.run(100, spikes([5, 5, 5], [0, 1, 2]))
+    print(*cells.get("g_ex"))
+    simulator.run(10_000)
+    print(*cells.get("g_ex"))
+"""
+
+
+@pytest.mark.skipif(not FLUSHES, reason="only glibc on x86-64")
+@pytest.mark.parametrize("threads", [1, 2])
+def test_in_silence_conductances_do_not_become_denormal(threads):
+    """Numbers below 2.2e-308 made a silent mushroom body take twice the time of an active one.
+
+    In a process of its own, as NEST's threads stay what they were when this one first started them.
+    """
+    command = [sys.executable, "-c", SILENCE.format(threads=threads)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    before, after = ([float(word) for word in line.split()] for line in done.stdout.splitlines())
+    # exp(-t / tau) leaves the normal numbers after 710 tau, here 0.36 s; flushed, the decay stops there.
+    assert len(after) == 3
+    assert min(before) > 1e-10
+    assert all(left == 0.0 or 2.2e-308 < left < 1e-300 for left in after)
 
 
 def test_running_prints_nothing(capfd):
@@ -143,8 +160,16 @@ def test_updates_of_weights_do_not_depend_on_windows(interval_ms):
 
 
 def test_an_interval_that_is_no_number_of_steps_is_refused():
-    with pytest.raises(BrainError, match="plasticity_interval_ms"):
+    with pytest.raises(BrainError, match=r"plasticity_interval_ms: 0\.25 ms .* steps of 0\.1 ms"):
         open_nest(trained(), plasticity_interval_ms=0.25)
+
+
+@pytest.mark.parametrize("dt_ms", [0.1, 0.3, 0.7, 2.0])
+def test_without_plastic_weights_and_delays_any_step_will_do(dt_ms):
+    """The interval between updates of weights that do not exist was once "a delay of 100.0 ms"."""
+    alone = Network((Population("E", 2, CURRENT_BASED, {"I_e": 500.0, "t_ref": 2 * dt_ms}),))
+    with open_simulator(alone, SimulatorSettings(name="nest"), seed=1, dt_ms=dt_ms) as simulator:
+        assert len(simulator.run(1_000)) > 2
 
 
 def test_updates_at_every_step_are_exact():
@@ -156,6 +181,21 @@ def test_updates_at_every_step_are_exact():
         after = simulator.run(1_000, spikes(1_100, 0))
     assert len(after) == 1
     assert not (after.neuron >= targets.start).any()
+
+
+def test_a_weight_that_was_set_is_depressed_to_the_value_that_was_last_transmitted():
+    """NEST kept the weight that was set, as the update compared with the weight before it."""
+    network = trained(learning_rate=1000.0, homeostasis=0.0)
+    targets, everyone = network.neurons("target"), np.arange(13)
+    with open_nest(network, plasticity_interval_ms=100.0) as simulator:
+        initial = simulator.weights("source>target")
+        for begin in (0, 2_000):
+            simulator.set_weights("source>target", initial)
+            simulator.run(1_000, spikes(np.full(13, begin + 10), everyone))
+            assert (simulator.weights("source>target") == 0.0).all()
+            after = simulator.run(1_000, spikes(np.full(12, begin + 1_100), everyone[:12]))
+            assert len(after) == 12
+            assert not (after.neuron >= targets.start).any()
 
 
 def test_the_weight_of_a_single_synapse_can_be_set():

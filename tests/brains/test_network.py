@@ -202,6 +202,11 @@ def net(*projections, inputs=(), size=40):
         (lambda: net(inputs=(SpikeInput("i", "E", 1.0, channels=3),)), "do not form 3 equal parts"),
         (lambda: net(inputs=(SpikeInput("i", "E", 1.0, start=30, stop=41),)), "not within"),
         (lambda: PairwiseBernoulli(1.5), "probability"),
+        (lambda: FixedIndegree(2.5), r"FixedIndegree\.k: expected a whole number, got 2\.5"),
+        (lambda: RandomIndegree(1.5, 3), r"RandomIndegree\.low"),
+        (lambda: RandomIndegree(1, 3.5), r"RandomIndegree\.high"),
+        (lambda: ClusteredIndegree(2.5), r"ClusteredIndegree\.k"),
+        (lambda: Explicit(np.array([[0.0, 1.5]])), r"Explicit\.pairs: expected whole numbers, got float64"),
     ],
 )
 def test_what_cannot_be_run_is_refused(make, message):

@@ -185,12 +185,16 @@ def test_source_modulator_and_target_in_one_step_and_the_floor() -> None:
 
 def test_threads_do_not_matter() -> None:
     network, stimulus = mushroom_body(MushroomBodyConfig()), odor_and_reward(3000, animals=5)
-    blocks = []
+    blocks, weights = [], []
     for threads in (1, 2, 3, 8):  # more than there are animals, and than most machines of tests have cores
         with numba_simulator(network, animals=5, precision="single", threads=threads) as simulator:
             blocks.append(simulator.run(3000, stimulus))
-    for block in blocks[1:]:
+            weights.append({p.name: simulator.weights(p.name) for p in network.plastic_projections})
+    for block, learned in zip(blocks[1:], weights[1:], strict=True):
         assert_same(blocks[0], block)
+        for name, expected in weights[0].items():
+            assert np.ptp(expected) > 0.1, f"{name} learned nothing"
+            np.testing.assert_array_equal(learned[name], expected)
 
 
 def test_long_windows_run_in_pieces_that_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:

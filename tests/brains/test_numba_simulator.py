@@ -78,7 +78,13 @@ def test_a_state_that_does_not_fit_is_refused_and_changes_nothing() -> None:
     with open_simulator(network, SimulatorSettings("numba"), seed=1) as simulator:
         simulator.run(500)
         before = simulator.state()
-        for bad in ({}, {"step": np.array(3)}, foreign, before | {"surplus": np.zeros(1)}):
+        for bad in (
+            {},
+            {"step": np.array(3)},
+            foreign,
+            before | {"surplus": np.zeros(1)},
+            before | {"step": np.array(3.5)},
+        ):
             with pytest.raises(BrainError, match="state"):
                 simulator.set_state(bad)
         for name, array in simulator.state().items():

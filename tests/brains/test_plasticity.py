@@ -90,10 +90,27 @@ def test_state_continues_the_run():
     np.testing.assert_array_equal(once.weight, other.weight)
 
 
+def test_a_state_that_does_not_fit_is_refused_and_changes_nothing():
+    synapses = make(RULE)
+    state = synapses.state()
+    for bad in (
+        {},
+        {"weight": np.full(3, 9.0)},
+        state | {"weight": np.array([9.0])},
+        {"weight": np.full(3, 9.0), "last_spike_step": np.zeros(1, np.int64)},
+        {"weight": np.full(3, 9.0), "last_spike_step": np.zeros(3)},
+    ):
+        with pytest.raises(BrainError, match="state"):
+            synapses.set_state(bad)
+    for name, array in synapses.state().items():
+        np.testing.assert_array_equal(array, state[name])
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
         ("tau_eligibility_ms", 0.0),
+        ("tau_eligibility_ms", np.inf),
         ("learning_rate", -0.1),
         ("learning_rate", np.inf),
         ("homeostasis", 1.5),

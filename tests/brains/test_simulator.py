@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from reference_simulator import open_reference
+from reference_simulator import ReferenceSimulator, open_reference
+from spike_blocks import assert_same
 
 from ethospike.brains.errors import BrainError
 from ethospike.brains.network import Network, Projection
 from ethospike.brains.population import Population
 from ethospike.brains.rules import AllToAll
-from ethospike.brains.simulator import SimulatorSettings, SpikeBlock, Stimulus
-from ethospike.brains.specimens import probe, small_deterministic_network, trained
+from ethospike.brains.simulator import SimulatorSettings, SimulatorUnavailable, SpikeBlock, Stimulus
+from ethospike.brains.specimens import drive, probe, small_deterministic_network, trained, window
 
 NETWORK = Network((Population("E", 2, "iaf_psc_exp"),))
 
@@ -61,6 +62,43 @@ def test_spike_blocks_sort_by_step_animal_neuron():
 def test_an_empty_stimulus_needs_no_currents():
     with open_reference(probe("iaf_psc_exp"), seed=1) as simulator:
         assert len(simulator.run(10, Stimulus.none())) == 0
+
+
+class StopsOnce(ReferenceSimulator):
+    """Somebody presses Ctrl-C in step 150."""
+
+    def _advance(self, step, given):
+        if step == 150 and not hasattr(self, "stopped"):
+            self.stopped = True
+            raise KeyboardInterrupt
+        return super()._advance(step, given)
+
+
+def test_after_a_run_that_did_not_end_only_a_state_or_a_new_simulator_goes_on():
+    """Steps 101 to 149 once were simulated twice, and nobody noticed."""
+    network, stimulus = small_deterministic_network("iaf_psc_exp"), drive(1000)
+    with open_reference(network, seed=1) as simulator:
+        expected = simulator.run(1000, stimulus)
+    with open_reference(network, seed=1, cls=StopsOnce) as simulator:
+        first = simulator.run(100, window(stimulus, 1, 100))
+        saved = simulator.state()
+        rest = window(stimulus, 101, 900)
+        with pytest.raises(KeyboardInterrupt):
+            simulator.run(900, rest)
+        for use in (lambda: simulator.run(900, rest), lambda: simulator.weights("E>E")):
+            with pytest.raises(SimulatorUnavailable, match=r"did not end.*set a state or open a new one"):
+                use()
+        simulator.set_state(saved)
+        assert_same(SpikeBlock.joined([first, simulator.run(900, rest)]), expected, at_least=20)
+    with pytest.raises(SimulatorUnavailable, match="closed"):
+        simulator.run(1)
+
+
+def test_a_refused_stimulus_leaves_the_simulator_usable():
+    with open_reference(probe("iaf_psc_exp"), seed=1) as simulator:
+        with pytest.raises(BrainError, match="currents of shape"):
+            simulator.run(10, Stimulus.currents(np.zeros((3, 1))))
+        assert len(simulator.run(10)) == 0
 
 
 def test_weights_of_animals_that_differ_in_number_are_refused():

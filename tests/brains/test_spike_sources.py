@@ -218,5 +218,21 @@ def test_misuse_is_refused() -> None:
         GammaSource(0, 3.0, seed=1)
     with pytest.raises(BrainError, match="dt_ms"):
         GammaSource(1, 3.0, seed=1, dt_ms=0.0)
-    with pytest.raises(BrainError, match="belongs to 3 trains"):
-        source.set_state(GammaSource(3, 3.0, seed=1).state())
+
+
+def test_a_state_that_does_not_fit_is_refused_and_changes_nothing() -> None:
+    source = GammaSource(2, 3.0, seed=1)
+    source.window(1, 100, np.full((1, 2), 500.0))
+    before = source.state()
+    for bad, message in (
+        (GammaSource(3, 3.0, seed=1).state(), r"shape \(2, \d+\), got int64 of shape \(3, \d+\)"),
+        ({}, r"expected the arrays \['begin', .*got \[\]"),
+        (before | {"generators": before["generators"][:1]}, r"'generators'.*\(2, 6\).*\(1, 6\)"),
+        (before | {"clock": before["clock"] + 0.5}, "'clock'.*int64.*float64"),
+        (before | {"events": before["events"][0]}, "'events'"),
+        (before | {"events": before["events"][:, :1]}, "end before their next event"),
+    ):
+        with pytest.raises(BrainError, match=message):
+            source.set_state(bad)
+    for name, array in source.state().items():
+        np.testing.assert_array_equal(array, before[name])

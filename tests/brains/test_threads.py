@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from ethospike.brains.threads import cores, helpers, run_all
+from ethospike.brains.threads import cores, helpers, run_all, share
 
 FORK = """
 import os
@@ -60,6 +60,25 @@ def test_an_error_comes_when_no_call_is_running_any_more() -> None:
 
     with pytest.raises(ValueError, match="number 1"):
         run_all([partial(call, number) for number in range(4)], 2)
+    assert running == []
+
+
+def test_an_interruption_comes_when_no_helper_is_at_work_any_more() -> None:
+    """After Ctrl-C helpers of the sparse engine once wrote on into its state."""
+    running, started = [], threading.Event()
+
+    def work() -> None:
+        if threading.current_thread() is threading.main_thread():
+            assert started.wait(timeout=60)
+            raise KeyboardInterrupt
+        running.append(1)
+        started.set()
+        time.sleep(0.05)
+        running.remove(1)
+
+    with pytest.raises(KeyboardInterrupt):
+        share(work, 2)
+    assert started.is_set()
     assert running == []
 
 
