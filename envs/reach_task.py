@@ -303,6 +303,8 @@ class ReachTask:
                 return float(self.outcome[animal] == CORRECT)
         while self.steps_left[animal] <= 0 and self.phase[animal] != FINISHED:
             self._end_phase(animal)
+            if self.outcome[animal] >= 0:  # is to be seen for a control step, as every outcome is
+                break
         return 0.0
 
     def _end_phase(self, animal: int) -> None:

@@ -230,6 +230,22 @@ def test_a_hand_that_stays_or_gets_lost_is_timed_out():
     assert lost["movement_time_ms"] == -1
 
 
+def test_a_time_out_is_seen_before_the_next_trial_begins():
+    config = ReachConfig(n_trials=2)
+    time_out = OUTCOMES.index("time_out")
+    seen = run(DelayedReachEnv(config), lambda observation, info: STILL, 1000)
+    single = [info["outcome"] for *_, info in seen if info["trial"] == 0]
+    assert single.count(time_out) == 1
+    assert single[-1] == time_out
+    assert PHASES[seen[len(single) - 1][3]["phase"]] == "feedback"
+    envs = DelayedReachVectorEnv(2, config)
+    envs.reset(seed=1)
+    infos = [envs.step(np.zeros((2, 2), np.float32))[4] for _ in range(len(seen))]
+    outcomes = np.array([np.where(info["trial"] == 0, info["outcome"], -1) for info in infos])
+    assert (outcomes == time_out).sum(axis=0).tolist() == [1, 1]
+    assert outcomes[: len(single), 0].tolist() == single
+
+
 def test_outcomes_do_not_end_an_episode_before_its_last_trial():
     env = DelayedReachEnv(ReachConfig(n_trials=3))
     seen = run(env, lambda observation, info: STILL, 2000)
