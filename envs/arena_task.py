@@ -22,6 +22,7 @@ from ethospike.envs.animals import (
     EnvError,
     State,
     check_state,
+    checked_seed,
     inner_steps,
     pack_generators,
     random_stream,
@@ -111,9 +112,14 @@ class ArenaTask:
         return over
 
     def seed(self, seed: int, which: NDArray[np.bool_]) -> None:
-        """Give animals their streams; the first time, all of them get one."""
-        if seed < 0:
-            raise EnvError(f"seed: expected at least 0, got {seed}")
+        """Give the animals of the mask, shape (animals,), their streams; the first time, all of them get one.
+
+        Raises
+        ------
+        EnvError
+            When the seed is not a whole number of at least 0.
+        """
+        seed = checked_seed(seed)
         fresh = [random_stream(seed, number, PLACEMENT_ROLE) for number in self._numbers]
         old = self._generators or fresh
         self._generators = [f if w else o for f, o, w in zip(fresh, old, which, strict=True)]
