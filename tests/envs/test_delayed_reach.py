@@ -1,12 +1,10 @@
 """The delayed reach: Gymnasium's contract, the published timetable, the rules, and single against vector."""
 
 import dataclasses
-import warnings
 
 import gymnasium
 import numpy as np
 import pytest
-from gymnasium.utils.env_checker import check_env
 
 import ethospike.envs
 from ethospike.envs.animals import EnvError
@@ -45,10 +43,9 @@ def go_to(target):
 # -- Gymnasium --------------------------------------------------------------------------------------
 
 
-def test_check_env_finds_nothing():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        check_env(DelayedReachEnv(), skip_render_check=True)
+@pytest.mark.parametrize("n_trials", [1, 3])
+def test_the_checkers_have_nothing_to_say(check_single_environment, n_trials):
+    check_single_environment("ethospike/DelayedReach-v0", config=ReachConfig(n_trials=n_trials))
 
 
 def test_made_by_gymnasium_with_a_random_policy():
