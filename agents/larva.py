@@ -24,7 +24,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.agents.agent import Agent, AgentError, Decision, join_states, state_of
+from ethospike.agents.agent import Agent, AgentError, Decision, check_state, join_states, state_of, without
 from ethospike.agents.locomotion import Locomotion, LocomotionConfig
 from ethospike.agents.olfaction import DETECTION_FLOOR_UM, DRIVE_VARIABLE, INNATE_GAIN, OlfactoryDrive
 from ethospike.brains.errors import nearest
@@ -394,9 +394,12 @@ class LarvaAgent(Agent):
         SimulatorUnavailable
             When the simulator cannot save its state (`Capabilities.restores_state`).
         """
+        return join_states({"simulator": self.simulator.state()}) | self._own_state()
+
+    def _own_state(self) -> State:
+        """Return the state without the simulator's."""
         return join_states(
             {
-                "simulator": self.simulator.state(),
                 "source": self._source.state(),
                 "olfaction": self._olfaction.state(),
                 "locomotion": self._locomotion.state(),
@@ -405,7 +408,18 @@ class LarvaAgent(Agent):
         )
 
     def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
-        """Continue from a `state()` of larvae made alike."""
+        """Continue from a `state()` of larvae made alike.
+
+        Raises
+        ------
+        AgentError
+            When an entry that is not the simulator's is missing, unknown, or of another shape; nothing has
+            changed then.
+        SimulatorUnavailable
+            When the simulator cannot restore a state.
+        """
+        # The source keeps as many events as happened to be drawn ahead.
+        check_state(without("simulator", state), self._own_state(), any_shape=("source/events",))
         self.simulator.set_state(state_of("simulator", state))
         self._source.set_state(state_of("source", state))
         self._olfaction.set_state(state_of("olfaction", state))

@@ -20,7 +20,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.agents.agent import AgentError
+from ethospike.agents.agent import AgentError, check_state
 from ethospike.brains.random_streams import random_stream
 from ethospike.brains.simulator import State
 from ethospike.brains.spike_sources import generator_state, set_generator_state
@@ -222,12 +222,15 @@ class Locomotion:
         }
 
     def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
-        """Continue bit-identically from a `state()` of a group of the same size."""
+        """Continue bit-identically from a `state()` of a group of the same size.
+
+        Raises
+        ------
+        AgentError
+            When an entry is missing, unknown, or of another shape; nothing has changed then.
+        """
+        check_state(state, self.state())
         for name, array in self._arrays().items():
-            if state[name].shape != array.shape:
-                raise AgentError(
-                    f"locomotion state {name!r}: expected shape {array.shape}, got {state[name].shape}"
-                )
             array[...] = state[name]
         self._used = int(state["used"])
         for rng, numbers in zip([*self._rngs, *self._noise_rngs], state["generators"], strict=True):

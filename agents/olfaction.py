@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.agents.agent import AgentError
+from ethospike.agents.agent import AgentError, check_state
 from ethospike.brains.simulator import State
 
 INNATE_GAIN = 150.0
@@ -114,6 +114,13 @@ class OlfactoryDrive:
         return {"log_before": self._log_before.copy(), "drive": self._drive.copy()}
 
     def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
-        """Continue from a `state()`."""
+        """Continue from a `state()`.
+
+        Raises
+        ------
+        AgentError
+            When an entry is missing, unknown, or of another shape; nothing has changed then.
+        """
+        check_state(state, self.state())
         self._log_before[:] = state["log_before"]
         self._drive[:] = state["drive"]

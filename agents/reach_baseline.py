@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.agents.agent import Agent, AgentError, Decision
+from ethospike.agents.agent import Agent, AgentError, Decision, check_state
 from ethospike.brains.simulator import State
 from ethospike.envs.reach_config import target_directions
 
@@ -124,7 +124,14 @@ class HandControl:
         return {name: getattr(self, name).copy() for name in ("armed", "goal", "since_signal", "_signal")}
 
     def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
-        """Continue from a `state()`."""
+        """Continue from a `state()`.
+
+        Raises
+        ------
+        AgentError
+            When an entry is missing, unknown, or of another shape; nothing has changed then.
+        """
+        check_state(state, self.state())
         for name, array in state.items():
             getattr(self, name)[...] = array
 
@@ -186,5 +193,11 @@ class ReachBaseline(Agent):
         return self._hand.state()
 
     def set_state(self, state: State) -> None:
-        """Continue from a `state()` of an agent built alike."""
+        """Continue from a `state()` of an agent built alike.
+
+        Raises
+        ------
+        AgentError
+            When an entry is missing, unknown, or of another shape; nothing has changed then.
+        """
         self._hand.set_state(state)

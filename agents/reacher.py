@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.agents.agent import Agent, AgentError, Decision, join_states, state_of
+from ethospike.agents.agent import Agent, AgentError, Decision, check_state, join_states, state_of, without
 from ethospike.agents.reach_baseline import HandConfig, HandControl, ReachSenses
 from ethospike.brains.clustered_cortex import CortexConfig, clustered_cortex
 from ethospike.brains.random_streams import random_stream
@@ -274,15 +274,29 @@ class ReacherAgent(Agent):
         SimulatorUnavailable
             When the simulator cannot save its state.
         """
+        return self._own_state() | join_states({"simulator": self.simulator.state()})
+
+    def _own_state(self) -> State:
+        """Return the state without the simulator's."""
         own = {
             "integral": self._race.integral.copy(),
             "direction": self._direction.copy(),
             "decision_ms": self._decision_ms.copy(),
         }
-        return own | join_states({"hand": self._hand.state(), "simulator": self.simulator.state()})
+        return own | join_states({"hand": self._hand.state()})
 
     def set_state(self, state: State) -> None:
-        """Continue from a `state()` of an agent built alike."""
+        """Continue from a `state()` of an agent built alike.
+
+        Raises
+        ------
+        AgentError
+            When an entry that is not the simulator's is missing, unknown, or of another shape; nothing has
+            changed then.
+        SimulatorUnavailable
+            When the simulator cannot restore a state.
+        """
+        check_state(without("simulator", state), self._own_state())
         self.simulator.set_state(state_of("simulator", state))
         self._hand.set_state(state_of("hand", state))
         self._race.integral = np.array(state["integral"], dtype=np.float64)
