@@ -232,7 +232,7 @@ class LarvaAgent(Agent):
         self._wire_senses()
         from ethospike.agents import readout  # compiled, so loaded only where spikes are read
 
-        self._readout = readout
+        self._readout_module = readout
         self._place_of_neuron = np.full(self.network.n_neurons, -1)
         self._place_of_neuron[[self.network.offset(name) for name in READ_OUT]] = range(len(READ_OUT))
         self._keep = math.exp(-control_interval_ms / self.config.readout_tau_ms)
@@ -325,7 +325,7 @@ class LarvaAgent(Agent):
 
     def _read_out(self, spikes: SpikeBlock) -> NDArray[np.float64]:
         """Filter the rates of the output neurons and DANs and return the preference, shape (animals,)."""
-        self._readout.filter_rates(
+        self._readout_module.filter_rates(
             spikes.animal,
             spikes.neuron,
             self._place_of_neuron,
@@ -333,7 +333,7 @@ class LarvaAgent(Agent):
             self._rate_per_spike,
             self._rate_hz,
         )
-        preference: NDArray[np.float64] = self._readout.preferences(self._rate_hz, self._least_hz)
+        preference: NDArray[np.float64] = self._readout_module.preferences(self._rate_hz, self._least_hz)
         return preference
 
     # -- memory and state ---------------------------------------------------------------------------

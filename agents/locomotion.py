@@ -142,7 +142,7 @@ class Locomotion:
             )
         from ethospike.agents import turner  # compiled, so loaded only where something moves
 
-        self._turner = turner
+        self._turner_module = turner
         self.config = config
         self.animals = animals
         self._inner_steps = inner
@@ -258,7 +258,7 @@ class Locomotion:
         rows = slice(self._used, self._used + n_steps)
         self._used += n_steps
         drawn = self._speed[rows], self._share[rows], self._noise[rows]
-        means: tuple[NDArray[np.float64], NDArray[np.float64]] = self._turner.advance(
+        means: tuple[NDArray[np.float64], NDArray[np.float64]] = self._turner_module.advance(
             olfactory_drive, self._drives, _DT_S, *drawn, self._rate, self._adaptation
         )
         return means
