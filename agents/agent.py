@@ -56,6 +56,20 @@ def without(part: str, state: Mapping[str, NDArray[Any]]) -> State:
     return {name: array for name, array in state.items() if not name.startswith(f"{part}/")}
 
 
+def variable(long_name: str, units: str, dtype: str, **dims: int) -> dict[str, Any]:
+    """Return what a recording is told about an array: an entry of `Agent.variables`.
+
+    Parameters
+    ----------
+    long_name, units, dtype : str
+        Units as in SI, "1" for none.
+    **dims : int
+        Name and length of each dimension after (time, animal).
+    """
+    shape = tuple(dims.values())
+    return {"dims": tuple(dims), "shape": shape, "units": units, "long_name": long_name, "dtype": dtype}
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What an agent did in one control step.

@@ -24,7 +24,16 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.agents.agent import Agent, AgentError, Decision, check_state, join_states, state_of, without
+from ethospike.agents.agent import (
+    Agent,
+    AgentError,
+    Decision,
+    check_state,
+    join_states,
+    state_of,
+    variable,
+    without,
+)
 from ethospike.agents.locomotion import Locomotion, LocomotionConfig
 from ethospike.agents.olfaction import DETECTION_FLOOR_UM, DRIVE_VARIABLE, INNATE_GAIN, OlfactoryDrive
 from ethospike.brains.errors import nearest
@@ -174,27 +183,13 @@ class LarvaAgent(Agent):
     network: Network
     simulator: Simulator
     variables: Mapping[str, Mapping[str, Any]] = {
-        "preference": {
-            "dims": (),
-            "shape": (),
-            "units": "1",
-            "long_name": "(MBONp - MBONn) / (MBONp + MBONn), filtered",
-            "dtype": "float32",
-        },
-        "mbon_rate_hz": {
-            "dims": ("mbon",),
-            "shape": (2,),
-            "units": "Hz",
-            "long_name": "filtered rates of MBONp (approach) and MBONn (avoidance)",
-            "dtype": "float32",
-        },
-        "dan_rate_hz": {
-            "dims": ("dan",),
-            "shape": (2,),
-            "units": "Hz",
-            "long_name": "filtered rates of DANp (reward) and DANn (punishment)",
-            "dtype": "float32",
-        },
+        "preference": variable("(MBONp - MBONn) / (MBONp + MBONn), filtered", "1", "float32"),
+        "mbon_rate_hz": variable(
+            "filtered rates of MBONp (approach) and MBONn (avoidance)", "Hz", "float32", mbon=2
+        ),
+        "dan_rate_hz": variable(
+            "filtered rates of DANp (reward) and DANn (punishment)", "Hz", "float32", dan=2
+        ),
         "olfactory_drive": DRIVE_VARIABLE,
     }
 

@@ -28,7 +28,8 @@ from ethospike.envs.clock import whole_number
 from ethospike.envs.larva_body import BODY_LENGTH_MM, INNER_STEP_MS, MAX_SPEED_MM_S, MAX_TURNER
 
 ROLE_LOCOMOTION = 10
-"""Role in `random_stream`: channel 0 draws strides and pauses, channel 1 the turner's noise."""
+"""Role in `random_stream`: channel 0 draws strides and pauses, channel 1 the turner's noise.
+`ROLE_DIRECTIONS` of the reaching agent has the same number; no agent has both."""
 
 MAX_STRIDES = 142
 """Longest run in strides (larvaworld: fitted range of run_count)."""

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.agents.agent import Agent, AgentError, Decision, check_state
+from ethospike.agents.agent import Agent, AgentError, Decision, check_state, variable
 from ethospike.brains.simulator import State
 from ethospike.envs.reach_config import target_directions
 
@@ -161,13 +161,7 @@ class ReachBaseline(Agent):
     """
 
     variables: Mapping[str, Mapping[str, Any]] = {
-        "decided_direction": {
-            "dims": (),
-            "shape": (),
-            "units": "1",
-            "long_name": "target that the hand is sent to, −1 at the center",
-            "dtype": "int64",
-        }
+        "decided_direction": variable("target that the hand is sent to, −1 at the center", "1", "int64")
     }
 
     def __init__(

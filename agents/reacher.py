@@ -15,7 +15,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.agents.agent import Agent, AgentError, Decision, check_state, join_states, state_of, without
+from ethospike.agents.agent import (
+    Agent,
+    AgentError,
+    Decision,
+    check_state,
+    join_states,
+    state_of,
+    variable,
+    without,
+)
 from ethospike.agents.reach_baseline import HandConfig, HandControl, ReachSenses
 from ethospike.brains.clustered_cortex import CortexConfig, clustered_cortex
 from ethospike.brains.random_streams import random_stream
@@ -36,7 +45,8 @@ STIMULUS_V_TH = 15.0
 SILENCE = 1e-10
 """What stands for an integral of zero before normalization (RT): without spikes, all directions are equal."""
 ROLE_DIRECTIONS = 10
-"""Role of the random stream that assigns clusters to directions."""
+"""Role of the random stream that assigns clusters to directions. `ROLE_LOCOMOTION` has the same number, which
+is part of the key: no agent has both, and another number would change every recording made so far."""
 UNDECIDED = -1
 
 
@@ -309,10 +319,6 @@ class ReacherAgent(Agent):
 
 
 def _variables(config: ReacherConfig) -> dict[str, dict[str, Any]]:
-    def variable(long_name: str, units: str, dtype: str, **dims: int) -> dict[str, Any]:
-        shape = tuple(dims.values())
-        return {"dims": tuple(dims), "shape": shape, "units": units, "long_name": long_name, "dtype": dtype}
-
     return {
         "cluster_rate_hz": variable(
             "mean rate of each excitatory cluster in the window",

@@ -33,6 +33,20 @@ Spaces: TypeAlias = "tuple[Box[np.float32], Box[np.float32]]"
 has a generic `Box`."""
 
 
+def variable(long_name: str, units: str, dtype: str, **dims: int) -> dict[str, Any]:
+    """Return what a recording is told about an array: an entry of `variables`.
+
+    Parameters
+    ----------
+    long_name, units, dtype : str
+        Units as in SI, "1" for none.
+    **dims : int
+        Name and length of each dimension after (time, animal).
+    """
+    shape = tuple(dims.values())
+    return {"dims": tuple(dims), "shape": shape, "units": units, "long_name": long_name, "dtype": dtype}
+
+
 class Task(Protocol):
     """Physics and rules of a group of animals; `which` is a mask of shape (animals,)."""
 
