@@ -49,6 +49,11 @@ time: one short loop over animals in 2.5 s, and crawling that no control interva
 class LocomotionConfig:
     """Numbers of the crawler, the turner and the pauses.
 
+    Raises
+    ------
+    AgentError
+        When a number is not finite or out of range, or the drives are not in the order low, base, high.
+
     Examples
     --------
     >>> LocomotionConfig(stride_hz=1.0).pause_rate_hz
@@ -187,8 +192,8 @@ class Locomotion:
         Returns
         -------
         speed_mm_s, turner : ndarray, shape (animals,)
-            Crawling speed and the turner's output after suppression by crawling, positive to the left;
-            means over the control interval.
+            Crawling speed (mm/s), and the turner's output after suppression by crawling, positive to the
+            left, in the units of `MAX_TURNER`; means over the control interval.
         """
         n_steps = self._inner_steps
         if n_steps <= _AHEAD - self._used:

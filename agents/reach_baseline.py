@@ -56,6 +56,11 @@ class HandConfig:
     Positions are in target distances and velocities in the speed at full drive, as the environment gives
     them. The defaults damp the environment's default hand (1/τ = 20/s, 6.25 distances/s at full drive)
     critically: (1 + damping)² = 4 · gain · τ · 6.25/s.
+
+    Raises
+    ------
+    AgentError
+        When a number is not finite or not above 0.
     """
 
     gain: float = 3.2

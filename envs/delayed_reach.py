@@ -97,14 +97,21 @@ class DelayedReachEnv(_Reach, SingleTaskEnv):
 
     ## Action space
 
-    `Box(-1, 1, (2,), float32)`: drive of the hand along x and y. A vector longer than 1 counts as one of
-    length 1. The velocity approaches drive × `hand_speed_mm_s` with the time constant `hand_tau_ms`.
+    `Box(-1, 1, (2,), float32)`; values outside are clipped, NaN and infinity are errors.
+
+    | num | action | unit of 1 |
+    |---|---|---|
+    | 0 | drive of the hand along x, positive to the right | `hand_speed_mm_s`, by default 500 mm/s |
+    | 1 | drive of the hand along y, positive upwards | the same |
+
+    A vector longer than 1 counts as one of length 1. The velocity approaches drive × `hand_speed_mm_s` with
+    the time constant `hand_tau_ms`.
 
     ## Observation space
 
-    `Box(float32)` of 2 · n_targets + 4 numbers, here for six targets:
+    `Box(…, (2 · n_targets + 4,), float32)`, here for six targets:
 
-    | index | what | range | unit |
+    | num | observation | range | unit |
     |---|---|---|---|
     | 0 … 5 | preparatory signal of each target | 0 or 1 | – |
     | 6 … 11 | response signal of each target | 0 or 1 | – |
@@ -121,11 +128,13 @@ class DelayedReachEnv(_Reach, SingleTaskEnv):
 
     ## Episode end
 
-    Terminated with the outcome of trial `n_trials`. A time limit is `gymnasium.make`'s `max_episode_steps`.
+    Terminated with the outcome of trial `n_trials`, by default the first. A time limit is `gymnasium.make`'s
+    `max_episode_steps`.
 
     ## Information
 
-    The body's state after the step, see `VARIABLES`; `pop_trials()` hands out finished trials as a table.
+    The body's state after the step, see `VARIABLES`. An outcome is to be seen for at least one control step,
+    before the next trial begins. `pop_trials()` hands out finished trials as a table.
 
     Parameters
     ----------
@@ -134,6 +143,11 @@ class DelayedReachEnv(_Reach, SingleTaskEnv):
         Key of the random stream: the environment is row `animal` of a vector environment with the same seed.
     render_mode : str, optional
         "human" or "rgb_array".
+
+    Raises
+    ------
+    EnvError
+        When the animal is negative, or the render mode unknown.
 
     Examples
     --------
@@ -169,6 +183,11 @@ class DelayedReachVectorEnv(_Reach, VectorTaskEnv):
         Gymnasium.
     render_mode : str, optional
         "human" shows the first animal, "rgb_array" gives a picture of each.
+
+    Raises
+    ------
+    EnvError
+        When there is no animal, `max_episode_steps` is below 1, or the render mode unknown.
 
     Examples
     --------

@@ -116,7 +116,7 @@ class OdorArenaEnv(_Arena, SingleTaskEnv):
     | m + 1 | punishment on the agar | strength |
     | m + 2 | wall contact: 1 if the wall stopped the larva during the last control step | |
 
-    ## Reward
+    ## Rewards
     Reward minus punishment at the head, in every control step.
 
     ## Starting state
@@ -145,7 +145,8 @@ class OdorArenaEnv(_Arena, SingleTaskEnv):
     Raises
     ------
     EnvError
-        When the control interval does not fit the body's inner step or the phases.
+        When the control interval does not fit the body's inner step or the phases, the animal is negative, or
+        the render mode unknown.
 
     Examples
     --------
@@ -187,6 +188,11 @@ class OdorArenaVectorEnv(_Arena, VectorTaskEnv):
         Control steps after which an episode is truncated.
     render_mode : str, optional
         "human" shows all animals in one dish, "rgb_array" gives a picture for each.
+
+    Raises
+    ------
+    EnvError
+        As in `OdorArenaEnv`; also when there is no animal, or `max_episode_steps` is below 1.
 
     Examples
     --------
