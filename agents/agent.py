@@ -33,6 +33,43 @@ def state_of(part: str, state: Mapping[str, NDArray[Any]]) -> State:
     return {name.removeprefix(begin): array for name, array in state.items() if name.startswith(begin)}
 
 
+def check_state(
+    state: Mapping[str, NDArray[Any]], like: Mapping[str, NDArray[Any]], any_shape: Sequence[str] = ()
+) -> None:
+    """Raise `AgentError` unless a snapshot has the names and shapes of another one.
+
+    Parameters
+    ----------
+    state, like : mapping of str to ndarray
+    any_shape : sequence of str
+        Entries that must be there, but whose shape changes from step to step.
+    """
+    if state.keys() != like.keys():
+        raise AgentError(f"state: expected the entries {sorted(like)}, got {sorted(state)}")
+    for name, array in like.items():
+        if name not in any_shape and np.shape(state[name]) != array.shape:
+            raise AgentError(f"state[{name!r}]: expected shape {array.shape}, got {np.shape(state[name])}")
+
+
+def without(part: str, state: Mapping[str, NDArray[Any]]) -> State:
+    """Return a `join_states` without one of its parts."""
+    return {name: array for name, array in state.items() if not name.startswith(f"{part}/")}
+
+
+def variable(long_name: str, units: str, dtype: str, **dims: int) -> dict[str, Any]:
+    """Return what a recording is told about an array: an entry of `Agent.variables`.
+
+    Parameters
+    ----------
+    long_name, units, dtype : str
+        Units as in SI, "1" for none.
+    **dims : int
+        Name and length of each dimension after (time, animal).
+    """
+    shape = tuple(dims.values())
+    return {"dims": tuple(dims), "shape": shape, "units": units, "long_name": long_name, "dtype": dtype}
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What an agent did in one control step.
@@ -161,7 +198,14 @@ class Agent(ABC):
 
     @abstractmethod
     def set_state(self, state: State) -> None:
-        """Continue from a `state()` of an agent built alike."""
+        """Continue from a `state()` of an agent built alike.
+
+        Raises
+        ------
+        AgentError
+            When an entry of the agent's own is missing, unknown, or of another shape; nothing has changed
+            then.
+        """
 
     def close(self) -> None:
         """Give back what the agent holds (its simulator); closing twice is harmless."""

@@ -14,7 +14,7 @@ from typing import Any, Required, Self, TypedDict, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.agents.agent import Agent, AgentError, Decision, join_states, state_of
+from ethospike.agents.agent import Agent, AgentError, Decision, check_state, join_states, state_of
 from ethospike.agents.locomotion import Locomotion, LocomotionConfig
 from ethospike.agents.olfaction import DRIVE_VARIABLE, INNATE_GAIN, OlfactoryDrive
 from ethospike.brains.simulator import State
@@ -103,7 +103,14 @@ class NeuronlessLarva(Agent):
         return join_states({"locomotion": self._locomotion.state()})
 
     def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
-        """Continue bit-identically from a `state()` of an agent made alike."""
+        """Continue bit-identically from a `state()` of an agent made alike.
+
+        Raises
+        ------
+        AgentError
+            When an entry is missing, unknown, or of another shape; nothing has changed then.
+        """
+        check_state(state, self.state())
         self._locomotion.set_state(state_of("locomotion", state))
 
 

@@ -24,7 +24,16 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.agents.agent import Agent, AgentError, Decision, join_states, state_of
+from ethospike.agents.agent import (
+    Agent,
+    AgentError,
+    Decision,
+    check_state,
+    join_states,
+    state_of,
+    variable,
+    without,
+)
 from ethospike.agents.locomotion import Locomotion, LocomotionConfig
 from ethospike.agents.olfaction import DETECTION_FLOOR_UM, DRIVE_VARIABLE, INNATE_GAIN, OlfactoryDrive
 from ethospike.brains.errors import nearest
@@ -174,27 +183,13 @@ class LarvaAgent(Agent):
     network: Network
     simulator: Simulator
     variables: Mapping[str, Mapping[str, Any]] = {
-        "preference": {
-            "dims": (),
-            "shape": (),
-            "units": "1",
-            "long_name": "(MBONp - MBONn) / (MBONp + MBONn), filtered",
-            "dtype": "float32",
-        },
-        "mbon_rate_hz": {
-            "dims": ("mbon",),
-            "shape": (2,),
-            "units": "Hz",
-            "long_name": "filtered rates of MBONp (approach) and MBONn (avoidance)",
-            "dtype": "float32",
-        },
-        "dan_rate_hz": {
-            "dims": ("dan",),
-            "shape": (2,),
-            "units": "Hz",
-            "long_name": "filtered rates of DANp (reward) and DANn (punishment)",
-            "dtype": "float32",
-        },
+        "preference": variable("(MBONp - MBONn) / (MBONp + MBONn), filtered", "1", "float32"),
+        "mbon_rate_hz": variable(
+            "filtered rates of MBONp (approach) and MBONn (avoidance)", "Hz", "float32", mbon=2
+        ),
+        "dan_rate_hz": variable(
+            "filtered rates of DANp (reward) and DANn (punishment)", "Hz", "float32", dan=2
+        ),
         "olfactory_drive": DRIVE_VARIABLE,
     }
 
@@ -232,7 +227,7 @@ class LarvaAgent(Agent):
         self._wire_senses()
         from ethospike.agents import readout  # compiled, so loaded only where spikes are read
 
-        self._readout = readout
+        self._readout_module = readout
         self._place_of_neuron = np.full(self.network.n_neurons, -1)
         self._place_of_neuron[[self.network.offset(name) for name in READ_OUT]] = range(len(READ_OUT))
         self._keep = math.exp(-control_interval_ms / self.config.readout_tau_ms)
@@ -325,7 +320,7 @@ class LarvaAgent(Agent):
 
     def _read_out(self, spikes: SpikeBlock) -> NDArray[np.float64]:
         """Filter the rates of the output neurons and DANs and return the preference, shape (animals,)."""
-        self._readout.filter_rates(
+        self._readout_module.filter_rates(
             spikes.animal,
             spikes.neuron,
             self._place_of_neuron,
@@ -333,7 +328,7 @@ class LarvaAgent(Agent):
             self._rate_per_spike,
             self._rate_hz,
         )
-        preference: NDArray[np.float64] = self._readout.preferences(self._rate_hz, self._least_hz)
+        preference: NDArray[np.float64] = self._readout_module.preferences(self._rate_hz, self._least_hz)
         return preference
 
     # -- memory and state ---------------------------------------------------------------------------
@@ -394,9 +389,12 @@ class LarvaAgent(Agent):
         SimulatorUnavailable
             When the simulator cannot save its state (`Capabilities.restores_state`).
         """
+        return join_states({"simulator": self.simulator.state()}) | self._own_state()
+
+    def _own_state(self) -> State:
+        """Return the state without the simulator's."""
         return join_states(
             {
-                "simulator": self.simulator.state(),
                 "source": self._source.state(),
                 "olfaction": self._olfaction.state(),
                 "locomotion": self._locomotion.state(),
@@ -405,7 +403,18 @@ class LarvaAgent(Agent):
         )
 
     def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
-        """Continue from a `state()` of larvae made alike."""
+        """Continue from a `state()` of larvae made alike.
+
+        Raises
+        ------
+        AgentError
+            When an entry that is not the simulator's is missing, unknown, or of another shape; nothing has
+            changed then.
+        SimulatorUnavailable
+            When the simulator cannot restore a state.
+        """
+        # The source keeps as many events as happened to be drawn ahead.
+        check_state(without("simulator", state), self._own_state(), any_shape=("source/events",))
         self.simulator.set_state(state_of("simulator", state))
         self._source.set_state(state_of("source", state))
         self._olfaction.set_state(state_of("olfaction", state))

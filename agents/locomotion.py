@@ -20,7 +20,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.agents.agent import AgentError
+from ethospike.agents.agent import AgentError, check_state
 from ethospike.brains.random_streams import random_stream
 from ethospike.brains.simulator import State
 from ethospike.brains.spike_sources import generator_state, set_generator_state
@@ -28,7 +28,8 @@ from ethospike.envs.clock import whole_number
 from ethospike.envs.larva_body import BODY_LENGTH_MM, INNER_STEP_MS, MAX_SPEED_MM_S, MAX_TURNER
 
 ROLE_LOCOMOTION = 10
-"""Role in `random_stream`: channel 0 draws strides and pauses, channel 1 the turner's noise."""
+"""Role in `random_stream`: channel 0 draws strides and pauses, channel 1 the turner's noise.
+`ROLE_DIRECTIONS` of the reaching agent has the same number; no agent has both."""
 
 MAX_STRIDES = 142
 """Longest run in strides (larvaworld: fitted range of run_count)."""
@@ -47,6 +48,11 @@ time: one short loop over animals in 2.5 s, and crawling that no control interva
 @dataclass(frozen=True)
 class LocomotionConfig:
     """Numbers of the crawler, the turner and the pauses.
+
+    Raises
+    ------
+    AgentError
+        When a number is not finite or out of range, or the drives are not in the order low, base, high.
 
     Examples
     --------
@@ -142,7 +148,7 @@ class Locomotion:
             )
         from ethospike.agents import turner  # compiled, so loaded only where something moves
 
-        self._turner = turner
+        self._turner_module = turner
         self.config = config
         self.animals = animals
         self._inner_steps = inner
@@ -186,8 +192,8 @@ class Locomotion:
         Returns
         -------
         speed_mm_s, turner : ndarray, shape (animals,)
-            Crawling speed and the turner's output after suppression by crawling, positive to the left;
-            means over the control interval.
+            Crawling speed (mm/s), and the turner's output after suppression by crawling, positive to the
+            left, in the units of `MAX_TURNER`; means over the control interval.
         """
         n_steps = self._inner_steps
         if n_steps <= _AHEAD - self._used:
@@ -222,12 +228,15 @@ class Locomotion:
         }
 
     def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
-        """Continue bit-identically from a `state()` of a group of the same size."""
+        """Continue bit-identically from a `state()` of a group of the same size.
+
+        Raises
+        ------
+        AgentError
+            When an entry is missing, unknown, or of another shape; nothing has changed then.
+        """
+        check_state(state, self.state())
         for name, array in self._arrays().items():
-            if state[name].shape != array.shape:
-                raise AgentError(
-                    f"locomotion state {name!r}: expected shape {array.shape}, got {state[name].shape}"
-                )
             array[...] = state[name]
         self._used = int(state["used"])
         for rng, numbers in zip([*self._rngs, *self._noise_rngs], state["generators"], strict=True):
@@ -255,7 +264,7 @@ class Locomotion:
         rows = slice(self._used, self._used + n_steps)
         self._used += n_steps
         drawn = self._speed[rows], self._share[rows], self._noise[rows]
-        means: tuple[NDArray[np.float64], NDArray[np.float64]] = self._turner.advance(
+        means: tuple[NDArray[np.float64], NDArray[np.float64]] = self._turner_module.advance(
             olfactory_drive, self._drives, _DT_S, *drawn, self._rate, self._adaptation
         )
         return means

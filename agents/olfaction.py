@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.agents.agent import AgentError
+from ethospike.agents.agent import AgentError, check_state, variable
 from ethospike.brains.simulator import State
 
 INNATE_GAIN = 150.0
@@ -33,13 +33,9 @@ DETECTION_FLOOR_UM = 0.02
 an odor cup (2 µM). With that peak as the 1:20 dilution of the learning experiments it stands for 1:2000,
 where the learned preference of larvae is gone (larvaworld's figures of odor preference); it adds no more
 to the rate of a receptor than the rate fluctuates within 100 ms."""
-DRIVE_VARIABLE: Mapping[str, Any] = {
-    "dims": (),
-    "shape": (),
-    "units": "1",
-    "long_name": "olfactory drive of the turner: 1 suppresses, -1 enhances turning",
-    "dtype": "float32",
-}
+DRIVE_VARIABLE: Mapping[str, Any] = variable(
+    "olfactory drive of the turner: 1 suppresses, -1 enhances turning", "1", "float32"
+)
 """What a recording says about the drive, which every larva has among its read-outs."""
 
 
@@ -114,6 +110,13 @@ class OlfactoryDrive:
         return {"log_before": self._log_before.copy(), "drive": self._drive.copy()}
 
     def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
-        """Continue from a `state()`."""
+        """Continue from a `state()`.
+
+        Raises
+        ------
+        AgentError
+            When an entry is missing, unknown, or of another shape; nothing has changed then.
+        """
+        check_state(state, self.state())
         self._log_before[:] = state["log_before"]
         self._drive[:] = state["drive"]

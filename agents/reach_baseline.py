@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.agents.agent import Agent, AgentError, Decision
+from ethospike.agents.agent import Agent, AgentError, Decision, check_state, variable
 from ethospike.brains.simulator import State
 from ethospike.envs.reach_config import target_directions
 
@@ -56,6 +56,11 @@ class HandConfig:
     Positions are in target distances and velocities in the speed at full drive, as the environment gives
     them. The defaults damp the environment's default hand (1/τ = 20/s, 6.25 distances/s at full drive)
     critically: (1 + damping)² = 4 · gain · τ · 6.25/s.
+
+    Raises
+    ------
+    AgentError
+        When a number is not finite or not above 0.
     """
 
     gain: float = 3.2
@@ -124,7 +129,14 @@ class HandControl:
         return {name: getattr(self, name).copy() for name in ("armed", "goal", "since_signal", "_signal")}
 
     def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
-        """Continue from a `state()`."""
+        """Continue from a `state()`.
+
+        Raises
+        ------
+        AgentError
+            When an entry is missing, unknown, or of another shape; nothing has changed then.
+        """
+        check_state(state, self.state())
         for name, array in state.items():
             getattr(self, name)[...] = array
 
@@ -154,13 +166,7 @@ class ReachBaseline(Agent):
     """
 
     variables: Mapping[str, Mapping[str, Any]] = {
-        "decided_direction": {
-            "dims": (),
-            "shape": (),
-            "units": "1",
-            "long_name": "target that the hand is sent to, −1 at the center",
-            "dtype": "int64",
-        }
+        "decided_direction": variable("target that the hand is sent to, −1 at the center", "1", "int64")
     }
 
     def __init__(
@@ -186,5 +192,11 @@ class ReachBaseline(Agent):
         return self._hand.state()
 
     def set_state(self, state: State) -> None:
-        """Continue from a `state()` of an agent built alike."""
+        """Continue from a `state()` of an agent built alike.
+
+        Raises
+        ------
+        AgentError
+            When an entry is missing, unknown, or of another shape; nothing has changed then.
+        """
         self._hand.set_state(state)

@@ -15,7 +15,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.agents.agent import Agent, AgentError, Decision, join_states, state_of
+from ethospike.agents.agent import (
+    Agent,
+    AgentError,
+    Decision,
+    check_state,
+    join_states,
+    state_of,
+    variable,
+    without,
+)
 from ethospike.agents.reach_baseline import HandConfig, HandControl, ReachSenses
 from ethospike.brains.clustered_cortex import CortexConfig, clustered_cortex
 from ethospike.brains.random_streams import random_stream
@@ -36,7 +45,8 @@ STIMULUS_V_TH = 15.0
 SILENCE = 1e-10
 """What stands for an integral of zero before normalization (RT): without spikes, all directions are equal."""
 ROLE_DIRECTIONS = 10
-"""Role of the random stream that assigns clusters to directions."""
+"""Role of the random stream that assigns clusters to directions. `ROLE_LOCOMOTION` has the same number, which
+is part of the key: no agent has both, and another number would change every recording made so far."""
 UNDECIDED = -1
 
 
@@ -274,15 +284,29 @@ class ReacherAgent(Agent):
         SimulatorUnavailable
             When the simulator cannot save its state.
         """
+        return self._own_state() | join_states({"simulator": self.simulator.state()})
+
+    def _own_state(self) -> State:
+        """Return the state without the simulator's."""
         own = {
             "integral": self._race.integral.copy(),
             "direction": self._direction.copy(),
             "decision_ms": self._decision_ms.copy(),
         }
-        return own | join_states({"hand": self._hand.state(), "simulator": self.simulator.state()})
+        return own | join_states({"hand": self._hand.state()})
 
     def set_state(self, state: State) -> None:
-        """Continue from a `state()` of an agent built alike."""
+        """Continue from a `state()` of an agent built alike.
+
+        Raises
+        ------
+        AgentError
+            When an entry that is not the simulator's is missing, unknown, or of another shape; nothing has
+            changed then.
+        SimulatorUnavailable
+            When the simulator cannot restore a state.
+        """
+        check_state(without("simulator", state), self._own_state())
         self.simulator.set_state(state_of("simulator", state))
         self._hand.set_state(state_of("hand", state))
         self._race.integral = np.array(state["integral"], dtype=np.float64)
@@ -295,10 +319,6 @@ class ReacherAgent(Agent):
 
 
 def _variables(config: ReacherConfig) -> dict[str, dict[str, Any]]:
-    def variable(long_name: str, units: str, dtype: str, **dims: int) -> dict[str, Any]:
-        shape = tuple(dims.values())
-        return {"dims": tuple(dims), "shape": shape, "units": units, "long_name": long_name, "dtype": dtype}
-
     return {
         "cluster_rate_hz": variable(
             "mean rate of each excitatory cluster in the window",

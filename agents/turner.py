@@ -51,7 +51,7 @@ def advance(
         Input at olfactory drive −1, 0 and 1.
     dt_s : float
     speed, share : ndarray, shape (steps, animals)
-        Crawling speed, and the share of the turner's output that reaches the body.
+        Crawling speed (mm/s), and the share of the turner's output that reaches the body.
     noise : ndarray, shape (steps, 2, animals)
         On the input of the left and the right side.
     rate : ndarray, shape (2, 2, animals)
@@ -62,7 +62,7 @@ def advance(
     Returns
     -------
     speed, turner : ndarray, shape (animals,)
-        Means; the turner's output is right minus left.
+        Means, the speed in mm/s; the turner's output is right minus left, in the units of `MAX_TURNER`.
     """
     n_steps, animals = speed.shape
     low, base, high = drives

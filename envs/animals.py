@@ -68,14 +68,39 @@ def checked_action(action: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.floa
     return np.minimum(np.maximum(array, -1.0), 1.0)
 
 
+def checked_seed(seed: int | np.integer) -> int:
+    """Return a seed as Python's int, the only whole number that Gymnasium takes.
+
+    Raises
+    ------
+    EnvError
+        When it is not a whole number of at least 0.
+    """
+    if not isinstance(seed, (int, np.integer)):
+        raise EnvError(f"seed: expected one whole number, each animal has its stream under it; got {seed!r}")
+    if seed < 0:
+        raise EnvError(f"seed: expected at least 0, got {seed}")
+    return int(seed)
+
+
+def check_options(options: Mapping[str, Any] | None, known: Sequence[str] = ()) -> None:
+    """Raise `EnvError` when `reset` is given an option that it does not know."""
+    for name in options or {}:
+        if name not in known:
+            valid = f"expected only {', '.join(map(repr, known))}" if known else "expected none"
+            raise EnvError(f"options: {valid}, got {name!r}")
+
+
 def animals_to_reset(options: Mapping[str, Any] | None, animals: int) -> NDArray[np.bool_]:
     """Return which animals `reset` is about: those of `options["reset_mask"]`, else all.
 
     Raises
     ------
     EnvError
-        When the mask is not a boolean array of shape (animals,) with an animal in it.
+        When the mask is not a boolean array of shape (animals,) with an animal in it, or there is another
+        option.
     """
+    check_options(options, ("reset_mask",))
     mask = (options or {}).get("reset_mask")
     if mask is None:
         return np.ones(animals, bool)

@@ -22,6 +22,7 @@ from ethospike.envs.animals import (
     EnvError,
     State,
     check_state,
+    checked_seed,
     inner_steps,
     pack_generators,
     random_stream,
@@ -79,6 +80,7 @@ class ArenaTask:
         self._ready = np.zeros(animals, bool)
         self._senses = np.zeros((len(config.odors) + len(KINDS), animals))
         self._occupied = [0]
+        self._may_step = False
         self._until_change = 0
         self._info: dict[str, NDArray[Any]] = {}
 
@@ -111,9 +113,14 @@ class ArenaTask:
         return over
 
     def seed(self, seed: int, which: NDArray[np.bool_]) -> None:
-        """Give animals their streams; the first time, all of them get one."""
-        if seed < 0:
-            raise EnvError(f"seed: expected at least 0, got {seed}")
+        """Give the animals of the mask, shape (animals,), their streams; the first time, all of them get one.
+
+        Raises
+        ------
+        EnvError
+            When the seed is not a whole number of at least 0.
+        """
+        seed = checked_seed(seed)
         fresh = [random_stream(seed, number, PLACEMENT_ROLE) for number in self._numbers]
         old = self._generators or fresh
         self._generators = [f if w else o for f, o, w in zip(fresh, old, which, strict=True)]
@@ -135,8 +142,13 @@ class ArenaTask:
         ----------
         action : ndarray, shape (animals, 2)
             Crawling and turning drive in [−1, 1].
+
+        Raises
+        ------
+        EnvError
+            When an animal was never reset, or is through with the timetable.
         """
-        if self._until_change == 0:
+        if not self._may_step:
             self._refuse_to_step()
         self._wall_contact = self._bodies.advance(action[:, 0], action[:, 1], self._inner_steps)
         self._control_step += 1
@@ -177,7 +189,13 @@ class ArenaTask:
         }
 
     def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
-        """Continue bit-identically from a `state()` of a task made alike."""
+        """Continue bit-identically from a `state()` of a task made alike.
+
+        Raises
+        ------
+        EnvError
+            When an entry is missing, unknown, or of another shape.
+        """
         check_state(state, self.state())
         bodies = self._bodies
         bodies.middle_mm[:] = np.asarray(state["middle_mm"], float).T
@@ -264,13 +282,12 @@ class ArenaTask:
         self._sense()
 
     def _look_at_clock(self) -> None:
-        """Find out which phases are going on, and for how many steps nothing changes for anybody.
-
-        0 means that an animal cannot step: it is through, or was never reset.
+        """Find out which phases are going on, for how many steps nothing changes for anybody, and whether
+        there is another step: not when an animal is through, or was never reset.
         """
         self._occupied = np.unique(self._phase).tolist()
-        left = np.where(self._ready, self._phase_end[self._phase] - self._control_step, 0)
-        self._until_change = int(left.min())
+        self._until_change = int((self._phase_end[self._phase] - self._control_step).min())
+        self._may_step = bool(self._ready.all()) and not self.terminated.any()
 
     def _refuse_to_step(self) -> None:
         if not self._ready.all():

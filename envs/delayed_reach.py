@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from ethospike.envs.reach_config import ReachConfig
 from ethospike.envs.reach_task import OUTCOMES, PHASES, ReachTask
-from ethospike.envs.scene import ReachScene
-from ethospike.envs.task_env import SingleTaskEnv, Spaces, TaskEnv, VectorTaskEnv, check_group
+from ethospike.envs.scene import ReachScene, reach_view
+from ethospike.envs.task_env import SingleTaskEnv, Spaces, TaskEnv, VectorTaskEnv, check_group, variable
 
 __all__ = ["OUTCOMES", "PHASES", "VARIABLES", "DelayedReachEnv", "DelayedReachVectorEnv", "ReachConfig"]
 
@@ -28,22 +28,19 @@ PICTURE_PX = (480, 480)
 """Size of rendered pictures (pixels)."""
 
 
-def _variable(long_name: str, units: str = "1", *dims: str) -> dict[str, Any]:
-    dtype = "int64" if units == "1" else "float64"
-    return {"dims": dims, "shape": (2,) * len(dims), "units": units, "long_name": long_name, "dtype": dtype}
-
-
 VARIABLES: dict[str, dict[str, Any]] = {
-    "position_mm": _variable("position of the hand", "mm", "xy"),
-    "velocity_mm_s": _variable("velocity of the hand", "mm/s", "xy"),
-    "phase": _variable("epoch of the trial: " + ", ".join(PHASES)),
-    "trial": _variable("trial of the episode, from 0"),
-    "condition": _variable("number of targets that the trial cues"),
-    "target": _variable("right target of the trial, from 0"),
-    "chosen": _variable("target that the hand touched, −1 before"),
-    "outcome": _variable("outcome of the trial, −1 before: " + ", ".join(OUTCOMES)),
-    "reaction_time_ms": _variable("response signal to the hand's leaving the center, −1 before", "ms"),
-    "movement_time_ms": _variable("leaving the center to touching a target, −1 before", "ms"),
+    "position_mm": variable("position of the hand", "mm", "float64", xy=2),
+    "velocity_mm_s": variable("velocity of the hand", "mm/s", "float64", xy=2),
+    "phase": variable("epoch of the trial: " + ", ".join(PHASES), "1", "int64"),
+    "trial": variable("trial of the episode, from 0", "1", "int64"),
+    "condition": variable("number of targets that the trial cues", "1", "int64"),
+    "target": variable("right target of the trial, from 0", "1", "int64"),
+    "chosen": variable("target that the hand touched, −1 before", "1", "int64"),
+    "outcome": variable("outcome of the trial, −1 before: " + ", ".join(OUTCOMES), "1", "int64"),
+    "reaction_time_ms": variable(
+        "response signal to the hand's leaving the center, −1 before", "ms", "float64"
+    ),
+    "movement_time_ms": variable("leaving the center to touching a target, −1 before", "ms", "float64"),
 }
 """The entries of `info`: dimensions after (time, animal), shape, units, meaning and type of each."""
 
@@ -61,26 +58,19 @@ class _Reach(TaskEnv):
         return self._task.config
 
     def view_state(self, animal: int = 0) -> dict[str, Any]:
-        """Return what a picture of an animal (row of the arrays) needs.
-
-        `position_mm` (2,); `preparatory_signal` and `response_signal`, bool (n_targets,); the names `phase`
-        and `outcome` ("" before it); the integers `phase_index`, `trial`, `target` and `chosen` (−1: none);
-        `time_s` since the reset.
-        """
+        """Return what a picture of an animal (row of the arrays) needs: see `reach_view`."""
         task = self._task
-        outcome, phase = int(task.outcome[animal]), int(task.phase[animal])
-        return {
-            "position_mm": task.position_mm[animal].copy(),
-            "preparatory_signal": task.preparatory_signal[animal].copy(),
-            "response_signal": task.response_signal[animal].copy(),
-            "phase": PHASES[phase],
-            "phase_index": phase,
-            "outcome": OUTCOMES[outcome] if outcome >= 0 else "",
-            "trial": int(task.trial[animal]),
-            "target": int(task.target[animal]),
-            "chosen": int(task.chosen[animal]),
-            "time_s": float(task.control_step[animal]) * self.control_interval_ms / 1000.0,
-        }
+        return reach_view(
+            position_mm=task.position_mm[animal],
+            preparatory_signal=task.preparatory_signal[animal],
+            response_signal=task.response_signal[animal],
+            phase=int(task.phase[animal]),
+            outcome=int(task.outcome[animal]),
+            trial=int(task.trial[animal]),
+            target=int(task.target[animal]),
+            chosen=int(task.chosen[animal]),
+            time_s=float(task.control_step[animal]) * self.control_interval_ms / 1000.0,
+        )
 
     def scene(self) -> dict[str, Any]:
         """Return what stays the same in the task, for recordings: see `ReachScene.plain`."""
@@ -107,14 +97,21 @@ class DelayedReachEnv(_Reach, SingleTaskEnv):
 
     ## Action space
 
-    `Box(-1, 1, (2,), float32)`: drive of the hand along x and y. A vector longer than 1 counts as one of
-    length 1. The velocity approaches drive × `hand_speed_mm_s` with the time constant `hand_tau_ms`.
+    `Box(-1, 1, (2,), float32)`; values outside are clipped, NaN and infinity are errors.
+
+    | num | action | unit of 1 |
+    |---|---|---|
+    | 0 | drive of the hand along x, positive to the right | `hand_speed_mm_s`, by default 500 mm/s |
+    | 1 | drive of the hand along y, positive upwards | the same |
+
+    A vector longer than 1 counts as one of length 1. The velocity approaches drive × `hand_speed_mm_s` with
+    the time constant `hand_tau_ms`.
 
     ## Observation space
 
-    `Box(float32)` of 2 · n_targets + 4 numbers, here for six targets:
+    `Box(…, (2 · n_targets + 4,), float32)`, here for six targets:
 
-    | index | what | range | unit |
+    | num | observation | range | unit |
     |---|---|---|---|
     | 0 … 5 | preparatory signal of each target | 0 or 1 | – |
     | 6 … 11 | response signal of each target | 0 or 1 | – |
@@ -131,11 +128,13 @@ class DelayedReachEnv(_Reach, SingleTaskEnv):
 
     ## Episode end
 
-    Terminated with the outcome of trial `n_trials`. A time limit is `gymnasium.make`'s `max_episode_steps`.
+    Terminated with the outcome of trial `n_trials`, by default the first. A time limit is `gymnasium.make`'s
+    `max_episode_steps`.
 
     ## Information
 
-    The body's state after the step, see `VARIABLES`; `pop_trials()` hands out finished trials as a table.
+    The body's state after the step, see `VARIABLES`. An outcome is to be seen for at least one control step,
+    before the next trial begins. `pop_trials()` hands out finished trials as a table.
 
     Parameters
     ----------
@@ -144,6 +143,11 @@ class DelayedReachEnv(_Reach, SingleTaskEnv):
         Key of the random stream: the environment is row `animal` of a vector environment with the same seed.
     render_mode : str, optional
         "human" or "rgb_array".
+
+    Raises
+    ------
+    EnvError
+        When the animal is negative, or the render mode unknown.
 
     Examples
     --------
@@ -179,6 +183,11 @@ class DelayedReachVectorEnv(_Reach, VectorTaskEnv):
         Gymnasium.
     render_mode : str, optional
         "human" shows the first animal, "rgb_array" gives a picture of each.
+
+    Raises
+    ------
+    EnvError
+        When there is no animal, `max_episode_steps` is below 1, or the render mode unknown.
 
     Examples
     --------

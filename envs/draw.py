@@ -88,7 +88,27 @@ def text(
     color: Color = TEXT,
     anchor: Anchor = "topleft",
 ) -> pygame.Rect:
-    """Write words; return the rectangle that they fill."""
+    """Write words on a surface.
+
+    Parameters
+    ----------
+    surface : pygame.Surface
+    words : str
+        A single line.
+    position_px : (x, y)
+        Where the anchor lies (pixels from the surface's upper left corner), rounded.
+    size_px : int
+        Height of the font (pixels).
+    color : Color
+        Red, green and blue, 0 … 255.
+    anchor : Anchor
+        Which point of the words' rectangle lies at the position.
+
+    Returns
+    -------
+    pygame.Rect
+        The rectangle that the words fill.
+    """
     rendered = _rendered(words, size_px, color)
     place = rendered.get_rect()
     setattr(place, anchor, (round(position_px[0]), round(position_px[1])))

@@ -19,7 +19,7 @@ from ethospike.envs.arena_config import ArenaConfig, Phase, features
 from ethospike.envs.arena_task import ArenaTask
 from ethospike.envs.odor import OdorSource
 from ethospike.envs.reinforcement import KINDS, Reinforcement
-from ethospike.envs.task_env import SingleTaskEnv, Spaces, TaskEnv, VectorTaskEnv, check_group
+from ethospike.envs.task_env import SingleTaskEnv, Spaces, TaskEnv, VectorTaskEnv, check_group, variable
 
 __all__ = [
     "CONTROL_INTERVAL_MS",
@@ -39,23 +39,13 @@ PICTURE_PX = (640, 640)
 """Size of rendered pictures (pixels)."""
 
 
-def _variable(units: str, long_name: str, *dims: str, dtype: str = "float32") -> dict[str, Any]:
-    return {
-        "dims": dims,
-        "shape": (2,) * len(dims),
-        "units": units,
-        "long_name": long_name,
-        "dtype": dtype,
-    }
-
-
 VARIABLES: Mapping[str, Mapping[str, Any]] = {
-    "position_mm": _variable("mm", "position of the head, from the dish's center", "xy"),
-    "heading_rad": _variable("rad", "heading of the head, counter-clockwise from x, in [−π, π)"),
-    "bend_rad": _variable("rad", "bend of the body, positive to the left"),
-    "speed_mm_s": _variable("mm/s", "crawling speed, 0 where the wall stops it"),
-    "angular_velocity_rad_s": _variable("rad/s", "angular velocity of the head"),
-    "phase": _variable("1", "index of the phase in whose time the control step lies", dtype="int32"),
+    "position_mm": variable("position of the head, from the dish's center", "mm", "float32", xy=2),
+    "heading_rad": variable("heading of the head, counter-clockwise from x, in [−π, π)", "rad", "float32"),
+    "bend_rad": variable("bend of the body, positive to the left", "rad", "float32"),
+    "speed_mm_s": variable("crawling speed, 0 where the wall stops it", "mm/s", "float32"),
+    "angular_velocity_rad_s": variable("angular velocity of the head", "rad/s", "float32"),
+    "phase": variable("index of the phase in whose time the control step lies", "1", "int32"),
 }
 """The arrays of `info`, for recordings: what each holds, after the dimensions (time, animal)."""
 
@@ -126,7 +116,7 @@ class OdorArenaEnv(_Arena, SingleTaskEnv):
     | m + 1 | punishment on the agar | strength |
     | m + 2 | wall contact: 1 if the wall stopped the larva during the last control step | |
 
-    ## Reward
+    ## Rewards
     Reward minus punishment at the head, in every control step.
 
     ## Starting state
@@ -155,7 +145,8 @@ class OdorArenaEnv(_Arena, SingleTaskEnv):
     Raises
     ------
     EnvError
-        When the control interval does not fit the body's inner step or the phases.
+        When the control interval does not fit the body's inner step or the phases, the animal is negative, or
+        the render mode unknown.
 
     Examples
     --------
@@ -197,6 +188,11 @@ class OdorArenaVectorEnv(_Arena, VectorTaskEnv):
         Control steps after which an episode is truncated.
     render_mode : str, optional
         "human" shows all animals in one dish, "rgb_array" gives a picture for each.
+
+    Raises
+    ------
+    EnvError
+        As in `OdorArenaEnv`; also when there is no animal, or `max_episode_steps` is below 1.
 
     Examples
     --------

@@ -22,6 +22,7 @@ from ethospike.envs.animals import (
     EnvError,
     State,
     check_state,
+    checked_seed,
     pack_generators,
     random_stream,
     unpack_generators,
@@ -83,10 +84,17 @@ class ReachTask:
     ----------
     config : ReachConfig
     animals : sequence of int
-        Key of each animal's random stream; array row i belongs to `animals[i]`.
+        Key of each animal's random stream, from 0 on; array row i belongs to `animals[i]`.
+
+    Raises
+    ------
+    EnvError
+        When there is no animal, or a key is negative.
     """
 
     def __init__(self, config: ReachConfig, animals: Sequence[int]) -> None:
+        if not animals or min(animals) < 0:
+            raise EnvError(f"animals: expected at least 1, from 0 on; got {list(animals)}")
         self.config = config
         self.control_interval_ms = config.control_interval_ms
         self._keys = tuple(animals)
@@ -143,7 +151,15 @@ class ReachTask:
         return bool(self._rng)
 
     def seed(self, seed: int, which: NDArray[np.bool_]) -> None:
-        """Begin the random streams of the animals of the mask anew (of all, if there are none yet)."""
+        """Begin the random streams of the animals of the mask, shape (animals,), anew (of all, if there are
+        none yet).
+
+        Raises
+        ------
+        EnvError
+            When the seed is not a whole number of at least 0.
+        """
+        seed = checked_seed(seed)
         new = [random_stream(seed, key, ROLE_TRIALS) for key in self._keys]
         old = self._rng or new
         self._rng = [n if mine else o for n, o, mine in zip(new, old, which, strict=True)]
@@ -303,6 +319,8 @@ class ReachTask:
                 return float(self.outcome[animal] == CORRECT)
         while self.steps_left[animal] <= 0 and self.phase[animal] != FINISHED:
             self._end_phase(animal)
+            if self.outcome[animal] >= 0:  # is to be seen for a control step, as every outcome is
+                break
         return 0.0
 
     def _end_phase(self, animal: int) -> None:

@@ -161,21 +161,49 @@ class ReachScene:
         """
         n = self.config.n_targets
         signals = np.asarray(values["observation"])[animal, : 2 * n] > 0.5
-        number = {
-            name: int(values[name][animal]) for name in ("phase", "trial", "target", "chosen", "outcome")
-        }
-        return {
-            "position_mm": np.array(values["position_mm"][animal], float),
-            "preparatory_signal": signals[:n],
-            "response_signal": signals[n:],
-            "phase": PHASES[number["phase"]],
-            "phase_index": number["phase"],
-            "outcome": OUTCOMES[number["outcome"]] if number["outcome"] >= 0 else "",
-            "trial": number["trial"],
-            "target": number["target"],
-            "chosen": number["chosen"],
-            "time_s": time_s,
-        }
+        names = ("phase", "outcome", "trial", "target", "chosen")
+        return reach_view(
+            position_mm=values["position_mm"][animal],
+            preparatory_signal=signals[:n],
+            response_signal=signals[n:],
+            time_s=time_s,
+            **{name: int(values[name][animal]) for name in names},
+        )
+
+
+def reach_view(
+    *,
+    position_mm: ArrayLike,
+    preparatory_signal: NDArray[np.bool_],
+    response_signal: NDArray[np.bool_],
+    phase: int,
+    outcome: int,
+    trial: int,
+    target: int,
+    chosen: int,
+    time_s: float,
+) -> dict[str, Any]:
+    """Return what is needed to draw a reaching animal, running or recorded.
+
+    Returns
+    -------
+    dict
+        Copies of `position_mm` (2,) and of `preparatory_signal` and `response_signal`, bool (n_targets,); the
+        names `phase` and `outcome` ("" before it); the integers `phase_index`, `trial`, `target` and `chosen`
+        (−1: none); `time_s` since the reset.
+    """
+    return {
+        "position_mm": np.array(position_mm, float),
+        "preparatory_signal": preparatory_signal.copy(),
+        "response_signal": response_signal.copy(),
+        "phase": PHASES[phase],
+        "phase_index": phase,
+        "outcome": OUTCOMES[outcome] if outcome >= 0 else "",
+        "trial": trial,
+        "target": target,
+        "chosen": chosen,
+        "time_s": time_s,
+    }
 
 
 SCENES: dict[str, type[ArenaScene] | type[ReachScene]] = {one.kind: one for one in (ArenaScene, ReachScene)}

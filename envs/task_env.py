@@ -18,12 +18,33 @@ from gymnasium.vector import VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from ethospike.envs.animals import EnvError, State, animals_to_reset, checked_action
+from ethospike.envs.animals import (
+    EnvError,
+    State,
+    animals_to_reset,
+    check_options,
+    checked_action,
+    checked_seed,
+)
 from ethospike.envs.window import Window, pixels
 
 Spaces: TypeAlias = "tuple[Box[np.float32], Box[np.float32]]"
 """The observation and the action space of one animal; in quotes, because not every Gymnasium that we support
 has a generic `Box`."""
+
+
+def variable(long_name: str, units: str, dtype: str, **dims: int) -> dict[str, Any]:
+    """Return what a recording is told about an array: an entry of `variables`.
+
+    Parameters
+    ----------
+    long_name, units, dtype : str
+        Units as in SI, "1" for none.
+    **dims : int
+        Name and length of each dimension after (time, animal).
+    """
+    shape = tuple(dims.values())
+    return {"dims": tuple(dims), "shape": shape, "units": units, "long_name": long_name, "dtype": dtype}
 
 
 class Task(Protocol):
@@ -122,7 +143,7 @@ class TaskEnv:
     def _begin(self, seed: int | None, rng: np.random.Generator, which: NDArray[np.bool_]) -> None:
         """Seed the streams, if they are new or a seed is given, and reset the animals of the mask."""
         if seed is not None or not self._task.is_seeded:
-            self._task.seed(int(rng.integers(2**31)) if seed is None else int(seed), which)
+            self._task.seed(int(rng.integers(2**31)) if seed is None else seed, which)
         self._task.reset(which)
         self._show()
 
@@ -142,7 +163,15 @@ class SingleTaskEnv(TaskEnv, gymnasium.Env[NDArray[np.float32], NDArray[np.float
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
-        """Begin an episode; without a seed the animal's random stream goes on where it was. No options."""
+        """Begin an episode; without a seed the animal's random stream goes on where it was.
+
+        Raises
+        ------
+        EnvError
+            When the seed is not a whole number of at least 0, or there are options.
+        """
+        check_options(options)
+        seed = None if seed is None else checked_seed(seed)
         super().reset(seed=seed)
         self._begin(seed, self.np_random, np.ones(1, bool))
         return self._task.observation()[0], self._info()
@@ -224,14 +253,13 @@ class VectorTaskEnv(TaskEnv, VectorEnv[NDArray[np.float32], NDArray[np.floating]
         Raises
         ------
         EnvError
-            When the seed is not one number, or the mask does not fit.
+            When the seed is not one whole number of at least 0, the mask does not fit, or there is another
+            option.
         """
-        if seed is not None and not isinstance(seed, (int, np.integer)):
-            raise EnvError(
-                f"seed: expected one whole number, each animal has its stream under it; got {seed!r}"
-            )
+        which = animals_to_reset(options, self.num_envs)
+        seed = None if seed is None else checked_seed(seed)
         super().reset(seed=seed)
-        self._begin(seed, self.np_random, animals_to_reset(options, self.num_envs))
+        self._begin(seed, self.np_random, which)
         return self._task.observation(), self._task.info()
 
     def step(

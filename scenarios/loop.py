@@ -88,7 +88,7 @@ def run_closed_loop(
                 stimulus=decision.stimulus,
                 spikes=decision.spikes,
                 weights=agent.weights,
-                events=info_events(env),
+                events=pop_events(env),
                 voltages=agent.voltages(),
             )
         )
@@ -97,7 +97,7 @@ def run_closed_loop(
     return ended
 
 
-def info_events(env: VectorEnv) -> dict[str, NDArray[Any]]:
+def pop_events(env: VectorEnv) -> dict[str, NDArray[Any]]:
     """Return the table rows (e.g. trials) that ended since the last call, if the environment has any."""
     pop = getattr(env.unwrapped, "pop_trials", None)
     return {} if pop is None else pop()

@@ -149,6 +149,11 @@ def test_a_run_continues_from_its_state_bit_identically(make: Callable[..., Neur
     assert actions(other, slice(30, 60)) != expected
     other.set_state(saved)
     assert actions(other, slice(30, 60)) == expected
+    before = other.state()
+    for wrong in ({}, make(2, animals=1, seed=6).state(), saved | {"nose": np.zeros(2)}):
+        with pytest.raises(AgentError, match=r"state.*: expected"):
+            other.set_state(wrong)
+    assert all(np.array_equal(array, before[name]) for name, array in other.state().items())
 
 
 def test_single_environment_and_agent_fit() -> None:

@@ -434,6 +434,20 @@ def test_a_run_continues_from_its_state_bit_identically(make: MakeLarva) -> None
         np.testing.assert_array_equal(again.stimulus.step, decision.stimulus.step)
 
 
+def test_a_state_that_does_not_fit_changes_nothing(make: MakeLarva) -> None:
+    larva, other = make(animals=2), make(animals=2)
+    for _ in range(5):
+        larva.act(np.ones((2, 5), dtype=np.float32))
+    saved, before = larva.state(), other.state()
+    assert saved["source/events"].shape[0] == before["source/events"].shape[0]
+    missing = {name: array for name, array in saved.items() if name != "readout/rate_hz"}
+    for wrong in ({}, missing, saved | {"readout/rate_hz": np.zeros((1, 4))}, saved | {"nose": np.zeros(2)}):
+        with pytest.raises(AgentError, match=r"state.*: expected"):
+            other.set_state(wrong)
+    assert other.simulator.step == 0 < larva.simulator.step
+    assert all(np.array_equal(array, before[name]) for name, array in other.state().items())
+
+
 def test_a_simulator_without_state_says_so(make: MakeLarva, monkeypatch: pytest.MonkeyPatch) -> None:
     larva = make()
     monkeypatch.setattr(WeightedSimulator, "state", Simulator.state)

@@ -74,6 +74,9 @@ def test_a_run_continues_from_its_state() -> None:
     other = OlfactoryDrive(1, 1, 100.0)
     other.set_state(saved)
     assert float(other.update(np.array([[1.2]]), 10.0)[0]) == expected != 0
+    for wrong in ({}, saved | {"drive": np.zeros(2)}):
+        with pytest.raises(AgentError, match=r"state.*: expected"):
+            other.set_state(wrong)
 
 
 @pytest.mark.parametrize("floor", [0.0, -1.0, np.nan])

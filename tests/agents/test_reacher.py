@@ -348,6 +348,26 @@ def test_the_cortex_reaches_for_the_cued_target_and_only_with_its_cue():
     assert correct["blind"] <= 5
 
 
+def test_a_state_of_the_baseline_that_does_not_fit_is_refused():
+    agent = ReachBaseline(animals=2)
+    for wrong in ({}, ReachBaseline().state(), agent.state() | {"foot": np.zeros(2)}):
+        with pytest.raises(AgentError, match=r"state.*: expected"):
+            agent.set_state(wrong)
+
+
+@pytest.mark.simulator("numba")
+def test_a_state_that_does_not_fit_changes_nothing():
+    agent, other = (ReacherAgent(ReacherConfig(cortex=TINY), NUMBA, seed=2) for _ in range(2))
+    agent.act(observe(preparatory=(1,)))
+    saved, before = agent.state(), other.state()
+    missing = {name: array for name, array in saved.items() if name != "integral"}
+    for wrong in ({}, missing, saved | {"integral": np.zeros((6, 1))}, saved | {"foot": np.zeros(1)}):
+        with pytest.raises(AgentError, match=r"state.*: expected"):
+            other.set_state(wrong)
+    assert other.simulator.step == 0 < agent.simulator.step
+    assert all(np.array_equal(array, before[name]) for name, array in other.state().items())
+
+
 @pytest.mark.simulator("numba")
 def test_a_snapshot_continues_bit_identically():
     env = DelayedReachVectorEnv(1, ReachConfig(n_trials=2, **FAST))

@@ -6,7 +6,9 @@ import pytest
 from ethospike.envs.animals import (
     EnvError,
     animals_to_reset,
+    check_options,
     checked_action,
+    checked_seed,
     inner_steps,
     pack_generators,
     random_stream,
@@ -57,3 +59,20 @@ def test_everybody_is_reset_without_a_mask():
     assert animals_to_reset(None, 2).all()
     assert animals_to_reset({}, 2).all()
     np.testing.assert_array_equal(animals_to_reset({"reset_mask": [True, False]}, 2), [True, False])
+
+
+def test_options_that_nobody_knows_are_refused():
+    with pytest.raises(EnvError, match="expected only 'reset_mask', got 'reset_masks'"):
+        animals_to_reset({"reset_masks": [True, False]}, 2)
+    with pytest.raises(EnvError, match="expected none, got 'reset_mask'"):
+        check_options({"reset_mask": [True]})
+    check_options({})
+    check_options(None)
+
+
+def test_seeds_are_whole_numbers_from_0_on():
+    assert type(checked_seed(np.int64(3))) is int
+    with pytest.raises(EnvError, match="at least 0, got -1"):
+        checked_seed(-1)
+    with pytest.raises(EnvError, match="one whole number"):
+        checked_seed(1.5)

@@ -1,12 +1,10 @@
 """The delayed reach: Gymnasium's contract, the published timetable, the rules, and single against vector."""
 
 import dataclasses
-import warnings
 
 import gymnasium
 import numpy as np
 import pytest
-from gymnasium.utils.env_checker import check_env
 
 import ethospike.envs
 from ethospike.envs.animals import EnvError
@@ -45,10 +43,9 @@ def go_to(target):
 # -- Gymnasium --------------------------------------------------------------------------------------
 
 
-def test_check_env_finds_nothing():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        check_env(DelayedReachEnv(), skip_render_check=True)
+@pytest.mark.parametrize("n_trials", [1, 3])
+def test_the_checkers_have_nothing_to_say(check_single_environment, n_trials):
+    check_single_environment("ethospike/DelayedReach-v0", config=ReachConfig(n_trials=n_trials))
 
 
 def test_made_by_gymnasium_with_a_random_policy():
@@ -228,6 +225,22 @@ def test_a_hand_that_stays_or_gets_lost_is_timed_out():
     assert stays["reaction_time_ms"] == -1
     assert lost["reaction_time_ms"] > 0
     assert lost["movement_time_ms"] == -1
+
+
+def test_a_time_out_is_seen_before_the_next_trial_begins():
+    config = ReachConfig(n_trials=2)
+    time_out = OUTCOMES.index("time_out")
+    seen = run(DelayedReachEnv(config), lambda observation, info: STILL, 1000)
+    single = [info["outcome"] for *_, info in seen if info["trial"] == 0]
+    assert single.count(time_out) == 1
+    assert single[-1] == time_out
+    assert PHASES[seen[len(single) - 1][3]["phase"]] == "feedback"
+    envs = DelayedReachVectorEnv(2, config)
+    envs.reset(seed=1)
+    infos = [envs.step(np.zeros((2, 2), np.float32))[4] for _ in range(len(seen))]
+    outcomes = np.array([np.where(info["trial"] == 0, info["outcome"], -1) for info in infos])
+    assert (outcomes == time_out).sum(axis=0).tolist() == [1, 1]
+    assert outcomes[: len(single), 0].tolist() == single
 
 
 def test_outcomes_do_not_end_an_episode_before_its_last_trial():

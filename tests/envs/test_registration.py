@@ -4,9 +4,11 @@ import subprocess
 import sys
 
 import gymnasium
+import numpy as np
 import pytest
 
 import ethospike.envs  # registers
+from ethospike.envs.animals import EnvError
 from ethospike.envs.odor_arena import OdorArenaEnv, OdorArenaVectorEnv
 
 IDS = ("ethospike/OdorArena-v0", "ethospike/DelayedReach-v0")
@@ -46,3 +48,20 @@ assert not loaded, f"loaded without need: {loaded}"
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_seeds_options_and_animals_are_checked_alike(name):
+    single, group = gymnasium.make(name).unwrapped, gymnasium.make_vec(name, num_envs=2)
+    for env in (single, group):
+        observation, _ = env.reset(seed=3, options={})
+        assert np.array_equal(env.reset(seed=np.int64(3), options=None)[0], observation)
+        with pytest.raises(EnvError, match="seed: expected at least 0, got -1"):
+            env.reset(seed=-1)
+        with pytest.raises(EnvError, match="seed: expected one whole number"):
+            env.reset(seed=1.5)
+        with pytest.raises(EnvError, match="got 'reset_masks'"):
+            env.reset(options={"reset_masks": np.array([True, False])})
+        env.close()
+    with pytest.raises(EnvError, match="animals: expected at least 1, from 0 on"):
+        gymnasium.make(name, animal=-1)
