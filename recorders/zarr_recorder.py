@@ -349,5 +349,5 @@ def _checked_type(what: str, value: Any, shape: tuple[int, ...], dtype: np.dtype
         raise RecordingError(f"{what}: expected an array of shape {shape}, got {got}")
     if not np.can_cast(value.dtype, dtype, "same_kind"):
         raise RecordingError(f"{what}: expected {dtype}, got {value.dtype}, which would lose information")
-    own: np.dtype[Any] = value.dtype
-    return own
+    found: np.dtype[Any] = value.dtype
+    return found

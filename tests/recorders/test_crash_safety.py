@@ -223,8 +223,13 @@ def test_a_recording_that_died_young_is_sound_and_can_be_continued(make_run: Any
 
 
 @pytest.mark.usefixtures("tiny_chunks")
-@pytest.mark.parametrize("back", [0, 9, 11, 13])
-def test_a_crash_while_it_is_repaired_or_continued(make_run: Any, tmp_path: Path, back: int) -> None:
+@pytest.mark.parametrize(
+    ("repair", "go_on", "back"),
+    [(True, False, 0), (True, True, 0), (False, True, 9), (False, True, 11), (False, True, 13)],
+)
+def test_a_crash_while_it_is_repaired_or_continued(
+    make_run: Any, tmp_path: Path, repair: bool, go_on: bool, back: int
+) -> None:
     """Nine steps back there is one event, eleven back there is none, thirteen back there is nothing."""
     run = make_run(watched=(0,))
     broken = tmp_path / "broken.zarr"
@@ -232,34 +237,51 @@ def test_a_crash_while_it_is_repaired_or_continued(make_run: Any, tmp_path: Path
     committed = check_holds_exactly(broken, run, {8, 13})
     at = max(0, committed - back)
 
-    def repair(path: Path) -> None:
-        recover(path)
+    def do(path: Path) -> None:
+        if repair:
+            recover(path)
+        if go_on:
+            die(ZarrRecorder(path, run.layout, CONFIG, resume_at=at))
 
-    def go_on(path: Path) -> None:
-        die(ZarrRecorder(path, run.layout, CONFIG, resume_at=at))
+    many = 10**6
+    shutil.copytree(broken, whole := tmp_path / "whole.zarr")
+    with crash_after(many):
+        do(whole)
+        total = many - int(CrashingStore.left)
+    assert total > 1
+    for i, n in enumerate(sorted({int(n) for n in np.linspace(1, total, 6)})):
+        shutil.copytree(broken, path := tmp_path / f"{n}.zarr")
+        with crash_after(n, after=i % 2 == 0), pytest.raises(Crash):
+            do(path)
+        kept = check_holds_exactly(path, run, {committed, at})
+        if i % 3:
+            assert recover(path).steps == kept
+        run.write(path, range(min(at, kept), 14), CONFIG, resume_at=min(at, kept))
+        check_holds_exactly(path, run, {14})
+        assert recover(path).cut == {}
+        assert not list(tmp_path.glob(f"{path.name}.*"))
 
-    def repair_and_go_on(path: Path) -> None:
-        repair(path)
-        go_on(path)
 
-    for do, allowed in ((repair, {committed}), (go_on, {committed, at}), (repair_and_go_on, {committed, at})):
-        shutil.copytree(broken, whole := tmp_path / f"{do.__name__}.zarr")
-        many = 10**6
-        with crash_after(many):
-            do(whole)
-            total = many - int(CrashingStore.left)
-        assert total > 1
-        for i, n in enumerate(sorted({int(n) for n in np.linspace(1, total, 12)})):
-            shutil.copytree(broken, path := tmp_path / f"{do.__name__}-{n}.zarr")
-            with crash_after(n, after=i % 2 == 0), pytest.raises(Crash):
-                do(path)
-            kept = check_holds_exactly(path, run, allowed)
-            if i % 3:
-                assert recover(path).steps == kept
-            run.write(path, range(min(at, kept), 14), CONFIG, resume_at=min(at, kept))
-            check_holds_exactly(path, run, {14})
-            assert recover(path).cut == {}
-            assert not list(tmp_path.glob(f"{path.name}.*"))
+@pytest.mark.usefixtures("tiny_chunks")
+def test_a_group_is_removed_whole_or_not_at_all(
+    run: Any, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run.write(path, range(5), CONFIG)
+    really_rmtree = shutil.rmtree
+
+    def breaks_off(folder: Path) -> None:
+        (folder / "zarr.json").unlink()
+        raise Crash
+
+    with monkeypatch.context() as broken:
+        broken.setattr(shutil, "rmtree", breaks_off)
+        with pytest.raises(Crash):  # before the first event: the group of events is removed
+            ZarrRecorder(path, run.layout, CONFIG, resume_at=2)
+    assert shutil.rmtree is really_rmtree
+    check_holds_exactly(path, run, {2})
+    run.write(path, range(2, 14), CONFIG, resume_at=2)
+    check_holds_exactly(path, run, {14})
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
 def count_operations(run: Any, path: Path) -> int:
@@ -391,38 +413,26 @@ class RecordingMachine(RuleBasedStateMachine):
         self.allowed = {self.recorded}
 
     @precondition(lambda self: self.recorder is None)
-    @rule(back=st.integers(0, 4), repair=st.booleans())
-    def reopen(self, back: int, repair: bool) -> None:
+    @rule(
+        back=st.integers(0, 4),
+        repair=st.booleans(),
+        operations=st.sampled_from((float("inf"), 3, 9, 27, 60)),
+        after=st.booleans(),
+    )
+    def reopen(self, back: int, repair: bool, operations: float, after: bool) -> None:
         committed = check_holds_exactly(self.path, self.run, self.allowed)
-        if repair:
-            assert recover(self.path).steps == committed
-        self.recorded = max(0, committed - back)
-        self.recorder = ZarrRecorder(self.path, self.run.layout, CONFIG, resume_at=self.recorded)
-        self.allowed = {self.recorded}
-        self.visited.add("continued")
-
-    @precondition(lambda self: self.recorder is None)
-    @rule(operations=st.integers(1, 60), after=st.booleans())
-    def crash_while_repairing(self, operations: int, after: bool) -> None:
+        begin, doing = max(0, committed - back), "repairing"
         with crash_after(operations, after=after):
             try:
-                recover(self.path)
+                if repair:
+                    assert recover(self.path).steps == committed
+                doing, self.allowed = "continuing", {committed, begin}
+                recorder = ZarrRecorder(self.path, self.run.layout, CONFIG, resume_at=begin)
             except Crash:
-                self.visited.add("crashed while repairing")
-
-    @precondition(lambda self: self.recorder is None)
-    @rule(back=st.integers(0, 4), operations=st.integers(1, 90), after=st.booleans())
-    def crash_while_continuing(self, back: int, operations: int, after: bool) -> None:
-        committed = check_holds_exactly(self.path, self.run, self.allowed)
-        at = max(0, committed - back)
-        self.allowed = {committed, at}
-        with crash_after(operations, after=after):
-            try:
-                recorder = ZarrRecorder(self.path, self.run.layout, CONFIG, resume_at=at)
-            except Crash:
-                self.visited.add("crashed while continuing")
+                self.visited.add(f"crashed while {doing}")
                 return
-        self.recorder, self.recorded, self.allowed = recorder, at, {at}
+        self.recorder, self.recorded, self.allowed = recorder, begin, {begin}
+        self.visited.add("continued")
 
     @invariant()
     def reads_what_is_committed(self) -> None:
@@ -435,7 +445,7 @@ class RecordingMachine(RuleBasedStateMachine):
 
 
 MACHINE = settings(
-    max_examples=4,
+    max_examples=8,
     stateful_step_count=8,
     deadline=None,
     derandomize=True,
