@@ -162,8 +162,8 @@ def _report(chosen: Scenario, result: runner.RunResult) -> None:
         print(f"figure:    {path}")
     summary = result.folder.summary
     _tell_omissions(summary)
-    # Nothing can be concluded where all measures were left out.
-    sentence = "" if set(summary) == {LEFT_OUT} else chosen.conclude(summary)
+    # Nothing can be concluded where there are no measures: all left out, or stopped before the first step.
+    sentence = chosen.conclude(summary) if set(summary) - {LEFT_OUT} else ""
     if sentence:
         print(sentence)
     if result.stopped_by is not None:

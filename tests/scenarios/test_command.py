@@ -15,6 +15,8 @@ from ethospike.scenarios.__main__ import main
 from ethospike.scenarios.run_folder import RunFolder
 from ethospike.scenarios.runner import RunResult
 
+EXAMPLE = str(Path(__file__).parents[2] / "scenarios" / "example_scenario.py")
+
 
 def mistake(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     """Run a command that must fail; return what it says on stderr, on one line."""
@@ -231,6 +233,27 @@ def test_a_run_that_a_signal_stops_says_so_to_the_shell(number: int, code: int, 
     assert (process.returncode, error) == (code, "")
     assert shown.startswith("stopped: ")
     assert RunFolder.open(tmp_path / "run").status == "stopped"
+
+
+@pytest.mark.parametrize("scenario", ["odor-conditioning", "delayed-reach", "cortex-rest", EXAMPLE])
+def test_a_run_that_is_stopped_before_its_first_step_concludes_nothing(
+    scenario: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """There are no measures then, and that is no error."""
+
+    def interrupt(*_: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    # What is called last before the loop, with the run's own handlers of signals in place.
+    monkeypatch.setattr("ethospike.scenarios.checkpoint.obstacle", interrupt)
+    with pytest.raises(SystemExit) as ended:
+        main(["run", scenario, "--simulator", "numba", "--out", str(tmp_path / "run"), "--quiet"])
+    assert ended.value.code == 130
+    told = capsys.readouterr()
+    assert told.err == ""
+    assert [line.split(": ")[0] for line in told.out.splitlines()] == ["stopped", "recording"]
+    folder = RunFolder.open(tmp_path / "run")
+    assert (folder.status, folder.info["simulated_s"], folder.summary) == ("stopped", 0.0, {})
 
 
 def test_doctor_tests_what_is_installed() -> None:
