@@ -64,6 +64,11 @@ class ConditioningConfig(dish.DishConfig):
                 raise ScenarioError(
                     f"onset_s, reinforcement_s: {begin} … {end} s is not within a cycle of {self.cycle_s} s"
                 )
+            if self.cycles and begin == end:
+                raise ScenarioError(
+                    f"reinforcement_s: expected above 0 s for group {self.group!r}, got 0 s "
+                    f"(group 'odor-only' has no reinforcement)"
+                )
 
     def _require_reinforced_part(self) -> None:
         """Refuse a group that would be trained without the reinforcement that it is named for."""

@@ -106,6 +106,7 @@ def test_without_an_onset_the_reward_is_in_its_part_in_either_order() -> None:
         ({"group": "unpaired", "blank_s": 0.0}, "'unpaired' .* in the part of blank_s, which is 0 s"),
         ({"group": "paired-b", "blank_s": 0.0, "blank_first": True}, "'paired-b' .* part of blank_s"),
         ({"group": "paired-a", "odor_s": 0.0}, "'paired-a' .* in the part of odor_s, which is 0 s"),
+        ({"reinforcement_s": 0.0}, "reinforcement_s: expected above 0 s for group 'paired-a', got 0 s"),
     ],
 )
 def test_a_group_that_would_be_another_is_refused(given: dict[str, Any], message: str) -> None:
@@ -116,6 +117,7 @@ def test_a_group_that_would_be_another_is_refused(given: dict[str, Any], message
 def test_parts_that_nobody_reinforces_may_be_left_out() -> None:
     assert ConditioningConfig(group="paired-a", blank_s=0.0).reinforced_s == (0.0, 150.0)
     assert ConditioningConfig(group="odor-only", blank_s=0.0).reinforced_s is None
+    assert ConditioningConfig(reinforcement_s=0.0, cycles=0).reinforced_s == (0.0, 0.0)
     assert [name for name, *_ in contents(ConditioningConfig(group="unpaired", blank_s=0.0, cycles=0))] == [
         "gap",
         "test",
