@@ -84,9 +84,15 @@ class ReachTask:
     config : ReachConfig
     animals : sequence of int
         Key of each animal's random stream; array row i belongs to `animals[i]`.
+
+    Raises
+    ------
+    EnvError
+        When a duration is no whole number of control steps.
     """
 
     def __init__(self, config: ReachConfig, animals: Sequence[int]) -> None:
+        config.require_whole_steps()
         self.config = config
         self.control_interval_ms = config.control_interval_ms
         self._keys = tuple(animals)

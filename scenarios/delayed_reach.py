@@ -79,12 +79,20 @@ class DelayedReachConfig(ScenarioConfig):
         return DEFAULT_MINUTES * 60.0 if self.n_trials is None else None
 
     def resolved_task(self) -> ReachConfig:
-        """Return the task with its control interval and its number of trials."""
-        return dataclasses.replace(
+        """Return the task with its control interval and its number of trials.
+
+        Raises
+        ------
+        EnvError
+            When a duration is no whole number of control steps.
+        """
+        task = dataclasses.replace(
             self.task,
             control_interval_ms=self.control_interval_ms,
             n_trials=self.n_trials or self._more_trials_than_fit(),
         )
+        task.require_whole_steps()
+        return task
 
     def trial_s(self) -> float:
         """Return how long a trial takes if the hand is back in time: about the mean length of trials (s)."""
