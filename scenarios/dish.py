@@ -6,12 +6,14 @@ In: a `DishConfig` and a timetable. Out: the environment and the agent. This fil
 from __future__ import annotations
 
 import dataclasses
+import io
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import gymnasium
+import numpy as np
 from gymnasium.vector import VectorEnv
 
 from ethospike.agents.larva import LarvaAgent, LarvaConfig
@@ -19,6 +21,7 @@ from ethospike.brains.mushroom_body import PRESETS, MushroomBodyConfig
 from ethospike.envs.arena_config import ODOR_DISTANCE_MM, ArenaConfig, Phase
 from ethospike.envs.clock import whole_number
 from ethospike.envs.odor import OdorSource
+from ethospike.scenarios.run_folder import write_whole
 from ethospike.scenarios.scenario import ScenarioConfig, ScenarioError, require_known
 
 if TYPE_CHECKING:
@@ -137,8 +140,16 @@ def open_dish(
 
 
 def keep_memory(agent: Any, folder: Path) -> None:
-    """Save the weights at the end of a run in its folder."""
-    agent.save_memory(folder / MEMORY)
+    """Save the weights at the end of a run in its folder, as a file that is replaced whole.
+
+    Raises
+    ------
+    RunFolderError
+        When it cannot be written.
+    """
+    whole = io.BytesIO()
+    np.savez(whole, **agent.memory())
+    write_whole(folder / MEMORY, whole.getbuffer())
 
 
 def draw_figures(recording: Recording, config: DishConfig, folder: Path) -> list[Path]:

@@ -99,7 +99,8 @@ class Scenario:
     duration_s : callable(config) -> float
         Simulated time of the whole run, for the progress bar.
     keep : callable(agent, folder)
-        Saves what is to be kept of the agent when the loop has ended.
+        Saves what is to be kept of the agent at the end of the experiment; not called for a run that is
+        stopped before.
     presets : mapping of str to nested mappings
         Named deviations from the configuration's defaults.
     families : mapping of str to mapping of str to nested mappings

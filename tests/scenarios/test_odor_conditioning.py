@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,10 +13,12 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from ethospike.recorders.recorder import Recorder, StepRecord
 from ethospike.recorders.recording import open_recording
 from ethospike.scenarios import dish_figures
 from ethospike.scenarios.__main__ import main
 from ethospike.scenarios.configuration import configure
+from ethospike.scenarios.dish import MEMORY, keep_memory
 from ethospike.scenarios.dish_measures import (
     distance_index,
     phase_rows,
@@ -24,7 +28,9 @@ from ethospike.scenarios.dish_measures import (
 )
 from ethospike.scenarios.odor_conditioning import SCENARIO, ConditioningConfig, duration_s, timetable
 from ethospike.scenarios.odor_preference import SCENARIO as PREFERENCE
-from ethospike.scenarios.runner import RunResult, run_scenario
+from ethospike.scenarios.odor_preference import PreferenceConfig
+from ethospike.scenarios.run_folder import RunFolderError
+from ethospike.scenarios.runner import RunResult, resume_scenario, run_scenario
 from ethospike.scenarios.scenario import ScenarioError
 
 
@@ -317,3 +323,52 @@ def test_a_memory_is_kept_and_can_be_tested(short_run: RunResult, tmp_path: Path
             configure(PREFERENCE, ["--memory", str(tmp_path), "--simulator.name", "numba"]),
             tmp_path / "x",
         )
+
+
+def test_a_run_that_is_stopped_leaves_no_memory_until_it_is_finished(
+    short_run: RunResult, short_words: list[str], tmp_path: Path
+) -> None:
+    class Stop(Recorder):
+        def record(self, record: StepRecord) -> None:
+            if record.control_step == 20:
+                signal.raise_signal(signal.SIGINT)
+
+        def close(self, status: str = "complete") -> None:
+            pass
+
+    config = configure(SCENARIO, [*short_words, "--simulator.name", "numba", "--recorder.writer", "inline"])
+    path = tmp_path / "run"
+    stopped = run_scenario(SCENARIO, config, path, quiet=True, draw=False, listeners=[lambda layout: Stop()])
+    assert stopped.status == "stopped"
+    assert not (path / MEMORY).exists()
+    of_run, of_file = PreferenceConfig(memory=path), PreferenceConfig(memory=path / MEMORY)
+    for one in (of_run, of_file):
+        with pytest.raises(ScenarioError, match=r"memory: expected a finished run .* is stopped"):
+            one.memory_file()
+    assert resume_scenario(SCENARIO, config, stopped.folder, quiet=True, draw=False).status == "complete"
+    assert of_run.memory_file() == of_file.memory_file() == path / MEMORY
+    with np.load(path / MEMORY) as found, np.load(short_run.folder.path / MEMORY) as expected:
+        assert found.files == expected.files == ["about", "KC>MBONp", "KC>MBONn"]
+        for name in expected.files:
+            np.testing.assert_array_equal(found[name], expected[name])
+    copy = tmp_path / "copy.npz"
+    copy.write_bytes((path / MEMORY).read_bytes())
+    stopped.folder.update_info(status="failed")
+    assert PreferenceConfig(memory=copy).memory_file() == copy
+    with pytest.raises(ScenarioError, match="is failed"):
+        of_run.memory_file()
+
+
+def test_a_memory_that_cannot_be_written_leaves_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    agent = SimpleNamespace(memory=lambda: {"about": np.array("new"), "KC>MBONp": np.ones((1, 72))})
+    (tmp_path / MEMORY).write_text("before")
+    monkeypatch.setattr("ethospike.scenarios.run_folder.os.fsync", full)
+    with pytest.raises(RunFolderError):
+        keep_memory(agent, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [MEMORY]
+    assert (tmp_path / MEMORY).read_text() == "before"
