@@ -80,6 +80,14 @@ class DishConfig(ScenarioConfig):
                     f"{self.control_interval_ms:g} ms, got {seconds:g} s"
                 )
 
+    def in_steps(self, seconds: float) -> int:
+        """Return a time (s) that `require_times` lets pass as control steps."""
+        return round(seconds * 1000.0 / self.control_interval_ms)
+
+    def in_seconds(self, steps: int) -> float:
+        """Return the time (s) of so many control steps."""
+        return steps * self.control_interval_ms / 1000.0
+
     @property
     def odors(self) -> tuple[str, ...]:
         """The odors of the experiment, A first."""

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from ethospike.brains.simulator import SimulatorSettings
 from ethospike.recorders.recorder import Recorder, StepRecord
 from ethospike.recorders.recording import open_recording
 from ethospike.scenarios import dish_figures
@@ -81,6 +82,34 @@ def test_trace_conditioning_cuts_the_cycle_where_the_reward_begins_and_ends() ->
         (10.0, [], ["reward"]),
         (50.0, [], []),
     ]
+
+
+def test_decimal_times_are_cut_where_they_say() -> None:
+    """1.1 + 2.2 is 3.3000000000000003 in floating point, which is after the end of 3.3 s."""
+    times = {"cycles": 1, "odor_s": 3.3, "onset_s": 1.1, "reinforcement_s": 2.2, "gap_s": 0.0, "test_s": 0.0}
+    odor = ["n-amylacetate"]
+    with_reward = [(1.1, odor, []), (2.2, odor, ["reward"])]
+    for blank_s, last in ((2.2, [(2.2, [], [])]), (0.0, [])):
+        config = ConditioningConfig(blank_s=blank_s, **times)  # type: ignore[arg-type]
+        assert [(d, o, r) for _, d, o, r in contents(config)] == [*with_reward, *last]
+    env, agent = SCENARIO.open(dataclasses.replace(config, simulator=SimulatorSettings(name="numba")))
+    agent.close()
+    env.close()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"onset_s": 1.05}, "onset_s: expected a whole number of control intervals of 100 ms, got 1.05 s"),
+        ({"onset_s": -1.0}, "onset_s: expected at least 0 s, and finite, got -1.0"),
+        ({"reinforcement_s": 0.25}, "reinforcement_s: expected a whole number of control intervals"),
+        ({"reinforcement_s": float("nan")}, "reinforcement_s: expected at least 0 s, and finite, got nan"),
+        ({"onset_s": 299.9, "reinforcement_s": 0.2}, "299.9 … 300.1 s is not within a cycle of 300 s"),
+    ],
+)
+def test_a_reinforcement_at_times_that_cannot_be_is_refused(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(ScenarioError, match=message):
+        ConditioningConfig(**given)
 
 
 def test_unpaired_training_as_published_has_a_gap_and_both_orders() -> None:
