@@ -421,6 +421,12 @@ def replay(
 
     recording = open_recording(path)
     if video is None:
+        ignored = [name for name, given in (("--stop", stop is not None), ("--hide", bool(hide))) if given]
+        if ignored:
+            raise ScenarioError(
+                f"{' and '.join(ignored)}: only for a film; add --video FILE.mp4 to make one "
+                f"(in a window, keys hide panels)"
+            )
         check_display("make a film with --video FILE.mp4")
         watch(recording, speed=speed, animal=animal, start_s=start)
         return

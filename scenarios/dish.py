@@ -45,7 +45,8 @@ class DishConfig(ScenarioConfig):
     test_s: float = 240.0
     """Length of the test (s)."""
     test_field: FieldOfTest = "gradient"
-    """Odor at one side, or everywhere with concentration 1 (as the published model, which has no body)."""
+    """Odor at one side, or everywhere with concentration 1 (as the published model, which has no body); then
+    odor A alone."""
     odor_width_mm: float = 40.0
     """Standard deviation of the concentration in the test (mm). larvaworld has 14 mm (2023) and 100 mm (now);
     in between, larvae smell the odor where they start and still find a gradient. Chosen here."""
@@ -62,6 +63,11 @@ class DishConfig(ScenarioConfig):
             raise ScenarioError(f"odor_b: expected another odor than odor_a, got {self.odor_b!r} twice")
         if not 0 < self.odor_width_mm < math.inf:
             raise ScenarioError(f"odor_width_mm: expected above 0, and finite, got {self.odor_width_mm}")
+        if self.odor_b and self.test_field == "uniform" and self.test_s:
+            raise ScenarioError(
+                f"odor_b: a test with test_field 'uniform' has odor A alone, got odor_b {self.odor_b!r}; "
+                f"expected test_field 'gradient', or no odor_b"
+            )
 
     def require_times(self, *names: str) -> None:
         """Refuse lengths (s) that are negative or no whole number of control intervals.

@@ -124,6 +124,10 @@ def test_run_show_and_plot(
         (["run", "odor-conditioning", "--blank-s", "inf"], "blank_s: expected at least 0 s, and finite"),
         (["run", "odor-conditioning", "--gap-s", "inf"], "gap_s: expected at least 0 s, and finite"),
         (["run", "odor-conditioning", "--odor-width-mm", "inf"], "odor_width_mm: expected above 0, and"),
+        (
+            ["run", "odor-preference", "--odor-b", "odor4", "--test-field", "uniform"],
+            "odor_b: a test with test_field 'uniform' has odor A alone, got odor_b 'odor4'",
+        ),
         (["validate", "reach", "--wirings", "0"], "wirings: expected at least 1, got 0"),
         (["validate", "reach", "--trials", "-1"], "trials: expected at least 1, got -1"),
         (["validate", "reach", "--fano-draws", "0"], "fano_draws: expected at least 1, got 0"),
@@ -269,3 +273,17 @@ def test_flags_of_sweeps_are_not_for_runs(
     flags: list[str], short_run: RunResult, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert "are for sweeps" in mistake(["resume", str(short_run.folder.path), *flags], capsys)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--stop", "0"], "--stop: only for a film; add --video"),
+        (["--hide", "rw"], "--hide: only for a film"),
+        (["--hide", "f", "--stop", "3", "--start", "1"], "--stop and --hide: only for a film"),
+    ],
+)
+def test_flags_of_films_are_not_for_the_window(
+    flags: list[str], message: str, short_run: RunResult, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert message in mistake(["replay", str(short_run.folder.path), *flags], capsys)

@@ -159,6 +159,11 @@ def test_parts_that_nobody_reinforces_may_be_left_out() -> None:
     ]
 
 
+def test_odor_b_may_be_trained_without_a_test() -> None:
+    config = ConditioningConfig(odor_b="odor4", test_field="uniform", test_s=0.0)
+    assert [name for name, *_ in contents(config)][-2:] == ["cycle 5: odor4", "gap"]
+
+
 def test_indices_of_positions_that_are_known() -> None:
     at = np.array([[[-40.0, 0.0]], [[40.0, 0.0]], [[0.0, 17.0]]])
     assert distance_index(at)[:, 0] == pytest.approx([1.0, -1.0, 0.0])
