@@ -165,6 +165,27 @@ def whole_steps(interval_ms: float, dt_ms: float) -> int:
     return steps
 
 
+def steps_of_run(field: str, length: float, unit_s: float, control_interval_ms: float) -> int:
+    """Return the length of a run, in units of `unit_s` (s), as the nearest whole number of control steps.
+
+    Lengths of runs are rounded, as times within them never are: 0.1667 min is to be ten seconds.
+
+    Raises
+    ------
+    ScenarioError
+        When it is not finite, or rounds to nothing; the message names the field.
+    """
+    if not 0 < length < math.inf:
+        raise ScenarioError(f"{field}: expected above 0, and finite, got {length}")
+    steps = round(length * unit_s * 1000.0 / control_interval_ms)
+    if steps < 1:
+        raise ScenarioError(
+            f"{field}: expected at least one control step of {control_interval_ms:g} ms, got {length:g}, "
+            f"which is {length * unit_s * 1000.0:g} ms"
+        )
+    return steps
+
+
 def find_scenario(name: str) -> Scenario:
     """Return a scenario by its name, or from a user's Python file that defines `SCENARIO`.
 

@@ -128,6 +128,20 @@ def test_run_show_and_plot(
             ["run", "odor-preference", "--odor-b", "odor4", "--test-field", "uniform"],
             "odor_b: a test with test_field 'uniform' has odor A alone, got odor_b 'odor4'",
         ),
+        *(
+            (["run", scenario, field, value], f"{field[2:].replace('-', '_')}: expected {why}")
+            for scenario, field in [
+                ("delayed-reach", "--minutes"),
+                ("cortex-rest", "--minutes"),
+                (EXAMPLE, "--duration-s"),
+            ]
+            for value, why in [
+                ("nan", "above 0, and finite"),
+                ("inf", "above 0, and finite"),
+                ("0", "above 0, and finite"),
+                ("0.00001", "at least one control step of 1"),
+            ]
+        ),
         (["validate", "reach", "--wirings", "0"], "wirings: expected at least 1, got 0"),
         (["validate", "reach", "--trials", "-1"], "trials: expected at least 1, got -1"),
         (["validate", "reach", "--fano-draws", "0"], "fano_draws: expected at least 1, got 0"),
