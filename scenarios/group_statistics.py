@@ -23,8 +23,8 @@ def interval(values: NDArray[np.floating]) -> dict[str, Any]:
     Returns
     -------
     dict
-        `mean`, `low` and `high`, float in the unit of `values`, the ends None for one animal alone; `animals`,
-        the values as a list.
+        `mean`, `low` and `high`, float in the unit of `values`, the ends None for one animal alone;
+        `animals`, the values as a list.
     """
     values = np.asarray(values, dtype=float)
     mean, half = float(values.mean()), float(half_width(values))
