@@ -337,15 +337,20 @@ class LarvaAgent(Agent):
         """Return the KC>MBON weights (nS) by projection, each of shape (animals, synapses)."""
         return {p.name: self.simulator.weights(p.name) for p in self.network.plastic_projections}
 
-    def save_memory(self, path: str | Path) -> Path:
-        """Save what the larvae have learned, as a NumPy archive; return its path (with suffix .npz).
+    def memory(self) -> dict[str, NDArray[Any]]:
+        """Return what the larvae have learned: the entries of a `save_memory`.
 
-        The archive also says to which circuits the weights belong: seed and configuration of the brain.
+        Those of `weights`, and `about`, text that says to which circuits they belong: seed and configuration
+        of the brain, as JSON.
         """
+        about = {"format": MEMORY_FORMAT, "seed": self.seed, "brain": dataclasses.asdict(self.brain)}
+        return {"about": np.array(json.dumps(about)), **self.weights()}
+
+    def save_memory(self, path: str | Path) -> Path:
+        """Save what the larvae have learned, `memory`, as a NumPy archive; return its path (suffix .npz)."""
         path = Path(path)
         path = path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
-        about = {"format": MEMORY_FORMAT, "seed": self.seed, "brain": dataclasses.asdict(self.brain)}
-        np.savez(path, about=json.dumps(about), allow_pickle=False, **self.weights())
+        np.savez(path, **self.memory())
         return path
 
     def load_memory(self, path: str | Path) -> None:

@@ -26,8 +26,8 @@ class ReachConfig:
     Raises
     ------
     EnvError
-        When a value is out of range, a time is not a whole number of control steps, or a condition has no
-        set of targets.
+        When a value is out of range, or a condition has no set of targets. Whether times are whole numbers
+        of control steps is looked at by who uses them: `require_whole_steps`.
 
     Examples
     --------
@@ -88,8 +88,6 @@ class ReachConfig:
         for name in _POSITIVE:
             if not getattr(self, name) > 0:
                 raise EnvError(f"ReachConfig.{name}: expected a value above 0, got {getattr(self, name)}")
-        for name in _DURATIONS:
-            self.n_steps(name)
         self._check_geometry()
         self._check_conditions()
 
@@ -136,8 +134,25 @@ class ReachConfig:
         """The targets of each of `cue_sets`."""
         return tuple(tuple(int(target) for target in one.split("+")) for one in self.cue_sets)
 
+    def require_whole_steps(self) -> None:
+        """Refuse durations that are no whole number of control steps.
+
+        Not in `__post_init__`, since a scenario has the control interval in a field of its own.
+
+        Raises
+        ------
+        EnvError
+        """
+        for name in _DURATIONS:
+            self.n_steps(name)
+
     def n_steps(self, name: str) -> int:
-        """Return a duration as whole control steps, or raise with both numbers."""
+        """Return a duration as whole control steps, or raise with both numbers.
+
+        Raises
+        ------
+        EnvError
+        """
         duration_ms: float = getattr(self, name)
         steps = whole_number(duration_ms, self.control_interval_ms, least=0)
         if steps is None:

@@ -89,12 +89,13 @@ class ReachTask:
     Raises
     ------
     EnvError
-        When there is no animal, or a key is negative.
+        When there is no animal, a key is negative, or a duration is no whole number of control steps.
     """
 
     def __init__(self, config: ReachConfig, animals: Sequence[int]) -> None:
         if not animals or min(animals) < 0:
             raise EnvError(f"animals: expected at least 1, from 0 on; got {list(animals)}")
+        config.require_whole_steps()
         self.config = config
         self.control_interval_ms = config.control_interval_ms
         self._keys = tuple(animals)

@@ -163,8 +163,8 @@ def _report(chosen: Scenario, result: runner.RunResult) -> None:
         print(f"figure:    {path}")
     summary = result.folder.summary
     _tell_omissions(summary)
-    # Nothing can be concluded where all measures were left out.
-    sentence = "" if set(summary) == {LEFT_OUT} else chosen.conclude(summary)
+    # Nothing can be concluded where there are no measures: all left out, or stopped before the first step.
+    sentence = chosen.conclude(summary) if set(summary) - {LEFT_OUT} else ""
     if sentence:
         print(sentence)
     if result.stopped_by is not None:
@@ -422,6 +422,12 @@ def replay(
 
     recording = open_recording(path)
     if video is None:
+        ignored = [name for name, given in (("--stop", stop is not None), ("--hide", bool(hide))) if given]
+        if ignored:
+            raise ScenarioError(
+                f"{' and '.join(ignored)}: only for a film; add --video FILE.mp4 to make one "
+                f"(in a window, keys hide panels)"
+            )
         check_display("make a film with --video FILE.mp4")
         watch(recording, speed=speed, animal=animal, start_s=start)
         return

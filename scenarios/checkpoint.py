@@ -49,7 +49,7 @@ def save(path: Path, env: VectorEnv, agent: Agent, loop: LoopState) -> None:
         },
     }
     whole = io.BytesIO()  # because an archive that is cut short by a full disk complains twice
-    np.savez(whole, allow_pickle=False, **join_states(parts))
+    np.savez(whole, **join_states(parts))
     write_whole(path, whole.getbuffer())
 
 
@@ -79,7 +79,24 @@ def read(folder: RunFolder) -> dict[str, NDArray[Any]]:
 
 
 def restore(arrays: Mapping[str, NDArray[Any]], env: VectorEnv, agent: Agent, *, seed: int) -> LoopState:
-    """Put environment and agent into the state of a checkpoint and return the loop's."""
+    """Put environment and agent into the state of a checkpoint and return the loop's.
+
+    Parameters
+    ----------
+    arrays : mapping of str to ndarray
+        Of `read`.
+    env, agent
+        Made like those that were saved.
+    seed : int
+        The run's.
+
+    Raises
+    ------
+    EnvError, BrainError
+        When the checkpoint is of another environment, or of another simulator or network.
+    SimulatorUnavailable
+        When the simulator cannot restore a state.
+    """
     body: Any = env.unwrapped
     env.reset(seed=seed)
     body.set_state(state_of("env", arrays))

@@ -21,7 +21,7 @@ from ethospike.brains.clustered_cortex import PARAMETER_SETS, CortexConfig, clus
 from ethospike.brains.simulator import Simulator, State, Stimulus, open_simulator
 from ethospike.envs.clock import whole_number
 from ethospike.scenarios import rest_measures
-from ethospike.scenarios.scenario import Scenario, ScenarioConfig, ScenarioError, whole_steps
+from ethospike.scenarios.scenario import Scenario, ScenarioConfig, ScenarioError, steps_of_run, whole_steps
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,14 +38,13 @@ class RestConfig(ScenarioConfig):
     control_interval_ms: float = 10.0
     """Length of a window of the simulator (ms), a whole part of the 50 ms in which dominance is measured."""
     minutes: float = 5.0
-    """Length of the run (min)."""
+    """Length of the run (min), to the nearest control step."""
     cortex: CortexConfig = field(default_factory=lambda: PARAMETER_SETS[DEFAULT_NETWORK])
     """The network."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 < self.minutes < float("inf"):
-            raise ScenarioError(f"minutes: expected above 0, got {self.minutes}")
+        steps_of_run("minutes", self.minutes, 60.0, self.control_interval_ms)
         if whole_number(rest_measures.BIN_MS, self.control_interval_ms) is None:
             raise ScenarioError(
                 f"control_interval_ms: expected a whole part of the {rest_measures.BIN_MS:g} ms in which "
@@ -130,7 +129,7 @@ class RestingCortex(Agent):
 
 def open_experiment(config: RestConfig) -> tuple[VectorEnv, RestingCortex]:
     """Make the body that does nothing, and the cortex."""
-    n_control_steps = max(1, round(duration_s(config) * 1000.0 / config.control_interval_ms))
+    n_control_steps = steps_of_run("minutes", config.minutes, 60.0, config.control_interval_ms)
     env = RestEnv(config.animals, config.control_interval_ms, n_control_steps)
     return env, RestingCortex(config)
 

@@ -21,7 +21,7 @@ from ethospike.agents.reacher import ReacherAgent, ReacherConfig
 from ethospike.brains.clustered_cortex import PARAMETER_SETS
 from ethospike.envs.reach_config import ReachConfig
 from ethospike.scenarios import reach_measures
-from ethospike.scenarios.scenario import Scenario, ScenarioConfig, ScenarioError
+from ethospike.scenarios.scenario import Scenario, ScenarioConfig, ScenarioError, steps_of_run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,7 +40,8 @@ class DelayedReachConfig(ScenarioConfig):
     control_interval_ms: float = 10.0
     """How often brain and body exchange (ms)."""
     minutes: float | None = None
-    """Length of the run (min); a trial that it cuts is not counted. None: 30, or until `n_trials` end."""
+    """Length of the run (min), to the nearest control step; a trial that it cuts is not counted. None: 30, or
+    until `n_trials` end."""
     n_trials: int | None = None
     """Trials of each animal, after which the run ends; None: as many as the time allows."""
     task: ReachConfig = field(default_factory=ReachConfig)
@@ -53,8 +54,8 @@ class DelayedReachConfig(ScenarioConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.minutes is not None and not 0 < self.minutes < float("inf"):
-            raise ScenarioError(f"minutes: expected above 0, got {self.minutes}")
+        if self.minutes is not None:
+            steps_of_run("minutes", self.minutes, 60.0, self.control_interval_ms)
         if self.n_trials is not None and self.n_trials < 1:
             raise ScenarioError(f"n_trials: expected at least 1, got {self.n_trials}")
         if self.agent not in ("cortex", "baseline"):
@@ -78,13 +79,28 @@ class DelayedReachConfig(ScenarioConfig):
             return self.minutes * 60.0
         return DEFAULT_MINUTES * 60.0 if self.n_trials is None else None
 
+    @property
+    def limit_steps(self) -> int | None:
+        """Control steps after which the run is cut off, the nearest to `limit_s`; None as there."""
+        if self.limit_s is None:
+            return None
+        return steps_of_run("minutes", self.limit_s, 1.0, self.control_interval_ms)
+
     def resolved_task(self) -> ReachConfig:
-        """Return the task with its control interval and its number of trials."""
-        return dataclasses.replace(
+        """Return the task with its control interval and its number of trials.
+
+        Raises
+        ------
+        EnvError
+            When a duration is no whole number of control steps.
+        """
+        task = dataclasses.replace(
             self.task,
             control_interval_ms=self.control_interval_ms,
             n_trials=self.n_trials or self._more_trials_than_fit(),
         )
+        task.require_whole_steps()
+        return task
 
     def trial_s(self) -> float:
         """Return how long a trial takes if the hand is back in time: about the mean length of trials (s)."""
@@ -101,13 +117,12 @@ class DelayedReachConfig(ScenarioConfig):
 
 def open_experiment(config: DelayedReachConfig) -> tuple[VectorEnv, Agent]:
     """Make the task and the agent."""
-    limit_s = config.limit_s
     env = gymnasium.make_vec(
         "ethospike.envs:ethospike/DelayedReach-v0",
         num_envs=config.animals,
         vectorization_mode="vector_entry_point",
         config=config.resolved_task(),
-        max_episode_steps=None if limit_s is None else round(limit_s * 1000.0 / config.control_interval_ms),
+        max_episode_steps=config.limit_steps,
     )
     if config.agent == "baseline":
         return env, ReachBaseline(

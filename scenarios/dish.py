@@ -6,12 +6,14 @@ In: a `DishConfig` and a timetable. Out: the environment and the agent. This fil
 from __future__ import annotations
 
 import dataclasses
+import io
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import gymnasium
+import numpy as np
 from gymnasium.vector import VectorEnv
 
 from ethospike.agents.larva import LarvaAgent, LarvaConfig
@@ -19,6 +21,7 @@ from ethospike.brains.mushroom_body import PRESETS, MushroomBodyConfig
 from ethospike.envs.arena_config import ODOR_DISTANCE_MM, ArenaConfig, Phase
 from ethospike.envs.clock import whole_number
 from ethospike.envs.odor import OdorSource
+from ethospike.scenarios.run_folder import write_whole
 from ethospike.scenarios.scenario import ScenarioConfig, ScenarioError, require_known
 
 if TYPE_CHECKING:
@@ -42,7 +45,8 @@ class DishConfig(ScenarioConfig):
     test_s: float = 240.0
     """Length of the test (s)."""
     test_field: FieldOfTest = "gradient"
-    """Odor at one side, or everywhere with concentration 1 (as the published model, which has no body)."""
+    """Odor at one side, or everywhere with concentration 1 (as the published model, which has no body); then
+    odor A alone."""
     odor_width_mm: float = 40.0
     """Standard deviation of the concentration in the test (mm). larvaworld has 14 mm (2023) and 100 mm (now);
     in between, larvae smell the odor where they start and still find a gradient. Chosen here."""
@@ -59,6 +63,11 @@ class DishConfig(ScenarioConfig):
             raise ScenarioError(f"odor_b: expected another odor than odor_a, got {self.odor_b!r} twice")
         if not 0 < self.odor_width_mm < math.inf:
             raise ScenarioError(f"odor_width_mm: expected above 0, and finite, got {self.odor_width_mm}")
+        if self.odor_b and self.test_field == "uniform" and self.test_s:
+            raise ScenarioError(
+                f"odor_b: a test with test_field 'uniform' has odor A alone, got odor_b {self.odor_b!r}; "
+                f"expected test_field 'gradient', or no odor_b"
+            )
 
     def require_times(self, *names: str) -> None:
         """Refuse lengths (s) that are negative or no whole number of control intervals.
@@ -76,6 +85,14 @@ class DishConfig(ScenarioConfig):
                     f"{name}: expected a whole number of control intervals of "
                     f"{self.control_interval_ms:g} ms, got {seconds:g} s"
                 )
+
+    def in_steps(self, seconds: float) -> int:
+        """Return a time (s) that `require_times` lets pass as control steps."""
+        return round(seconds * 1000.0 / self.control_interval_ms)
+
+    def in_seconds(self, steps: int) -> float:
+        """Return the time (s) of so many control steps."""
+        return steps * self.control_interval_ms / 1000.0
 
     @property
     def odors(self) -> tuple[str, ...]:
@@ -137,8 +154,16 @@ def open_dish(
 
 
 def keep_memory(agent: Any, folder: Path) -> None:
-    """Save the weights at the end of a run in its folder."""
-    agent.save_memory(folder / MEMORY)
+    """Save the weights at the end of a run in its folder, as a file that is replaced whole.
+
+    Raises
+    ------
+    RunFolderError
+        When it cannot be written.
+    """
+    whole = io.BytesIO()
+    np.savez(whole, **agent.memory())
+    write_whole(folder / MEMORY, whole.getbuffer())
 
 
 def draw_figures(recording: Recording, config: DishConfig, folder: Path) -> list[Path]:

@@ -23,7 +23,7 @@ from ethospike.brains.population import Population
 from ethospike.brains.rules import OneToOne
 from ethospike.brains.simulator import Simulator, State, Stimulus, open_simulator
 from ethospike.recorders.recording import Recording
-from ethospike.scenarios.scenario import Scenario, ScenarioConfig, whole_steps
+from ethospike.scenarios.scenario import Scenario, ScenarioConfig, steps_of_run, whole_steps
 
 
 # -- the environment: Gymnasium's vector API, one row an animal -------------------------------------------
@@ -36,10 +36,10 @@ class LightEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDArray[Any]]
     metadata = {"autoreset_mode": AutoresetMode.DISABLED, "render_modes": []}
     variables = {"heading_rad": {"units": "rad", "long_name": "heading, 0 is towards the light"}}
 
-    def __init__(self, num_envs: int, control_interval_ms: float, duration_s: float) -> None:
+    def __init__(self, num_envs: int, control_interval_ms: float, n_control_steps: int) -> None:
         self.num_envs = num_envs
         self.control_interval_ms = control_interval_ms
-        self.n_control_steps = round(duration_s * 1000.0 / control_interval_ms)
+        self.n_control_steps = n_control_steps
         self.single_observation_space = gymnasium.spaces.Box(0.0, 1.0, (2,), np.float32)
         self.single_action_space = gymnasium.spaces.Box(-1.0, 1.0, (1,), np.float32)
         self.observation_space = gymnasium.spaces.Box(0.0, 1.0, (num_envs, 2), np.float32)
@@ -135,14 +135,23 @@ class VehicleConfig(ScenarioConfig):
     """The experiment."""
 
     duration_s: float = 10.0
-    """Length of the experiment (s)."""
+    """Length of the experiment (s), to the nearest control step."""
     light_pa: float = 1000.0
     """Current into a sensory neuron that looks straight into the light (pA)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _ = self.n_control_steps  # refuses a length that is none before anything is made
+
+    @property
+    def n_control_steps(self) -> int:
+        """Length of the experiment (control steps)."""
+        return steps_of_run("duration_s", self.duration_s, 1.0, self.control_interval_ms)
 
 
 def open_experiment(config: VehicleConfig) -> tuple[LightEnv, Vehicle]:
     """Make body and brain."""
-    return LightEnv(config.animals, config.control_interval_ms, config.duration_s), Vehicle(config)
+    return LightEnv(config.animals, config.control_interval_ms, config.n_control_steps), Vehicle(config)
 
 
 def summarize(recording: Recording, config: VehicleConfig) -> dict[str, Any]:

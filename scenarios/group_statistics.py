@@ -13,7 +13,19 @@ from numpy.typing import NDArray
 
 
 def interval(values: NDArray[np.floating]) -> dict[str, Any]:
-    """Return mean and 95 % interval of the mean (Student's t) over animals; no interval for one animal."""
+    """Return mean and 95 % interval of the mean (Student's t) over animals.
+
+    Parameters
+    ----------
+    values : ndarray of float, shape (animals,)
+        In any unit; at least one.
+
+    Returns
+    -------
+    dict
+        `mean`, `low` and `high`, float in the unit of `values`, the ends None for one animal alone;
+        `animals`, the values as a list.
+    """
     values = np.asarray(values, dtype=float)
     mean, half = float(values.mean()), float(half_width(values))
     low, high = (None, None) if np.isnan(half) else (mean - half, mean + half)
@@ -36,7 +48,18 @@ def scaled(estimate: dict[str, float | None], factor: float) -> dict[str, float 
 
 
 def difference(a: dict[str, Any], b: dict[str, Any]) -> dict[str, float | None]:
-    """Return the difference of two means with its 95 % interval (Welch's t); none where no group varies."""
+    """Return the difference of two means, a − b, with its 95 % interval (Welch's t).
+
+    Parameters
+    ----------
+    a, b : dict
+        Of `interval`, in the same unit; of each, `animals` is used, at least two.
+
+    Returns
+    -------
+    dict of str to float or None
+        `mean`, `low` and `high` in that unit; the ends are None where no group varies.
+    """
     from scipy import stats
 
     x, y = np.asarray(a["animals"]), np.asarray(b["animals"])

@@ -1,6 +1,7 @@
 """The closed loop: one function, one order of things, for every environment, agent and recorder.
 
-In: a vector environment, an agent, a recorder. Out: how many control steps were run, and why it ended.
+In: a vector environment, an agent, a recorder. Out: a record of each control step, for the recorder, and
+whether the experiment ended.
 This file knows neither odors nor neurons, neither files nor screens.
 """
 
@@ -56,7 +57,7 @@ def start_loop(env: VectorEnv, agent: Agent, *, seed: int, action_delay: int = 0
     # Gymnasium's vector environments have no control interval; those of this contract do (docs/design.md §2).
     agent.check_fits(env.num_envs, env.unwrapped.control_interval_ms)  # type: ignore[attr-defined]
     observation, _ = env.reset(seed=seed)
-    nothing = np.zeros_like(env.action_space.sample())
+    nothing = np.zeros(env.action_space.shape or (), env.action_space.dtype)
     return LoopState(0, observation, deque([nothing] * action_delay))
 
 

@@ -54,20 +54,28 @@ class ConditioningConfig(dish.DishConfig):
         super().__post_init__()
         require_known("group", self.group, get_args(Group))
         require_known("reinforcement", self.reinforcement, get_args(Kind))
-        self.require_times("odor_s", "blank_s", "gap_s")
+        given = (name for name in ("onset_s", "reinforcement_s") if getattr(self, name) is not None)
+        self.require_times("odor_s", "blank_s", "gap_s", *given)
         if self.cycles < 0:
             raise ScenarioError(f"cycles: expected at least 0, got {self.cycles}")
-        if self.reinforced_s is not None:
+        if self.reinforced_steps is not None:
             self._require_reinforced_part()
-            begin, end = self.reinforced_s
-            if not 0 <= begin <= end <= self.cycle_s:
+            begin, end = self.reinforced_steps
+            if end > self.cycle_steps:
+                begin_s, end_s = self.in_seconds(begin), self.in_seconds(end)
                 raise ScenarioError(
-                    f"onset_s, reinforcement_s: {begin} … {end} s is not within a cycle of {self.cycle_s} s"
+                    f"onset_s, reinforcement_s: {begin_s:g} … {end_s:g} s is not within a cycle of "
+                    f"{self.cycle_s:g} s"
+                )
+            if self.cycles and begin == end:
+                raise ScenarioError(
+                    f"reinforcement_s: expected above 0 s for group {self.group!r}, got 0 s "
+                    f"(group 'odor-only' has no reinforcement)"
                 )
 
     def _require_reinforced_part(self) -> None:
         """Refuse a group that would be trained without the reinforcement that it is named for."""
-        begin, end = self._reinforced_part_s
+        begin, end = self._reinforced_part
         if self.cycles and not end > begin:
             length = "odor_s" if self.group == "paired-a" else "blank_s"
             raise ScenarioError(
@@ -75,33 +83,49 @@ class ConditioningConfig(dish.DishConfig):
                 f"expected above 0 s (or group 'odor-only', which has none)"
             )
 
+    # Times within a cycle are control steps: sums of decimal seconds are not always what they should be.
+
+    @property
+    def cycle_steps(self) -> int:
+        """Length of a training cycle (control steps)."""
+        return self.in_steps(self.odor_s) + self.in_steps(self.blank_s)
+
     @property
     def cycle_s(self) -> float:
         """Length of a training cycle (s)."""
-        return self.odor_s + self.blank_s
+        return self.in_seconds(self.cycle_steps)
 
     @property
-    def odor_times_s(self) -> tuple[float, float]:
-        """Begin and end of odor A within a cycle (s)."""
-        begin = self.blank_s if self.blank_first else 0.0
-        return begin, begin + self.odor_s
+    def odor_steps(self) -> tuple[int, int]:
+        """Begin and end of odor A within a cycle (control steps)."""
+        begin = self.in_steps(self.blank_s) if self.blank_first else 0
+        return begin, begin + self.in_steps(self.odor_s)
+
+    @property
+    def reinforced_steps(self) -> tuple[int, int] | None:
+        """Begin and end of the reinforcement within a cycle (control steps); None without."""
+        if self.group == "odor-only":
+            return None
+        begin, end = self._reinforced_part
+        length = end - begin if self.reinforcement_s is None else self.in_steps(self.reinforcement_s)
+        begin = begin if self.onset_s is None else self.in_steps(self.onset_s)
+        return begin, begin + length
 
     @property
     def reinforced_s(self) -> tuple[float, float] | None:
         """Begin and end of the reinforcement within a cycle (s); None without."""
-        if self.group == "odor-only":
+        if self.reinforced_steps is None:
             return None
-        part = self._reinforced_part_s
-        begin = part[0] if self.onset_s is None else self.onset_s
-        length = part[1] - part[0] if self.reinforcement_s is None else self.reinforcement_s
-        return begin, begin + length
+        begin, end = self.reinforced_steps
+        return self.in_seconds(begin), self.in_seconds(end)
 
     @property
-    def _reinforced_part_s(self) -> tuple[float, float]:
-        """Begin and end of the part of a cycle (s) to which `group` assigns the reinforcement."""
+    def _reinforced_part(self) -> tuple[int, int]:
+        """Begin and end of the part of a cycle (control steps) to which `group` assigns the reinforcement."""
+        begin, end = self.odor_steps
         if self.group == "paired-a":
-            return self.odor_times_s
-        return (0.0, self.blank_s) if self.blank_first else (self.odor_s, self.cycle_s)
+            return begin, end
+        return (0, begin) if self.blank_first else (end, self.cycle_steps)
 
 
 def timetable(config: ConditioningConfig) -> tuple[Phase, ...]:
@@ -116,9 +140,9 @@ def timetable(config: ConditioningConfig) -> tuple[Phase, ...]:
 
 def training_cycle(config: ConditioningConfig, cycle: int) -> list[Phase]:
     """Return the phases of one training cycle."""
-    reinforced = config.reinforced_s
-    begin_a, end_a = config.odor_times_s
-    cuts = sorted({0.0, begin_a, end_a, config.cycle_s, *(reinforced or ())})
+    reinforced = config.reinforced_steps
+    begin_a, end_a = config.odor_steps
+    cuts = sorted({0, begin_a, end_a, config.cycle_steps, *(reinforced or ())})
     second_odor = "" if config.group == "unpaired" else config.odor_b
     phases = []
     for begin, end in itertools.pairwise(cuts):
@@ -128,7 +152,7 @@ def training_cycle(config: ConditioningConfig, cycle: int) -> list[Phase]:
         phases.append(
             Phase(
                 name,
-                end - begin,
+                config.in_seconds(end - begin),
                 sources=(dish.everywhere(odor),) if odor else (),
                 reinforcements=(Reinforcement(config.reinforcement),) if present else (),
             )

@@ -13,6 +13,7 @@ from gymnasium.vector import VectorEnv
 
 from ethospike.agents.larva import LarvaAgent
 from ethospike.scenarios import dish, dish_measures
+from ethospike.scenarios.run_folder import RunFolder
 from ethospike.scenarios.scenario import Scenario, ScenarioError
 
 
@@ -24,10 +25,23 @@ class PreferenceConfig(dish.DishConfig):
     """A run of odor-conditioning, or its memory file; None for naive larvae."""
 
     def memory_file(self) -> Path | None:
-        """Return the file of the memory."""
+        """Return the file of the memory.
+
+        Raises
+        ------
+        ScenarioError
+            When there is none, or it is in the folder of a run that did not come to its end.
+        """
         if self.memory is None:
             return None
         path = self.memory / dish.MEMORY if self.memory.is_dir() else self.memory
+        if (path.parent / "run.json").is_file():
+            status = RunFolder.open(path.parent).status
+            if status != "complete":
+                raise ScenarioError(
+                    f"memory: expected a finished run of odor-conditioning, but {path.parent} is {status}; "
+                    f"its larvae are trained in part at most (`ethospike resume` goes on with it)"
+                )
         if not path.is_file():
             raise ScenarioError(f"memory: no file {path}; expected a finished run of odor-conditioning")
         return path

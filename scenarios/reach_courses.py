@@ -121,7 +121,27 @@ class CutTrials:
 def fano_course(
     counts: NDArray[np.integer], target: NDArray[np.integer], step_ms: float
 ) -> NDArray[np.float64]:
-    """Return the Fano factor over time of the trials of a condition, the mean over neurons."""
+    """Return the Fano factor over time of the trials of a condition, the mean over neurons.
+
+    Parameters
+    ----------
+    counts : ndarray of int, shape (trials, neurons, bins)
+        Spikes in bins of `step_ms`.
+    target : ndarray of int, shape (trials,)
+        Trials of the same target form a group, as in `spike_statistics.fano_over_time`.
+    step_ms : float
+        Width of the bins, by which the windows of 400 ms move (ms).
+
+    Returns
+    -------
+    ndarray of float64, shape (windows,)
+        Without unit; NaN where no neuron can tell.
+
+    Raises
+    ------
+    ValueError
+        When 400 ms are not a whole number of bins.
+    """
     return mean_over_neurons(spike_statistics.fano_over_time(counts, target, step_ms))
 
 
@@ -216,5 +236,15 @@ def cluster_roles(recording: Recording, trials: Trials) -> NDArray[np.int64]:
 
 
 def mean_over_neurons(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the mean over neurons, the first axis, without NaN, NaN where nothing is left."""
+    """Return the mean over neurons without NaN.
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (neurons, …)
+
+    Returns
+    -------
+    ndarray of float64, shape (…)
+        In the unit of `values`; NaN where nothing is left.
+    """
     return reach_trials.mean(np.moveaxis(values, 0, -1))

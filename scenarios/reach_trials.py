@@ -234,12 +234,18 @@ def draws_of(
         for number, trials in enumerate(groups):
             rows = np.flatnonzero(chosen[:, place] == number)
             members = [np.flatnonzero(trials.condition == one) for one in conditions]
-            picked = [m[rng.integers(len(m), size=(len(rows), len(m)))] if len(m) else
-                      np.empty((len(rows), 0), np.int64) for m in members]  # fmt: skip
+            picked = [_pick(rng, one, len(rows)) for one in members]
             for label, trial in zip(labels, [*picked, np.concatenate(picked, axis=1)], strict=True):
                 for name, one in found.items():
                     drawn[label][name][rows, place] = one.reduce(values[number][name][trial])
     return {label: {name: mean(array) for name, array in own.items()} for label, own in drawn.items()}
+
+
+def _pick(rng: np.random.Generator, members: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    """Return n draws of as many members with replacement, shape (n, members); of none, no random number."""
+    if not len(members):
+        return np.empty((n, 0), np.int64)
+    return members[rng.integers(len(members), size=(n, len(members)))]
 
 
 def estimate(value: float, drawn: NDArray[np.float64]) -> dict[str, float | None]:

@@ -204,8 +204,9 @@ def _run(
 
             ended = run_closed_loop(env, agent, recorder, loop, keep_going)
             clock.at(loop.control_step)
-            scenario.keep(agent, folder.path)
-            if not ended:
+            if ended:
+                scenario.keep(agent, folder.path)
+            else:
                 checkpoints.save(loop)
             status = "complete" if ended else "stopped"
     except BaseException as error:

@@ -99,7 +99,8 @@ class Scenario:
     duration_s : callable(config) -> float
         Simulated time of the whole run, for the progress bar.
     keep : callable(agent, folder)
-        Saves what is to be kept of the agent when the loop has ended.
+        Saves what is to be kept of the agent at the end of the experiment; not called for a run that is
+        stopped before.
     presets : mapping of str to nested mappings
         Named deviations from the configuration's defaults.
     families : mapping of str to mapping of str to nested mappings
@@ -160,6 +161,27 @@ def whole_steps(interval_ms: float, dt_ms: float) -> int:
     if steps is None:
         raise ScenarioError(
             f"control_interval_ms {interval_ms} is not a whole number of steps of dt_ms {dt_ms}"
+        )
+    return steps
+
+
+def steps_of_run(field: str, length: float, unit_s: float, control_interval_ms: float) -> int:
+    """Return the length of a run, in units of `unit_s` (s), as the nearest whole number of control steps.
+
+    Lengths of runs are rounded, as times within them never are: 0.1667 min is to be ten seconds.
+
+    Raises
+    ------
+    ScenarioError
+        When it is not finite, or rounds to nothing; the message names the field.
+    """
+    if not 0 < length < math.inf:
+        raise ScenarioError(f"{field}: expected above 0, and finite, got {length}")
+    steps = round(length * unit_s * 1000.0 / control_interval_ms)
+    if steps < 1:
+        raise ScenarioError(
+            f"{field}: expected at least one control step of {control_interval_ms:g} ms, got {length:g}, "
+            f"which is {length * unit_s * 1000.0:g} ms"
         )
     return steps
 

@@ -110,7 +110,18 @@ def window_centers(window_ms: tuple[float, float], bin_ms: float, width_ms: floa
 
 
 def fano_factor(counts: NDArray[np.integer] | NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return variance over mean of counts across trials (the first axis); NaN where no trial has a spike."""
+    """Return variance over mean of counts across trials.
+
+    Parameters
+    ----------
+    counts : ndarray of int or float, shape (trials, …)
+        Spikes, e.g. (trials, neurons, windows).
+
+    Returns
+    -------
+    ndarray of float64, shape (…)
+        Without unit; NaN where no trial has a spike.
+    """
     mean, variance = counts.mean(axis=0), counts.var(axis=0)
     return np.asarray(np.divide(variance, mean, out=np.full(mean.shape, np.nan), where=mean > 0))
 
@@ -256,7 +267,18 @@ def mean_fano(
 
 
 def balanced_accuracy(target: ArrayLike, predicted: ArrayLike) -> float:
-    """Return the mean over classes of the fraction of a class's trials that are predicted right."""
+    """Return the mean over classes of the fraction of a class's trials that are predicted right.
+
+    Parameters
+    ----------
+    target, predicted : array-like, shape (trials,)
+        Class of each trial, and what was predicted; labels of any type that can be compared.
+
+    Returns
+    -------
+    float
+        0 … 1. Classes are those of `target`.
+    """
     target, predicted = np.asarray(target), np.asarray(predicted)
     return float(np.mean([(predicted[target == one] == one).mean() for one in np.unique(target)]))
 
@@ -380,6 +402,15 @@ def dwell_times(dominant: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArr
     """Return the cluster and the length in bins of every uninterrupted dominance, in order of time.
 
     Dominances that the recording's beginning or end cuts are counted as long as they were seen.
+
+    Parameters
+    ----------
+    dominant : ndarray of int, shape (bins,)
+        Of `dominant_cluster`: the cluster, or −1 for none.
+
+    Returns
+    -------
+    cluster, length : ndarray of int64, shape (dominances,)
     """
     if not len(dominant):
         return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)

@@ -12,6 +12,11 @@ from ethospike.envs.delayed_reach import OUTCOMES, PHASES, DelayedReachEnv, Dela
 from ethospike.envs.reach_config import target_directions
 
 STILL = np.zeros(2, dtype=np.float32)
+DURATIONS = [
+    one.name
+    for one in dataclasses.fields(ReachConfig)
+    if one.name.endswith("_ms") and one.name not in ("control_interval_ms", "hand_tau_ms")
+]
 QUICK = ReachConfig(inter_trial_ms=50, inter_trial_jitter_ms=0, trial_start_ms=20, preparatory_ms=100)
 
 
@@ -493,7 +498,6 @@ def test_rendering_changes_nothing_and_shows_the_hand():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"preparatory_ms": 1005.0}, "1005.0 ms is not a whole number of control steps of 10.0 ms"),
         ({"conditions": (1, 4)}, "condition 4 has no targets"),
         ({"conditions": ()}, "at least one"),
         ({"cue_sets": ("0+6",)}, "distinct targets 0 … 5"),
@@ -523,6 +527,17 @@ def test_bad_actions_are_refused(action, message):
     env.reset(seed=1)
     with pytest.raises(EnvError, match=message):
         env.step(np.array(action))
+
+
+@pytest.mark.parametrize("name", DURATIONS)
+def test_durations_that_are_no_whole_control_steps_are_refused_where_they_are_used(name):
+    config = ReachConfig(**{name: 1005.0})
+    message = f"ReachConfig.{name}: 1005.0 ms is not a whole number of control steps of 10.0 ms"
+    for make in (lambda: DelayedReachEnv(config), lambda: DelayedReachVectorEnv(2, config)):
+        with pytest.raises(EnvError, match=message):
+            make()
+    envs = DelayedReachVectorEnv(2, dataclasses.replace(config, control_interval_ms=5.0))
+    assert envs.reset(seed=1)[0].shape == (2, 16)
 
 
 def test_bad_calls_of_the_vector_class_are_refused():

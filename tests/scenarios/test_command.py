@@ -15,6 +15,8 @@ from ethospike.scenarios.__main__ import main
 from ethospike.scenarios.run_folder import RunFolder
 from ethospike.scenarios.runner import RunResult
 
+EXAMPLE = str(Path(__file__).parents[2] / "scenarios" / "example_scenario.py")
+
 
 def mistake(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     """Run a command that must fail; return what it says on stderr, on one line."""
@@ -122,6 +124,24 @@ def test_run_show_and_plot(
         (["run", "odor-conditioning", "--blank-s", "inf"], "blank_s: expected at least 0 s, and finite"),
         (["run", "odor-conditioning", "--gap-s", "inf"], "gap_s: expected at least 0 s, and finite"),
         (["run", "odor-conditioning", "--odor-width-mm", "inf"], "odor_width_mm: expected above 0, and"),
+        (
+            ["run", "odor-preference", "--odor-b", "odor4", "--test-field", "uniform"],
+            "odor_b: a test with test_field 'uniform' has odor A alone, got odor_b 'odor4'",
+        ),
+        *(
+            (["run", scenario, field, value], f"{field[2:].replace('-', '_')}: expected {why}")
+            for scenario, field in [
+                ("delayed-reach", "--minutes"),
+                ("cortex-rest", "--minutes"),
+                (EXAMPLE, "--duration-s"),
+            ]
+            for value, why in [
+                ("nan", "above 0, and finite"),
+                ("inf", "above 0, and finite"),
+                ("0", "above 0, and finite"),
+                ("0.00001", "at least one control step of 1"),
+            ]
+        ),
         (["validate", "reach", "--wirings", "0"], "wirings: expected at least 1, got 0"),
         (["validate", "reach", "--trials", "-1"], "trials: expected at least 1, got -1"),
         (["validate", "reach", "--fano-draws", "0"], "fano_draws: expected at least 1, got 0"),
@@ -233,6 +253,27 @@ def test_a_run_that_a_signal_stops_says_so_to_the_shell(number: int, code: int, 
     assert RunFolder.open(tmp_path / "run").status == "stopped"
 
 
+@pytest.mark.parametrize("scenario", ["odor-conditioning", "delayed-reach", "cortex-rest", EXAMPLE])
+def test_a_run_that_is_stopped_before_its_first_step_concludes_nothing(
+    scenario: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """There are no measures then, and that is no error."""
+
+    def interrupt(*_: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    # What is called last before the loop, with the run's own handlers of signals in place.
+    monkeypatch.setattr("ethospike.scenarios.checkpoint.obstacle", interrupt)
+    with pytest.raises(SystemExit) as ended:
+        main(["run", scenario, "--simulator", "numba", "--out", str(tmp_path / "run"), "--quiet"])
+    assert ended.value.code == 130
+    told = capsys.readouterr()
+    assert told.err == ""
+    assert [line.split(": ")[0] for line in told.out.splitlines()] == ["stopped", "recording"]
+    folder = RunFolder.open(tmp_path / "run")
+    assert (folder.status, folder.info["simulated_s"], folder.summary) == ("stopped", 0.0, {})
+
+
 def test_doctor_tests_what_is_installed() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "ethospike.scenarios.doctor", "numba"], capture_output=True, text=True
@@ -246,3 +287,17 @@ def test_flags_of_sweeps_are_not_for_runs(
     flags: list[str], short_run: RunResult, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert "are for sweeps" in mistake(["resume", str(short_run.folder.path), *flags], capsys)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--stop", "0"], "--stop: only for a film; add --video"),
+        (["--hide", "rw"], "--hide: only for a film"),
+        (["--hide", "f", "--stop", "3", "--start", "1"], "--stop and --hide: only for a film"),
+    ],
+)
+def test_flags_of_films_are_not_for_the_window(
+    flags: list[str], message: str, short_run: RunResult, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert message in mistake(["replay", str(short_run.folder.path), *flags], capsys)

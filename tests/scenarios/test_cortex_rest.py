@@ -11,9 +11,10 @@ from ethospike.brains.clustered_cortex import PARAMETER_SETS
 from ethospike.recorders.recording import open_recording
 from ethospike.scenarios.configuration import configure
 from ethospike.scenarios.cortex_rest import SCENARIO, RestConfig, RestEnv, duration_s
+from ethospike.scenarios.delayed_reach import DelayedReachConfig
 from ethospike.scenarios.rest_measures import cluster_rates, dominance
 from ethospike.scenarios.runner import RunResult, run_scenario
-from ethospike.scenarios.scenario import ScenarioError
+from ethospike.scenarios.scenario import ScenarioError, steps_of_run
 
 SHORT = ["--network", "reach", "--minutes", "0.15", "--simulator.name", "numba"]
 
@@ -33,6 +34,17 @@ def test_the_default_is_five_minutes_of_cortex() -> None:
 def test_a_single_value_changes_the_default_network_and_no_other() -> None:
     config = configure(SCENARIO, [], [("preset", SCENARIO.presets["unclustered"])])
     assert (config.cortex.n_e, config.cortex.clusters, config.cortex.j_plus) == (4000, 20, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "interval_ms", "expected"),
+    [(0.5167, 10.0, 3100), (0.1666667, 50.0, 200), (0.0333, 10.0, 200), (0.00015, 10.0, 1)],
+)
+def test_minutes_are_rounded_to_control_steps(minutes: float, interval_ms: float, expected: int) -> None:
+    """The first three are those of the documentation."""
+    assert steps_of_run("minutes", minutes, 60.0, interval_ms) == expected
+    config = DelayedReachConfig(minutes=minutes, control_interval_ms=interval_ms)
+    assert config.limit_steps == expected
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,10 @@ def test_presets_and_the_number_of_trials() -> None:
         (["--task.n-trials", "5"], "set n_trials itself"),
         (["--task.n-targets", "5", "--task.cue-sets", "0", "--task.conditions", "1"], "reacher.directions"),
         (["--control-interval-ms", "15"], "whole number of control steps"),
+        (
+            ["--task.delay-ms", "5"],
+            "delay_ms: 5.0 ms is not a whole number of control steps of 10.0 ms",
+        ),
         (["--agent", "monkey"], "baseline"),
     ],
 )
@@ -239,6 +243,14 @@ def test_an_agent_without_neurons_solves_the_task(tmp_path: Path) -> None:
     assert not [name for name in measured if name.startswith("decision")]  # it makes none
     assert "left_out" not in result.folder.summary
     assert {path.name for path in result.figures} == {"times.png"}
+
+
+def test_times_of_the_task_are_whole_numbers_of_the_run_s_own_control_interval(tmp_path: Path) -> None:
+    words = ["--control-interval-ms", "5", "--task.delay-ms", "5", "--agent", "baseline", "--n-trials", "3"]
+    config = configure(SCENARIO, words)
+    result = run_scenario(SCENARIO, config, tmp_path / "run", quiet=True, draw=False)
+    trials = read_trials(open_recording(result.folder.path))
+    assert (trials.response_ms - trials.preparatory_ms).tolist() == [1005.0] * 3
 
 
 def test_the_time_limit_cuts_the_last_trial(tmp_path: Path) -> None:

@@ -111,6 +111,11 @@ def test_action_delay_moves_the_body_later_and_begins_with_zeros() -> None:
     assert [float(r.values["action"][0, 0]) for r in records] == pytest.approx([0.0, 0.1, 0.2, 0.3, 0.4])
 
 
+def test_actions_that_wait_are_like_those_of_the_agent() -> None:
+    waiting = start_loop(Body([]), Brain([]), seed=1, action_delay=2).waiting_actions
+    assert [(one.shape, one.dtype) for one in waiting] == [((1, 1), np.float32)] * 2
+
+
 def test_keep_going_stops_between_control_steps() -> None:
     log: list[Any] = []
     env, agent, recorder = Body(log), Brain(log), Log(log)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import signal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,10 +13,13 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from ethospike.brains.simulator import SimulatorSettings
+from ethospike.recorders.recorder import Recorder, StepRecord
 from ethospike.recorders.recording import open_recording
 from ethospike.scenarios import dish_figures
 from ethospike.scenarios.__main__ import main
 from ethospike.scenarios.configuration import configure
+from ethospike.scenarios.dish import MEMORY, keep_memory
 from ethospike.scenarios.dish_measures import (
     distance_index,
     phase_rows,
@@ -24,7 +29,9 @@ from ethospike.scenarios.dish_measures import (
 )
 from ethospike.scenarios.odor_conditioning import SCENARIO, ConditioningConfig, duration_s, timetable
 from ethospike.scenarios.odor_preference import SCENARIO as PREFERENCE
-from ethospike.scenarios.runner import RunResult, run_scenario
+from ethospike.scenarios.odor_preference import PreferenceConfig
+from ethospike.scenarios.run_folder import RunFolderError
+from ethospike.scenarios.runner import RunResult, resume_scenario, run_scenario
 from ethospike.scenarios.scenario import ScenarioError
 
 
@@ -77,6 +84,34 @@ def test_trace_conditioning_cuts_the_cycle_where_the_reward_begins_and_ends() ->
     ]
 
 
+def test_decimal_times_are_cut_where_they_say() -> None:
+    """1.1 + 2.2 is 3.3000000000000003 in floating point, which is after the end of 3.3 s."""
+    times = {"cycles": 1, "odor_s": 3.3, "onset_s": 1.1, "reinforcement_s": 2.2, "gap_s": 0.0, "test_s": 0.0}
+    odor = ["n-amylacetate"]
+    with_reward = [(1.1, odor, []), (2.2, odor, ["reward"])]
+    for blank_s, last in ((2.2, [(2.2, [], [])]), (0.0, [])):
+        config = ConditioningConfig(blank_s=blank_s, **times)  # type: ignore[arg-type]
+        assert [(d, o, r) for _, d, o, r in contents(config)] == [*with_reward, *last]
+    env, agent = SCENARIO.open(dataclasses.replace(config, simulator=SimulatorSettings(name="numba")))
+    agent.close()
+    env.close()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"onset_s": 1.05}, "onset_s: expected a whole number of control intervals of 100 ms, got 1.05 s"),
+        ({"onset_s": -1.0}, "onset_s: expected at least 0 s, and finite, got -1.0"),
+        ({"reinforcement_s": 0.25}, "reinforcement_s: expected a whole number of control intervals"),
+        ({"reinforcement_s": float("nan")}, "reinforcement_s: expected at least 0 s, and finite, got nan"),
+        ({"onset_s": 299.9, "reinforcement_s": 0.2}, "299.9 … 300.1 s is not within a cycle of 300 s"),
+    ],
+)
+def test_a_reinforcement_at_times_that_cannot_be_is_refused(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(ScenarioError, match=message):
+        ConditioningConfig(**given)
+
+
 def test_unpaired_training_as_published_has_a_gap_and_both_orders() -> None:
     """Odor for T, 60 s without anything, reward for T, or the reverse (Jürgensen et al. 2024, their code)."""
     shared = {"group": "unpaired", "cycles": 1, "odor_s": 120.0, "blank_s": 180.0, "reinforcement_s": 120.0}
@@ -106,6 +141,7 @@ def test_without_an_onset_the_reward_is_in_its_part_in_either_order() -> None:
         ({"group": "unpaired", "blank_s": 0.0}, "'unpaired' .* in the part of blank_s, which is 0 s"),
         ({"group": "paired-b", "blank_s": 0.0, "blank_first": True}, "'paired-b' .* part of blank_s"),
         ({"group": "paired-a", "odor_s": 0.0}, "'paired-a' .* in the part of odor_s, which is 0 s"),
+        ({"reinforcement_s": 0.0}, "reinforcement_s: expected above 0 s for group 'paired-a', got 0 s"),
     ],
 )
 def test_a_group_that_would_be_another_is_refused(given: dict[str, Any], message: str) -> None:
@@ -116,10 +152,16 @@ def test_a_group_that_would_be_another_is_refused(given: dict[str, Any], message
 def test_parts_that_nobody_reinforces_may_be_left_out() -> None:
     assert ConditioningConfig(group="paired-a", blank_s=0.0).reinforced_s == (0.0, 150.0)
     assert ConditioningConfig(group="odor-only", blank_s=0.0).reinforced_s is None
+    assert ConditioningConfig(reinforcement_s=0.0, cycles=0).reinforced_s == (0.0, 0.0)
     assert [name for name, *_ in contents(ConditioningConfig(group="unpaired", blank_s=0.0, cycles=0))] == [
         "gap",
         "test",
     ]
+
+
+def test_odor_b_may_be_trained_without_a_test() -> None:
+    config = ConditioningConfig(odor_b="odor4", test_field="uniform", test_s=0.0)
+    assert [name for name, *_ in contents(config)][-2:] == ["cycle 5: odor4", "gap"]
 
 
 def test_indices_of_positions_that_are_known() -> None:
@@ -315,3 +357,52 @@ def test_a_memory_is_kept_and_can_be_tested(short_run: RunResult, tmp_path: Path
             configure(PREFERENCE, ["--memory", str(tmp_path), "--simulator.name", "numba"]),
             tmp_path / "x",
         )
+
+
+def test_a_run_that_is_stopped_leaves_no_memory_until_it_is_finished(
+    short_run: RunResult, short_words: list[str], tmp_path: Path
+) -> None:
+    class Stop(Recorder):
+        def record(self, record: StepRecord) -> None:
+            if record.control_step == 20:
+                signal.raise_signal(signal.SIGINT)
+
+        def close(self, status: str = "complete") -> None:
+            pass
+
+    config = configure(SCENARIO, [*short_words, "--simulator.name", "numba", "--recorder.writer", "inline"])
+    path = tmp_path / "run"
+    stopped = run_scenario(SCENARIO, config, path, quiet=True, draw=False, listeners=[lambda layout: Stop()])
+    assert stopped.status == "stopped"
+    assert not (path / MEMORY).exists()
+    of_run, of_file = PreferenceConfig(memory=path), PreferenceConfig(memory=path / MEMORY)
+    for one in (of_run, of_file):
+        with pytest.raises(ScenarioError, match=r"memory: expected a finished run .* is stopped"):
+            one.memory_file()
+    assert resume_scenario(SCENARIO, config, stopped.folder, quiet=True, draw=False).status == "complete"
+    assert of_run.memory_file() == of_file.memory_file() == path / MEMORY
+    with np.load(path / MEMORY) as found, np.load(short_run.folder.path / MEMORY) as expected:
+        assert found.files == expected.files == ["about", "KC>MBONp", "KC>MBONn"]
+        for name in expected.files:
+            np.testing.assert_array_equal(found[name], expected[name])
+    copy = tmp_path / "copy.npz"
+    copy.write_bytes((path / MEMORY).read_bytes())
+    stopped.folder.update_info(status="failed")
+    assert PreferenceConfig(memory=copy).memory_file() == copy
+    with pytest.raises(ScenarioError, match="is failed"):
+        of_run.memory_file()
+
+
+def test_a_memory_that_cannot_be_written_leaves_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    agent = SimpleNamespace(memory=lambda: {"about": np.array("new"), "KC>MBONp": np.ones((1, 72))})
+    (tmp_path / MEMORY).write_text("before")
+    monkeypatch.setattr("ethospike.scenarios.run_folder.os.fsync", full)
+    with pytest.raises(RunFolderError):
+        keep_memory(agent, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [MEMORY]
+    assert (tmp_path / MEMORY).read_text() == "before"

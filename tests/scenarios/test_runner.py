@@ -25,12 +25,14 @@ from ethospike.agents.agent import AgentError
 from ethospike.brains.mushroom_body import mushroom_body
 from ethospike.brains.numba_simulator import NumbaSimulator
 from ethospike.brains.simulator import Capabilities
+from ethospike.envs.reach_task import PHASES
 from ethospike.recorders.recorder import Recorder, RecordingError, StepRecord
 from ethospike.recorders.recording import open_recording
 from ethospike.recorders.writer_link import InlineLink
 from ethospike.recorders.writer_lock import is_being_written
 from ethospike.scenarios.__main__ import main
 from ethospike.scenarios.configuration import configure
+from ethospike.scenarios.delayed_reach import SCENARIO as REACH
 from ethospike.scenarios.figure_style import save_each
 from ethospike.scenarios.odor_conditioning import SCENARIO
 from ethospike.scenarios.run_folder import RunFolder, RunFolderError, write_whole
@@ -301,42 +303,80 @@ def test_a_figure_that_fails_leaves_those_before_it(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["one.png"]
 
 
-def test_a_resumed_run_is_bit_identical(short_run: RunResult, short_words: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("scenario", "words", "steps"),
+    [
+        (SCENARIO, [], (33, 40, 57)),
+        # In the second of four trials, while the hand moves and two actions are on their way to it.
+        (REACH, ["--n-trials", "4", "--action-delay", "2"], (605, 604, 612)),
+    ],
+    ids=["odor-conditioning", "delayed-reach"],
+)
+def test_a_resumed_run_is_bit_identical(
+    scenario: Scenario,
+    words: list[str],
+    steps: tuple[int, int, int],
+    short_words: list[str],
+    tmp_path: Path,
+) -> None:
     """Stopped by Ctrl-C, and broken by an exception after a checkpoint: both go on as if nothing had been."""
-    config = configure(SCENARIO, [*short_words, *INLINE, "--checkpoint-every-s", "0.2"])
+    words = words or short_words
+    config = configure(scenario, [*words, *INLINE, "--checkpoint-every-s", "0.2"])
+    stop, save, broke = steps
 
     def fail() -> None:
         raise ZeroDivisionError
 
+    whole = run_scenario(
+        scenario, configure(scenario, [*words, *INLINE[:2]]), tmp_path / "whole", quiet=True, draw=False
+    )
     stopped = run_scenario(
-        SCENARIO,
+        scenario,
         config,
         tmp_path / "stopped",
         quiet=True,
         draw=False,
-        listeners=[lambda layout: At(33, lambda: os.kill(os.getpid(), signal.SIGINT))],
+        listeners=[lambda layout: At(stop, lambda: os.kill(os.getpid(), signal.SIGINT))],
     )
     assert stopped.status == "stopped"
     with pytest.raises(ZeroDivisionError):
         run_scenario(
-            SCENARIO,
+            scenario,
             config,
             tmp_path / "broken",
             quiet=True,
-            # Longer than the interval between checkpoints, so that there is one after step 40.
-            listeners=[lambda layout: At(40, lambda: time.sleep(0.3)), lambda layout: At(57, fail)],
+            # Longer than the interval between checkpoints, so that there is one after this step.
+            listeners=[lambda layout: At(save, lambda: time.sleep(0.3)), lambda layout: At(broke, fail)],
         )
-    expected = arrays(short_run.folder)
+    expected = arrays(whole.folder)
+    if scenario is REACH:
+        phase, action = expected["behavior/phase"], expected["behavior/action"]
+        assert PHASES[phase[stop, 0]] == PHASES[phase[broke, 0]] == "movement"
+        assert np.abs(action[stop - 1 : stop + 1]).min(axis=(1, 2)).all()  # those on their way
+        assert expected["events/trial"].tolist() == [0, 1, 2, 3]
     for name in ("stopped", "broken"):
         folder = RunFolder.open(tmp_path / name)
         assert (folder.path / "checkpoint.npz").exists()
-        assert resume_scenario(SCENARIO, config, folder, quiet=True, draw=False).status == "complete"
+        assert resume_scenario(scenario, config, folder, quiet=True, draw=False).status == "complete"
         found = arrays(folder)
         assert found.keys() == expected.keys()
         for key, values in expected.items():
             np.testing.assert_array_equal(values, found[key], err_msg=f"{name}: {key}")
         with pytest.raises(RunFolderError, match="nothing to resume"):
-            resume_scenario(SCENARIO, config, folder)
+            resume_scenario(scenario, config, folder)
+
+
+def test_an_action_delay_changes_the_recording(tmp_path: Path) -> None:
+    """By as much as it says: the hand of the baseline, which reacts at once, leaves two steps later."""
+    words = ["--n-trials", "1", "--agent", "baseline", *INLINE]
+    found = {}
+    for delay in (0, 2):
+        config = configure(REACH, [*words, "--action-delay", str(delay)])
+        path = tmp_path / str(delay)
+        recording = open_recording(run_scenario(REACH, config, path, quiet=True, draw=False).folder.path)
+        moved = np.abs(recording.behavior["position_mm"].values[:, 0]).sum(axis=1) > 0.0
+        found[delay] = int(np.argmax(moved)), float(recording.events["reaction_time_ms"].values[0])
+    assert found[2] == (found[0][0] + 2, found[0][1] + 20.0)
 
 
 def test_voltages_of_chosen_neurons(short_run: RunResult, short_words: list[str], tmp_path: Path) -> None:
