@@ -16,8 +16,9 @@ import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -242,6 +243,45 @@ def write_whole(path: Path, content: bytes | memoryview) -> None:
         with suppress(OSError):
             partial.unlink()
         raise RunFolderError(explain(error, path)) from error
+
+
+def read_json(path: Path, required: Iterable[str] = ()) -> dict[str, Any]:
+    """Return the object in a JSON file, which has at least the required entries.
+
+    Raises
+    ------
+    RunFolderError
+        When it cannot be read, is not JSON or no object, or an entry is missing.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise RunFolderError(f"cannot read {path}: {_said(error)}") from error
+    if not isinstance(content, dict):
+        raise RunFolderError(f"cannot read {path}: expected a JSON object, got {type(content).__name__}")
+    if missing := [key for key in required if key not in content]:
+        raise RunFolderError(f"cannot read {path}: it has no entry {missing[0]!r}")
+    return content
+
+
+def beside(out: Path, suffix: str) -> Path:
+    """Return a path with a suffix added: `with_suffix` would make `nest-3.json` of `nest-3.10`.
+
+    Raises
+    ------
+    RunFolderError
+        When the path names no file.
+    """
+    if out.name in ("", ".."):
+        raise RunFolderError(f"{out} names no file; choose another by --out, without suffix")
+    return out.with_name(out.name + suffix)
+
+
+def require_place(out: Path) -> None:
+    """Make the folder of a file that is to come, and raise the OSError of one that cannot be written to."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=out.parent):
+        pass
 
 
 def _make_folder(path: Path) -> bool:
