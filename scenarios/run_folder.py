@@ -46,6 +46,8 @@ PACKAGES = (
     "xarray",
     "zarr",
 )
+NEEDED = ("scenario", "scenario_file", "status")
+"""Entries of run.json without which a run can be neither drawn nor resumed."""
 RUNNING = "running"
 STATUSES = (RUNNING, "complete", "stopped", "failed", INTERRUPTED)
 """`interrupted`: the run ended, by `kill -9` or a power cut, without saying how."""
@@ -157,17 +159,18 @@ class RunFolder:
     @property
     def info(self) -> dict[str, Any]:
         """`run.json`: scenario, seed, simulator, versions, status, times."""
-        path = self.path / "run.json"
-        try:
-            info: dict[str, Any] = json.loads(path.read_text())
-        except (OSError, ValueError) as error:
-            raise RunFolderError(f"cannot read {path}: {_said(error)}; {LOST}") from error
-        return info
+        return self._read("run.json")
+
+    @property
+    def scenario(self) -> str:
+        """The name of the run's scenario, or the path of its file; run.json has all that goes with it."""
+        info = self._read("run.json", NEEDED)
+        return str(info["scenario_file"] or info["scenario"])
 
     @property
     def status(self) -> str:
         """How the run ended, or that it is running, one of `STATUSES`; run.json does not know of a kill."""
-        status = str(self.info["status"])
+        status = str(self._read("run.json", ["status"])["status"])
         killed = status == RUNNING and not is_being_written(self._lock)
         return INTERRUPTED if killed else status
 
@@ -205,12 +208,17 @@ class RunFolder:
     @property
     def summary(self) -> dict[str, Any]:
         """`summary.json`: the scenario's measures; empty if the run did not get that far."""
-        path = self.path / "summary.json"
-        return json.loads(path.read_text()) if path.exists() else {}
+        return self._read("summary.json") if (self.path / "summary.json").exists() else {}
 
     def write_summary(self, summary: dict[str, Any]) -> None:
         """Write the scenario's measures."""
         self._write("summary.json", json.dumps(summary, indent=2, default=_plain_number) + "\n")
+
+    def _read(self, name: str, required: Iterable[str] = ()) -> dict[str, Any]:
+        try:
+            return read_json(self.path / name, required)
+        except RunFolderError as error:
+            raise RunFolderError(f"{error}; {LOST}") from error
 
     def _write(self, name: str, text: str) -> None:
         """Write a file whole or not at all; on a full disk, into the space that was kept for it."""
