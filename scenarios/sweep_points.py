@@ -81,15 +81,19 @@ def from_file(path: Path) -> list[Point]:
         When it cannot be read, or has no points.
     """
     try:
-        if path.suffix == ".json":
-            points = json.loads(path.read_text())
-        else:
-            with path.open(newline="") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:  # as spreadsheets write it, with a mark
+            if path.suffix == ".json":
+                points = json.load(file)
+            else:
                 points = [{key: _value(text) for key, text in row.items()} for row in csv.DictReader(file)]
     except OSError as error:
         raise ScenarioError(f"cannot read the points {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ScenarioError(f"{path} is not UTF-8 text; save it as such: {error}") from error
     except json.JSONDecodeError as error:
         raise ScenarioError(f"{path} is not JSON: {error}") from error
+    except csv.Error as error:
+        raise ScenarioError(f"{path} is not CSV: {error}") from error
     if not (isinstance(points, list) and points and all(isinstance(point, dict) for point in points)):
         raise ScenarioError(
             f"{path}: expected points, as CSV with a line of keys or as a JSON list of objects"

@@ -49,11 +49,12 @@ def test_samples_fill_their_ranges_and_follow_the_seed(toy: Scenario) -> None:
     ],
 )
 def test_points_from_a_file(name: str, text: str, tmp_path: Path) -> None:
-    (tmp_path / name).write_text(text)
-    assert from_file(tmp_path / name) == [
-        {"x": 1.5, "details.mode": "plain"},
-        {"x": 2, "details.mode": "raise"},
-    ]
+    for encoding in ("utf-8", "utf-8-sig"):  # with the mark that spreadsheets put at the beginning
+        (tmp_path / name).write_text(text, encoding=encoding)
+        assert from_file(tmp_path / name) == [
+            {"x": 1.5, "details.mode": "plain"},
+            {"x": 2, "details.mode": "raise"},
+        ]
 
 
 def test_kinds_of_points_are_combined(toy: Scenario) -> None:
@@ -112,10 +113,14 @@ def test_mistakes_in_ranges(text: str, message: str, toy: Scenario) -> None:
         ("short.csv", "x,details.y\n1\n", "more or fewer values"),
         ("bad.json", "[", "not JSON"),
         ("object.json", "{}", "JSON list"),
+        ("latin.csv", "x,details.mode\n1,gr\xfcn\n".encode("latin-1"), "not UTF-8"),
+        ("wide.csv", "x\n1\n".encode("utf-16"), "not UTF-8"),
+        ("latin.json", b'[{"details.mode": "\xfc"}]', "not UTF-8"),
+        ("long.csv", "x\n" + "1" * 200_000, "not CSV"),
     ],
 )
-def test_mistakes_in_files(name: str, text: str | None, message: str, tmp_path: Path) -> None:
+def test_mistakes_in_files(name: str, text: str | bytes | None, message: str, tmp_path: Path) -> None:
     if text is not None:
-        (tmp_path / name).write_text(text)
+        (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(ScenarioError, match=message):
         from_file(tmp_path / name)
