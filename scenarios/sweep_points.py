@@ -59,10 +59,16 @@ def samples(scenario: Scenario, ranges: Sequence[str], count: int, seed: int) ->
     ----------
     scenario : Scenario
     ranges : sequence of str
-        `KEY=LOW:HIGH` (uniform) or `KEY=LOW:HIGH:log` (uniform logarithms).
+        `KEY=LOW:HIGH` (uniform) or `KEY=LOW:HIGH:log` (uniform logarithms), both ends included where the
+        field takes whole numbers.
     count : int
     seed : int
         The same seed draws the same points.
+
+    Raises
+    ------
+    ScenarioError
+        When `count` is below 1, or a range is none of these, or its key is unknown or no number.
     """
     if count < 1:
         raise ScenarioError(f"samples: expected at least 1, got {count}")
@@ -137,6 +143,7 @@ class Span:
         Raises
         ------
         ScenarioError
+            When it is neither, its key is unknown or no number, or its ends do not fit.
         """
         form = "KEY=LOW:HIGH or KEY=LOW:HIGH:log"
         key, values = _split(text, form)
@@ -157,13 +164,20 @@ class Span:
             raise ScenarioError(
                 f"{key}: expected LOW below HIGH{', both above 0' if log else ''}, got {values!r}"
             )
-        return cls(key, low, high, log, _types(kind) <= {int, type(None)})
+        whole = _types(kind) <= {int, type(None)}
+        if whole and not (low.is_integer() and high.is_integer()):
+            raise ScenarioError(f"{key} takes whole numbers: expected whole LOW and HIGH, got {values!r}")
+        return cls(key, low, high, log, whole)
 
     def at(self, u: float) -> float | int:
-        """Return the value at a share u of the range, 0 … 1."""
-        span = math.log(self.high / self.low) if self.log else self.high - self.low
+        """Return the value at a share u of the range, 0 … 1.
+
+        Each whole number has the range from itself to the next one: both ends are drawn as often as others.
+        """
+        high = self.high + 1.0 if self.whole else self.high
+        span = math.log(high / self.low) if self.log else high - self.low
         value: float = self.low * math.exp(span * u) if self.log else self.low + span * u
-        return round(value) if self.whole else value
+        return min(math.floor(value), round(self.high)) if self.whole else value
 
 
 def check_point(scenario: Scenario, point: Point) -> None:

@@ -42,6 +42,26 @@ def test_samples_fill_their_ranges_and_follow_the_seed(toy: Scenario) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "shares"),
+    [
+        ("details.n=1:3", [1 / 3, 1 / 3, 1 / 3]),
+        ("details.n=1:3:log", [0.5, np.log(3 / 2) / np.log(4), np.log(4 / 3) / np.log(4)]),
+    ],
+)
+def test_the_ends_of_a_range_of_whole_numbers_are_drawn_as_often_as_others(
+    text: str, shares: list[float], toy: Scenario
+) -> None:
+    drawn = [point["details.n"] for point in samples(toy, [text], 9000, seed=1)]
+    assert {type(n) for n in drawn} == {int}
+    counts = np.array([drawn.count(n) for n in (1, 2, 3)])
+    assert counts.sum() == 9000
+    expected = 9000 * np.array(shares)
+    assert np.all(np.abs(counts - expected) < 4 * np.sqrt(expected))
+    span = Span.parse(toy, text)
+    assert (span.at(0.0), span.at(1.0)) == (1, 3)
+
+
+@pytest.mark.parametrize(
     ("name", "text"),
     [
         ("points.csv", "x,details.mode\n1.5,plain\n2,raise\n"),
@@ -98,6 +118,9 @@ def test_a_flag_for_several_values_is_no_axis() -> None:
         ("x=1:2:3", "KEY=LOW:HIGH"),
         ("x=0:2:log", "both above 0"),
         ("details.mode=1:2", "a field that is a number"),
+        ("details.n=0.4:2", "whole LOW and HIGH"),
+        ("details.n=1:2.5", "whole LOW and HIGH"),
+        ("animals=0.4:4:log", "whole LOW and HIGH"),
     ],
 )
 def test_mistakes_in_ranges(text: str, message: str, toy: Scenario) -> None:
