@@ -42,7 +42,7 @@ DONE, FAILED = "done", "failed"
 MANIFEST_ENTRIES = ("scenario", "scenario_file", "seeds", "keep_recordings", "calibration", "points")
 RESULT_ENTRIES = ("number", "point", "seed", "status", "measures", "error")
 
-TASK_SETTINGS: dict[str, Any] = {"recorder": {"writer": "inline"}, "checkpoint_every_s": 0.0}
+TASK_SETTINGS: Mapping[str, Any] = {"recorder.writer": "inline", "checkpoint_every_s": 0.0}
 """What is different in the runs of a sweep: many short runs share the cores, so that a process that writes
 beside each would not help, and a task that was interrupted begins anew."""
 
@@ -270,7 +270,7 @@ class Sweep:
         """
         layers = [
             ("point", nested({**self.points[task.point], "seed": task.seed})),
-            ("sweep", TASK_SETTINGS),
+            ("sweep", nested(TASK_SETTINGS)),
             ("settings", settings or {}),
             (str(self.path / CONFIG), self.base_settings),
         ]
