@@ -351,7 +351,10 @@ def _said(error: Exception) -> str:
 
 
 def to_plain(value: Any) -> Any:
-    """Return dataclasses as dictionaries, without entries that are None (TOML has no null)."""
+    """Return dataclasses as dictionaries, without entries that are None (TOML has no null).
+
+    Paths are absolute, so that a run can be resumed, or a task of a sweep be run, from any folder.
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         entries = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))
         return {name: to_plain(entry) for name, entry in entries if entry is not None}
@@ -361,7 +364,7 @@ def to_plain(value: Any) -> Any:
         return [to_plain(entry) for entry in value]
     if isinstance(value, (np.ndarray, np.generic)):
         return value.tolist()
-    return str(value) if isinstance(value, Path) else value
+    return str(value.absolute()) if isinstance(value, Path) else value
 
 
 def _plain_number(value: Any) -> Any:

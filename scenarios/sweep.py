@@ -31,7 +31,7 @@ from ethospike.scenarios.run_folder import (
     write_whole,
 )
 from ethospike.scenarios.scenario import Scenario, ScenarioConfig, ScenarioError, find_scenario
-from ethospike.scenarios.sweep_points import Point, check_point, nested
+from ethospike.scenarios.sweep_points import Point, check_point, nested, with_absolute_paths
 
 SWEEPS = Path("sweeps")
 """Where sweeps go that are given no folder."""
@@ -145,7 +145,7 @@ class Sweep:
             "keep_recordings": plan.keep_recordings,
             "calibration": plan.calibration,
             **provenance(),
-            "points": list(plan.points),
+            "points": [with_absolute_paths(scenario, point) for point in plan.points],
         }
         write_whole(path / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
         return cls(path)

@@ -214,6 +214,16 @@ def field_type(scenario: Scenario, key: str) -> Any:
     return kind
 
 
+def with_absolute_paths(scenario: Scenario, point: Point) -> Point:
+    """Return a point whose paths do not depend on the folder in which its tasks are run."""
+    return {
+        key: str(Path(value).absolute())
+        if isinstance(value, str) and Path in _types(field_type(scenario, key))
+        else value
+        for key, value in point.items()
+    }
+
+
 def nested(point: Mapping[str, Any]) -> dict[str, Any]:
     """Return the nested dictionaries of keys such as `cortex.I_th_E`."""
     tables: dict[str, Any] = {}
