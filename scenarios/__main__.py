@@ -336,7 +336,7 @@ def recover_run(path: Path, /) -> None:
 def _reopen(path: Path) -> tuple[run_folder.RunFolder, Scenario, ScenarioConfig]:
     """Return a run's folder, scenario and configuration."""
     folder = run_folder.RunFolder.open(path)
-    chosen = find_scenario(folder.info["scenario_file"] or folder.info["scenario"])
+    chosen = find_scenario(folder.scenario)
     source = str(path / "config.toml")
     return folder, chosen, configuration.configure(chosen, layers=[(source, folder.config)])
 

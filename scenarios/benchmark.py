@@ -25,7 +25,7 @@ from typing import Any
 from ethospike.brains.errors import nearest
 from ethospike.brains.simulator import SIMULATORS, is_installed, simulator_class
 from ethospike.scenarios.benchmark_measures import FOURFOLD, Row
-from ethospike.scenarios.run_folder import provenance
+from ethospike.scenarios.run_folder import beside, provenance, require_place, write_whole
 from ethospike.scenarios.scenario import ScenarioError
 
 
@@ -80,12 +80,16 @@ def run_benchmark(
 ) -> Path:
     """Measure every row (if `long` or `gpu`, those instead; of these kinds), write `out`.json and `out`.md.
 
+    Both are written whole after each row.
+
     Raises
     ------
     ScenarioError
         When nothing is left to measure, or a name is unknown.
     SimulatorNotInstalled
         When a simulator that was named is absent.
+    RunFolderError
+        When the results cannot be written.
     """
     if long and gpu:
         raise ScenarioError("--long and --gpu are two benchmarks; run one after the other")
@@ -94,23 +98,23 @@ def run_benchmark(
     for name in chosen:
         simulator_class(name)
     wanted = list(plan(small, chosen))
+    if not wanted:
+        raise ScenarioError("bench: no simulator is installed; `ethospike doctor` says how to get one")
     valid = dict.fromkeys(row.kind for row in wanted)
     if unknown := next((kind for kind in kinds if kind not in valid), None):
         raise ScenarioError(f"kinds: unknown {unknown!r}; {nearest(unknown, valid)}")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.with_suffix(".json").touch()
-    results = []
+    file, table = beside(out, ".json"), beside(out, ".md")
+    require_place(out)
+    data: dict[str, Any] = {"machine": provenance(), "small": small, "rows": []}
     for row in wanted:
         if kinds and row.kind not in kinds:
             continue
-        results.append(measure_in_process(row, compiling=row.kind == "scenario" and not small))
-        print(
-            f"{row.kind} {row.title} on {row.simulator}: {_brief(results[-1])}", file=sys.stderr, flush=True
-        )
-    data = {"machine": provenance(), "small": small, "rows": results}
-    out.with_suffix(".json").write_text(json.dumps(data, indent=2) + "\n")
-    table = out.with_suffix(".md")
-    table.write_text(to_markdown(data))
+        found = measure_in_process(row, compiling=row.kind == "scenario" and not small)
+        data["rows"].append(found)
+        # After each: a benchmark takes an hour, and what is interrupted keeps what it has measured.
+        write_whole(file, (json.dumps(data, indent=2) + "\n").encode())
+        write_whole(table, to_markdown(data).encode())
+        print(f"{row.kind} {row.title} on {row.simulator}: {_brief(found)}", file=sys.stderr, flush=True)
     return table
 
 

@@ -40,6 +40,7 @@ AT_RANDOM = 16
 WORST = 1e3
 """Distance of a point that failed, or whose measures could not be taken: further than any that did not."""
 BEST = "best.json"
+BEST_ENTRIES = ("point", "measures", "met", "trials", "targets")
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,7 @@ over wirings alone.
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -48,10 +46,10 @@ from ethospike.scenarios.reach_courses import (
 from ethospike.scenarios.reach_measures import cortex_measures
 from ethospike.scenarios.reach_report import to_markdown
 from ethospike.scenarios.reach_trials import Trials, estimate, mean
-from ethospike.scenarios.run_folder import provenance
 from ethospike.scenarios.runner import run_scenario
 from ethospike.scenarios.scenario import Scenario, ScenarioConfig, ScenarioError
 from ethospike.scenarios.spike_statistics import WINDOW_MS, balanced_accuracy, mean_cv2, mean_fano
+from ethospike.scenarios.validation_parts import Validation, run_parts
 
 CONDITIONS = (1, 2, 3)
 CONTRASTS = (("1", "2"), ("1", "3"), ("2", "3"))
@@ -173,23 +171,21 @@ def main(
 
 
 def validate(out: Path, settings: Settings, parts: Sequence[str] = ()) -> Path:
-    """Run the parts, write `out`.json and `out`.md after each, and return the latter."""
-    if unknown := set(parts) - set(PARTS):
-        raise ScenarioError(f"parts: no {min(unknown)!r}; expected some of {', '.join(PARTS)}")
-    file, table = out.with_suffix(".json"), out.with_suffix(".md")
-    results: dict[str, Any] = json.loads(file.read_text()) if parts and file.exists() else {}
-    out.parent.mkdir(parents=True, exist_ok=True)
-    for name in parts or PARTS:
-        found = {
-            "settings": dataclasses.asdict(settings),
-            "machine": provenance(),
-            "found": PARTS[name](settings),
-        }
-        results[name] = found
-        file.write_text(json.dumps(results, indent=1) + "\n")
-        table.write_text(to_markdown(results))
-        print(f"validation: {name} done", file=sys.stderr, flush=True)
-    return table
+    """Run the parts (all by default), write `out`.json and `out`.md after each, and return the latter.
+
+    Raises
+    ------
+    ScenarioError
+    SimulatorNotInstalled
+    RunFolderError
+        As `run_parts`.
+    """
+    return run_parts(out, settings, parts, Validation(PARTS, _needed, "found", to_markdown))
+
+
+def _needed(part: str, chosen: str) -> tuple[str, ...]:
+    """Return the simulators that a part runs on; those that compare take all that are installed."""
+    return () if part.startswith("simulators") else (chosen,)
 
 
 # -- runs -----------------------------------------------------------------------------------------------

@@ -16,8 +16,9 @@ import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,8 @@ PACKAGES = (
     "xarray",
     "zarr",
 )
+NEEDED = ("scenario", "scenario_file", "status")
+"""Entries of run.json without which a run can be neither drawn nor resumed."""
 RUNNING = "running"
 STATUSES = (RUNNING, "complete", "stopped", "failed", INTERRUPTED)
 """`interrupted`: the run ended, by `kill -9` or a power cut, without saying how."""
@@ -156,21 +159,22 @@ class RunFolder:
     @property
     def info(self) -> dict[str, Any]:
         """`run.json`: scenario, seed, simulator, versions, status, times."""
-        path = self.path / "run.json"
-        try:
-            info: dict[str, Any] = json.loads(path.read_text())
-        except (OSError, ValueError) as error:
-            raise RunFolderError(f"cannot read {path}: {_said(error)}; {LOST}") from error
-        return info
+        return self._read("run.json")
+
+    @property
+    def scenario(self) -> str:
+        """The name of the run's scenario, or the path of its file; run.json has all that goes with it."""
+        info = self._read("run.json", NEEDED)
+        return str(info["scenario_file"] or info["scenario"])
 
     @property
     def status(self) -> str:
         """How the run ended, or that it is running, one of `STATUSES`; run.json does not know of a kill."""
-        status = str(self.info["status"])
+        status = str(self._read("run.json", ["status"])["status"])
         if status != RUNNING or is_being_written(self._lock):
             return status
         # Nobody runs it: it may have ended between the two looks.
-        status = str(self.info["status"])
+        status = str(self._read("run.json", ["status"])["status"])
         return INTERRUPTED if status == RUNNING else status
 
     @contextmanager
@@ -207,12 +211,17 @@ class RunFolder:
     @property
     def summary(self) -> dict[str, Any]:
         """`summary.json`: the scenario's measures; empty if the run did not get that far."""
-        path = self.path / "summary.json"
-        return json.loads(path.read_text()) if path.exists() else {}
+        return self._read("summary.json") if (self.path / "summary.json").exists() else {}
 
     def write_summary(self, summary: dict[str, Any]) -> None:
         """Write the scenario's measures."""
         self._write("summary.json", json.dumps(summary, indent=2, default=_plain_number) + "\n")
+
+    def _read(self, name: str, required: Iterable[str] = ()) -> dict[str, Any]:
+        try:
+            return read_json(self.path / name, required)
+        except RunFolderError as error:
+            raise RunFolderError(f"{error}; {LOST}") from error
 
     def _write(self, name: str, text: str) -> None:
         """Write a file whole or not at all; on a full disk, into the space that was kept for it."""
@@ -245,6 +254,45 @@ def write_whole(path: Path, content: bytes | memoryview) -> None:
         with suppress(OSError):
             partial.unlink()
         raise RunFolderError(explain(error, path)) from error
+
+
+def read_json(path: Path, required: Iterable[str] = ()) -> dict[str, Any]:
+    """Return the object in a JSON file, which has at least the required entries.
+
+    Raises
+    ------
+    RunFolderError
+        When it cannot be read, is not JSON or no object, or an entry is missing.
+    """
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise RunFolderError(f"cannot read {path}: {_said(error)}") from error
+    if not isinstance(content, dict):
+        raise RunFolderError(f"cannot read {path}: expected a JSON object, got {type(content).__name__}")
+    if missing := [key for key in required if key not in content]:
+        raise RunFolderError(f"cannot read {path}: it has no entry {missing[0]!r}")
+    return content
+
+
+def beside(out: Path, suffix: str) -> Path:
+    """Return a path with a suffix added: `with_suffix` would make `nest-3.json` of `nest-3.10`.
+
+    Raises
+    ------
+    RunFolderError
+        When the path names no file.
+    """
+    if out.name in ("", ".."):
+        raise RunFolderError(f"{out} names no file; choose another by --out, without suffix")
+    return out.with_name(out.name + suffix)
+
+
+def require_place(out: Path) -> None:
+    """Make the folder of a file that is to come, and raise the OSError of one that cannot be written to."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=out.parent):
+        pass
 
 
 def _make_folder(path: Path) -> bool:
@@ -306,7 +354,10 @@ def _said(error: Exception) -> str:
 
 
 def to_plain(value: Any) -> Any:
-    """Return dataclasses as dictionaries, without entries that are None (TOML has no null)."""
+    """Return dataclasses as dictionaries, without entries that are None (TOML has no null).
+
+    Paths are absolute, so that a run can be resumed, or a task of a sweep be run, from any folder.
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         entries = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))
         return {name: to_plain(entry) for name, entry in entries if entry is not None}
@@ -316,7 +367,7 @@ def to_plain(value: Any) -> Any:
         return [to_plain(entry) for entry in value]
     if isinstance(value, (np.ndarray, np.generic)):
         return value.tolist()
-    return str(value) if isinstance(value, Path) else value
+    return str(value.absolute()) if isinstance(value, Path) else value
 
 
 def _plain_number(value: Any) -> Any:

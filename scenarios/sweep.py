@@ -22,9 +22,16 @@ import tomli_w
 from ethospike.recorders.recorder import RecordingError
 from ethospike.recorders.writer_lock import WriterLock
 from ethospike.scenarios import configuration
-from ethospike.scenarios.run_folder import RunFolder, RunFolderError, provenance, to_plain, write_whole
+from ethospike.scenarios.run_folder import (
+    RunFolder,
+    RunFolderError,
+    provenance,
+    read_json,
+    to_plain,
+    write_whole,
+)
 from ethospike.scenarios.scenario import Scenario, ScenarioConfig, ScenarioError, find_scenario
-from ethospike.scenarios.sweep_points import Point, check_point, nested
+from ethospike.scenarios.sweep_points import Point, check_point, nested, with_absolute_paths
 
 SWEEPS = Path("sweeps")
 """Where sweeps go that are given no folder."""
@@ -32,9 +39,10 @@ MANIFEST = "sweep.json"
 CONFIG = "config.toml"
 RESULT = "result.json"
 DONE, FAILED = "done", "failed"
+MANIFEST_ENTRIES = ("scenario", "scenario_file", "seeds", "keep_recordings", "calibration", "points")
+RESULT_ENTRIES = ("number", "point", "seed", "status", "measures", "error")
 
-
-TASK_SETTINGS: dict[str, Any] = {"recorder": {"writer": "inline"}, "checkpoint_every_s": 0.0}
+TASK_SETTINGS: Mapping[str, Any] = {"recorder.writer": "inline", "checkpoint_every_s": 0.0}
 """What is different in the runs of a sweep: many short runs share the cores, so that a process that writes
 beside each would not help, and a task that was interrupted begins anew."""
 
@@ -98,11 +106,16 @@ class Sweep:
     points : list of Point
     seeds : list of int
     calibration : mapping or None
+
+    Raises
+    ------
+    RunFolderError
+        When its manifest is damaged.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        manifest = json.loads((path / MANIFEST).read_text())
+        manifest = read_json(path / MANIFEST, MANIFEST_ENTRIES)
         self.points: list[Point] = manifest["points"]
         self.seeds: list[int] = manifest["seeds"]
         self.keep_recordings: bool = manifest["keep_recordings"]
@@ -132,7 +145,7 @@ class Sweep:
             "keep_recordings": plan.keep_recordings,
             "calibration": plan.calibration,
             **provenance(),
-            "points": list(plan.points),
+            "points": [with_absolute_paths(scenario, point) for point in plan.points],
         }
         write_whole(path / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
         return cls(path)
@@ -144,7 +157,7 @@ class Sweep:
         Raises
         ------
         RunFolderError
-            When there is none.
+            When there is none, or its manifest is damaged.
         """
         if not is_sweep(path):
             raise RunFolderError(f"{path} is not a sweep: expected a folder with {MANIFEST} in it")
@@ -210,9 +223,20 @@ class Sweep:
         return self.path / "tasks" / f"{number:06}"
 
     def result(self, number: int) -> dict[str, Any] | None:
-        """Return what came out of a task; None if it is not finished."""
+        """Return what came out of a task; None if it is not finished.
+
+        Raises
+        ------
+        RunFolderError
+            When its result is damaged.
+        """
         path = self.folder(number) / RESULT
-        return json.loads(path.read_text()) if path.exists() else None
+        if not path.exists():
+            return None
+        try:
+            return read_json(path, RESULT_ENTRIES)
+        except RunFolderError as error:
+            raise RunFolderError(f"{error}; remove it, and the task is run again") from error
 
     def results(self) -> Iterator[dict[str, Any]]:
         """Yield what came out of the finished tasks, by their numbers."""
@@ -246,7 +270,7 @@ class Sweep:
         """
         layers = [
             ("point", nested({**self.points[task.point], "seed": task.seed})),
-            ("sweep", TASK_SETTINGS),
+            ("sweep", nested(TASK_SETTINGS)),
             ("settings", settings or {}),
             (str(self.path / CONFIG), self.base_settings),
         ]

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated
 
@@ -15,9 +17,11 @@ from cyclopts import Parameter
 
 from ethospike.scenarios import configuration, sweep_points
 from ethospike.scenarios import sweep as sweeps
-from ethospike.scenarios.scenario import ScenarioError, find_scenario
+from ethospike.scenarios.scenario import Scenario, ScenarioConfig, ScenarioError, find_scenario
 
 Flags = Annotated[str, Parameter(allow_leading_hyphen=True, show=False)]
+SAMPLES = 100
+"""Points drawn from ranges where no number is given."""
 _PART = re.compile(r"(\d+)/(\d+)")
 
 
@@ -27,7 +31,7 @@ def sweep(
     *flags: Flags,
     grid: tuple[str, ...] = (),
     sample: tuple[str, ...] = (),
-    samples: int = 100,
+    samples: int | None = None,
     points: Path | None = None,
     seeds: int = 1,
     config: Path | None = None,
@@ -55,7 +59,7 @@ def sweep(
     sample
         KEY=LOW:HIGH, or with :log, to draw values from a range; again for another key.
     samples
-        How many points are drawn from the ranges of --sample.
+        How many points are drawn from the ranges of --sample; by default 100.
     points
         A file of points: CSV with the keys in its first line, or a JSON list of objects.
     seeds
@@ -89,13 +93,24 @@ def sweep(
     )
     if settings is None:
         return
+    _check_settings(chosen, settings, flags)
     if not (grid or sample or points):
         raise ScenarioError(
             "sweep: no points; give --grid KEY=FIRST:LAST:COUNT, --sample KEY=LOW:HIGH or --points FILE"
         )
+    if samples is not None and not sample:
+        raise ScenarioError("--samples: there is no range to draw from; give --sample KEY=LOW:HIGH")
+    if prepare and (workers or scheduler):
+        raise ScenarioError(
+            "--prepare runs nothing, so that --workers and --scheduler have nothing to do; leave them out"
+        )
     parts = [sweep_points.grid(chosen, grid)]
     parts += [sweep_points.from_file(points)] if points else []
-    parts += [sweep_points.samples(chosen, sample, samples, settings.seed)] if sample else []
+    parts += (
+        [sweep_points.samples(chosen, sample, SAMPLES if samples is None else samples, settings.seed)]
+        if sample
+        else []
+    )
     plan = sweeps.Plan(sweep_points.combined(*parts), seeds, keep_recordings)
     if not prepare:
         sweep_runner.check_workers(workers, scheduler)
@@ -172,6 +187,7 @@ def calibrate(
     )
     if settings is None:
         return
+    _check_settings(chosen, settings, flags)
     search = calibration.Search(
         dict(calibration.parse_target(one) for one in target),
         [sweep_points.Span.parse(chosen, one) for one in vary],
@@ -257,6 +273,19 @@ def resume(path: Path, workers: int, scheduler: str, *, retry_failed: bool, quie
             opened, workers=workers, scheduler=scheduler, retry_failed=retry_failed, quiet=quiet
         )
     _report(opened)
+
+
+def _check_settings(scenario: Scenario, settings: ScenarioConfig, flags: Sequence[str]) -> None:
+    """Refuse values of fields on which a sweep decides for all of its tasks, and which it would ignore."""
+    named = {word.split("=")[0].replace("_", "-") for word in flags}
+    default = scenario.config()
+    for key, own in sweeps.TASK_SETTINGS.items():
+        value, flag = (attrgetter(key)(settings), "--" + key.replace("_", "-"))
+        if value != own and (flag in named or value != attrgetter(key)(default)):
+            raise ScenarioError(
+                f"{key}: got {value}, but the runs of a sweep have {own}, because many short ones share the "
+                f"cores and begin anew when they are interrupted; leave it out, or give {flag} {own}"
+            )
 
 
 def _chosen(opened: sweeps.Sweep, numbers: tuple[str, ...], part: str) -> list[int]:

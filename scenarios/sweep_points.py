@@ -59,10 +59,16 @@ def samples(scenario: Scenario, ranges: Sequence[str], count: int, seed: int) ->
     ----------
     scenario : Scenario
     ranges : sequence of str
-        `KEY=LOW:HIGH` (uniform) or `KEY=LOW:HIGH:log` (uniform logarithms).
+        `KEY=LOW:HIGH` (uniform) or `KEY=LOW:HIGH:log` (uniform logarithms), both ends included where the
+        field takes whole numbers.
     count : int
     seed : int
         The same seed draws the same points.
+
+    Raises
+    ------
+    ScenarioError
+        When `count` is below 1, or a range is none of these, or its key is unknown or no number.
     """
     if count < 1:
         raise ScenarioError(f"samples: expected at least 1, got {count}")
@@ -81,15 +87,19 @@ def from_file(path: Path) -> list[Point]:
         When it cannot be read, or has no points.
     """
     try:
-        if path.suffix == ".json":
-            points = json.loads(path.read_text())
-        else:
-            with path.open(newline="") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:  # as spreadsheets write it, with a mark
+            if path.suffix == ".json":
+                points = json.load(file)
+            else:
                 points = [{key: _value(text) for key, text in row.items()} for row in csv.DictReader(file)]
     except OSError as error:
         raise ScenarioError(f"cannot read the points {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ScenarioError(f"{path} is not UTF-8 text; save it as such: {error}") from error
     except json.JSONDecodeError as error:
         raise ScenarioError(f"{path} is not JSON: {error}") from error
+    except csv.Error as error:
+        raise ScenarioError(f"{path} is not CSV: {error}") from error
     if not (isinstance(points, list) and points and all(isinstance(point, dict) for point in points)):
         raise ScenarioError(
             f"{path}: expected points, as CSV with a line of keys or as a JSON list of objects"
@@ -133,6 +143,7 @@ class Span:
         Raises
         ------
         ScenarioError
+            When it is neither, its key is unknown or no number, or its ends do not fit.
         """
         form = "KEY=LOW:HIGH or KEY=LOW:HIGH:log"
         key, values = _split(text, form)
@@ -153,13 +164,20 @@ class Span:
             raise ScenarioError(
                 f"{key}: expected LOW below HIGH{', both above 0' if log else ''}, got {values!r}"
             )
-        return cls(key, low, high, log, _types(kind) <= {int, type(None)})
+        whole = _types(kind) <= {int, type(None)}
+        if whole and not (low.is_integer() and high.is_integer()):
+            raise ScenarioError(f"{key} takes whole numbers: expected whole LOW and HIGH, got {values!r}")
+        return cls(key, low, high, log, whole)
 
     def at(self, u: float) -> float | int:
-        """Return the value at a share u of the range, 0 … 1."""
-        span = math.log(self.high / self.low) if self.log else self.high - self.low
+        """Return the value at a share u of the range, 0 … 1.
+
+        Each whole number has the range from itself to the next one: both ends are drawn as often as others.
+        """
+        high = self.high + 1.0 if self.whole else self.high
+        span = math.log(high / self.low) if self.log else high - self.low
         value: float = self.low * math.exp(span * u) if self.log else self.low + span * u
-        return round(value) if self.whole else value
+        return min(math.floor(value), round(self.high)) if self.whole else value
 
 
 def check_point(scenario: Scenario, point: Point) -> None:
@@ -194,6 +212,16 @@ def field_type(scenario: Scenario, key: str) -> Any:
     if key == "seed":
         raise ScenarioError("seed: use --seeds N to run every point with N seeds")
     return kind
+
+
+def with_absolute_paths(scenario: Scenario, point: Point) -> Point:
+    """Return a point whose paths do not depend on the folder in which its tasks are run."""
+    return {
+        key: str(Path(value).absolute())
+        if isinstance(value, str) and Path in _types(field_type(scenario, key))
+        else value
+        for key, value in point.items()
+    }
 
 
 def nested(point: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,14 +6,14 @@ are run by `calibration.py`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ethospike.scenarios import sweep_figures
-from ethospike.scenarios.calibration import BEST, measure_name
+from ethospike.scenarios.calibration import BEST, BEST_ENTRIES, measure_name
 from ethospike.scenarios.progress import TaskProgress
+from ethospike.scenarios.run_folder import read_json
 from ethospike.scenarios.sweep import FAILED, Sweep, require
 from ethospike.scenarios.sweep_figures import FIGURES
 from ethospike.scenarios.sweep_table import TABLE, SweepTable
@@ -94,7 +94,7 @@ def content(sweep: Sweep) -> dict[str, Any]:
         ],
         "table": str(sweep.path / TABLE),
         "figures": [str(path) for path in sorted((sweep.path / FIGURES).glob("*.png"))],
-        "best": json.loads(best.read_text()) if best.exists() else None,
+        "best": read_json(best, BEST_ENTRIES) if best.exists() else None,
     }
 
 

@@ -153,7 +153,7 @@ class _Runner:
 
 
 def check_workers(workers: int, scheduler: str) -> None:
-    """Refuse a number of workers or an address that nothing can come of, before anything is made for them.
+    """Refuse workers or an address that nothing can come of, before anything is made for them.
 
     Raises
     ------
@@ -161,6 +161,11 @@ def check_workers(workers: int, scheduler: str) -> None:
     """
     if workers < 0:
         raise ScenarioError(f"workers: expected at least 1, or 0 for one a core, got {workers}")
+    if workers and scheduler:
+        raise ScenarioError(
+            f"--workers {workers} would start processes on this machine, and the scheduler {scheduler} has "
+            f"workers of its own; leave one of the two out"
+        )
     if scheduler:
         _check_address(scheduler)
 

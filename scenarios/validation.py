@@ -9,20 +9,17 @@ reported, whatever it says.
 from __future__ import annotations
 
 import dataclasses
-import json
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from ethospike.brains.errors import nearest
 from ethospike.scenarios import agreement, larva_validation
 from ethospike.scenarios.group_statistics import difference
 from ethospike.scenarios.larva_validation import REFERENCE_HZ, Settings
-from ethospike.scenarios.run_folder import command_of, provenance
-from ethospike.scenarios.scenario import ScenarioError
+from ethospike.scenarios.run_folder import command_of
+from ethospike.scenarios.validation_parts import Validation, run_parts
 
 Part = Callable[[Settings], dict[str, Any]]
 
@@ -122,27 +119,14 @@ TABLES = (
 def validate(out: Path, settings: Settings, parts: Sequence[str] = ()) -> Path:
     """Run parts of the validation (all by default), write `out`.json and `out`.md, and return the latter.
 
-    Parts that are not run keep the results that `out`.json has of them.
-
     Raises
     ------
     ScenarioError
-        When there is no such part.
+    SimulatorNotInstalled
+    RunFolderError
+        As `run_parts`.
     """
-    for name in parts:
-        if name not in PARTS:
-            raise ScenarioError(f"validation: no part {name!r}; {nearest(name, PARTS)}")
-    file = out.with_suffix(".json")
-    results = json.loads(file.read_text()) if file.exists() and parts else {}
-    for name in parts or PARTS:
-        origin = {"machine": provenance(), "settings": dataclasses.asdict(settings)}
-        results[name] = {**origin, "results": PARTS[name](settings)}
-        out.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(results, indent=1) + "\n")
-        print(f"validation: {name} done", file=sys.stderr, flush=True)
-    table = out.with_suffix(".md")
-    table.write_text(to_markdown(results))
-    return table
+    return run_parts(out, settings, parts, Validation(PARTS, _needed, "results", to_markdown))
 
 
 def to_markdown(results: dict[str, Any]) -> str:
@@ -207,12 +191,17 @@ def _naive_table(results: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _simulators(part: str, chosen: str) -> str:
+def _needed(part: str, chosen: str) -> tuple[str, ...]:
+    """Return the simulators that a part runs on, those aside that it takes if they are installed."""
     if part == "simulators":
-        return "all that are installed"
+        return ()
     if part == "naive_nest":
-        return "nest"
-    return f"nest and {chosen}" if part.startswith(("nest_", "parity")) else chosen
+        return ("nest",)
+    return ("nest", chosen) if part.startswith(("nest_", "parity")) else (chosen,)
+
+
+def _simulators(part: str, chosen: str) -> str:
+    return " and ".join(_needed(part, chosen)) or "all that are installed"
 
 
 def _origin(results: dict[str, Any], parts: Sequence[str]) -> list[str]:

@@ -50,7 +50,7 @@ def start(words: list[str], mark: str) -> subprocess.Popen[bytes]:
 
 
 def sweep_words(out: Path, log: Path) -> list[str]:
-    axes = ["--grid", "x=1:12:12", "--seeds", "2", "--workers", "2"]
+    axes = ["--grid", "x=1:12:12", "--seeds", "2"]
     return ["sweep", TOY, *axes, "--wait-s", "0.1", "--log", str(log), "--out", str(out), "--quiet"]
 
 
@@ -92,7 +92,7 @@ def disturbed(folder: Path, rng: random.Random) -> tuple[Path, Counter[str], int
     """Run a sweep that is killed; return it, how often what was killed, and how often runs ended."""
     out, log = folder / "sweep", folder / "log"
     killed: Counter[str] = Counter()
-    words = sweep_words(out, log)
+    words = [*sweep_words(out, log), "--workers", "2"]
     while sum(killed.values()) < KILLS and len(list(out.glob("tasks/*/result.json"))) < N_TASKS:
         mark = f"{folder}:{sum(killed.values())}"
         process = start(words, mark)

@@ -140,3 +140,23 @@ def test_what_cannot_be_measured_is_said_before_anything_is(
     monkeypatch.setattr(benchmark, "measure_in_process", lambda row, **_: pytest.fail("measured something"))
     with pytest.raises(error, match=message):
         run_benchmark(tmp_path / "bench", small=True, **wrong)
+
+
+def test_a_benchmark_that_is_interrupted_keeps_its_rows_in_files_of_the_whole_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = iter([{"wall_per_s": 0.5}])
+
+    def measured(row: Row, **_: object) -> dict:
+        try:
+            return {**vars(row), **next(found)}
+        except StopIteration as end:
+            raise KeyboardInterrupt from end
+
+    monkeypatch.setattr(benchmark, "measure_in_process", measured)
+    with pytest.raises(KeyboardInterrupt):
+        run_benchmark(tmp_path / "nest-3.10", small=True, simulators=["numba"])
+    assert {path.name for path in tmp_path.iterdir()} == {"nest-3.10.json", "nest-3.10.md"}
+    (row,) = json.loads((tmp_path / "nest-3.10.json").read_text())["rows"]
+    assert row["wall_per_s"] == 0.5
+    assert "| 0.5 |" in (tmp_path / "nest-3.10.md").read_text()

@@ -12,8 +12,11 @@ from pathlib import Path
 import pytest
 
 from ethospike.scenarios.__main__ import main
+from ethospike.scenarios.configuration import configure
 from ethospike.scenarios.run_folder import RunFolder
 from ethospike.scenarios.runner import RunResult
+from ethospike.scenarios.scenario import find_scenario
+from ethospike.scenarios.sweep import Plan, Sweep
 
 EXAMPLE = str(Path(__file__).parents[2] / "scenarios" / "example_scenario.py")
 
@@ -204,6 +207,12 @@ def test_a_scenario_file_with_a_mistake_is_told_with_its_line(
     ("name", "content", "command"),
     [
         ("run.json", b"{", "show"),
+        ("run.json", b"[]", "show"),
+        ("run.json", b"\xff\xfe", "plot"),
+        ("run.json", b'{"scenario": "odor-conditioning", "scenario_file": null}', "show"),
+        ("run.json", b'{"scenario": "odor-conditioning", "status": "stopped"}', "plot"),
+        ("run.json", b'{"scenario": "odor-conditioning", "scenario_file": null}', "resume"),
+        ("summary.json", b'{"preference', "show"),
         ("config.toml", b"x = = 3", "plot"),
         ("config.toml", b"\xff\xfe", "plot"),
         ("config.toml", None, "plot"),
@@ -212,10 +221,24 @@ def test_a_scenario_file_with_a_mistake_is_told_with_its_line(
 def test_a_run_whose_files_are_damaged_is_one_message(
     name: str, content: bytes | None, command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "run.json").write_text('{"scenario": "odor-conditioning", "scenario_file": null}')
+    whole = {"scenario": "odor-conditioning", "scenario_file": None, "status": "stopped"}
+    (tmp_path / "run.json").write_text(json.dumps(whole))
     if content is not None:
         (tmp_path / name).write_bytes(content)
     assert f"cannot read {tmp_path / name}" in mistake([command, str(tmp_path)], capsys)
+
+
+@pytest.mark.parametrize("command", ["show", "collect"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff\xfe", b"{}"])
+@pytest.mark.parametrize("name", ["sweep.json", "tasks/000000/result.json", "best.json"])
+def test_a_sweep_whose_files_are_damaged_is_one_message(
+    name: str, content: bytes, command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rest = find_scenario("cortex-rest")
+    made = Sweep.create(tmp_path / "sweep", rest, configure(rest), Plan([{"minutes": 1.0}]))
+    made.folder(0).mkdir()
+    (made.path / name).write_bytes(content)
+    assert f"cannot read {made.path / name}" in mistake([command, str(made.path)], capsys)
 
 
 def test_a_place_that_cannot_be_is_one_message(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -106,3 +106,11 @@ def test_every_field_has_a_sentence_in_the_help(capsys: pytest.CaptureFixture[st
 
 def test_plain_values_have_no_nones() -> None:
     assert "onset_s" not in to_plain(ConditioningConfig())
+
+
+def test_paths_are_stored_such_that_they_lead_there_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    stored = to_plain(configure(find_scenario("odor-preference"), ["--memory", "runs/x"]))
+    assert stored["memory"] == str(tmp_path / "runs" / "x")

@@ -56,3 +56,16 @@ def test_plans_that_cannot_be_run() -> None:
         Plan([{"x": 1}], n_seeds=0)
     with pytest.raises(ScenarioError, match="expected the keys x"):
         Plan([{"x": 1}, {"y": 1}])
+
+
+def test_paths_lead_there_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers of a cluster begin in folders of their own."""
+    preference = find_scenario("odor-preference")
+    monkeypatch.chdir(tmp_path)
+    points = grid(preference, ["memory=runs/x,runs/y", "test_s=60"])
+    base = configure(preference, ["--memory", "runs/z"])
+    swept = Sweep.create(tmp_path / "sweep", preference, base, Plan(points))
+    monkeypatch.chdir("/")
+    memories = [swept.config(task).memory for task in swept.tasks()]  # type: ignore[attr-defined]
+    assert memories == [tmp_path / "runs" / name for name in "xy"]
+    assert swept.base_config.memory == tmp_path / "runs" / "z"  # type: ignore[attr-defined]

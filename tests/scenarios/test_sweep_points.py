@@ -42,6 +42,26 @@ def test_samples_fill_their_ranges_and_follow_the_seed(toy: Scenario) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "shares"),
+    [
+        ("details.n=1:3", [1 / 3, 1 / 3, 1 / 3]),
+        ("details.n=1:3:log", [0.5, np.log(3 / 2) / np.log(4), np.log(4 / 3) / np.log(4)]),
+    ],
+)
+def test_the_ends_of_a_range_of_whole_numbers_are_drawn_as_often_as_others(
+    text: str, shares: list[float], toy: Scenario
+) -> None:
+    drawn = [point["details.n"] for point in samples(toy, [text], 9000, seed=1)]
+    assert {type(n) for n in drawn} == {int}
+    counts = np.array([drawn.count(n) for n in (1, 2, 3)])
+    assert counts.sum() == 9000
+    expected = 9000 * np.array(shares)
+    assert np.all(np.abs(counts - expected) < 4 * np.sqrt(expected))
+    span = Span.parse(toy, text)
+    assert (span.at(0.0), span.at(1.0)) == (1, 3)
+
+
+@pytest.mark.parametrize(
     ("name", "text"),
     [
         ("points.csv", "x,details.mode\n1.5,plain\n2,raise\n"),
@@ -49,11 +69,12 @@ def test_samples_fill_their_ranges_and_follow_the_seed(toy: Scenario) -> None:
     ],
 )
 def test_points_from_a_file(name: str, text: str, tmp_path: Path) -> None:
-    (tmp_path / name).write_text(text)
-    assert from_file(tmp_path / name) == [
-        {"x": 1.5, "details.mode": "plain"},
-        {"x": 2, "details.mode": "raise"},
-    ]
+    for encoding in ("utf-8", "utf-8-sig"):  # with the mark that spreadsheets put at the beginning
+        (tmp_path / name).write_text(text, encoding=encoding)
+        assert from_file(tmp_path / name) == [
+            {"x": 1.5, "details.mode": "plain"},
+            {"x": 2, "details.mode": "raise"},
+        ]
 
 
 def test_kinds_of_points_are_combined(toy: Scenario) -> None:
@@ -97,6 +118,9 @@ def test_a_flag_for_several_values_is_no_axis() -> None:
         ("x=1:2:3", "KEY=LOW:HIGH"),
         ("x=0:2:log", "both above 0"),
         ("details.mode=1:2", "a field that is a number"),
+        ("details.n=0.4:2", "whole LOW and HIGH"),
+        ("details.n=1:2.5", "whole LOW and HIGH"),
+        ("animals=0.4:4:log", "whole LOW and HIGH"),
     ],
 )
 def test_mistakes_in_ranges(text: str, message: str, toy: Scenario) -> None:
@@ -112,10 +136,14 @@ def test_mistakes_in_ranges(text: str, message: str, toy: Scenario) -> None:
         ("short.csv", "x,details.y\n1\n", "more or fewer values"),
         ("bad.json", "[", "not JSON"),
         ("object.json", "{}", "JSON list"),
+        ("latin.csv", "x,details.mode\n1,gr\xfcn\n".encode("latin-1"), "not UTF-8"),
+        ("wide.csv", "x\n1\n".encode("utf-16"), "not UTF-8"),
+        ("latin.json", b'[{"details.mode": "\xfc"}]', "not UTF-8"),
+        ("long.csv", "x\n" + "1" * 200_000, "not CSV"),
     ],
 )
-def test_mistakes_in_files(name: str, text: str | None, message: str, tmp_path: Path) -> None:
+def test_mistakes_in_files(name: str, text: str | bytes | None, message: str, tmp_path: Path) -> None:
     if text is not None:
-        (tmp_path / name).write_text(text)
+        (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(ScenarioError, match=message):
         from_file(tmp_path / name)

@@ -20,6 +20,7 @@ from dask_cluster import DaskCluster
 
 from ethospike.scenarios.__main__ import main
 from ethospike.scenarios.configuration import configure
+from ethospike.scenarios.run_folder import RunFolder
 from ethospike.scenarios.scenario import ScenarioError, find_scenario
 from ethospike.scenarios.sweep import Plan, Sweep
 from ethospike.scenarios.sweep_table import open_table
@@ -361,6 +362,21 @@ def test_the_recipe_for_slurm(undisturbed: Path, tmp_path: Path) -> None:
             ["calibrate", TOY, "--target", "noisy=1", "--vary", "x=1:2", "--scheduler", "nonsense"],
             "expected an address",
         ),
+        (["sweep", TOY, "--grid", "x=1,2", "--samples", "9"], "--samples: there is no range"),
+        (["sweep", TOY, "--sample", "x=1:2", "--samples", "0"], "samples: expected at least 1"),
+        (["sweep", TOY, "--grid", "x=1,2", "--workers", "2", "--scheduler", "tcp://a:1"], "leave one of"),
+        (["sweep", TOY, "--grid", "x=1,2", "--prepare", "--workers", "2"], "--prepare runs nothing"),
+        (
+            ["sweep", TOY, "--grid", "x=1,2", "--prepare", "--scheduler", "tcp://a:1"],
+            "--prepare runs nothing",
+        ),
+        (["sweep", TOY, "--grid", "x=1,2", "--recorder.writer", "process"], "recorder.writer: got process"),
+        (["sweep", TOY, "--grid", "x=1,2", "--checkpoint-every-s=9"], "checkpoint_every_s: got 9.0"),
+        (
+            ["calibrate", TOY, "--target", "noisy=1", "--vary", "x=1:2", "--checkpoint-every-s", "30"],
+            "got 30.0",
+        ),
+        (["calibrate", TOY, "--target", "noisy=1", "--vary", "animals=0.4:4:log"], "whole LOW and HIGH"),
         (["calibrate", TOY, "--vary", "x=1:2"], "--target"),
         (["calibrate", TOY, "--target", "noisy=1"], "--vary"),
         (["calibrate", TOY, "--target", "noisy", "--vary", "x=1:2"], "MEASURE=VALUE"),
@@ -383,6 +399,17 @@ def test_mistakes(
     assert message in error
     assert "Traceback" not in error
     assert not list(tmp_path.iterdir())  # nothing was made that a second try would stumble over
+
+
+def test_fields_on_which_a_sweep_decides_may_be_given_as_it_decides(tmp_path: Path) -> None:
+    """Or by a file that a run has written, which holds all defaults."""
+    toy = find_scenario(TOY)
+    RunFolder(tmp_path).write_config(configure(toy, ["--details.y", "3"]))
+    words = ["--config", str(tmp_path / "config.toml"), "--recorder.writer", "inline", "--prepare"]
+    main(["sweep", TOY, "--sample", "x=1:2", *words, "--out", str(tmp_path / "sweep")])
+    made = Sweep.open(tmp_path / "sweep")
+    assert len(made.points) == 100
+    assert made.config(made.task(0)).checkpoint_every_s == 0.0
 
 
 @pytest.mark.parametrize(

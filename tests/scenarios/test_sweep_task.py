@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -64,7 +65,7 @@ def test_a_task_that_raises_is_recorded_and_may_be_tried_again(
     assert "Traceback" in result["traceback"]
     assert sweep.waiting() == []
     assert len(sweep.waiting(retry_failed=True)) == 1
-    (sweep.folder(0) / "result.json").write_text('{"status": "failed", "error": "old"}')
+    (sweep.folder(0) / "result.json").write_text(json.dumps({**result, "error": "old"}))
     assert run_task(sweep.path, 0)["error"] == "old"
     assert message in run_task(sweep.path, 0, retry_failed=True)["error"]
 

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import inspect
 import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 
+from ethospike.brains.simulator import SimulatorNotInstalled
 from ethospike.scenarios import reach_report, reach_validation, validation
 from ethospike.scenarios.__main__ import main, validate_larvae
 from ethospike.scenarios.larva_validation import Settings
+from ethospike.scenarios.run_folder import RunFolderError
 from ethospike.scenarios.scenario import ScenarioError
 from ethospike.scenarios.validation import PARTS, TABLES, validate
+from ethospike.scenarios.validation_parts import Validation, run_parts
 
 DOCS = Path(__file__).parents[2] / "docs"
 TINY = Settings(animals=2, dish_animals=2, wirings=2, minute_s=0.6)
@@ -101,6 +106,102 @@ def test_the_tables_of_the_documentation_are_made_of_its_data(
     data = json.loads((DOCS / f"{name}.json").read_text())
     assert len(data) > 3
     assert write(data) == (DOCS / f"{name}.md").read_text()
+
+
+@pytest.fixture
+def two_parts() -> Validation:
+    """Parts that take no time: the second is interrupted."""
+
+    def stop(settings: Settings) -> dict[str, Any]:
+        raise KeyboardInterrupt
+
+    parts = {"first": lambda settings: {"value": settings.animals}, "second": stop}
+    return Validation(parts, lambda part, chosen: (), "results", lambda results: ", ".join(results))
+
+
+def test_what_is_interrupted_keeps_the_parts_before_in_files_of_the_whole_name(
+    two_parts: Validation, tmp_path: Path
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run_parts(tmp_path / "nest-3.10", TINY, [], two_parts)
+    assert {path.name for path in tmp_path.iterdir()} == {"nest-3.10.json", "nest-3.10.md"}
+    assert (tmp_path / "nest-3.10.md").read_text() == "first"
+    assert json.loads((tmp_path / "nest-3.10.json").read_text())["first"]["results"] == {"value": 2}
+
+
+def test_a_disk_that_is_full_leaves_the_results_before(
+    two_parts: Validation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_parts(tmp_path / "x", TINY, ["first"], two_parts)
+    before = (tmp_path / "x.json").read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("ethospike.scenarios.run_folder.os.fsync", full)
+    with pytest.raises(RunFolderError):
+        run_parts(tmp_path / "x", dataclasses.replace(TINY, animals=3), ["first"], two_parts)
+    assert (tmp_path / "x.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'{"first": {"mach', "cannot read"),
+        (b"", "cannot read"),
+        (b"\xff\xfe\xff", "cannot read"),
+        (b"[]", "expected a JSON object"),
+        (b'{"machine": {}, "rows": []}', "holds no results of this validation under 'machine'"),
+    ],
+)
+def test_results_that_are_damaged_are_not_written_over(
+    content: bytes, message: str, two_parts: Validation, tmp_path: Path
+) -> None:
+    (tmp_path / "x.json").write_bytes(content)
+    with pytest.raises(ScenarioError, match=message) as error:
+        run_parts(tmp_path / "x", TINY, ["first"], two_parts)
+    assert "move it away" in str(error.value)
+    assert (tmp_path / "x.json").read_bytes() == content
+
+
+@pytest.mark.parametrize("name", [".", "..", "/"])
+def test_a_path_that_names_no_file(name: str, two_parts: Validation) -> None:
+    with pytest.raises(RunFolderError, match="names no file"):
+        run_parts(Path(name), TINY, ["first"], two_parts)
+
+
+@pytest.mark.parametrize("part", ["parity", "parity_cortex", "nest_paired"])
+def test_nest_is_not_compared_with_itself(part: str, tmp_path: Path) -> None:
+    settings = dataclasses.replace(TINY, simulator="nest")
+    with pytest.raises(ScenarioError, match=f"{part}: compare nest with another simulator"):
+        validate(tmp_path / "x", settings, ["naive", part])
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("of", "absent", "parts"),
+    [
+        (validation, "numba", []),
+        (validation, "nest", ["naive", "naive_nest"]),
+        (reach_validation, "numba", []),
+    ],
+)
+def test_an_absent_simulator_is_refused_before_anything_is_computed(
+    of: ModuleType, absent: str, parts: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without(name: str) -> None:
+        if name == absent:
+            raise SimulatorNotInstalled(f"{absent} is not installed")
+
+    monkeypatch.setattr("ethospike.scenarios.validation_parts.simulator_class", without)
+    monkeypatch.setattr(of, "PARTS", dict.fromkeys(of.PARTS, pytest.fail))
+    with pytest.raises(SimulatorNotInstalled):
+        of.validate(tmp_path / "x", of.Settings(), parts)
+    assert not list(tmp_path.iterdir())
+    # Parts that compare simulators take those that are installed.
+    monkeypatch.setattr(of, "PARTS", {"simulators": lambda settings: {}})
+    monkeypatch.setattr(of, "to_markdown", lambda results: "")
+    assert of.validate(tmp_path / "x", of.Settings(), ["simulators"]).exists()
 
 
 def test_an_unknown_part_is_named(tmp_path: Path) -> None:
