@@ -350,7 +350,8 @@ class LarvaAgent(Agent):
         """Save what the larvae have learned, `memory`, as a NumPy archive; return its path (suffix .npz)."""
         path = Path(path)
         path = path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
-        np.savez(path, **self.memory())
+        entries: dict[str, Any] = self.memory()
+        np.savez(path, **entries)
         return path
 
     def load_memory(self, path: str | Path) -> None:

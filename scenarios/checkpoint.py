@@ -49,7 +49,8 @@ def save(path: Path, env: VectorEnv, agent: Agent, loop: LoopState) -> None:
         },
     }
     whole = io.BytesIO()  # because an archive that is cut short by a full disk complains twice
-    np.savez(whole, **join_states(parts))
+    entries: dict[str, Any] = join_states(parts)
+    np.savez(whole, **entries)
     write_whole(path, whole.getbuffer())
 
 
