@@ -153,7 +153,7 @@ def test_run_show_and_plot(
         (["validate", "reach", "--threads", "-1"], "threads: expected at least 0, got -1"),
         (["validate", "reach", "--simulator", "brian"], "valid: genn, nest, numba"),
         (["run", "odor-conditioning", "--brain.homeostasis", "2"], "a fraction in [0, 1], got 2"),
-        (["run", "odor-conditioning", "--brain.tau-eligibility-ms", "0"], "expected > 0, got 0"),
+        (["run", "odor-conditioning", "--brain.tau-eligibility-ms", "0"], "a finite number > 0, got 0"),
         (["run", "odor-conditioning", "--config", "absent.toml"], "cannot read"),
         (["run", "odor-conditioning", "--preset", "none"], "valid: calibrated"),
         (["run", "odor-conditioning", "--simulator", "numba", "--genn-backend", "cpu"], "setting of genn"),
