@@ -294,6 +294,8 @@ class Simulator(ABC):
         ------
         BrainError
             When `n_steps` is below 1, or the stimulus does not fit the window or the network.
+        NotFiniteError
+            When a potential is no finite number any more; not on NEST, which does not look.
         SimulatorUnavailable
             After `close`, and after a run that an error or an interruption ended (until a state is set).
         """

@@ -154,8 +154,10 @@ def run(
 def _report(chosen: Scenario, result: runner.RunResult) -> None:
     """Say what became of a run; end with the exit code of a signal if one stopped it."""
     info = result.folder.info
+    # Of a run that was resumed, times on the wall are those since then.
+    took = "simulated, the part since it was resumed in" if info.get("resumed") else "simulated in"
     print(
-        f"{info['status']}: {clock(info['simulated_s'])} simulated in {clock(info['loop_wall_s'])} "
+        f"{info['status']}: {clock(info['simulated_s'])} {took} {clock(info['loop_wall_s'])} "
         f"({info['real_time_factor']}× real time) on {info['backend']}"
     )
     print(f"recording: {result.folder.recording}")

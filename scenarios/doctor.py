@@ -48,7 +48,10 @@ def diagnose(name: str) -> Diagnosis:
     """Examine one simulator."""
     if not is_installed(name):
         return Diagnosis(name, installed=False, version="–", works=False, detail=REMEDIES[name])
-    version = importlib.metadata.version(DISTRIBUTIONS[name])
+    try:
+        version = importlib.metadata.version(DISTRIBUTIONS[name])
+    except importlib.metadata.PackageNotFoundError:  # built from source, as NEST often is: a module alone
+        version = "unknown"
     begin = time.monotonic()
     try:
         done = subprocess.run(

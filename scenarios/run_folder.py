@@ -336,13 +336,17 @@ def command_of(machine: Mapping[str, Any]) -> str:
 
 def git_state() -> dict[str, Any] | None:
     """Return commit and cleanliness of the source tree, or None outside one."""
+    source = Path(__file__).resolve()
 
     def git(*arguments: str) -> str:
-        folder = Path(__file__).resolve().parent
-        done = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            ["git", *arguments], cwd=source.parent, capture_output=True, text=True, check=True
+        )
         return done.stdout.strip()
 
     try:
+        # Installed in the .venv of somebody's repository, we are inside a source tree that is not ours.
+        git("ls-files", "--error-unmatch", source.name)
         return {"commit": git("rev-parse", "HEAD"), "clean": not git("status", "--porcelain")}
     except (OSError, subprocess.CalledProcessError):
         return None

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ethospike.scenarios.__main__ import main
+from ethospike.scenarios.__main__ import _report, main
 from ethospike.scenarios.configuration import configure
 from ethospike.scenarios.run_folder import RunFolder
 from ethospike.scenarios.runner import RunResult
@@ -297,12 +297,20 @@ def test_a_run_that_is_stopped_before_its_first_step_concludes_nothing(
     assert (folder.status, folder.info["simulated_s"], folder.summary) == ("stopped", 0.0, {})
 
 
-def test_doctor_tests_what_is_installed() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "ethospike.scenarios.doctor", "numba"], capture_output=True, text=True
+def test_a_run_that_was_resumed_is_not_said_to_have_taken_its_last_part_only(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = RunFolder.create(tmp_path / "run")
+    times = {"simulated_s": 1800.0, "loop_wall_s": 20.0, "real_time_factor": 90.0}
+    chosen = find_scenario("odor-conditioning")
+    folder.update_info(status="complete", backend="numba", **times)
+    _report(chosen, RunResult(folder, "complete", []))
+    assert "complete: 30:00 simulated in 0:20 (90.0× real time)" in capsys.readouterr().out
+    folder.update_info(resumed=["2000-01-01"])
+    _report(chosen, RunResult(folder, "complete", []))
+    assert (
+        "30:00 simulated, the part since it was resumed in 0:20 (90.0× real time)" in capsys.readouterr().out
     )
-    assert done.returncode == 0, done.stderr
-    assert "numba" in done.stdout
 
 
 @pytest.mark.parametrize("flags", [["--workers", "2"], ["--retry-failed"], ["--scheduler", "tcp://a:1"]])
