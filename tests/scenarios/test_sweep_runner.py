@@ -331,7 +331,7 @@ def test_the_recipe_for_slurm(undisturbed: Path, tmp_path: Path) -> None:
             "--seeds",
             "2",
             "--out",
-            str(tmp_path / "sweeps" / "grid"),
+            str(tmp_path / "sweeps" / "array"),
             "--prepare",
         ]
     )
@@ -347,8 +347,8 @@ def test_the_recipe_for_slurm(undisturbed: Path, tmp_path: Path) -> None:
         )
         assert done.returncode == 0, done.stderr
         assert len(done.stdout.splitlines()) == 12
-    main(["collect", str(tmp_path / "sweeps" / "grid")])
-    assert open_table(tmp_path / "sweeps" / "grid").identical(open_table(undisturbed))
+    main(["collect", str(tmp_path / "sweeps" / "array")])
+    assert open_table(tmp_path / "sweeps" / "array").identical(open_table(undisturbed))
 
 
 @pytest.mark.parametrize(
