@@ -137,7 +137,7 @@ def _thresholds(found: Mapping[str, Any]) -> Table:
     ]
     return [
         "The same spikes with other decision thresholds (correct, median time, undecided); the best balanced "
-        f"accuracy over all conditions, by which the authors choose theirs, is {best['accuracy']:.2f} at "
+        f"accuracy (mean recall) over all conditions is {best['accuracy']:.2f} at "
         f"{best['threshold']:.2f}:",
         "",
         *_table(("threshold", *CUED), rows),
