@@ -1,6 +1,11 @@
 """Where the command `ethospike` starts: loads the rest, which takes a second or two, and runs it."""
 
+import os
 import signal
+import sys
+
+PIPE_CLOSED = 128 + 13
+"""Exit code when whoever read the output, such as `head`, has read enough: that of the signal SIGPIPE."""
 
 
 def main() -> None:
@@ -12,4 +17,10 @@ def main() -> None:
     from ethospike.scenarios.__main__ import main as command
 
     signal.signal(signal.SIGINT, handler)
-    command()
+    try:
+        command()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What Python still has to write at its end would complain once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(PIPE_CLOSED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -274,6 +275,22 @@ def test_a_run_that_a_signal_stops_says_so_to_the_shell(number: int, code: int, 
     assert (process.returncode, error) == (code, "")
     assert shown.startswith("stopped: ")
     assert RunFolder.open(tmp_path / "run").status == "stopped"
+
+
+def test_a_reader_that_has_read_enough_is_no_error() -> None:
+    code = """
+import ethospike.scenarios.__main__
+from ethospike.scenarios.start import main
+
+ethospike.scenarios.__main__.main = lambda: print("a line")
+main()
+"""
+    words = [sys.executable, "-c", code]
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(words, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 @pytest.mark.parametrize("scenario", ["odor-conditioning", "delayed-reach", "cortex-rest", EXAMPLE])
