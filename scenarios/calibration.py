@@ -59,6 +59,11 @@ class Search:
         The search ends when every measure is as near its target as this share of it.
     check_seeds : int
         Runs of the best point with new seeds.
+
+    Raises
+    ------
+    ScenarioError
+        When there is no target, nothing to vary, a key that comes twice, or a number that is out of range.
     """
 
     targets: Mapping[str, float]
@@ -148,7 +153,17 @@ def parse_target(text: str) -> tuple[str, float]:
 def create(
     path: Path | None, scenario: Scenario, config: ScenarioConfig, search: Search, n_seeds: int
 ) -> Sweep:
-    """Make the folder of a calibration, by default as a sweep's; nothing is run yet."""
+    """Make the folder of a calibration, by default as a sweep's; nothing is run yet.
+
+    Raises
+    ------
+    SweepNotInstalled
+        When Optuna is absent.
+    ScenarioError
+        When a key is none of the configuration's fields.
+    RunFolderError
+        When the path exists or cannot be written.
+    """
     require("optuna")
     check_point(scenario, dict.fromkeys(span.key for span in search.spans))
     return Sweep.create(path, scenario, config, Plan([], n_seeds, calibration=search.to_json()))

@@ -80,6 +80,11 @@ class Plan:
         Keep the run folder of every task; otherwise only its measures are kept.
     calibration : mapping or None
         What a calibration searches for, where the points are those that it tried (`calibration.py`).
+
+    Raises
+    ------
+    ScenarioError
+        When `n_seeds` is below 1, or the points differ in their keys.
     """
 
     points: Sequence[Point]
@@ -266,7 +271,9 @@ class Sweep:
         Raises
         ------
         ScenarioError
-            And others, when the scenario refuses the values.
+            When a key or a value does not fit, whoever refuses it: scenario, brain, body, agent.
+        RecordingError
+            When the recorder's settings do not fit.
         """
         layers = [
             ("point", nested({**self.points[task.point], "seed": task.seed})),

@@ -13,7 +13,7 @@ from ethospike.agents.reacher import first_crossing
 from ethospike.brains.clustered_cortex import parameter_set
 from ethospike.recorders.recorder import PopulationLayout
 from ethospike.recorders.recording import open_recording
-from ethospike.scenarios import reach_figures, reach_validation
+from ethospike.scenarios import reach_experiments, reach_figures, reach_validation
 from ethospike.scenarios.configuration import configure
 from ethospike.scenarios.delayed_reach import SCENARIO, DelayedReachConfig
 from ethospike.scenarios.reach_courses import BASELINE_MS, CUT_MS, PREPARED_MS, CutTrials, sample_of
@@ -122,7 +122,7 @@ def test_a_recorded_reach_is_drawn(tmp_path: Path) -> None:
 
 # -- the validation -------------------------------------------------------------------------------------
 
-TINY = reach_validation.Settings(wirings=2, trials=2, rest_minutes=0.25, draws=50, fano_draws=2)
+TINY = reach_experiments.Settings(wirings=2, trials=2, rest_minutes=0.25, draws=50, fano_draws=2)
 
 
 def test_the_validation_writes_tables_with_what_was_published(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_the_bootstrapped_change_of_the_fano_factor_is_that_of_the_course() -> N
     one = dataclasses.replace(
         one, trials=dataclasses.replace(one.trials, condition=1 + np.arange(360) // 6 % 3)
     )
-    found = reach_validation.fano_changes([one, one], draws=20)
+    found = reach_experiments.fano_changes([one, one], draws=20)
     for condition in (1, 2, 3):
         course = one.fano(condition)
         expected = one.at(course, PREPARED_MS) - one.at(course, BASELINE_MS)
@@ -186,11 +186,11 @@ def test_the_bootstrapped_change_of_the_fano_factor_is_that_of_the_course() -> N
 
 
 def test_decisions_repeated_from_spikes_are_the_agents(monkeypatch: pytest.MonkeyPatch) -> None:
-    first, one = reach_validation.reach(TINY, parameter_set("reach"), 3, wirings=2)
+    first, one = reach_experiments.reach(TINY, parameter_set("reach"), 3, wirings=2)
     assert set(first.trials.animal) == {0}
     assert set(one.trials.animal) == {1}
     assert first.rate_hz != one.rate_hz
-    winner, when = first_crossing(reach_validation.race(one), 0.87)
+    winner, when = first_crossing(reach_experiments.race(one), 0.87)
     trials = one.cut.trials
     assert len(trials) >= 7
     assert (winner == trials.target).tolist() == trials.decided_right.tolist()
@@ -198,7 +198,7 @@ def test_decisions_repeated_from_spikes_are_the_agents(monkeypatch: pytest.Monke
     assert decided.tolist() == (trials.decision >= 0).tolist()
     assert when[decided].tolist() == trials.decision_ms[decided].tolist()
     # Where nobody ever leads, nothing is decided: the median of nothing is no number in the file either.
-    monkeypatch.setattr(reach_validation, "race", lambda one: np.full((len(one.cut.trials), 6, 9), 1 / 6))
-    rows = reach_validation.thresholds([first, one])
+    monkeypatch.setattr(reach_experiments, "race", lambda one: np.full((len(one.cut.trials), 6, 9), 1 / 6))
+    rows = reach_experiments.thresholds([first, one])
     assert rows["0.87"]["2"] == {"correct": 0.0, "none": 1.0, "median_ms": None}
     json.dumps(rows, allow_nan=False)
