@@ -43,6 +43,7 @@ from ethospike.brains.specimens import (
     bipartite,
     chain,
     lessons,
+    listed,
     probe,
     probe_with,
     spikes,
@@ -255,6 +256,32 @@ def check_wiring(open_network: OpenNetwork) -> None:
             f"animal {animal}: synapses {sorted(got - expected)[:5]} should not be there and "
             f"{sorted(expected - got)[:5]} are missing (source, target): does `Network.wire` draw them?",
         )
+
+
+def check_listed_weights(open_network: OpenNetwork) -> None:
+    """Each listed pair has the weight listed with it, in whatever order the pairs are listed."""
+    network, pairs, strong = listed()
+    size, gap = network.population("source").size, 250
+    stimulus = spikes(np.arange(size) * gap + 10, np.arange(size))
+    with open_network(network, seed=SEED, animals=1) as simulator:
+        block = simulator.run(size * gap, stimulus)
+        if network.is_wired_by_numpy:
+            order = np.lexsort((pairs[:, 1], pairs[:, 0]))
+            expect(
+                ((simulator.weights("source>target")[0] > 1.0) == strong[order]).all(),
+                "weights() of listed pairs is not sorted by (source, target)",
+            )
+    expect_active(block, size)
+    of_target = block.neuron >= size
+    got = set(
+        zip((block.step[of_target] // gap).tolist(), (block.neuron[of_target] - size).tolist(), strict=True)
+    )
+    expected = set(map(tuple, pairs[strong].tolist()))
+    expect(
+        got == expected,
+        f"strong synapses {sorted(got - expected)} should be weak and {sorted(expected - got)} act as weak "
+        f"(source, target): does each weight stay with the pair it was listed with?",
+    )
 
 
 def check_signs(open_network: OpenNetwork) -> None:

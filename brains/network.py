@@ -48,7 +48,8 @@ class Projection:
         Which neurons are connected.
     weight : float, ndarray, or ClusteredWeight
         pA (`iaf_psc_exp`) or nS (`iaf_cond_*`). As in NEST, the sign chooses the receptor: negative is
-        inhibitory. An array holds one weight a synapse, in the order of `Network.wire`.
+        inhibitory. An array holds one weight a synapse: with the rule `Explicit` in the order of its pairs,
+        with any other rule in the order of `Network.wire`.
     delay_ms : float
         At least one step.
     plasticity : DopamineGated or None
@@ -100,6 +101,7 @@ class CurrentInput:
 class Synapses(NamedTuple):
     """The synapses of one projection in one animal, sorted by (source, target).
 
+    Listed synapses between the same two neurons keep the order in which they were listed.
     `source`, `target`: int32, counted within their populations; `weight`: float64, pA or nS.
     """
 
@@ -312,10 +314,10 @@ class Network:
             rng=rng,
         )
         order = np.lexsort((post, pre))
-        pre, post = pre[order], post[order]
-        return Synapses(
-            pre.astype(np.int32), post.astype(np.int32), _weights(projection, source, target, pre, post)
-        )
+        weight = _weights(projection, source, target, pre, post)
+        if isinstance(projection.rule, Explicit) or isinstance(projection.weight, ClusteredWeight):
+            weight = weight[order]  # made for the pairs as they are listed; other arrays are sorted already
+        return Synapses(pre[order].astype(np.int32), post[order].astype(np.int32), weight)
 
     def parameter(self, population: str, key: str, seed: int, animal: int) -> NDArray[np.float64]:
         """Return a parameter's value for each neuron of a population in one animal, shape (size,)."""
@@ -361,6 +363,14 @@ def _check_projection(network: Network, projection: Projection) -> None:
             raise BrainError(f"{where}: expected pairs of shape (n, 2), got {pairs.shape}")
         if len(pairs) and ((pairs < 0).any() or (pairs >= [source.size, target.size]).any()):
             raise BrainError(f"{where}: pairs must lie in 0 … {source.size - 1} and 0 … {target.size - 1}")
+        if not isinstance(projection.weight, ClusteredWeight) and np.shape(projection.weight) not in (
+            (),
+            (len(pairs),),
+        ):
+            raise BrainError(
+                f"{where}.weight: expected one weight or {len(pairs)}, one for each pair, got an array of "
+                f"shape {np.shape(projection.weight)}"
+            )
     if isinstance(projection.weight, ClusteredWeight):
         if source.clusters != target.clusters:
             raise BrainError(

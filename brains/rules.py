@@ -75,7 +75,9 @@ class Explicit:
     Parameters
     ----------
     pairs : ndarray, shape (n, 2)
-        (source, target), counted within their populations. Multapses and autapses are the caller's choice.
+        (source, target), counted within their populations, in any order. Multapses and autapses are the
+        caller's choice. An array of weights has the order of the pairs; `Network.wire` and
+        `Simulator.weights` return synapses sorted by (source, target).
     """
 
     pairs: NDArray[np.int64]

@@ -311,8 +311,10 @@ class Simulator(ABC):
         return spikes
 
     def weights(self, projection: str) -> NDArray[np.float64]:
-        """Return a copy of the weights of a projection, shape (animals, synapses), in the order of
-        `Network.wire`.
+        """Return a copy of the weights of a projection, shape (animals, synapses).
+
+        The order is that of `Network.wire`: sorted by (source, target), also where pairs were listed in
+        another order.
 
         Raises
         ------

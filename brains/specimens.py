@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from ethospike.brains.network import CurrentInput, Network, Projection, SpikeInput
 from ethospike.brains.plasticity import DopamineGated
 from ethospike.brains.population import Parameter, Population, Uniform
-from ethospike.brains.rules import AllToAll, FixedIndegree, OneToOne, PairwiseBernoulli
+from ethospike.brains.rules import AllToAll, Explicit, FixedIndegree, OneToOne, PairwiseBernoulli
 from ethospike.brains.simulator import Stimulus
 
 CURRENT_BASED = "iaf_psc_exp"
@@ -199,6 +199,24 @@ def tonic_spike_steps(population: Population, n_steps: int, dt_ms: float) -> lis
     refractory = np.round(value("t_ref") / dt_ms).astype(np.int64)
     first, period = rises[0], rises[1] + refractory
     return [np.arange(f, n_steps + 1, p) for f, p in zip(first, period, strict=True)]
+
+
+def listed() -> tuple[Network, NDArray[np.int64], NDArray[np.bool_]]:
+    """Return a network of listed pairs, the pairs, and which of them make their target fire.
+
+    Sources descend and targets jump, so that the listed order is no sorted one.
+    """
+    size = 6
+    pairs = np.array([(s, t) for s in reversed(range(size)) for t in (4, 1, 5, 0)])
+    strong = np.arange(len(pairs)) % 3 == 0
+    fire = FIRE[CURRENT_BASED]
+    weights = np.where(strong, fire, 1e-3)
+    network = Network(
+        tuple(cell(name, size, CURRENT_BASED, t_ref=SILENT_MS) for name in ("source", "target")),
+        (Projection("source>target", "source", "target", Explicit(pairs), weights, delay_ms=1.0),),
+        (SpikeInput("in", "source", fire),),
+    )
+    return network, pairs, strong
 
 
 def small_deterministic_network(model: str) -> Network:

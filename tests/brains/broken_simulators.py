@@ -249,6 +249,15 @@ class TargetsShifted(ReferenceSimulator):
         return Synapses(source, (target + 1) % size, weight)
 
 
+class WeightsOfOtherPairs(ReferenceSimulator):
+    """Pairs are sorted, the weights listed with them are not."""
+
+    def synapses(self, projection, animal):
+        source, target, weight = super().synapses(projection, animal)
+        described = np.asarray(self.network.projection(projection).weight)
+        return Synapses(source, target, described if described.ndim else weight)
+
+
 class InhibitionExcites(ReferenceSimulator):
     def _deliver(self, step, neurons, weight):
         super()._deliver(step, neurons, np.abs(weight))
@@ -364,6 +373,7 @@ DEFECTS = [
     (c.check_live_input, ChannelsIgnored),
     (c.check_delays, OneDelayForAll),
     (c.check_wiring, TargetsShifted),
+    (c.check_listed_weights, WeightsOfOtherPairs),
     (c.check_signs, InhibitionExcites),
     (c.check_signs, InhibitionIgnored),
     (c.check_weights, WeightsNeverSet),

@@ -14,11 +14,13 @@ from ethospike.brains.conformance import (
     CHECKS,
     ConformanceError,
     check_delay_off_the_grid_is_refused,
+    check_listed_weights,
     check_long_clock,
     check_parity,
     check_voltages,
     compare_spike_trains,
 )
+from ethospike.brains.errors import BrainError
 from ethospike.brains.population import NEURON_MODELS
 from ethospike.brains.simulator import SIMULATORS, SimulatorSettings, SpikeBlock, open_simulator
 
@@ -46,6 +48,15 @@ def _id(value):
 )
 def test_simulator_conforms(name, check):
     check(opener(name))
+
+
+@pytest.mark.parametrize("name", [marked(name, name=name) for name in SIMULATORS])
+def test_listed_weights_of_large_networks_stay_with_their_pairs_or_are_refused(name, monkeypatch):
+    monkeypatch.setattr("ethospike.brains.network.NUMPY_WIRING_LIMIT", 1)
+    try:
+        check_listed_weights(opener(name))
+    except BrainError:
+        assert name != "nest"
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=_id)

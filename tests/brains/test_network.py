@@ -106,11 +106,23 @@ def test_clustered_weights():
     np.testing.assert_array_equal(wired.weight, np.where(wired.source // 10 == wired.target // 10, 3.0, -1.0))
 
 
-def test_weights_of_an_array_follow_the_order_of_wire():
+def test_weights_of_listed_pairs_stay_with_their_pair():
+    wired = wire(Explicit(np.array([[2, 0], [0, 1], [1, 2]])), np.array([-7.0, 1.0, 2.0]))
+    assert list(zip(*wired, strict=True)) == [(0, 1, 1.0), (1, 2, 2.0), (2, 0, -7.0)]
+    twice = wire(Explicit(np.array([[3, 1], [0, 1], [3, 1]])), np.array([5.0, 1.0, 4.0]))
+    assert list(zip(*twice, strict=True)) == [(0, 1, 1.0), (3, 1, 5.0), (3, 1, 4.0)]
+
+
+def test_clustered_weights_of_listed_pairs_follow_their_clusters():
+    wired = wire(Explicit(np.array([[39, 0], [0, 1], [1, 39]])), ClusteredWeight(within=3.0, across=-1.0))
+    assert list(zip(*wired, strict=True)) == [(0, 1, 3.0), (1, 39, -1.0), (39, 0, -1.0)]
+
+
+def test_listed_pairs_need_as_many_weights():
     pairs = np.array([[0, 1], [0, 2], [4, 3]])
-    np.testing.assert_array_equal(wire(Explicit(pairs), np.array([1.0, 2.0, 3.0])).weight, [1, 2, 3])
-    with pytest.raises(BrainError, match="weights for 3 synapses"):
-        wire(Explicit(pairs), np.array([1.0, 2.0]))
+    for weights in (np.array([1.0, 2.0]), np.ones((3, 1))):
+        with pytest.raises(BrainError, match="expected one weight or 3, one for each pair"):
+            wire(Explicit(pairs), weights)
 
 
 def test_large_networks_are_not_wired_here():
