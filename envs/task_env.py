@@ -1,8 +1,8 @@
 """A task behind the Gymnasium API: what the single and the vector classes of all environments share.
 
-In: a `Task`, which has physics and rules on arrays with the animal axis first. Out: the base classes that
-`odor_arena.py` and `delayed_reach.py` give their observation tables to: seeding, stepping, time limits,
-snapshots and pictures. This file knows no body and no rule.
+Takes a `Task` (physics and rules on arrays with the animal axis first) and gives the base classes of
+`envs/odor_arena/env.py` and `envs/delayed_reach/env.py`: seeding, stepping, time limits, snapshots and
+pictures. This file knows no body and no rule.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from gymnasium.vector import VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from ethospike.envs.animals import (
+from ethospike.envs.checks import (
     EnvError,
     State,
     animals_to_reset,

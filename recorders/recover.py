@@ -12,12 +12,12 @@ from typing import Any
 
 import zarr
 
-from ethospike.recorders.durable_store import DurableStore, remove_partials
 from ethospike.recorders.format import INTERRUPTED, LENGTH, SPIKES
+from ethospike.recorders.lock import WriterLock
 from ethospike.recorders.recorder import RecordingError
 from ethospike.recorders.recording import find_recording, open_recording
-from ethospike.recorders.recording_writer import all_arrays
-from ethospike.recorders.writer_lock import WriterLock
+from ethospike.recorders.zarr_recorder.store import DurableStore, remove_partials
+from ethospike.recorders.zarr_recorder.writer import all_arrays
 
 
 @dataclass(frozen=True)

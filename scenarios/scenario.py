@@ -22,7 +22,7 @@ from ethospike.agents.agent import Agent
 from ethospike.brains.errors import nearest
 from ethospike.brains.simulator import SimulatorSettings
 from ethospike.envs.clock import whole_number
-from ethospike.recorders.recorder_config import RecorderConfig
+from ethospike.recorders.config import RecorderConfig
 
 if TYPE_CHECKING:
     from ethospike.recorders.recording import Recording
@@ -127,10 +127,10 @@ class Scenario:
 
 
 SCENARIOS: dict[str, str] = {
-    "cortex-rest": "ethospike.scenarios.cortex_rest",
-    "delayed-reach": "ethospike.scenarios.delayed_reach",
-    "odor-conditioning": "ethospike.scenarios.odor_conditioning",
-    "odor-preference": "ethospike.scenarios.odor_preference",
+    "cortex-rest": "ethospike.scenarios.rest.scenario",
+    "delayed-reach": "ethospike.scenarios.reach.scenario",
+    "odor-conditioning": "ethospike.scenarios.odor.conditioning",
+    "odor-preference": "ethospike.scenarios.odor.preference",
 }
 """Name and module of the scenarios that come with the package; each module has a `SCENARIO`."""
 

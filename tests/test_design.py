@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 from typing import get_args
 
-from ethospike.brains.mushroom_body import MushroomBodyConfig, mushroom_body
-from ethospike.brains.rules import Rule
-from ethospike.scenarios.run_folder import STATUSES
+from ethospike.brains.circuits.mushroom_body import MushroomBodyConfig, mushroom_body
+from ethospike.brains.network import Rule
+from ethospike.scenarios.run.folder import STATUSES
 
 ROOT = Path(__file__).parents[1]
 DESIGN = (ROOT / "docs" / "design.md").read_text()

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from ethospike.brains.network import BrainError, FixedIndegree, Network, Population, Projection
+from ethospike.brains.network import FixedIndegree, Network, Population, Projection
+from ethospike.brains.network.network import BrainError
 from ethospike.brains.simulator import SIMULATORS, SimulatorSettings, open_simulator, simulator_class
-from ethospike.scenarios.__main__ import app
+from ethospike.scenarios.command.app import app
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 PYTHON = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)

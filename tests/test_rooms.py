@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,7 @@ def imported(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("room", FORBIDDEN)
 def test_a_room_imports_only_what_it_may(room: str) -> None:
-    files = sorted((ROOT / room).glob("*.py"))
+    files = sorted((ROOT / room).rglob("*.py"))
     assert len(files) > 3
     for file in files:
         rooms = {name.split(".")[1] for name in imported(file) if name.startswith("ethospike.")}
@@ -43,18 +44,26 @@ def test_a_room_imports_only_what_it_may(room: str) -> None:
         assert not rooms & FORBIDDEN[room], f"{file} imports {rooms & FORBIDDEN[room]}"
 
 
-def test_rooms_are_flat_and_all_their_files_belong_to_a_package() -> None:
-    for room in FORBIDDEN:
-        folders = [p for p in (ROOT / room).iterdir() if p.is_dir() and p.name != "__pycache__"]
-        assert folders == []
-        assert (ROOT / room / "__init__.py").exists()
+def test_every_folder_of_a_room_is_a_package_that_pyproject_lists() -> None:
+    folders = {path.parent.relative_to(ROOT) for room in FORBIDDEN for path in (ROOT / room).rglob("*.py")}
+    assert len(folders) > 20
+    for folder in folders:
+        assert (ROOT / folder / "__init__.py").exists(), folder
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    assert sorted(settings["packages"]) == sorted("ethospike." + ".".join(f.parts) for f in folders)
 
 
 @pytest.mark.parametrize(
     "package",
     [
         *("agents", "brains", "envs", "recorders", "scenarios"),
-        *("agents.baselines", "agents.larva", "brains.simulator", "brains.spike_sources", "envs.odor_arena"),
+        *(
+            "agents.larva",
+            "agents.larva.baselines",
+            "brains.simulator",
+            "brains.spike_trains.sources",
+            "envs.odor_arena",
+        ),
     ],
 )
 def test_importing_a_room_loads_nothing_heavy(package: str) -> None:

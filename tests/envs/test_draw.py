@@ -10,15 +10,17 @@ import numpy as np
 import pygame
 import pytest
 
-from ethospike.envs import draw, draw_arena, draw_reach
-from ethospike.envs.animals import EnvError
-from ethospike.envs.arena_config import ArenaConfig, Phase
-from ethospike.envs.delayed_reach import DelayedReachEnv, DelayedReachVectorEnv
-from ethospike.envs.odor import OdorSource
-from ethospike.envs.odor_arena import OdorArenaEnv, OdorArenaVectorEnv
-from ethospike.envs.reach_task import PHASES, ReachConfig
-from ethospike.envs.reinforcement import Reinforcement
-from ethospike.envs.scene import ArenaScene, ReachScene, scene_of
+from ethospike.envs import draw
+from ethospike.envs.checks import EnvError
+from ethospike.envs.delayed_reach import DelayedReachEnv, DelayedReachVectorEnv, ReachConfig
+from ethospike.envs.delayed_reach import draw as draw_reach
+from ethospike.envs.delayed_reach.scene import ReachScene
+from ethospike.envs.delayed_reach.task import PHASES
+from ethospike.envs.odor_arena import ArenaConfig, OdorArenaEnv, OdorArenaVectorEnv, OdorSource, Phase
+from ethospike.envs.odor_arena import draw as draw_arena
+from ethospike.envs.odor_arena.reinforcement import Reinforcement
+from ethospike.envs.odor_arena.scene import ArenaScene
+from ethospike.envs.scene import scene_of
 
 SIZE = (600, 600)
 EMPTY = ArenaConfig((Phase("empty", 10.0),))

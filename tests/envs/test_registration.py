@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import ethospike.envs  # registers
-from ethospike.envs.animals import EnvError
+from ethospike.envs.checks import EnvError
 from ethospike.envs.odor_arena import OdorArenaEnv, OdorArenaVectorEnv
 
 IDS = ("ethospike/OdorArena-v0", "ethospike/DelayedReach-v0")

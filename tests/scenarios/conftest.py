@@ -1,17 +1,12 @@
-"""A small odor experiment that every test of this room may look at; its helpers are imported by name."""
+"""A small odor experiment that every test of this room may look at."""
 
 from __future__ import annotations
-
-import sys
-from pathlib import Path
 
 import pytest
 
 from ethospike.scenarios.configuration import configure
-from ethospike.scenarios.odor_conditioning import SCENARIO
-from ethospike.scenarios.runner import RunResult, run_scenario
-
-sys.path.insert(0, str(Path(__file__).parent))
+from ethospike.scenarios.odor.conditioning import SCENARIO
+from ethospike.scenarios.run.runner import RunResult, run_scenario
 
 SHORT = [
     *("--cycles", "1", "--odor-s", "3", "--blank-s", "2"),

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from ethospike.scenarios.configuration import configure, preset, read_toml
-from ethospike.scenarios.odor_conditioning import SCENARIO, ConditioningConfig
-from ethospike.scenarios.run_folder import RunFolder, to_plain
+from ethospike.scenarios.odor.conditioning import SCENARIO, ConditioningConfig
+from ethospike.scenarios.run.folder import RunFolder, to_plain
 from ethospike.scenarios.scenario import ScenarioError, find_scenario
 
 

@@ -1,0 +1,450 @@
+"""The learning larva: a mushroom body between a nose and a pair of crawling and turning oscillators.
+
+In: observations of the odor arena (concentrations, reward, punishment, wall contact). Out: the arena's
+action, with the stimulus, the spikes and the read-outs on the way. This file knows no simulator in
+particular, and nothing of where the larva is.
+
+In each control step concentrations become rates of the receptor channels, reinforcement becomes rates of
+the DAN channels, the circuit runs (and learns: plasticity is part of it), and the rates of its two output
+neurons become a preference. The preference sets the gain with which the relative change of the smell
+suppresses or enhances turning; crawling and turning go on by themselves.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ethospike.agents.agent import (
+    Agent,
+    AgentError,
+    Decision,
+    check_state,
+    join_states,
+    state_of,
+    variable,
+    without,
+)
+from ethospike.agents.larva.locomotion import Locomotion, LocomotionConfig
+from ethospike.agents.larva.olfaction import DETECTION_FLOOR_UM, DRIVE_VARIABLE, INNATE_GAIN, OlfactoryDrive
+from ethospike.brains.circuits.mushroom_body import ODOR_PATTERNS, PRESETS, MushroomBodyConfig, mushroom_body
+from ethospike.brains.errors import nearest
+from ethospike.brains.network import Network
+from ethospike.brains.simulator import (
+    Simulator,
+    SimulatorSettings,
+    SpikeBlock,
+    State,
+    Stimulus,
+    open_simulator,
+)
+from ethospike.brains.spike_trains.sources import GammaSource
+from ethospike.envs.clock import whole_number
+from ethospike.envs.odor_arena import PEAK_UM, WALL_COLUMN, features
+from ethospike.envs.odor_arena.reinforcement import KINDS
+
+READ_OUT = ("MBONp", "MBONn", "DANp", "DANn")
+"""Populations, of one neuron each, whose rates are read out."""
+MEMORY_FORMAT = 1
+"""Version of the files of `save_memory`."""
+FREE_OF_MEMORY = frozenset(
+    {
+        # How weights change from here on. That is an experiment: a retention test has a learning rate of 0.
+        *("learning_rate", "tau_eligibility_ms", "homeostasis"),
+        # What comes in: rates and regularity of the trains, which no synapse knows of.
+        *("baseline_hz", "reward_hz", "punishment_hz", "input_shape"),
+    }
+)
+"""Fields of `MushroomBodyConfig` in which larvae may differ from those whose memory they load. All others are
+wiring or initial weights, to which homeostasis leads back: they make the circuit what it is."""
+
+
+@dataclass(frozen=True)
+class LarvaConfig:
+    """Numbers of the encoding and the decoding around the mushroom body.
+
+    Raises
+    ------
+    AgentError
+        When a number is out of range or a pattern does not exist.
+
+    Examples
+    --------
+    >>> LarvaConfig(patterns={"A": "odor1", "B": "odor4"}).saturation
+    1.4
+    """
+
+    patterns: dict[str, str] = field(default_factory=lambda: {"A": "n-amylacetate", "B": "3-octanol"})
+    """Receptor pattern of each odor of the arena (`ODOR_PATTERNS`); an odor that is not listed has the
+    pattern of its own name. The default pair is that of learning experiments with larvae."""
+    reference_um: float = PEAK_UM
+    """Concentration at which an odor drives the receptors with its published pattern (µM): the peak of the
+    arena's odor cups. Below it the rate above baseline is proportional to concentration. Chosen here: the
+    authors' odors have one strength and no space."""
+    saturation: float = 1.4
+    """Highest drive of one odor in units of its pattern: the authors' stronger odor (Jürgensen et al. 2024,
+    authors' code: scale 700 instead of 500). Odors add up, as in the authors' mixture."""
+    readout_tau_ms: float = 1000.0
+    """Time constant of the filter of output and DAN rates (ms). Chosen here: at 100 Hz some 200 spikes
+    count, so that chance moves the preference by a few hundredths; a larva crawls about 1 mm meanwhile,
+    little beside the 14 mm width of an odor."""
+    min_spikes: float = 5.0
+    """Output spikes, both neurons together, that the filter must hold for there to be a preference; below
+    it the preference is 0. Chosen here: 5 spikes in 1 s are what a larva without odor stays under, and a
+    difference of 4 to 1 is no evidence."""
+    gain: float = INNATE_GAIN
+    """Olfactory gain at preference 1. Chosen here: a fully trained larva then navigates like larvaworld's
+    innate navigator; the published scaling, 0.001 per Hz of difference, would have no effect on behavior."""
+    detection_floor_um: float = DETECTION_FLOOR_UM
+    """Summed concentration below which nothing is smelled (µM), see `agents.olfaction`."""
+    locomotion: LocomotionConfig = field(default_factory=LocomotionConfig)
+    """Crawler, turner and pauses."""
+
+    def __post_init__(self) -> None:
+        for pattern in self.patterns.values():
+            if pattern not in ODOR_PATTERNS:
+                raise AgentError(
+                    f"LarvaConfig.patterns: unknown pattern {pattern!r}; {nearest(pattern, ODOR_PATTERNS)}"
+                )
+        for name in ("reference_um", "saturation", "readout_tau_ms", "detection_floor_um"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value > 0):
+                raise AgentError(f"LarvaConfig.{name}: expected above 0, got {value}")
+        if not (math.isfinite(self.min_spikes) and self.min_spikes >= 0):
+            raise AgentError(f"LarvaConfig.min_spikes: expected at least 0, got {self.min_spikes}")
+        if not math.isfinite(self.gain):
+            raise AgentError(f"LarvaConfig.gain: expected a finite number, got {self.gain}")
+
+    def pattern_hz(self, odor: str) -> NDArray[np.float64]:
+        """Return the rates (Hz) that an odor of the arena adds to each receptor channel at full strength."""
+        name = self.patterns.get(odor, odor)
+        if name not in ODOR_PATTERNS:
+            raise AgentError(
+                f"LarvaConfig.patterns: no receptor pattern for odor {odor!r}; "
+                f"{nearest(odor, {*self.patterns, *ODOR_PATTERNS})}"
+            )
+        return np.array(ODOR_PATTERNS[name])
+
+
+class LarvaAgent(Agent):
+    """A group of larvae, each with a mushroom body of its own.
+
+    Parameters
+    ----------
+    config : LarvaConfig or None
+        None is the default.
+    brain : MushroomBodyConfig or None
+        None is the preset "calibrated".
+    odors : sequence of str
+        Odors in the order of the observation; by default those of the default arena, A and B.
+    animals : int
+    control_interval_ms : float
+        A whole number of the body's inner steps (10 ms) and of steps of `dt_ms`.
+    seed : int
+        Of wiring, input trains and locomotion, keyed by animal: animal 3 of 5 is animal 3 of 8.
+    simulator : SimulatorSettings or None
+        None is the default simulator.
+    dt_ms : float
+
+    Raises
+    ------
+    AgentError
+        When the control interval does not fit, or an odor has no receptor pattern.
+
+    Attributes
+    ----------
+    network : Network
+    simulator : Simulator
+    variables : mapping
+        The read-outs: preference, mbon_rate_hz, dan_rate_hz, olfactory_drive.
+
+    Examples
+    --------
+    >>> import gymnasium
+    >>> import ethospike.envs
+    >>> env = gymnasium.make("ethospike/OdorArena-v0")
+    >>> with LarvaAgent.for_env(env, seed=1) as larva:
+    ...     observation, _ = env.reset(seed=1)
+    ...     decision = larva.act(observation)
+    >>> decision.action.shape
+    (2,)
+    """
+
+    network: Network
+    simulator: Simulator
+    variables: Mapping[str, Mapping[str, Any]] = {
+        "preference": variable("(MBONp - MBONn) / (MBONp + MBONn), filtered", "1", "float32"),
+        "mbon_rate_hz": variable(
+            "filtered rates of MBONp (approach) and MBONn (avoidance)", "Hz", "float32", mbon=2
+        ),
+        "dan_rate_hz": variable(
+            "filtered rates of DANp (reward) and DANn (punishment)", "Hz", "float32", dan=2
+        ),
+        "olfactory_drive": DRIVE_VARIABLE,
+    }
+
+    def __init__(
+        self,
+        config: LarvaConfig | None = None,
+        brain: MushroomBodyConfig | None = None,
+        odors: Sequence[str] = tuple(LarvaConfig().patterns),
+        *,
+        animals: int = 1,
+        control_interval_ms: float = 100.0,
+        seed: int,
+        simulator: SimulatorSettings | None = None,
+        dt_ms: float = 0.1,
+    ) -> None:
+        super().__init__(animals, control_interval_ms)
+        self.config = config or LarvaConfig()
+        self.brain = brain or PRESETS["calibrated"]
+        self.odors = tuple(odors)
+        self.seed = seed
+        self.dt_ms = dt_ms
+        n_steps = whole_number(control_interval_ms, dt_ms)
+        if n_steps is None:
+            raise AgentError(
+                f"a control interval of {control_interval_ms} ms is not a whole number of steps of {dt_ms} ms"
+            )
+        self.n_steps = n_steps
+        self._locomotion = Locomotion(
+            self.config.locomotion, animals=animals, control_interval_ms=control_interval_ms, seed=seed
+        )
+        # One smell: the circuit's preference is one for the whole mixture, and so is its change.
+        self._olfaction = OlfactoryDrive(animals, 1, control_interval_ms, self.config.detection_floor_um)
+
+        self.network = mushroom_body(self.brain)
+        self._wire_senses()
+        from ethospike.agents.larva import readout  # compiled, so loaded only where spikes are read
+
+        self._readout_module = readout
+        self._place_of_neuron = np.full(self.network.n_neurons, -1)
+        self._place_of_neuron[[self.network.offset(name) for name in READ_OUT]] = range(len(READ_OUT))
+        self._keep = math.exp(-control_interval_ms / self.config.readout_tau_ms)
+        self._rate_per_spike = (1.0 - self._keep) / (control_interval_ms / 1000)
+        self._least_hz = self.config.min_spikes / (self.config.readout_tau_ms / 1000)
+        self._rate_hz = np.zeros((animals, len(READ_OUT)))
+        self.simulator = open_simulator(self.network, simulator, seed=seed, animals=animals, dt_ms=dt_ms)
+        self.backend = self.simulator.backend
+        self._source = GammaSource(
+            self.network.n_spike_channels,
+            self.brain.input_shape,
+            seed=seed,
+            animals=animals,
+            dt_ms=dt_ms,
+            ahead=self.simulator.capabilities.frees_interpreter and self.simulator.settings.threads != 1,
+        )
+
+    @classmethod
+    def for_env(
+        cls,
+        env: Any,
+        config: LarvaConfig | None = None,
+        brain: MushroomBodyConfig | None = None,
+        *,
+        seed: int,
+        simulator: SimulatorSettings | None = None,
+        dt_ms: float = 0.1,
+    ) -> Self:
+        """Make the larvae that fit an odor arena, single or vector."""
+        arena = env.unwrapped
+        return cls(
+            config,
+            brain,
+            arena.config.odors,
+            animals=arena.animals,
+            control_interval_ms=arena.control_interval_ms,
+            seed=seed,
+            simulator=simulator,
+            dt_ms=dt_ms,
+        )
+
+    # -- the control step ---------------------------------------------------------------------------
+
+    def _act(self, observation: NDArray[np.floating]) -> Decision:
+        expected = features(self.odors)
+        if observation.shape[1] != len(expected):
+            raise AgentError(
+                f"observation: expected {len(expected)} features ({', '.join(expected)}), "
+                f"got {observation.shape[1]}"
+            )
+        senses = observation[:, :WALL_COLUMN].astype(np.float64)
+        stimulus = self._encode(senses)
+        spikes = self.simulator.run(self.n_steps, stimulus)
+        preference = self._read_out(spikes)
+        smell_um = np.add.reduce(senses[:, : len(self.odors)], axis=1, keepdims=True)
+        drive = self._olfaction.update(smell_um, self.config.gain * preference[:, None])
+        rate_hz = self._rate_hz.astype(np.float32)
+        readout = {
+            "preference": preference.astype(np.float32),
+            "mbon_rate_hz": rate_hz[:, :2],
+            "dan_rate_hz": rate_hz[:, 2:],
+            "olfactory_drive": drive.astype(np.float32),
+        }
+        return Decision(self._locomotion.action(drive), stimulus, spikes, readout)
+
+    def _wire_senses(self) -> None:
+        """Work out what each sense (odors, reward, punishment) adds to the rate of each input channel."""
+        network, brain, config = self.network, self.brain, self.config
+        odor_channels = network.spike_channels("odor")
+        n_odors = len(self.odors)
+        self._baseline_hz = np.zeros(network.n_spike_channels)
+        self._baseline_hz[odor_channels] = brain.baseline_hz
+        self._hz_of_sense = np.zeros((n_odors + len(KINDS), network.n_spike_channels))
+        for odor, row in zip(self.odors, self._hz_of_sense, strict=False):
+            row[odor_channels] = config.pattern_hz(odor)
+        self._hz_of_sense[n_odors + KINDS.index("reward"), network.spike_channels("reward")] = brain.reward_hz
+        punishment = n_odors + KINDS.index("punishment")
+        self._hz_of_sense[punishment, network.spike_channels("punishment")] = brain.punishment_hz
+        self._unit_of_sense = np.array([config.reference_um] * n_odors + [1.0] * len(KINDS))
+        self._highest_of_sense = np.array([config.saturation] * n_odors + [math.inf] * len(KINDS))
+
+    def _encode(self, senses: NDArray[np.float64]) -> Stimulus:
+        """Turn the senses into rates of the input channels, and these into spikes of the next window."""
+        strength = np.minimum(senses / self._unit_of_sense, self._highest_of_sense)
+        # Not a matrix product: that rounds differently for groups of different sizes.
+        rate_hz = np.add.reduce(strength[:, :, None] * self._hz_of_sense, axis=1)
+        rate_hz += self._baseline_hz
+        step, animal, channel = self._source.window(self.simulator.step + 1, self.n_steps, rate_hz)
+        return Stimulus(step, animal, channel, rate_hz=rate_hz)
+
+    def _read_out(self, spikes: SpikeBlock) -> NDArray[np.float64]:
+        """Filter the rates of the output neurons and DANs and return the preference, shape (animals,)."""
+        self._readout_module.filter_rates(
+            spikes.animal,
+            spikes.neuron,
+            self._place_of_neuron,
+            self._keep,
+            self._rate_per_spike,
+            self._rate_hz,
+        )
+        preference: NDArray[np.float64] = self._readout_module.preferences(self._rate_hz, self._least_hz)
+        return preference
+
+    # -- memory and state ---------------------------------------------------------------------------
+
+    def weights(self) -> dict[str, NDArray[np.float64]]:
+        """Return the KC>MBON weights (nS) by projection, each of shape (animals, synapses)."""
+        return {p.name: self.simulator.weights(p.name) for p in self.network.plastic_projections}
+
+    def memory(self) -> dict[str, NDArray[Any]]:
+        """Return what the larvae have learned: the entries of a `save_memory`.
+
+        Those of `weights`, and `about`, text that says to which circuits they belong: seed and configuration
+        of the brain, as JSON.
+        """
+        about = {"format": MEMORY_FORMAT, "seed": self.seed, "brain": dataclasses.asdict(self.brain)}
+        return {"about": np.array(json.dumps(about)), **self.weights()}
+
+    def save_memory(self, path: str | Path) -> Path:
+        """Save what the larvae have learned, `memory`, as a NumPy archive; return its path (suffix .npz)."""
+        path = Path(path)
+        path = path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
+        entries: dict[str, Any] = self.memory()
+        np.savez(path, **entries)
+        return path
+
+    def load_memory(self, path: str | Path) -> None:
+        """Give the larvae the weights of a `save_memory`; those of animal i to animal i.
+
+        Raises
+        ------
+        AgentError
+            When the file is no memory, or was made by another circuit (wiring, initial weights or seed) or
+            by fewer animals. How larvae learn, and what drives them, may differ (`FREE_OF_MEMORY`).
+        """
+        weights, about = _read_memory(Path(path))
+        mine = {"format": MEMORY_FORMAT, "seed": self.seed, **dataclasses.asdict(self.brain)}
+        theirs = {"format": about["format"], "seed": about["seed"], **about["brain"]}
+        for name in {**mine, **theirs}:
+            if name not in FREE_OF_MEMORY and mine.get(name) != theirs.get(name):
+                raise AgentError(
+                    f"memory {path}: it was made with {name} = {theirs.get(name)}, these larvae have "
+                    f"{mine.get(name)}; weights fit only the circuit that learned them, with its wiring, its "
+                    f"initial weights and its seed"
+                )
+        for name, expected in self.weights().items():
+            if name not in weights or len(weights[name]) < self.animals:
+                raise AgentError(
+                    f"memory {path}: expected {name!r} of at least {self.animals} animals, got "
+                    f"{len(weights.get(name, ()))}"
+                )
+            if weights[name].shape[1:] != expected.shape[1:]:
+                raise AgentError(
+                    f"memory {path}: expected {expected.shape[1]} synapses in {name!r}, got shape "
+                    f"{weights[name].shape}"
+                )
+        for projection in self.network.plastic_projections:
+            self.simulator.set_weights(projection.name, weights[projection.name][: self.animals])
+
+    def state(self) -> State:
+        """Return copies of all that the next decision depends on.
+
+        Raises
+        ------
+        SimulatorUnavailable
+            When the simulator cannot save its state (`Capabilities.restores_state`).
+        """
+        return join_states({"simulator": self.simulator.state()}) | self._own_state()
+
+    def _own_state(self) -> State:
+        """Return the state without the simulator's."""
+        return join_states(
+            {
+                "source": self._source.state(),
+                "olfaction": self._olfaction.state(),
+                "locomotion": self._locomotion.state(),
+                "readout": {"rate_hz": self._rate_hz.copy()},
+            }
+        )
+
+    def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
+        """Continue from a `state()` of larvae made alike.
+
+        Raises
+        ------
+        AgentError
+            When an entry that is not the simulator's is missing, unknown, or of another shape; nothing has
+            changed then.
+        SimulatorUnavailable
+            When the simulator cannot restore a state.
+        """
+        # The source keeps as many events as happened to be drawn ahead.
+        check_state(without("simulator", state), self._own_state(), any_shape=("source/events",))
+        self.simulator.set_state(state_of("simulator", state))
+        self._source.set_state(state_of("source", state))
+        self._olfaction.set_state(state_of("olfaction", state))
+        self._locomotion.set_state(state_of("locomotion", state))
+        self._rate_hz[:] = state_of("readout", state)["rate_hz"]
+
+    def close(self) -> None:
+        """Close the simulator; closing twice is harmless."""
+        self.simulator.close()
+
+
+def _read_memory(path: Path) -> tuple[dict[str, NDArray[np.float64]], dict[str, Any]]:
+    """Return the weights and the description that a file of `save_memory` holds."""
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            arrays = dict(archive)
+            about = json.loads(str(arrays.pop("about")))
+            return arrays, {"format": about["format"], "seed": about["seed"], "brain": dict(about["brain"])}
+    except FileNotFoundError:
+        raise AgentError(f"memory {path}: there is no such file; save_memory writes one") from None
+    except OSError as error:
+        raise AgentError(f"memory {path}: cannot be read ({error.strerror or error})") from None
+    except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile):
+        # NumPy's own words would advise to load it unsafely.
+        raise AgentError(
+            f"memory {path}: expected a file of save_memory, such as the memory.npz of an odor-conditioning "
+            f"run; this is another file, or not all of one"
+        ) from None

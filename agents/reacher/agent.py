@@ -1,0 +1,345 @@
+"""The reaching agent: signals into the clusters of a cortex, and out of their race a direction for the hand.
+
+In: observations of `ethospike/DelayedReach-v0`. Out: the drive of the hand, with the currents, the spikes
+and the decision variable on the way. The read-out is that of Rostami et al. 2024 (Nat Commun 15:6304;
+authors' code reaction_times_functions.py, "RT" below): leaky-integrated cluster rates, normalized across
+directions, race to one threshold. The agent knows of the trial only what it observes.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ethospike.agents.agent import (
+    Agent,
+    AgentError,
+    Decision,
+    check_state,
+    join_states,
+    state_of,
+    variable,
+    without,
+)
+from ethospike.agents.reacher.hand import HandConfig, HandControl, ReachSenses
+from ethospike.brains.circuits.clustered_cortex import CortexConfig, clustered_cortex
+from ethospike.brains.random_streams import random_stream
+from ethospike.brains.simulator import (
+    Simulator,
+    SimulatorSettings,
+    SpikeBlock,
+    State,
+    Stimulus,
+    open_simulator,
+)
+from ethospike.envs.clock import whole_number
+
+BIN_MS = 1.0
+"""Resolution of the decision (RT: spikes are counted per millisecond)."""
+STIMULUS_V_TH = 15.0
+"""Threshold in mV for which the currents are stated; they scale with it, as all currents of the model do."""
+SILENCE = 1e-10
+"""What stands for an integral of zero before normalization (RT): without spikes, all directions are equal."""
+ROLE_DIRECTIONS = 10
+"""Role of the random stream that assigns clusters to directions. `ROLE_LOCOMOTION` has the same number, which
+is part of the key: no agent has both, and another number would change every recording made so far."""
+UNDECIDED = -1
+
+
+@dataclass(frozen=True)
+class ReacherConfig:
+    """Wiring of the cortex to the task, and the read-out of its decision.
+
+    Raises
+    ------
+    AgentError
+        When there are fewer clusters than directions, or a value is out of range.
+    """
+
+    cortex: CortexConfig = field(default_factory=CortexConfig)
+    """The network; `parameter_set("large")` of `brains.clustered_cortex` for 25,000 neurons."""
+    directions: int = 6
+    """Directions, one a target; each gets ⌊clusters/directions⌋ clusters (6: one; 20: three, two unused)."""
+    preparatory_pa: float = 0.1
+    """Current into the clusters of each cued direction at V_th = 15 mV (pA; authors' fig5.py, fig6.py)."""
+    response_pa: float = 0.1
+    """Current into the clusters of the target's direction at V_th = 15 mV (pA; authors' fig5.py, fig6.py)."""
+    tau_ms: float = 50.0
+    """Time constant of the integration of cluster rates (ms; authors' fig6.py)."""
+    threshold: float = 0.87
+    """Share of one direction in the sum of all integrals that decides: as drawn in Fig 6a (dashed lines)."""
+    decision_window_ms: float = 1000.0
+    """A trial without a decision so long after the response signal is undecided (ms; authors' tlim)."""
+    hand: HandConfig = field(default_factory=HandConfig)
+    """How a decision moves the hand."""
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.directions <= self.cortex.clusters:
+            raise AgentError(
+                f"ReacherConfig.directions: expected 2 … {self.cortex.clusters}, the clusters of the "
+                f"cortex, got {self.directions}"
+            )
+        for name in ("preparatory_pa", "response_pa"):
+            if not np.isfinite(getattr(self, name)):
+                raise AgentError(
+                    f"ReacherConfig.{name}: expected a finite current, got {getattr(self, name)}"
+                )
+        for name in ("tau_ms", "decision_window_ms"):
+            value = getattr(self, name)
+            if not (np.isfinite(value) and value >= BIN_MS):
+                raise AgentError(f"ReacherConfig.{name}: expected at least {BIN_MS:g} ms, got {value}")
+        if not 0 < self.threshold < 1:
+            raise AgentError(f"ReacherConfig.threshold: expected a share in (0, 1), got {self.threshold}")
+
+    @property
+    def clusters_per_direction(self) -> int:
+        """Clusters that stand for one direction."""
+        return self.cortex.clusters // self.directions
+
+
+class ClusterRace:
+    """Leaky integrators of the spikes for each direction, and their race to a threshold.
+
+    I(t + 1 ms) = I(t) − I(t)/τ + c(t), where c(t) is the number of spikes per neuron in the millisecond
+    after t (RT, `integrate`); the decision variable is I divided by the sum over directions.
+
+    Parameters
+    ----------
+    animals, directions, bins : int
+        `bins` milliseconds make a control step.
+    tau_ms : float
+    """
+
+    def __init__(self, animals: int, directions: int, bins: int, tau_ms: float) -> None:
+        keep = 1.0 - BIN_MS / tau_ms
+        later = np.arange(bins + 1)
+        self._fade = keep**later
+        # Row j holds what each bin's count has become at offset j: keep^(j − 1 − i) for the bins i before it.
+        age = later[:, None] - 1 - np.arange(bins)[None, :]
+        self._kernel = np.where(age >= 0, keep ** np.maximum(age, 0), 0.0)
+        self.integral = np.zeros((animals, directions))
+
+    def advance(self, counts: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Integrate the counts of a control step, spikes per neuron of shape (animals, directions, bins).
+
+        Returns
+        -------
+        ndarray of float64, shape (animals, directions, bins + 1)
+            The decision variable at the beginning of the control step and after each of its bins.
+        """
+        integral = self.integral[:, :, None] * self._fade + counts @ self._kernel.T
+        self.integral = integral[:, :, -1].copy()
+        integral = np.where(integral == 0.0, SILENCE, integral)
+        return np.asarray(integral / integral.sum(axis=1, keepdims=True))
+
+
+def first_crossing(
+    share: NDArray[np.floating], threshold: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return who first exceeds the threshold, and when (RT, `race_to_threshold`).
+
+    Parameters
+    ----------
+    share : ndarray, shape (races, directions, times)
+    threshold : float
+
+    Returns
+    -------
+    winner, time : ndarray of int64, shape (races,)
+        Direction and index of the time; both −1 where the threshold is never exceeded.
+    """
+    crossed = share.max(axis=1) > threshold
+    time = crossed.argmax(axis=1)
+    winner = share[np.arange(len(share)), :, time].argmax(axis=1)
+    never = ~crossed.any(axis=1)
+    return np.where(never, UNDECIDED, winner), np.where(never, UNDECIDED, time)
+
+
+class ReacherAgent(Agent):
+    """A clustered cortex that reaches for the direction whose clusters win.
+
+    Parameters
+    ----------
+    config : ReacherConfig, optional
+    simulator : SimulatorSettings, optional
+    seed : int
+        Of the wiring and of the clusters' assignment to directions, keyed by animal.
+    animals : int
+    control_interval_ms, dt_ms : float
+        A control step must be a whole number of milliseconds and of steps.
+
+    Attributes
+    ----------
+    direction_clusters : ndarray of int, shape (animals, directions, clusters_per_direction)
+        The clusters that stand for each direction.
+
+    Examples
+    --------
+    >>> from ethospike.envs.delayed_reach import DelayedReachEnv
+    >>> env = DelayedReachEnv()
+    >>> observation, _ = env.reset(seed=1)
+    >>> with ReacherAgent(seed=1) as agent:
+    ...     decision = agent.act(observation)
+    >>> decision.readout["cluster_rate_hz"].shape
+    (1, 6)
+    """
+
+    simulator: Simulator
+
+    def __init__(
+        self,
+        config: ReacherConfig | None = None,
+        simulator: SimulatorSettings | None = None,
+        *,
+        seed: int,
+        animals: int = 1,
+        control_interval_ms: float = 10.0,
+        dt_ms: float = 0.1,
+    ) -> None:
+        super().__init__(animals, control_interval_ms)
+        self.config = config = config or ReacherConfig()
+        self._steps_per_bin = _whole(BIN_MS, dt_ms, "steps of dt_ms")
+        self._bins = _whole(control_interval_ms, BIN_MS, "milliseconds")
+        self.direction_clusters = np.stack([self._assign(seed, animal) for animal in range(animals)])
+        # Row d of an animal's matrix marks the clusters of direction d.
+        self._member = np.zeros((animals, config.directions, config.cortex.clusters))
+        np.put_along_axis(self._member, self.direction_clusters, 1.0, axis=2)
+        self._scale = config.cortex.V_th / STIMULUS_V_TH
+        self._race = ClusterRace(animals, config.directions, self._bins, config.tau_ms)
+        self._hand = HandControl(config.hand, animals, config.directions)
+        self._direction = np.full(animals, UNDECIDED)
+        self._decision_ms = np.full(animals, float(UNDECIDED))
+        self.variables = _variables(config)
+        self.network = clustered_cortex(config.cortex)
+        self._population = self.network.population("E")
+        self._first_neuron = self.network.offset("E")
+        self.simulator = open_simulator(self.network, simulator, seed=seed, animals=animals, dt_ms=dt_ms)
+        self.backend = self.simulator.backend
+
+    def _assign(self, seed: int, animal: int) -> NDArray[np.int64]:
+        """Draw the clusters of each direction of an animal, shape (directions, clusters_per_direction)."""
+        config = self.config
+        drawn = random_stream(seed, animal, ROLE_DIRECTIONS).permutation(config.cortex.clusters)
+        used = config.directions * config.clusters_per_direction
+        return drawn[:used].reshape(config.directions, config.clusters_per_direction)
+
+    def _act(self, observation: NDArray[np.floating]) -> Decision:
+        senses = ReachSenses.of(observation, self.config.directions)
+        self._hand.sense(senses)
+        stimulus = Stimulus.currents(self._currents(senses))
+        begin = self.simulator.step
+        spikes = self.simulator.run(self._bins * self._steps_per_bin, stimulus)
+        counts = self._count(spikes, begin)
+        share = self._race.advance(self._member @ counts / self.config.clusters_per_direction)
+        self._decide(share, senses)
+        readout = {
+            "cluster_rate_hz": counts.mean(axis=2) * (1000.0 / BIN_MS),
+            "decision_variable": share[:, :, -1],
+            "decided_direction": self._direction.copy(),
+            "decision_ms": self._decision_ms.copy(),
+        }
+        return Decision(self._hand.drive(senses), stimulus, spikes, readout)
+
+    def _currents(self, senses: ReachSenses) -> NDArray[np.float64]:
+        """Return the currents that the signals become in pA, shape (animals, clusters)."""
+        per_direction = (
+            self.config.preparatory_pa * senses.preparatory + self.config.response_pa * senses.response
+        )
+        return np.asarray(self._scale * (per_direction[:, None, :] @ self._member)[:, 0])
+
+    def _count(self, spikes: SpikeBlock, begin: int) -> NDArray[np.float64]:
+        """Return spikes per neuron of each excitatory cluster and bin, shape (animals, clusters, bins)."""
+        shape = (self.animals, self._population.clusters, self._bins)
+        neuron = spikes.neuron - self._first_neuron
+        mine = (neuron >= 0) & (neuron < self._population.size)
+        cluster = neuron[mine] // self._population.cluster_size
+        # Step s is the interval (s − 1, s], so bin 0 holds begin + 1 … begin + steps_per_bin.
+        bins = (spikes.step[mine] - 1 - begin) // self._steps_per_bin
+        flat = (spikes.animal[mine] * shape[1] + cluster) * shape[2] + bins
+        counts = np.bincount(flat, minlength=math.prod(shape)).reshape(shape)
+        return counts / self._population.cluster_size
+
+    def _decide(self, share: NDArray[np.float64], senses: ReachSenses) -> None:
+        """Let the race decide where the hand is armed, and send it."""
+        cleared = senses.preparatory.any(axis=1) | (self._hand.armed & (self._hand.since_signal == 0))
+        self._direction[cleared], self._decision_ms[cleared] = UNDECIDED, UNDECIDED
+        armed = self._hand.armed
+        if not armed.any():
+            return
+        winner, offset = first_crossing(share, self.config.threshold)
+        time_ms = self._hand.since_signal * self.control_interval_ms + offset * BIN_MS
+        decided = armed & (winner != UNDECIDED) & (time_ms < self.config.decision_window_ms)
+        self._direction[decided], self._decision_ms[decided] = winner[decided], time_ms[decided]
+        self._hand.send(decided, winner)
+
+    def state(self) -> State:
+        """Return copies of all that the next decision depends on, the simulator's state included.
+
+        Raises
+        ------
+        SimulatorUnavailable
+            When the simulator cannot save its state.
+        """
+        return self._own_state() | join_states({"simulator": self.simulator.state()})
+
+    def _own_state(self) -> State:
+        """Return the state without the simulator's."""
+        own = {
+            "integral": self._race.integral.copy(),
+            "direction": self._direction.copy(),
+            "decision_ms": self._decision_ms.copy(),
+        }
+        return own | join_states({"hand": self._hand.state()})
+
+    def set_state(self, state: State) -> None:
+        """Continue from a `state()` of an agent built alike.
+
+        Raises
+        ------
+        AgentError
+            When an entry that is not the simulator's is missing, unknown, or of another shape; nothing has
+            changed then.
+        SimulatorUnavailable
+            When the simulator cannot restore a state.
+        """
+        check_state(without("simulator", state), self._own_state())
+        self.simulator.set_state(state_of("simulator", state))
+        self._hand.set_state(state_of("hand", state))
+        self._race.integral = np.array(state["integral"], dtype=np.float64)
+        self._direction[...] = state["direction"]
+        self._decision_ms[...] = state["decision_ms"]
+
+    def close(self) -> None:
+        """Close the simulator."""
+        self.simulator.close()
+
+
+def _variables(config: ReacherConfig) -> dict[str, dict[str, Any]]:
+    return {
+        "cluster_rate_hz": variable(
+            "mean rate of each excitatory cluster in the window",
+            "Hz",
+            "float32",
+            cluster=config.cortex.clusters,
+        ),
+        "decision_variable": variable(
+            "share of each direction in the integrated rates at the end of the window",
+            "1",
+            "float32",
+            direction=config.directions,
+        ),
+        "decided_direction": variable("direction that won the race, −1 before", "1", "int64"),
+        "decision_ms": variable("response signal to the decision in the spikes, −1 before", "ms", "float64"),
+    }
+
+
+def _whole(duration_ms: float, unit_ms: float, what: str) -> int:
+    """Return a duration as a whole number of units, or raise with both numbers."""
+    count = whole_number(duration_ms, unit_ms)
+    if count is None:
+        raise AgentError(f"{duration_ms:g} ms is not a whole number of {what} ({unit_ms:g} ms each)")
+    return count

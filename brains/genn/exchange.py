@@ -1,0 +1,226 @@
+"""What host and GeNN tell each other once a window: tables of input, and the record of spikes.
+
+In: steps and channels. Out: rows of the tables that `models.py` reads, and spikes. This file knows no
+network. A window here is at most as long as the tables; the simulator cuts longer ones.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ethospike.brains.errors import BrainError
+from ethospike.brains.genn.library import pygenn
+from ethospike.brains.network import NEVER, DopamineGated, DopaminePlasticity
+from ethospike.brains.simulator import SpikeBlock, Stimulus
+
+CURRENT_LAG_STEPS = 2
+"""A window's current reaches V_m with its third step, as through NEST's dc_generator (docs/design.md §2)."""
+COUNT_LIMIT = 65535
+"""Largest count that a table of input spikes can hold."""
+FOLD_AFTER = 64
+"""Windows after which remembered spikes are summed up: often enough for memory, seldom enough for speed."""
+
+
+class SpikeTables:
+    """Counts of the spikes that arrive at each column in each step, one table for each spike input.
+
+    A table is a ring over steps. Spikes whose delay carries them beyond the window are kept for the next.
+
+    Parameters
+    ----------
+    sources : list
+        GeNN's current sources that read the tables.
+    delay_steps, n_channels : list of int
+        Of each spike input.
+    animals, n_steps : int
+        Each channel has a column for each animal, and a table a row for each step of the longest window.
+    """
+
+    def __init__(
+        self, sources: list[Any], delay_steps: list[int], n_channels: list[int], animals: int, n_steps: int
+    ) -> None:
+        self._sources = sources
+        self._n_steps = n_steps
+        self._bounds = np.cumsum([0, *n_channels]) * animals
+        # The columns of all tables are counted on: those of an input lie behind those of the one before.
+        self._delay = np.repeat(np.array(delay_steps, np.int64), n_channels)
+        self._stride = np.repeat(np.array(n_channels, np.int64), n_channels)
+        first = np.repeat(self._bounds[:-1], n_channels)
+        local = [np.arange(n) for n in n_channels]
+        self._column = first + np.concatenate([*local, np.empty(0, np.int64)]).astype(np.int64)
+        self._late_step = np.empty(0, np.int64)
+        self._late_column = np.empty(0, np.int64)
+        self._is_blank = True
+        for source, n in zip(sources, n_channels, strict=True):
+            source.extra_global_params["count"].set_init_values(np.zeros(n_steps * n * animals, np.uint16))
+
+    def write(self, done: int, n_steps: int, sent: Stimulus) -> None:
+        """Fill the tables for the steps done + 1 … done + n_steps, in which these spikes were sent."""
+        step = np.concatenate([self._late_step, sent.step + self._delay[sent.channel]])
+        column = self._column[sent.channel] + sent.animal * self._stride[sent.channel]
+        column = np.concatenate([self._late_column, column])
+        now = step <= done + n_steps
+        self._late_step, self._late_column = step[~now], column[~now]
+        if self._is_blank and not now.any():
+            return
+        self._is_blank = False
+        n_columns = self._bounds[-1]
+        where = (step[now] - done - 1) * n_columns + column[now]
+        if len(where) > COUNT_LIMIT and np.bincount(where).max() > COUNT_LIMIT:
+            raise BrainError(f"stimulus: GeNN takes at most {COUNT_LIMIT} spikes of a channel in one step")
+        count = np.zeros(n_steps * n_columns, np.uint16)
+        np.add.at(count, where, 1)
+        count = count.reshape(n_steps, n_columns)
+        rows = np.arange(done, done + n_steps) % self._n_steps
+        for source, start, stop in zip(self._sources, self._bounds, self._bounds[1:], strict=False):
+            table = source.extra_global_params["count"]
+            table.view.reshape(self._n_steps, -1)[rows] = count[:, start:stop]
+            table.push_to_device()
+
+
+class CurrentTable:
+    """Currents of a window: rows for its first two steps, which see what was before, and for the rest."""
+
+    def __init__(self, source: Any, n_columns: int, dtype: type[np.floating[Any]]) -> None:
+        self._source = source
+        self._before = np.zeros((CURRENT_LAG_STEPS, n_columns))
+        self._there = np.zeros((CURRENT_LAG_STEPS + 1, n_columns))
+        source.extra_global_params["current"].set_init_values(self._there.ravel().astype(dtype))
+        source.extra_global_params["begin_ms"].set_init_values(np.zeros(1))
+
+    def write(self, done: int, n_steps: int, dt_ms: float, current_pa: NDArray[np.float64]) -> None:
+        """Set the currents of a window that begins after step `done`; shape (columns,)."""
+        rows = np.vstack([self._before, current_pa])
+        if np.array_equal(rows, self._there) and (rows == current_pa).all():
+            return
+        self._before = np.vstack([self._before, *[current_pa] * min(n_steps, 2)])[-CURRENT_LAG_STEPS:]
+        self._there = rows
+        for name, values in (("current", rows.ravel()), ("begin_ms", done * dt_ms)):
+            self._source.extra_global_params[name].view[:] = values
+            self._source.extra_global_params[name].push_to_device()
+
+
+class SpikeRecord:
+    """The record of spikes that GeNN keeps for its populations, one bit a neuron and step.
+
+    GeNN's own `spike_recording_data` reads all of its buffer or nothing, which would tie a run to one length
+    of window. So the bits are read here, from the array under that property: a ring over steps, with each
+    step's neurons in words of 32 bits.
+
+    Parameters
+    ----------
+    groups : list
+        GeNN's populations, in the network's order.
+    sizes : list of int
+        Neurons of each in one animal.
+    n_steps : int
+        Length of the ring.
+    """
+
+    def __init__(self, groups: list[Any], sizes: list[int], n_steps: int) -> None:
+        self._n_steps = n_steps
+        self._buffers = []
+        animals, neurons = [], []
+        for group, size, first in zip(groups, sizes, np.cumsum([0, *sizes]), strict=False):
+            words = -(-group.num_neurons // 32)
+            self._buffers.append(group._get_array("recordSpk", pygenn.types.Uint32, (n_steps, words)))
+            animal, neuron = np.divmod(np.arange(words * 32), size)
+            animals.append(animal)
+            neurons.append(neuron + first)
+        self._animal, self._neuron = np.concatenate(animals), np.concatenate(neurons)
+
+    def read(self, done: int, n_steps: int) -> tuple[NDArray[np.int64], ...]:
+        """Return step, animal and neuron of the spikes in the steps done + 1 … done + n_steps."""
+        first = done % self._n_steps
+        if first + n_steps <= self._n_steps:
+            rows: slice | NDArray[np.int64] = slice(first, first + n_steps)  # a view, no copy
+        else:
+            rows = np.arange(first, first + n_steps) % self._n_steps
+        words = np.concatenate([buffer.view[rows] for buffer in self._buffers], axis=1)
+        row, word = np.nonzero(words)
+        at, bit = np.nonzero((words[row, word][:, None] >> np.arange(32, dtype=np.uint32)) & 1)
+        who = word[at] * 32 + bit
+        return done + 1 + row[at], self._animal[who], self._neuron[who]
+
+
+class PendingPlasticity:
+    """The events of the last two steps, which GeNN has not yet applied to the weights of a projection.
+
+    GeNN brings them in with the next two steps; whoever asks for the weights before gets them from the
+    reference rule.
+
+    Parameters
+    ----------
+    neurons : (slice, slice, slice)
+        Sources, targets and modulators among the neurons of an animal.
+    """
+
+    LAG_STEPS = 2
+
+    def __init__(
+        self, rule: DopamineGated, neurons: tuple[slice, slice, slice], animals: int, dt_ms: float
+    ) -> None:
+        self._rule = rule
+        self._source, self._target, self._modulator = neurons
+        self._dt_ms = dt_ms
+        n_source = self._source.stop - self._source.start
+        self._last_spike_step = np.full((animals, n_source), NEVER, dtype=np.int64)
+        self._recent: list[SpikeBlock] = []
+
+    def remember(self, spikes: SpikeBlock, step: int) -> None:
+        """Take the spikes of a window that ended with `step`."""
+        self._recent.append(spikes)
+        self._step = step
+        if len(self._recent) > FOLD_AFTER:
+            self._fold()
+
+    def _fold(self) -> SpikeBlock:
+        """Sum up the spikes that GeNN has processed, and return the others."""
+        names = ("step", "animal", "neuron")
+        recent = [np.concatenate([getattr(block, name) for block in self._recent]) for name in names]
+        n_old = int(np.searchsorted(recent[0], self._step - self.LAG_STEPS, side="right"))
+        self._note_sources(SpikeBlock(*(values[:n_old] for values in recent)))
+        pending = SpikeBlock(*(values[n_old:] for values in recent))
+        self._recent = [pending]
+        return pending
+
+    def _note_sources(self, spikes: SpikeBlock) -> None:
+        """Remember when the sources among these neurons last fired."""
+        own = (spikes.neuron >= self._source.start) & (spikes.neuron < self._source.stop)
+        # Spikes are sorted by step, so the last one of a neuron stays.
+        last = self._last_spike_step
+        last[spikes.animal[own], spikes.neuron[own] - self._source.start] = spikes.step[own]
+
+    def forget(self) -> None:
+        """Drop the events: the weights have just been replaced. Their sources stay eligible."""
+        if self._recent:
+            self._note_sources(self._fold())
+        self._recent = []
+
+    def apply(
+        self,
+        animal: int,
+        source: NDArray[np.int32],
+        target: NDArray[np.int32],
+        initial: NDArray[np.float64],
+        weight: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """Return the weights of an animal after its pending events."""
+        if not self._recent:
+            return weight
+        pending = self._fold()
+        own = pending.animal == animal
+        step, neuron = pending.step[own], pending.neuron[own]
+        if not len(step):
+            return weight
+        reference = DopaminePlasticity(self._rule, source, target, initial, self._dt_ms)
+        reference.set_state({"weight": weight, "last_spike_step": self._last_spike_step[animal, source]})
+
+        def of(part: slice) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+            inside = (neuron >= part.start) & (neuron < part.stop)
+            return step[inside], neuron[inside] - part.start
+
+        return reference.apply(of(self._source), of(self._modulator)[0], of(self._target)).copy()

@@ -1,0 +1,454 @@
+"""GeNN behind the simulators' contract: a network becomes generated code for a GPU or one CPU thread.
+
+In: a `Network`, a `Stimulus`. Out: spikes and weights. This file knows no body; what GeNN computes is in
+`models.py`, what is exchanged with it in `exchange.py`, how it is compiled in `library.py`.
+
+Animals are blocks: neuron i of animal a is neuron a · size + i of GeNN's population. GeNN's step k is step
+k + 1 here, and its zero delay is one step, so a delay of d steps is d − 1 there. Once a window, host and
+device exchange counts of input spikes, three rows of currents, and the record of spikes; weights on demand.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ethospike.brains.errors import BrainError, NotFiniteError
+from ethospike.brains.genn import models as genn_models
+from ethospike.brains.genn import wiring as genn_wiring
+from ethospike.brains.genn.exchange import CurrentTable, PendingPlasticity, SpikeRecord, SpikeTables
+from ethospike.brains.genn.library import BACKENDS, VERSION, backends, choose_backend, load, pygenn
+from ethospike.brains.network import (
+    NEURON_MODELS,
+    ClusteredWeight,
+    CurrentInput,
+    DopamineGated,
+    Explicit,
+    Population,
+    Projection,
+    SpikeInput,
+)
+from ethospike.brains.random_streams import ROLE_WIRING, random_stream
+from ethospike.brains.simulator import Capabilities, Simulator, SpikeBlock, Stimulus
+
+__all__ = ["GennSimulator", "backends"]
+
+TABLE_BYTES = 500_000
+"""Memory of one input table or record, which decides how many steps run between two exchanges."""
+MIN_TABLE_STEPS, MAX_TABLE_STEPS = 100, 1000
+"""Our choice: a control window of 10 ms always fits, and the copy of a small network's record stays small."""
+CHECK_EVERY = 1000
+"""Steps between two looks at whether the state is finite. An infinite input stays so, and its error comes up
+to 100 ms late; but a copy from a GPU for each variable of each population in every short window would cost
+more than the window of a small network."""
+
+logger = logging.getLogger(__name__)
+
+
+class _Group(NamedTuple):
+    """A synapse group of GeNN and which synapses of the projection it holds."""
+
+    group: Any
+    members: NDArray[np.int64]
+
+
+class GennSimulator(Simulator):
+    """A network on GeNN; see `Simulator` for what it does and docs/simulators.md for how to install GeNN.
+
+    Examples
+    --------
+    >>> from ethospike.brains.network import Network
+    >>> from ethospike.brains.population import Population
+    >>> from ethospike.brains.simulator import SimulatorSettings, open_simulator
+    >>> net = Network([Population("E", 1, "iaf_psc_exp", {"I_e": 500.0})])
+    >>> with open_simulator(net, SimulatorSettings(name="genn"), seed=1) as simulator:  # doctest: +SKIP
+    ...     spikes = simulator.run(1000)
+    """
+
+    name: ClassVar[str] = "genn"
+    capabilities: ClassVar[Capabilities] = Capabilities(exact_plasticity=True)
+
+    def _build(self) -> None:
+        if not self.network.is_wired_by_numpy and self.animals > 1:
+            raise BrainError(
+                f"animals: expected 1, got {self.animals}: GeNN draws the synapses of a network this large "
+                f"itself, for one animal; open one simulator an animal"
+            )
+        chosen = choose_backend(self.settings.genn_backend)
+        self.backend = f"genn {VERSION}, {chosen} backend, {self.settings.precision} precision"
+        logger.info("GeNN: backend %s", self.backend)
+        self._dtype = np.float32 if self.settings.precision == "single" else np.float64
+        self._model = pygenn.GeNNModel(
+            "float" if self.settings.precision == "single" else "double",
+            "network",
+            backend=BACKENDS[chosen],
+            # With single precision, time could not count beyond 2^24 steps (28 minutes).
+            time_precision="double",
+            # GPU compilers optimize by themselves, and their fast mathematics is less exact.
+            optimize_code=chosen == "cpu",
+        )
+        self._model.dt = self.dt_ms
+        self._model.fuse_postsynaptic_models = True
+        self._table_steps = self._longest_exchange()
+        self._groups: dict[str, list[_Group]] = {}
+        self._pending: dict[str, PendingPlasticity] = {}
+        self._populations = {pop.name: self._add_population(pop) for pop in self.network.populations}
+        for projection in self.network.projections:
+            if self.network.is_wired_by_numpy:
+                self._add_wired(projection)
+            else:
+                self._add_drawn(projection)
+        self._spike_tables = SpikeTables(
+            [self._add_spike_input(one) for one in self.network.spike_inputs],
+            [self.delay_steps(one.name, one.delay_ms) for one in self.network.spike_inputs],
+            [self.network.n_channels(one) for one in self.network.spike_inputs],
+            self.animals,
+            self._table_steps,
+        )
+        self._current_tables = [self._add_current_input(one) for one in self.network.current_inputs]
+        load(self._model, self._table_steps)
+        self._checked = -CHECK_EVERY  # so that the first window is looked at
+        self._record = SpikeRecord(
+            list(self._populations.values()), [p.size for p in self.network.populations], self._table_steps
+        )
+
+    def _longest_exchange(self) -> int:
+        """Return how many steps the tables hold."""
+        channels = [self.network.n_channels(one) for one in self.network.spike_inputs]
+        bytes_a_step = self.animals * max([self.network.n_neurons // 8, *(2 * n for n in channels), 1])
+        return int(np.clip(TABLE_BYTES // bytes_a_step, MIN_TABLE_STEPS, MAX_TABLE_STEPS))
+
+    # -- populations --------------------------------------------------------------------------------
+
+    def _add_population(self, pop: Population) -> Any:
+        n_neurons = pop.size * self.animals
+        constants = genn_models.constants(pop, self._parameters(pop), self.dt_ms)
+        initial_v = constants.pop("V")
+        varying = tuple(name for name, values in constants.items() if np.ptp(values) > 0)
+        plastic = [p.plasticity for p in self._plastic_onto(pop.name)]
+        is_source = any(p.source == pop.name for p in self.network.plastic_projections)
+        model, state = genn_models.neuron_model(
+            pop.model, tuple(constants), varying, genn_models.PlasticRoles(is_source, len(plastic))
+        )
+        params = {name: values[0] for name, values in constants.items() if name not in varying}
+        params |= {f"depression_{m}": rule.learning_rate for m, rule in enumerate(plastic) if rule}
+        group = self._model.add_neuron_population(
+            f"n{len(self._model.neuron_populations)}",
+            n_neurons,
+            model,
+            params,
+            # Arrays, which are copied at the start; numbers would be compiled.
+            {name: np.full(n_neurons, value) for name, value in state.items()}
+            | {name: constants[name] for name in varying}
+            | {"V": initial_v},
+        )
+        for name in params:
+            group.set_param_dynamic(name)
+        group.spike_recording_enabled = True
+        return group
+
+    def _parameters(self, pop: Population) -> dict[str, NDArray[np.float64]]:
+        """Return all parameters of a population, each for the neurons of all animals."""
+        return {
+            key: np.concatenate(
+                [self.network.parameter(pop.name, key, self.seed, animal) for animal in range(self.animals)]
+            )
+            for key in (*NEURON_MODELS[pop.model], "V_m")
+        }
+
+    def _plastic_onto(self, target: str) -> list[Projection]:
+        return [p for p in self.network.plastic_projections if p.target == target]
+
+    # -- synapses that NumPy draws ------------------------------------------------------------------
+
+    def _add_wired(self, projection: Projection) -> None:
+        source, target, weight = self._block_synapses(projection)
+        self._check_precision(f"Projection {projection.name!r}", weight)
+        self._groups[projection.name] = groups = []
+        if projection.plasticity is not None:
+            group = self._add_plastic(projection, projection.plasticity, source, target, weight)
+            groups.append(_Group(group, np.arange(len(weight))))
+            return
+        for receptor, members in (
+            ("in_ex", np.flatnonzero(weight >= 0)),
+            ("in_in", np.flatnonzero(weight < 0)),
+        ):
+            if len(members):
+                update = pygenn.init_weight_update(genn_models.STATIC, {}, {"w": weight[members]})
+                group = self._add_synapses(projection.source, projection.target, update, receptor)
+                _connect(group, source[members], target[members])
+                group.axonal_delay_steps = self.delay_steps(projection.name, projection.delay_ms) - 1
+                groups.append(_Group(group, members))
+
+    def _check_precision(self, where: str, weight: NDArray[np.float64]) -> None:
+        """Raise `BrainError` if a weight is too large: infinity times no spike would be no number."""
+        largest, limit = np.abs(weight).max(initial=0.0), np.finfo(self._dtype).max
+        if largest > limit:
+            raise BrainError(
+                f"{where}.weight: expected magnitudes up to {limit:.3g}, the largest number of "
+                f"{self.settings.precision} precision, got {largest:.3g}"
+            )
+
+    def _block_synapses(self, projection: Projection) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """Return source, target and weight of the synapses of all animals."""
+        wired = [self._synapses(projection.name, animal) for animal in range(self.animals)]
+        n_source = self.network.population(projection.source).size
+        n_target = self.network.population(projection.target).size
+        return (
+            np.concatenate([s.source + animal * n_source for animal, s in enumerate(wired)]),
+            np.concatenate([s.target + animal * n_target for animal, s in enumerate(wired)]),
+            np.concatenate([s.weight for s in wired]),
+        )
+
+    def _add_plastic(
+        self,
+        projection: Projection,
+        rule: DopamineGated,
+        source: NDArray[np.int64],
+        target: NDArray[np.int64],
+        weight: NDArray[np.float64],
+    ) -> Any:
+        m = self._plastic_onto(projection.target).index(projection)
+        steps = self.delay_steps(projection.name, projection.delay_ms)
+        at_once = steps == 1
+        params = {
+            "tau_ms": rule.tau_eligibility_ms,
+            "learning_rate": rule.learning_rate,
+            "homeostasis": rule.homeostasis,
+            "since_ms": genn_models.NEVER_MS,
+        }
+        cells, last = self._populations[projection.target], "last_before" if at_once else "last_now"
+        update = pygenn.init_weight_update(
+            genn_models.DOPAMINE_GATED if at_once else genn_models.DOPAMINE_GATED_LATER,
+            params if at_once else params | {"dendritic_steps": steps - 2},
+            {"w": weight, "w_init": weight},
+            pre_var_refs={"last_ms": pygenn.create_var_ref(self._populations[projection.source], last)},
+            post_var_refs={
+                "dopamine": pygenn.create_var_ref(cells, f"dopamine_{m}"),
+                "spiked_now": pygenn.create_var_ref(cells, "spiked_now"),
+                "spiked_before": pygenn.create_var_ref(cells, "spiked_before"),
+            },
+        )
+        receptor = f"in_plastic_{m}" if at_once else "in_ex"
+        group = self._add_synapses(projection.source, projection.target, update, receptor)
+        _connect(group, source, target)
+        for name in genn_models.DOPAMINE_GATED_DYNAMIC:
+            group.set_wu_param_dynamic(name)
+        if at_once:
+            count = pygenn.init_weight_update(genn_models.COUNT)
+            _connect(
+                self._add_synapses(projection.source, projection.target, count, f"in_count_{m}"),
+                source,
+                target,
+            )
+        else:
+            group.axonal_delay_steps = 1
+            group.max_dendritic_delay_timesteps = steps - 1
+        self._add_modulator(projection, rule, f"in_dopamine_{m}")
+        return group
+
+    def _add_modulator(self, projection: Projection, rule: DopamineGated, receptor: str) -> None:
+        """Let every target neuron count the spikes of its animal's modulators."""
+        n_source = self.network.population(rule.modulator).size
+        n_target = self.network.population(projection.target).size
+        source, target = np.divmod(np.arange(n_source * n_target), n_target)
+        animal = np.arange(self.animals)[:, None]
+        count = pygenn.init_weight_update(genn_models.COUNT)
+        _connect(
+            self._add_synapses(rule.modulator, projection.target, count, receptor),
+            (source + animal * n_source).ravel(),
+            (target + animal * n_target).ravel(),
+        )
+        self._pending[projection.name] = PendingPlasticity(
+            rule,
+            (
+                self.network.neurons(projection.source),
+                self.network.neurons(projection.target),
+                self.network.neurons(rule.modulator),
+            ),
+            self.animals,
+            self.dt_ms,
+        )
+
+    def _add_synapses(self, source: str, target: str, update: Any, receptor: str, wiring: Any = None) -> Any:
+        group = self._model.add_synapse_population(
+            f"s{len(self._model.synapse_populations)}",
+            "SPARSE",
+            self._populations[source],
+            self._populations[target],
+            update,
+            pygenn.init_postsynaptic("DeltaCurr"),
+            wiring,
+        )
+        group.post_target_var = receptor
+        return group
+
+    # -- synapses that GeNN draws -------------------------------------------------------------------
+
+    def _add_drawn(self, projection: Projection) -> None:
+        if projection.plasticity is not None:
+            raise BrainError(
+                f"Projection {projection.name!r}: GeNN has plasticity only in networks of up to two million "
+                f"synapses an animal"
+            )
+        source = self.network.population(projection.source)
+        target = self.network.population(projection.target)
+        update, receptor = genn_wiring.two_weights(projection, source, target)
+        self._check_precision(f"Projection {projection.name!r}", _both(projection.weight))
+        if isinstance(projection.rule, Explicit):
+            group = self._add_synapses(source.name, target.name, update, receptor)
+            _connect(group, projection.rule.pairs[:, 0], projection.rule.pairs[:, 1])
+        else:
+            wiring, longest_row = genn_wiring.connectivity(projection, source, target)
+            group = self._add_synapses(source.name, target.name, update, receptor, wiring)
+            group.max_connections = longest_row
+            # Two bytes a synapse where the target has less than 65,536 neurons.
+            group.narrow_sparse_ind_enabled = True
+            index = self.network.projections.index(projection)
+            rng = random_stream(self.seed, 0, ROLE_WIRING, index)
+            genn_wiring.set_key(group, int(rng.integers(2**62)))
+        for name in ("within", "across", "source_size", "target_size"):
+            group.set_wu_param_dynamic(name)
+        group.axonal_delay_steps = self.delay_steps(projection.name, projection.delay_ms) - 1
+
+    # -- inputs -------------------------------------------------------------------------------------
+
+    def _columns(self, one: SpikeInput | CurrentInput) -> tuple[NDArray[np.int64], int]:
+        """Return the column of each of the target's neurons, -1 for none, and the number of columns."""
+        size, channels = self.network.population(one.target).size, self.network.n_channels(one)
+        reach = self.network.input_neurons(one)
+        own = np.full(size, -1)
+        own[reach] = np.arange(reach.stop - reach.start) // ((reach.stop - reach.start) // channels)
+        shift = np.arange(self.animals)[:, None] * channels
+        return np.where(own < 0, -1, own + shift).ravel(), self.animals * channels
+
+    def _add_spike_input(self, one: SpikeInput) -> Any:
+        self._check_precision(f"SpikeInput {one.name!r}", np.asarray(one.weight))
+        column, n_columns = self._columns(one)
+        source = self._model.add_current_source(
+            f"i{len(self._model.current_sources)}",
+            genn_models.SPIKE_INPUT,
+            self._populations[one.target],
+            {"weight": one.weight, "n_columns": n_columns, "n_rows": float(self._table_steps)},
+            {"column": column},
+        )
+        source.target_var = "in_ex" if one.weight >= 0 else "in_in"
+        for name in ("weight", "n_columns", "n_rows"):
+            source.set_param_dynamic(name)
+        return source
+
+    def _add_current_input(self, one: CurrentInput) -> CurrentTable:
+        column, n_columns = self._columns(one)
+        source = self._model.add_current_source(
+            f"i{len(self._model.current_sources)}",
+            genn_models.CURRENT_INPUT,
+            self._populations[one.target],
+            {"n_columns": n_columns},
+            {"column": column},
+        )
+        source.set_param_dynamic("n_columns")
+        return CurrentTable(source, n_columns, self._dtype)
+
+    # -- running ------------------------------------------------------------------------------------
+
+    def _run(self, n_steps: int, stimulus: Stimulus) -> SpikeBlock:
+        current = stimulus.current_pa
+        if current is None:
+            current = np.zeros((self.animals, self.network.n_current_channels))
+        parts = []
+        advance = self._model.step_time
+        for done, n in _pieces(self.step, n_steps, self._table_steps):
+            low, high = np.searchsorted(stimulus.step, [done, done + n], side="right")
+            sent = slice(low, high)
+            self._spike_tables.write(
+                done, n, Stimulus(stimulus.step[sent], stimulus.animal[sent], stimulus.channel[sent])
+            )
+            for one, table in zip(self.network.current_inputs, self._current_tables, strict=True):
+                own = self.network.current_channels(one.name)
+                table.write(done, n, self.dt_ms, current[:, own].ravel())
+            for _ in range(n):
+                advance()
+            self._model.pull_recording_buffers_from_device()
+            parts.append(self._record.read(done, n))
+        step, animal, neuron = (np.concatenate(values) for values in zip(*parts, strict=True))
+        spikes = SpikeBlock.sorted(step, animal, neuron)
+        if self.step + n_steps >= self._checked + CHECK_EVERY:
+            self._check_finite(self.step + n_steps)
+        for pending in self._pending.values():
+            pending.remember(spikes, self.step + n_steps)
+        return spikes
+
+    def _check_finite(self, step: int) -> None:
+        """Raise `NotFiniteError` if a potential or a synaptic input is not finite after `step`."""
+        for population in self.network.populations:
+            state = self._populations[population.name].vars
+            for name in genn_models.state_variables(population.model):
+                state[name].pull_from_device()
+                finite = np.isfinite(state[name].view)
+                if not finite.all():
+                    animal, neuron = divmod(int(np.argmin(finite)), population.size)
+                    raise NotFiniteError(
+                        f"{name} of neuron {neuron} of {population.name!r} in animal {animal} is no longer "
+                        f"finite after step {step}; look for weights or currents that are too large"
+                    )
+        self._checked = step
+
+    # -- weights ------------------------------------------------------------------------------------
+
+    def _weights(self, projection: str) -> NDArray[np.float64]:
+        wired = [self._synapses(projection, animal) for animal in range(self.animals)]
+        flat = np.zeros(sum(len(s.weight) for s in wired))
+        for group, members in self._groups[projection]:
+            group.vars["w"].pull_from_device()
+            flat[members] = group.vars["w"].values
+        weights = flat.reshape(self.animals, -1)
+        if projection in self._pending:
+            for animal, s in enumerate(wired):
+                weights[animal] = self._pending[projection].apply(
+                    animal, s.source, s.target, s.weight, weights[animal]
+                )
+        return weights
+
+    def _set_weights(self, projection: str, weights: NDArray[np.float64]) -> None:
+        self._check_precision(f"Projection {projection!r}", weights)
+        for group, members in self._groups[projection]:
+            group.vars["w"].values = weights.ravel()[members]
+            group.vars["w"].push_to_device()
+            if projection in self._pending:
+                # GeNN's time of the last step that was simulated.
+                group.set_dynamic_param_value("since_ms", (self.step - 0.5) * self.dt_ms)
+        if projection in self._pending:
+            self._pending[projection].forget()
+
+    def _close(self) -> None:
+        del self._record
+        self._model.unload()
+        del self._model
+
+
+def _pieces(done: int, n_steps: int, longest: int) -> Iterator[tuple[int, int]]:
+    """Yield (steps done, steps to do) of the pieces of a window that fit the tables."""
+    end = done + n_steps
+    while done < end:
+        n = min(longest, end - done)
+        yield done, n
+        done += n
+
+
+def _both(weight: float | NDArray[np.float64] | ClusteredWeight) -> NDArray[np.float64]:
+    """Return the weights within and across clusters, or the one that there is."""
+    return np.asarray([weight.within, weight.across] if isinstance(weight, ClusteredWeight) else weight)
+
+
+def _connect(group: Any, source: NDArray[np.integer], target: NDArray[np.integer]) -> None:
+    """Set the synapses of a group, whose rows are as long as a power of two.
+
+    The length of the rows is part of the generated code; so most seeds share their code.
+    """
+    group.set_sparse_connections(source, target)
+    longest = int(group.max_connections)
+    group.max_connections = 1 << (longest - 1).bit_length()

@@ -1,0 +1,180 @@
+"""Synapses that GeNN draws: for networks too large for NumPy's wiring, where the network lives.
+
+In: a projection and its populations. Out: GeNN's snippets and constants for it. This file knows no
+simulation. The synapses follow from a key alone and are the same on every backend.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ethospike.brains.errors import BrainError
+from ethospike.brains.genn import models as genn_models
+from ethospike.brains.genn.library import pygenn
+from ethospike.brains.network import (
+    AllToAll,
+    ClusteredIndegree,
+    ClusteredWeight,
+    FixedIndegree,
+    OneToOne,
+    PairwiseBernoulli,
+    Population,
+    Projection,
+    RandomIndegree,
+)
+
+MAX_SYNAPSES = 2**32
+"""GeNN's initialization counts the places of a projection's synapses with 32 bits."""
+
+
+# From a 64-bit congruential generator for each target, whose upper half is used; so the connections follow
+# from the key alone and are the same on every backend. GeNN's language knows no 64-bit literal and no shift
+# to the right (its scanner reads `><` for it); the compiler makes shifts of the divisions.
+
+
+def _literal(number: int) -> str:
+    return f"((uint64_t){number >> 32}U * half + {number & 0xFFFFFFFF}U)"
+
+
+_RANDOM = f"""
+const uint64_t half = (uint64_t)65536 * (uint64_t)65536;
+const uint64_t multiplier = {_literal(0xD1342543DE82EF95)};  // Steele & Vigna 2022, Softw. Pract. Exp. 52:443
+const uint64_t increment = {_literal(0x14057B7EF767814F)};  // any odd number
+uint64_t random = (key[0] + id_post) * multiplier;
+random = (random ^ (random / (half / 2))) * {_literal(0xBF58476D1CE4E5B9)};  // Steele et al. 2014: SplitMix64
+random = (random ^ (random / (half / 8))) * multiplier + increment;
+"""
+_NEXT = "random = random * multiplier + increment;"
+
+DISTINCT = pygenn.create_sparse_connect_init_snippet(
+    "distinct",
+    params=[(name, "unsigned int") for name in ("low", "high", "cluster_size", "recurrent")],
+    extra_global_params=[("key", "uint64_t*")],
+    # Selection sampling: Knuth, The Art of Computer Programming 2, 3.4.2, algorithm S.
+    col_build_code=f"""
+    {_RANDOM}
+    const uint64_t spread = high - low + 1;
+    for (unsigned int begin = 0; begin < num_pre; begin += cluster_size) {{
+        {_NEXT}
+        uint64_t needed = low + (random / half * spread) / half;
+        uint64_t left = cluster_size;
+        if (recurrent && id_post >= begin && id_post - begin < cluster_size) {{
+            left -= 1;
+        }}
+        for (unsigned int id_pre = begin; needed > 0; id_pre++) {{
+            if (!(recurrent && id_pre == id_post)) {{
+                {_NEXT}
+                if ((random / half * left) / half < needed) {{
+                    addSynapse(id_pre);
+                    needed -= 1;
+                }}
+                left -= 1;
+            }}
+        }}
+    }}
+    """,
+    calc_max_row_len_func=lambda num_pre, num_post, pars: 1,  # the simulator sets it
+)
+"""Distinct sources in each cluster, `low` to `high` of them; `cluster_size` may be the whole population."""
+
+BERNOULLI = pygenn.create_sparse_connect_init_snippet(
+    "bernoulli",
+    params=[("p", "double"), ("recurrent", "unsigned int")],
+    extra_global_params=[("key", "uint64_t*")],
+    col_build_code=f"""
+    {_RANDOM}
+    for (unsigned int id_pre = 0; id_pre < num_pre; id_pre++) {{
+        {_NEXT}
+        if (!(recurrent && id_pre == id_post) && (double)(random / half) < p * 4294967296.0) {{
+            addSynapse(id_pre);
+        }}
+    }}
+    """,
+    calc_max_row_len_func=lambda num_pre, num_post, pars: 1,  # the simulator sets it
+)
+"""Each pair with probability `p`."""
+
+
+class TwoWeights(NamedTuple):
+    """GeNN's weight update of a projection, and the input of the target that it adds to."""
+
+    update: Any
+    receptor: str
+
+
+def two_weights(projection: Projection, source: Population, target: Population) -> TwoWeights:
+    """Return the weights of a projection whose synapses nobody lists: within and across clusters."""
+    where = f"Projection {projection.name!r}"
+    weight = projection.weight
+    if isinstance(weight, ClusteredWeight):
+        within, across, sizes = weight.within, weight.across, (source.cluster_size, target.cluster_size)
+    elif np.ndim(weight) == 0:
+        within = across = float(weight)
+        sizes = (source.size, target.size)
+    else:
+        raise BrainError(
+            f"{where}.weight: an array needs synapses in a known order, which networks of over two million "
+            f"synapses do not have; give a number or a ClusteredWeight"
+        )
+    if within * across < 0:
+        raise BrainError(
+            f"{where}.weight: expected one sign in a network of over two million synapses, got {within} "
+            f"within and {across} across clusters; use two projections"
+        )
+    params = {"within": within, "across": across, "source_size": sizes[0], "target_size": sizes[1]}
+    return TwoWeights(
+        pygenn.init_weight_update(genn_models.CLUSTERED, params),
+        "in_ex" if within >= 0 and across >= 0 else "in_in",
+    )
+
+
+def set_key(group: Any, key: int) -> None:
+    """Give the connections of a group their key: by this road, because a parameter would be compiled."""
+    globals_ = group.connectivity_extra_global_params
+    if "key" in globals_:
+        globals_["key"].set_init_values(np.array([key], np.uint64))
+        # PyGeNN 5.4 looks for the array without the suffix that GeNN has given it.
+        globals_["keySparseConnect"] = globals_.pop("key")
+
+
+def connectivity(projection: Projection, source: Population, target: Population) -> tuple[Any, int]:
+    """Return GeNN's snippet that draws the synapses of a rule, and the length of the longest row."""
+    where = f"Projection {projection.name!r}"
+    recurrent = int(source.name == target.name)
+    cluster_size = source.size
+    match projection.rule:
+        case OneToOne():
+            return pygenn.init_sparse_connectivity("OneToOne"), 1
+        case AllToAll():
+            low, high, p = None, None, 1.0
+        case PairwiseBernoulli(p):
+            low, high = None, None
+        case FixedIndegree(k):
+            low, high = k, k
+        case RandomIndegree(low, high):
+            pass
+        case ClusteredIndegree(k):
+            low, high, cluster_size = k, k, source.cluster_size
+        case _:
+            raise BrainError(f"{where}: GeNN cannot draw the rule {projection.rule}")
+    if low is None or high is None:
+        snippet, params = BERNOULLI, {"p": p}
+    else:
+        p = (low + high) / 2 / (cluster_size - recurrent)
+        snippet, params = DISTINCT, {"low": low, "high": high, "cluster_size": cluster_size}
+    longest_row = _longest_row(p, source, target)
+    if source.size * longest_row >= MAX_SYNAPSES:
+        raise BrainError(
+            f"{where}: GeNN has room for {MAX_SYNAPSES} synapses of a projection, this one needs "
+            f"{source.size * longest_row}"
+        )
+    return pygenn.init_sparse_connectivity(snippet, params | {"recurrent": recurrent}), longest_row
+
+
+def _longest_row(p: float, source: Population, target: Population) -> int:
+    """Return a length that no row exceeds, but for one network in a billion (Bernstein's inequality)."""
+    log_odds = np.log(1e9 * source.size)
+    spread = np.sqrt(2 * target.size * p * (1 - p) * log_odds) + log_odds / 3
+    return min(target.size, int(np.ceil(target.size * p + spread)))

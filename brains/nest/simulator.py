@@ -1,0 +1,386 @@
+"""NEST: the reference that the field trusts, on CPU threads.
+
+Takes a `Network` and stimuli and returns spikes as `Simulator` defines them. This file knows no experiment.
+
+There is one NEST kernel in a process, so one `NestSimulator` can be open at a time, and opening it clears
+whatever else the process has built in NEST. Each window is one `Simulate` (or several, one up to each update
+of the plastic weights): input spikes are armed before, spikes are read and cleared after. NEST has no way
+to restore a state, and its multimeter delivers the last step of a window only in the next one: states and
+voltages are not offered.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ethospike.brains.clock import whole_number
+from ethospike.brains.errors import BrainError
+from ethospike.brains.nest.denormals import denormals_are_zero
+from ethospike.brains.nest.learning import Learning
+from ethospike.brains.nest.wiring import ids, native_rule, parts
+from ethospike.brains.network import NEURON_MODELS, Explicit, Projection
+from ethospike.brains.simulator import (
+    Capabilities,
+    Simulator,
+    SimulatorNotInstalled,
+    SimulatorUnavailable,
+    SpikeBlock,
+    Stimulus,
+)
+from ethospike.brains.threads import cores
+
+ONE_THREAD_BELOW = 1_000
+"""Neurons below which one thread is fastest: threads meet after every step of 0.1 ms."""
+
+_MOST_SEEDS = 2**32 - 1  # NEST's rng_seed lies in 1 … 2^32 − 1
+
+
+def _import_nest() -> Any:
+    """Import NEST without its banner, which would spoil what a program prints."""
+    before = os.environ.get("PYNEST_QUIET")
+    os.environ["PYNEST_QUIET"] = "1"
+    try:
+        import nest
+    except ImportError as error:
+        raise SimulatorNotInstalled(
+            f"NEST cannot be imported ({error}); `pip install nest-simulator` installs it on Linux and macOS"
+        ) from error
+    finally:
+        if before is None:
+            del os.environ["PYNEST_QUIET"]
+        else:
+            os.environ["PYNEST_QUIET"] = before
+    return nest
+
+
+nest = _import_nest()
+_kernel = nest.ll_api.nestkernel
+"""For the last functions of this file only; they say why."""
+
+_holder: weakref.ref[NestSimulator] | None = None
+"""The simulator that has the kernel."""
+
+
+class NestSimulator(Simulator):
+    """A network in the NEST kernel; see `Simulator`.
+
+    Raises
+    ------
+    SimulatorUnavailable
+        When another `NestSimulator` of this process is open.
+    BrainError
+        When the network is too large to be wired by NumPy and there is more than one animal, or one of its
+        projections has no counterpart among NEST's rules.
+
+    Examples
+    --------
+    >>> from ethospike.brains.network import Network
+    >>> from ethospike.brains.population import Population
+    >>> from ethospike.brains.simulator import open_simulator
+    >>> with open_simulator(Network((Population("E", 1, "iaf_psc_exp", {"I_e": 500.0}),)), seed=1) as sim:
+    ...     print(sim.run(1000).step[0])
+    139
+    """
+
+    name: ClassVar[str] = "nest"
+    capabilities: ClassVar[Capabilities] = Capabilities()
+
+    def _build(self) -> None:
+        global _holder
+        holder = _holder() if _holder is not None else None
+        if holder is not None and not holder._closed:
+            raise SimulatorUnavailable(
+                "another NEST simulator is open in this process and NEST has one kernel a process; close it "
+                "first, or use a second process"
+            )
+        if self.animals > 1 and not self.network.is_wired_by_numpy:
+            raise BrainError(
+                f"NEST draws the synapses of a network of this size itself and for one animal only, got "
+                f"animals={self.animals}; run the animals one after the other"
+            )
+        self._interval_steps = self._steps_between_updates()
+        self._threads = self.settings.threads or self._default_threads()
+        _holder = weakref.ref(self)
+        try:
+            with denormals_are_zero():  # here NEST starts its threads, which go on as they were started
+                self._build_kernel()
+        except BaseException:
+            self.close()
+            raise
+        self.backend = f"NEST {nest.__version__}, {self._threads} thread{'s' * (self._threads > 1)}"
+
+    def _steps_between_updates(self) -> int | None:
+        """Return the steps from one update of plastic weights to the next; None if there are none."""
+        if not self.network.plastic_projections:
+            return None
+        interval_ms = self.settings.plasticity_interval_ms
+        steps = whole_number(interval_ms, self.dt_ms)
+        if steps is None:
+            raise BrainError(
+                f"simulator.plasticity_interval_ms: {interval_ms} ms is not a whole number of steps of "
+                f"{self.dt_ms} ms"
+            )
+        return steps
+
+    def _default_threads(self) -> int:
+        if self.animals * self.network.n_neurons < ONE_THREAD_BELOW:
+            return 1
+        return cores()
+
+    def _looks_up_synapses(self) -> bool:
+        """Return whether NEST must remember who is connected to whom: 8 bytes a synapse.
+
+        Weights are looked up by it. Where NEST draws the synapses nobody asks for their weights.
+        """
+        return self.network.is_wired_by_numpy
+
+    def _build_kernel(self) -> None:
+        nest.ResetKernel()
+        nest.verbosity = nest.VerbosityLevel.ERROR  # also of the next calls
+        nest.set(
+            resolution=self.dt_ms,
+            local_num_threads=self._threads,
+            rng_seed=1 + self.seed % _MOST_SEEDS,
+            keep_source_table=self._looks_up_synapses(),
+            # NEST logs each change of its spike buffer's size for ever, and counts as one each shortest delay
+            # without a spike (it "shrinks" the smallest buffer of 2 to 2): 24 bytes a step, 300 MB in half an
+            # hour, and every reading of the kernel's status copies all of it. A limit of 0 never shrinks; the
+            # buffer stays as large as the largest volley, 8 bytes a spike.
+            spike_buffer_shrink_limit=0.0,
+        )
+        self._create_neurons()
+        self._weight: dict[str, NDArray[np.float64]] = {}  # (animals, synapses) flat, in the order of `wire`
+        self._native: dict[str, list[Any]] = {}  # NEST's handles of the same synapses, looked up on demand
+        for projection in self.network.projections:
+            self._connect(projection)
+        self._connect_inputs()
+        self._connect_recorder()
+        self._learning = None
+        if self.network.plastic_projections:
+            self._learning = Learning(
+                self.network, self.animals, self.dt_ms, self._synapses, self._weight, self._transmit
+            )
+
+    # -- making the network ---------------------------------------------------------------------------
+
+    def _create_neurons(self) -> None:
+        """Create animals as blocks: neuron i of animal a has NEST's id 1 + a · n_neurons + i."""
+        for animal in range(self.animals):
+            for population in self.network.populations:
+                keys = [*NEURON_MODELS[population.model], "V_m"]
+                values = {k: self.network.parameter(population.name, k, self.seed, animal) for k in keys}
+                params: dict[str, Any] = {
+                    key: float(v[0]) if (v == v[0]).all() else v.tolist() for key, v in values.items()
+                }
+                if population.model == "iaf_cond_exp_sfa_rr":
+                    params["q_rr"] = 0.0  # this model's relative refractory mechanism is not part of ours
+                nest.Create(population.model, population.size, params=params)
+
+    def _connect(self, projection: Projection) -> None:
+        delay_ms = self.delay_steps(projection.name, projection.delay_ms) * self.dt_ms
+        if not self.network.is_wired_by_numpy:
+            self._connect_by_rule(projection, delay_ms)
+            return
+        # A synapse model of its own makes the projection's synapses recognizable.
+        nest.CopyModel("static_synapse", projection.name)
+        wired = [self._synapses(projection.name, animal) for animal in range(self.animals)]
+        starts = np.arange(self.animals) * self.network.n_neurons + 1
+        source, target = (
+            np.concatenate([own[end] + start for own, start in zip(wired, starts, strict=True)])
+            + self.network.offset(population)
+            for end, population in ((0, projection.source), (1, projection.target))
+        )
+        weight = np.concatenate([own.weight for own in wired])
+        self._weight[projection.name] = weight
+        self._connect_pairs(source, target, weight, delay_ms, projection.name)
+
+    def _connect_pairs(
+        self,
+        source: NDArray[np.integer],
+        target: NDArray[np.integer],
+        weight: NDArray[np.float64],
+        delay_ms: float,
+        synapse_model: str,
+    ) -> None:
+        if len(source):
+            nest.Connect(
+                source.astype(np.int64),
+                target.astype(np.int64),
+                "one_to_one",
+                {"synapse_model": synapse_model, "weight": weight, "delay": np.full(len(weight), delay_ms)},
+            )
+
+    def _connect_by_rule(self, projection: Projection, delay_ms: float) -> None:
+        """Let NEST draw the synapses of a large network: the same statistics, not the same synapses."""
+        where = f"Projection {projection.name!r}"
+        if projection.plasticity is not None:
+            raise BrainError(f"{where}: NEST draws the synapses of this network; plastic ones must be wired")
+        if isinstance(projection.rule, Explicit):
+            pairs = np.asarray(projection.rule.pairs)
+            weight = np.broadcast_to(np.asarray(projection.weight, dtype=float), len(pairs)).copy()
+            source, target = (ids(self.network, name) for name in (projection.source, projection.target))
+            self._connect_pairs(source[pairs[:, 0]], target[pairs[:, 1]], weight, delay_ms, "static_synapse")
+            return
+        for sources, targets, rule, weight_value in parts(self.network, projection, self.seed):
+            # Homogeneous weights: one number for a synapse model instead of 8 bytes a synapse.
+            model = f"{projection.name} {weight_value}"
+            if model not in nest.synapse_models:
+                nest.CopyModel("static_synapse_hom_w", model, {"weight": weight_value})
+            nest.Connect(
+                nest.NodeCollection(sources),
+                nest.NodeCollection(targets),
+                native_rule(rule, where),
+                {"synapse_model": model, "delay": delay_ms},
+            )
+
+    def _connect_inputs(self) -> None:
+        """Create one generator a channel; an animal's follow each other, then come the next animal's."""
+        self._generators = self._drivers = None
+        if self.network.n_spike_channels:
+            self._generators = nest.Create("spike_generator", self.animals * self.network.n_spike_channels)
+        if self.network.n_current_channels:
+            self._drivers = nest.Create("dc_generator", self.animals * self.network.n_current_channels)
+        self._current_pa = np.zeros((self.animals, self.network.n_current_channels))
+        for kind, generators in (("spike", self._generators), ("current", self._drivers)):
+            if generators is None:
+                continue
+            first = np.asarray(generators.tolist())[0]
+            for animal in range(self.animals):
+                offset = 1 + animal * self.network.n_neurons
+                inputs = self.network.spike_inputs if kind == "spike" else self.network.current_inputs
+                for one in inputs:
+                    weight, delay_ms = getattr(one, "weight", 1.0), getattr(one, "delay_ms", self.dt_ms)
+                    delay_ms = self.delay_steps(one.name, delay_ms) * self.dt_ms
+                    reached = self.network.channel_neurons(one) + offset
+                    sources = np.repeat(first + np.arange(len(reached)), reached.shape[1])
+                    values = np.full(len(sources), weight)
+                    self._connect_pairs(sources, reached.ravel(), values, delay_ms, "static_synapse")
+                    first += len(reached)
+
+    def _connect_recorder(self) -> None:
+        self._recorder = nest.Create("spike_recorder", params={"time_in_steps": True})
+        # Spikes reach a recorder at once whatever the delay, but NEST advances by the shortest delay of all
+        # connections at a time: this one must not be shorter than the network's own.
+        shortest = min((delay for _, delay in self.network.delays()), default=None)
+        if shortest is None:  # then the longer the better
+            shortest = max(1, int(1.0 / self.dt_ms + 1e-9)) * self.dt_ms  # whole steps, about 1 ms
+        if self.network.n_current_channels:
+            shortest = self.dt_ms
+        neurons = nest.NodeCollection(np.arange(1, self.animals * self.network.n_neurons + 1))
+        nest.Connect(neurons, self._recorder, syn_spec={"delay": shortest})
+
+    # -- running --------------------------------------------------------------------------------------
+
+    def _run(self, n_steps: int, stimulus: Stimulus) -> SpikeBlock:
+        self._arm_spikes(stimulus)
+        self._set_currents(stimulus)
+        pieces = []
+        now, end = self.step, self.step + n_steps
+        while now < end:
+            until = end
+            if self._interval_steps is not None:
+                until = min(end, (now // self._interval_steps + 1) * self._interval_steps)
+            with denormals_are_zero():  # or silence would cost more than activity
+                nest.Simulate((until - now) * self.dt_ms)
+            now = until
+            step, cell = _take_events(self._recorder)
+            pieces.append((step, cell))
+            if self._learning is not None:
+                self._learning.listen(step, cell)
+                if self._interval_steps is not None and now % self._interval_steps == 0:
+                    self._learning.transmit()
+        step, cell = pieces[0] if len(pieces) == 1 else map(np.concatenate, zip(*pieces, strict=True))
+        order = np.lexsort((cell, step))  # cells count through the animals: one key fewer to sort by
+        animal, neuron = np.divmod(cell[order], self.network.n_neurons)
+        return SpikeBlock(step[order], animal.astype(np.int32), neuron.astype(np.int32))
+
+    def _arm_spikes(self, stimulus: Stimulus) -> None:
+        """Give each generator its times in this window; a generator without any keeps old ones, now over."""
+        if not len(stimulus.step):
+            return
+        channels = self.network.n_spike_channels
+        times: list[list[float]] = [[] for _ in range(self.animals * channels)]
+        generator = stimulus.animal * np.int64(channels) + stimulus.channel
+        # Lists all the way: NEST takes them faster than arrays, and a window's spikes are few.
+        for which, time_ms in zip(generator.tolist(), (stimulus.step * self.dt_ms).tolist(), strict=True):
+            times[which].append(time_ms)
+        _set_nodes(self._generators, [{"spike_times": own} if own else {} for own in times])
+
+    def _set_currents(self, stimulus: Stimulus) -> None:
+        """Set the amplitudes of all generators if one of them changes."""
+        if self._drivers is None:
+            return
+        wanted = np.zeros_like(self._current_pa) if stimulus.current_pa is None else stimulus.current_pa
+        if not np.array_equal(wanted, self._current_pa):
+            _set_nodes(self._drivers, [{"amplitude": a} for a in wanted.ravel().tolist()])
+            self._current_pa = wanted.copy()
+
+    # -- weights --------------------------------------------------------------------------------------
+
+    def _weights(self, projection: str) -> NDArray[np.float64]:
+        if self._learning is not None:
+            self._learning.learn()
+        return self._weight[projection].reshape(self.animals, -1).copy()
+
+    def _set_weights(self, projection: str, weights: NDArray[np.float64]) -> None:
+        if self._learning is not None:
+            self._learning.learn()
+        self._weight[projection][:] = weights.ravel()
+        self._transmit(projection, np.arange(weights.size))
+        if self._learning is not None:
+            self._learning.note_sent(projection)
+
+    def _transmit(self, projection: str, synapses: NDArray[np.integer]) -> None:
+        """Write these weights (indices in the order of `wire`, animal by animal) into the kernel."""
+        if projection not in self._native:
+            self._native[projection] = self._look_up(projection)
+        native, weight = self._native[projection], self._weight[projection]
+        _set_synapses([native[i] for i in synapses], weight[synapses])
+
+    def _look_up(self, projection: str) -> list[Any]:
+        """Return NEST's handles of a projection's synapses in the order of `wire`, animal by animal."""
+        if not len(self._weight[projection]):
+            return []
+        found = nest.GetConnections(synapse_model=projection)
+        ends = found.get(["source", "target"])  # numbers instead of lists if there is one synapse
+        theirs = np.lexsort((np.atleast_1d(ends["target"]), np.atleast_1d(ends["source"])))
+        # Ours are sorted by (animal, source, target), and ids grow with the animal: the same order.
+        return [found._datum[i] for i in theirs]
+
+    def _close(self) -> None:
+        global _holder
+        if _holder is not None and _holder() is self:
+            nest.ResetKernel()
+            _holder = None
+
+
+# -- the kernel's own functions -----------------------------------------------------------------------
+#
+# The public ones (`NodeCollection.set`, `SynapseCollection.set`) look up what they are given, and the status
+# of the kernel, before they act: arming the larva's generators takes them 0.13 instead of 0.015 ms, in each
+# control step. These three go past them; nothing else in the project does.
+
+
+def _set_nodes(nodes: Any, params: list[dict[str, Any]]) -> None:
+    """Set parameters of the nodes of a collection, one dictionary a node."""
+    _kernel.llapi_set_nc_status(nodes._datum, params)
+
+
+def _take_events(recorder: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return step and cell (counted through all animals) of the spikes in a recorder, and empty it."""
+    events = _kernel.llapi_get_nc_status(recorder._datum, "events")
+    _kernel.llapi_set_nc_status(recorder._datum, [{"n_events": 0}])
+    if not len(events["times"]):  # then NEST gives arrays of floats
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    return events["times"], events["senders"] - 1
+
+
+def _set_synapses(synapses: list[Any], weight: NDArray[np.float64]) -> None:
+    """Set the weights of synapses, given as the handles of a `SynapseCollection`."""
+    params = [{"weight": value} for value in weight.tolist()]
+    _kernel.llapi_set_connection_status(synapses, params)

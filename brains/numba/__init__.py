@@ -1,0 +1,1 @@
+"""Networks on the built-in Numba simulator."""

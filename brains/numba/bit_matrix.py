@@ -1,0 +1,345 @@
+"""The synapses of a dense random network as bits: one row a source, one bit ("lane") a target.
+
+In: a `Network` whose projections connect at random. Out: a `Wiring`: for every animal a matrix of words,
+and the lanes that neurons have in it. A 25,000-neuron cortex with 192 million synapses takes 80 MB. This
+file knows no weights and no neuron parameters, so that networks that differ in these share a wiring.
+
+Networks that NumPy wires have exactly the synapses of `Network.wire`. Larger ones are drawn here, by all
+threads: every word of targets has its own random stream for each projection and cluster of sources, so
+that the result does not depend on the number of threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from ethospike.brains.errors import BrainError
+from ethospike.brains.network import (
+    AllToAll,
+    ClusteredIndegree,
+    FixedIndegree,
+    Network,
+    PairwiseBernoulli,
+    Projection,
+)
+from ethospike.brains.random_streams import ROLE_WIRING
+from ethospike.brains.threads import run_all
+
+WORD = 64
+"""Lanes in a word."""
+CACHE_LINE_WORDS = 8
+DRAWN_RULES = (PairwiseBernoulli, FixedIndegree, ClusteredIndegree, AllToAll)
+"""The rules that this file can draw; `Network.wire` draws all."""
+
+Words = NDArray[np.uint64]
+
+
+@dataclass(frozen=True)
+class Block:
+    """The neurons of one cluster, in lanes of their own: `first_lane` is a multiple of `WORD`."""
+
+    population: int
+    first_neuron: int
+    first_lane: int
+    size: int
+
+    @property
+    def words(self) -> int:
+        """Words that the block's lanes fill; lanes beyond `size` are padding."""
+        return -(-self.size // WORD)
+
+
+class BitLayout:
+    """Which lane a neuron has: clusters of populations in their order, each padded to whole words.
+
+    Attributes
+    ----------
+    blocks : list of Block
+    first_block : ndarray of int64, shape (populations + 1,)
+        First block of each population.
+    lane_of_neuron : ndarray of int32, shape (neurons,)
+    neuron_of_lane : ndarray of int32, shape (lanes,)
+        −1 where a lane is padding.
+    row_words : int
+        Words in a row: an odd number of cache lines, so that rows do not compete for the same places in
+        the processor's cache.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self.blocks: list[Block] = []
+        first_block = [0]
+        lane = 0
+        for index, population in enumerate(network.populations):
+            first_neuron = network.offset(population.name)
+            for cluster in range(population.clusters):
+                size = population.cluster_size
+                block = Block(index, first_neuron + cluster * size, lane, size)
+                self.blocks.append(block)
+                lane += block.words * WORD
+            first_block.append(len(self.blocks))
+        self.first_block = np.array(first_block)
+        self.neuron_of_lane = np.full(lane, -1, dtype=np.int32)
+        for block in self.blocks:
+            neurons = np.arange(block.first_neuron, block.first_neuron + block.size)
+            self.neuron_of_lane[block.first_lane : block.first_lane + block.size] = neurons
+        self.lane_of_neuron = np.flatnonzero(self.neuron_of_lane >= 0).astype(np.int32)
+        self.row_words = (-(-(lane // WORD) // CACHE_LINE_WORDS) | 1) * CACHE_LINE_WORDS
+
+    @property
+    def lanes(self) -> int:
+        """Number of lanes, padding included."""
+        return len(self.neuron_of_lane)
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """The synapses of all animals.
+
+    Parameters
+    ----------
+    layout : BitLayout
+    bits : tuple of ndarray of uint64, each of shape (neurons, row_words)
+        One matrix an animal: bit l of word w of row n says that neuron n projects to lane 64 w + l.
+    key : object
+        What the wiring depends on; networks with the same key may share it.
+    """
+
+    layout: BitLayout
+    bits: tuple[Words, ...]
+    key: object
+
+    def synapses(self, network: Network, projection: Projection, animal: int) -> tuple[Any, Any]:
+        """Return source and target of each synapse, counted within populations, sorted as `Network.wire`."""
+        sources, targets = network.neurons(projection.source), network.neurons(projection.target)
+        lanes = self.layout.lane_of_neuron[targets]
+        rows = self.bits[animal][sources].view(np.uint8)
+        source, target = np.nonzero(np.unpackbits(rows, axis=1, bitorder="little")[:, lanes])
+        return source, target
+
+
+def refusal(network: Network) -> str | None:
+    """Return why a network's synapses cannot be bits, or None."""
+    for one in network.projections:
+        pairs = [(other.source, other.target) for other in network.projections]
+        if pairs.count((one.source, one.target)) > 1:
+            return f"{one.source!r} has more than one projection to {one.target!r}"
+        if not isinstance(one.rule, DRAWN_RULES):
+            return (
+                f"the rule of {one.name!r} is {type(one.rule).__name__}; its rules are random or all-to-all"
+            )
+    return None
+
+
+class Column(NamedTuple):
+    """The synapses of one projection onto the targets of one word."""
+
+    word: int
+    first_target: int
+    n_targets: int
+    first_source: int
+    end_source: int
+    recurrent: bool
+
+
+def wiring_key(network: Network, seed: int, animals: int) -> object:
+    """Return what a wiring depends on."""
+    populations = tuple((p.name, p.size, p.clusters) for p in network.populations)
+    projections = tuple((p.source, p.target, p.rule) for p in network.projections)
+    return populations, projections, seed, animals
+
+
+_last: list[Wiring] | None = None
+"""The wiring that was drawn last, while `last_wiring_kept` holds; None: nothing is kept."""
+
+
+@contextmanager
+def last_wiring_kept() -> Iterator[None]:
+    """Have networks that may share a wiring share it, when they are built one after the other.
+
+    For sweeps: points that differ in weights and neuron parameters alone then draw 192 million synapses
+    once, not every time. The last wiring stays in memory until another one is drawn or the context ends.
+    """
+    global _last
+    before, _last = _last, []
+    try:
+        yield
+    finally:
+        _last = before
+
+
+def draw_wiring(network: Network, *, seed: int, animals: int, threads: int) -> Wiring:
+    """Return the synapses of all animals; the same ones for the same seed, whatever the number of threads.
+
+    Raises
+    ------
+    BrainError
+        When there is more than one animal and a network too large for `Network.wire`: its bits are for one.
+    """
+    layout = BitLayout(network)
+    if animals > 1 and not network.is_wired_by_numpy:
+        raise BrainError(
+            f"animals: expected 1, got {animals}: networks of this size are run for one animal at a time; "
+            "run them one after the other, with seeds of their own"
+        )
+    key = wiring_key(network, seed, animals)
+    for kept in _last or ():
+        if kept.key == key:
+            return kept
+    if _last is not None:
+        _last.clear()  # before the next one is drawn: two would take twice the memory
+    draw = _copy_wired if network.is_wired_by_numpy else _draw_large
+    bits = tuple(draw(network, layout, seed, animal, threads) for animal in range(animals))
+    wiring = Wiring(layout, bits, key)
+    if _last is not None:
+        _last.append(wiring)
+    return wiring
+
+
+def _copy_wired(network: Network, layout: BitLayout, seed: int, animal: int, threads: int) -> Words:
+    """Set the bits of the synapses that `Network.wire` draws."""
+    bits = np.zeros((network.n_neurons, layout.row_words), dtype=np.uint64)
+    for projection in network.projections:
+        synapses = network.wire(projection.name, seed, animal)
+        lanes = layout.lane_of_neuron[network.offset(projection.target) + synapses.target]
+        _set_bits(bits, network.offset(projection.source) + synapses.source, lanes)
+    return bits
+
+
+def _draw_large(network: Network, layout: BitLayout, seed: int, animal: int, threads: int) -> Words:
+    """Draw the bits of all projections, word by word of the targets."""
+    bits = np.zeros((network.n_neurons, layout.row_words), dtype=np.uint64)
+    tasks: list[Callable[[], None]] = []
+    for index, projection in enumerate(network.projections):
+        stream = np.random.SeedSequence(seed, spawn_key=(animal, ROLE_WIRING, index))
+        key = stream.generate_state(1, np.uint64)[0]
+        sources = network.neurons(projection.source)
+        first_block, end_block = _blocks(layout, network, projection.target)
+        for block in layout.blocks[first_block:end_block]:
+            for word in range(block.words):
+                column = Column(
+                    block.first_lane // WORD + word,
+                    block.first_neuron + word * WORD,
+                    min(WORD, block.size - word * WORD),
+                    sources.start,
+                    sources.stop,
+                    projection.source == projection.target,
+                )
+                tasks.append(_draw_task(network, projection, bits, column, key + np.uint64(column.word)))
+    run_all(tasks, threads)
+    return bits
+
+
+def _draw_task(
+    network: Network, projection: Projection, bits: Words, column: Column, key: np.uint64
+) -> Callable[[], None]:
+    match projection.rule:
+        case PairwiseBernoulli(p):
+            return partial(_draw_bernoulli, bits, column, p, key)
+        case AllToAll():
+            return partial(_draw_bernoulli, bits, column, 1.0, key)
+        case FixedIndegree(k):
+            return partial(_draw_indegree, bits, column, 1, k, key)
+        case ClusteredIndegree(k):
+            clusters = network.population(projection.source).clusters
+            return partial(_draw_indegree, bits, column, clusters, k, key)
+    raise BrainError(f"Projection {projection.name!r}: {refusal(network)}")
+
+
+def _blocks(layout: BitLayout, network: Network, population: str) -> tuple[int, int]:
+    index = network.populations.index(network.population(population))
+    return int(layout.first_block[index]), int(layout.first_block[index + 1])
+
+
+# ---------------------------------------------------------------------------------------------------
+# Compiled: all of it without the interpreter's lock, so that threads run side by side.
+
+_compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
+
+# SplitMix64 (Steele, Lea, Flood 2014, OOPSLA, Fast splittable pseudorandom number generators): a counter
+# in steps of the golden ratio, and a function that mixes its bits.
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
+_MIX_2 = np.uint64(0x94D049BB133111EB)
+
+
+@_compiled
+def _mixed(counter: np.uint64) -> np.uint64:
+    z = (counter ^ (counter >> np.uint64(30))) * _MIX_1
+    z = (z ^ (z >> np.uint64(27))) * _MIX_2
+    return z ^ (z >> np.uint64(31))
+
+
+@_compiled
+def _set_bits(bits: Words, rows: NDArray[Any], lanes: NDArray[Any]) -> None:
+    for row, lane in zip(rows, lanes):  # noqa: B905 - Numba's zip has no `strict`
+        bits[row, lane // WORD] |= np.uint64(1) << np.uint64(lane % WORD)
+
+
+@_compiled
+def _draw_bernoulli(bits: Words, column: Column, p: float, key: np.uint64) -> None:
+    """Set each bit of a column with probability p, to 32 binary digits.
+
+    A word whose bits are 1 with probability 0.b₁b₂b₃… is made from fair words r from the last digit to the
+    first: r OR word for a digit 1, r AND word for a 0.
+    """
+    one, all_bits, width = np.uint64(1), ~np.uint64(0), np.uint64(column.n_targets)
+    digits = np.uint64(round(p * 4294967296.0))
+    targets = all_bits if width == WORD else (one << width) - one
+    counter = _mixed(key)
+    last = 0  # the last digits that are 0 leave the word 0
+    while last < 32 and not (digits >> np.uint64(last)) & one:
+        last += 1
+    for source in range(column.first_source, column.end_source):
+        word = np.uint64(0)
+        for digit in range(last, 32):
+            counter += _GOLDEN
+            fair = _mixed(counter)
+            word = (word | fair) if (digits >> np.uint64(digit)) & one else (word & fair)
+        if digits >> np.uint64(32):  # p = 1
+            word = all_bits
+        own = source - column.first_target
+        if column.recurrent and 0 <= own < column.n_targets:
+            word &= ~(one << np.uint64(own))
+        bits[source, column.word] |= word & targets
+
+
+@_compiled
+def _draw_indegree(bits: Words, column: Column, clusters: int, k: int, key: np.uint64) -> None:
+    """Choose for each target of a column k distinct sources in every cluster of the sources.
+
+    The first k places of a pool are filled by swaps with random places (Fisher and Yates); the pool need
+    not be put in order again for the next target. Where the target itself is in the cluster, the pool is
+    of the others.
+    """
+    size = (column.end_source - column.first_source) // clusters
+    pool, chosen = np.empty(size, np.int32), np.empty(size, np.uint64)
+    for cluster in range(clusters):
+        first = column.first_source + cluster * size
+        counter = _mixed(key + _mixed(np.uint64(cluster + 1)))
+        contains_targets = column.recurrent and first <= column.first_target < first + size
+        others = size - 1 if contains_targets else size
+        for i in range(size):
+            pool[i] = i
+            chosen[i] = 0
+        for target in range(column.n_targets):
+            bit = np.uint64(1) << np.uint64(target)
+            own = column.first_target + target - first if contains_targets else size
+            for i in range(k):
+                counter += _GOLDEN
+                # The upper half of a random word times a range, shifted: uniform to one in 10 million.
+                left = np.uint64(others - i)
+                j = i + np.int64(((_mixed(counter) >> np.uint64(32)) * left) >> np.uint64(32))
+                source = pool[j]
+                pool[j] = pool[i]
+                pool[i] = source
+                chosen[source + (source >= own)] |= bit
+        for i in range(size):
+            bits[first + i, column.word] |= chosen[i]

@@ -1,0 +1,78 @@
+"""What the Numba simulator's two engines have in common: one interface behind one facade.
+
+`sparse.py` runs any network that NumPy can wire; `dense.py` runs large, densely connected
+networks of `iaf_psc_exp`. `simulator.py` chooses. Each engine's file also has a function
+`refusal(network) -> str | None`: why this engine cannot run the network, or None when it can.
+
+An engine may trust what `Simulator` has checked: the stimulus fits the window, weights have the right
+shape and signs, delays are whole steps, and it is not used after `close`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ethospike.brains.network import Network
+from ethospike.brains.simulator import SpikeBlock, State, Stimulus
+
+
+class Engine(Protocol):
+    """A network in the form in which compiled code runs it.
+
+    Parameters
+    ----------
+    network : Network
+    seed : int
+        Of wiring and drawn parameters, keyed by animal.
+    animals : int
+    dt_ms : float
+    precision : str
+        "single" or "double": type of the neurons' state.
+    threads : int
+        At least 1; results must not depend on it.
+
+    Attributes
+    ----------
+    backend : str
+        Version, threads and precision, for `run.json`.
+    """
+
+    backend: str
+
+    def __init__(
+        self, network: Network, *, seed: int, animals: int, dt_ms: float, precision: str, threads: int
+    ) -> None: ...
+
+    def run(self, first_step: int, n_steps: int, stimulus: Stimulus) -> SpikeBlock:
+        """Simulate the steps first_step … first_step + n_steps − 1 and return their sorted spikes.
+
+        Raises
+        ------
+        NotFiniteError
+            When a membrane potential is no longer finite.
+        """
+
+    def weights(self, name: str) -> NDArray[np.float64]:
+        """Return a copy of the weights, shape (animals, synapses), in the order of `Network.wire`."""
+
+    def set_weights(self, name: str, weights: NDArray[np.float64]) -> None:
+        """Replace a projection's weights."""
+
+    def state(self) -> State:
+        """Return copies of all that the next step depends on, except the step's number."""
+
+    def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
+        """Continue from a `state()`; what does not fit raises `BrainError` and changes nothing."""
+
+    def watch(self, neurons: NDArray[np.integer]) -> None:
+        """Record V_m of these neurons of every animal from the next window on."""
+
+    def voltages(self) -> NDArray[np.float64]:
+        """Return V_m (mV) at the end of each step of the last window, shape (steps, animals, watched)."""
+
+    def close(self) -> None:
+        """Give back memory."""

@@ -1,0 +1,139 @@
+"""The Numba simulator: a facade that gives each network to the engine that runs it fastest.
+
+In: a `Network`. Out: an engine of compiled code behind the contract of `Simulator`. Two engines exist:
+`sparse.py` lists synapses one by one and runs every neuron model, plasticity included;
+`dense.py` counts spikes in bit rows, for large networks of `iaf_psc_exp` with random wiring and
+few different weights. A network that neither can run is refused with both reasons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ethospike.brains.errors import BrainError
+from ethospike.brains.network import Network
+from ethospike.brains.numba import sparse as numba_circuit
+from ethospike.brains.numba.engine import Engine
+from ethospike.brains.simulator import Capabilities, Simulator, SpikeBlock, State, Stimulus
+from ethospike.brains.states import check_state
+from ethospike.brains.threads import cores
+
+DENSE_FROM = 1_000_000
+"""Synapses an animal from which the dense engine is preferred where both can run a network. Measured on one
+core at 3 to 5 Hz, sparse against dense in µs a step: 1,500 neurons with 0.7 million synapses 1.1 and 1.6;
+1,800 with 1.0 million 1.5 and 1.6; 2,500 with 2.0 million 2.4 and 2.2."""
+
+
+def choose_engine(network: Network) -> type[Engine]:
+    """Return the engine that runs a network.
+
+    Raises
+    ------
+    BrainError
+        With both reasons, when there is none.
+    """
+    sparse_refusal = numba_circuit.refusal(network)
+    synapses = sum(network.expected_synapses(one) for one in network.projections)
+    if sparse_refusal is None and synapses < DENSE_FROM:
+        return numba_circuit.CircuitEngine
+
+    from ethospike.brains.numba import dense as numba_dense  # most networks do not need its compiled code
+
+    dense_refusal = numba_dense.refusal(network)
+    if dense_refusal is None:
+        return numba_dense.DenseEngine
+    if sparse_refusal is None:
+        return numba_circuit.CircuitEngine
+    raise BrainError(
+        f"numba: no engine runs this network. The sparse one does not: {sparse_refusal}. The dense one does "
+        f"not: {dense_refusal}. NEST may run it (simulator name 'nest')"
+    )
+
+
+class NumbaSimulator(Simulator):
+    """Networks on the processor's cores, without a compiler, a GPU or NEST; see `Simulator`.
+
+    Animals are shared among threads; results do not depend on their number.
+
+    Examples
+    --------
+    >>> from ethospike.brains.network import Network
+    >>> from ethospike.brains.population import Population
+    >>> from ethospike.brains.simulator import SimulatorSettings, open_simulator
+    >>> net = Network([Population("E", 1, "iaf_psc_exp", {"I_e": 500.0})])
+    >>> with open_simulator(net, SimulatorSettings("numba"), seed=1) as simulator:
+    ...     spikes = simulator.run(1000)
+    """
+
+    name = "numba"
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        restores_state=True, records_voltage=True, exact_plasticity=True, frees_interpreter=True
+    )
+
+    def _build(self) -> None:
+        self._engine: Engine = choose_engine(self.network)(
+            self.network,
+            seed=self.seed,
+            animals=self.animals,
+            dt_ms=self.dt_ms,
+            precision=self.settings.precision,
+            threads=self.settings.threads or cores(),
+        )
+        self.backend = self._engine.backend
+
+    def _run(self, n_steps: int, stimulus: Stimulus) -> SpikeBlock:
+        return self._engine.run(self.step + 1, n_steps, stimulus)
+
+    def _weights(self, projection: str) -> NDArray[np.float64]:
+        return self._engine.weights(projection)
+
+    def _set_weights(self, projection: str, weights: NDArray[np.float64]) -> None:
+        self._engine.set_weights(projection, weights)
+
+    def watch(self, neurons: NDArray[np.integer]) -> None:
+        """Record V_m of these neurons (counted through an animal) from now on, in every animal.
+
+        Raises
+        ------
+        BrainError
+            When a neuron does not exist.
+        """
+        self._check_open()
+        neurons = np.asarray(neurons)
+        last = self.network.n_neurons - 1
+        if neurons.ndim != 1 or not np.isin(neurons, np.arange(last + 1)).all():
+            raise BrainError(f"watch: expected a list of neurons in 0 … {last}, got {neurons}")
+        self._engine.watch(neurons)
+
+    def voltages(self) -> NDArray[np.float64]:
+        """Return V_m at the end of each step of the last window in mV, shape (steps, animals, watched)."""
+        self._check_open()
+        return self._engine.voltages()
+
+    def state(self) -> State:
+        """Return copies of all that the next step depends on."""
+        self._check_open()
+        return {"step": np.array(self.step), **self._engine.state()}
+
+    def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
+        """Continue bit-identically from a `state()` of a simulator built alike.
+
+        Raises
+        ------
+        BrainError
+            When names, shapes or types of the arrays are not those of this simulator.
+        SimulatorUnavailable
+            After `close`.
+        """
+        self._check_not_closed()
+        check_state({k: v for k, v in state.items() if k == "step"}, {"step": np.array(self.step)})
+        self._engine.set_state({name: array for name, array in state.items() if name != "step"})
+        self.step = int(np.asarray(state["step"]))
+        self._broken = False
+
+    def _close(self) -> None:
+        self._engine.close()

@@ -1,0 +1,462 @@
+"""The sparse engine of the Numba simulator: any network that NumPy wires, lists of synapses, all models.
+
+In: a `Network`. Out: arrays in the layout of `sparse_kernels.py`, filled from the network's parameters and
+wiring, and the windows that run on them. This file knows no equation of motion, only the constants in it;
+the equations, and why the layout is as it is, are in `sparse_kernels.py`. Everything that differs between
+networks is data, so that a network of other sizes, parameters or seed compiles nothing again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from ethospike.brains.errors import NotFiniteError
+from ethospike.brains.network import (
+    NEVER,
+    NUMPY_WIRING_LIMIT,
+    CurrentInput,
+    Network,
+    Population,
+    Projection,
+    SpikeInput,
+)
+from ethospike.brains.numba import sparse_kernels as kernels
+from ethospike.brains.numba.sparse_kernels import INBOX, INBOX_START, LANES, ROWS, STATE_ROWS, STRIDE
+from ethospike.brains.simulator import SpikeBlock, State, Stimulus
+from ethospike.brains.simulator.exact_integration import current_to_potential, mean_decay, refractory_steps
+from ethospike.brains.states import check_state
+from ethospike.brains.threads import share
+
+SPIKES_HELD = 2**23
+"""Longest list of spikes that is made room for: longer windows run in pieces in which each neuron of
+each animal could fire in every step. Memory that is not written to costs nothing."""
+
+CACHE_LINE = 64
+"""Bytes; also the size of the largest registers."""
+
+_Floats = NDArray[np.float64]
+_Ints = NDArray[np.int64]
+
+
+def refusal(network: Network) -> str | None:
+    """Return why this engine cannot run a network, or None."""
+    if not network.is_wired_by_numpy:
+        return f"it lists synapses one by one, up to {NUMPY_WIRING_LIMIT:,} an animal"
+    return None
+
+
+class CircuitEngine:
+    """A network as padded blocks of neurons and lists of synapses; see `Engine` for the interface.
+
+    Raises
+    ------
+    BrainError
+        When a refractory period is not a whole number of steps, or V_reset is not below V_th.
+    """
+
+    def __init__(
+        self, network: Network, *, seed: int, animals: int, dt_ms: float, precision: str, threads: int
+    ) -> None:
+        self._network, self._seed, self._animals, self._dt_ms = network, seed, animals, dt_ms
+        self._threads = min(threads, animals)
+        # Neighbors in memory are not for two threads at a time: a core that reads ahead takes the lines that
+        # the other one is writing, and both run at two thirds of their speed.
+        self._order = np.argsort(np.arange(animals) % -(-animals // self._threads), kind="stable")
+        self._real = np.dtype(np.float32 if precision == "single" else np.float64)
+        self.backend = (
+            f"numba {numba.__version__}, {self._threads} thread{'s' * (self._threads > 1)}, "
+            f"{precision} precision"
+        )
+        self._slot, conductance = _slots(network)
+        self._slots = len(conductance) * LANES
+        self._neuron_of_slot = np.full(self._slots, -1, dtype=np.int32)
+        self._neuron_of_slot[self._slot] = np.arange(network.n_neurons)
+
+        cells = _aligned((animals, len(conductance), len(ROWS), LANES), self._real)
+        self._scale = np.ones((animals, len(conductance) * STRIDE))
+        for animal in range(animals):
+            cells[animal], scale = self._neurons(animal)
+            self._scale[animal] = scale.ravel()
+        self._places: dict[str, list[_Ints]] = {}
+        self._circuit = self._connect(cells, conductance)
+        self._refresh_effects()
+        self._plastic = self._plasticity()
+        self._watched = np.empty(0, dtype=np.int64)
+        self._voltages = np.empty((0, animals, 0))
+        self._room = np.empty((animals, 0), dtype=np.int64), np.empty((animals, 0), dtype=np.int32)
+
+    # -- the interface ------------------------------------------------------------------------------
+
+    def run(self, first_step: int, n_steps: int, stimulus: Stimulus) -> SpikeBlock:
+        """Simulate a window; see `Engine.run`."""
+        longest = max(1, SPIKES_HELD // (self._animals * self._slots))
+        if n_steps <= longest:
+            spikes, self._voltages = self._piece(first_step, n_steps, stimulus)
+            return spikes
+        pieces = []
+        for first in range(first_step, first_step + n_steps, longest):
+            last = min(first + longest, first_step + n_steps) - 1
+            begin, end = np.searchsorted(stimulus.step, [first, last + 1])
+            part = Stimulus(
+                stimulus.step[begin:end],
+                stimulus.animal[begin:end],
+                stimulus.channel[begin:end],
+                stimulus.current_pa,
+            )
+            pieces.append(self._piece(first, last - first + 1, part))
+        self._voltages = np.concatenate([voltages for _, voltages in pieces])
+        return SpikeBlock.joined(spikes for spikes, _ in pieces)
+
+    def weights(self, name: str) -> _Floats:
+        """Return a copy of the weights, shape (animals, synapses)."""
+        return np.stack([self._circuit.weight[places] for places in self._places[name]])
+
+    def set_weights(self, name: str, weights: _Floats) -> None:
+        """Replace a projection's weights."""
+        for places, given in zip(self._places[name], weights, strict=True):
+            self._circuit.weight[places] = given
+        self._refresh_effects()
+
+    def state(self) -> State:
+        """Return copies of all that the next step depends on, except the step's number."""
+        return {name: array.copy() for name, array in self._changing().items()}
+
+    def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
+        """Continue from a `state()`."""
+        own = self._changing()
+        check_state(state, own)
+        for name, array in own.items():
+            array[...] = state[name]
+        self._refresh_effects()
+
+    def watch(self, neurons: NDArray[np.integer]) -> None:
+        """Record V_m of these neurons of every animal from the next window on."""
+        self._watched = self._slot[np.asarray(neurons, dtype=np.int64)]
+        self._voltages = np.empty((0, self._animals, len(self._watched)))
+
+    def voltages(self) -> _Floats:
+        """Return V_m (mV) at the end of each step of the last window, shape (steps, animals, watched)."""
+        return self._voltages.copy()
+
+    def close(self) -> None:
+        """Give back memory."""
+        del self._circuit, self._plastic, self._room, self._voltages, self._places
+
+    # -- a window -----------------------------------------------------------------------------------
+
+    def _piece(self, first_step: int, n_steps: int, stimulus: Stimulus) -> tuple[SpikeBlock, _Floats]:
+        window = self._window(stimulus)
+        if self._room[0].shape[1] < n_steps * self._slots:
+            shape = (self._animals, n_steps * self._slots)
+            self._room = np.empty(shape, dtype=np.int64), np.empty(shape, dtype=np.int32)
+        out = kernels.Output(
+            *self._room,
+            spikes=np.empty(self._animals, dtype=np.int64),
+            finite=np.empty(self._animals, dtype=np.bool_),
+            watched=self._watched,
+            voltage=np.empty((n_steps, self._animals, len(self._watched))),
+        )
+        self._advance(first_step, n_steps, self._circuit, self._plastic, window, out)
+        if not out.finite.all():
+            self._report_not_finite(first_step, n_steps)
+        return SpikeBlock(*kernels.by_step(first_step, n_steps, out, self._neuron_of_slot)), out.voltage
+
+    def _advance(self, *arguments: Any) -> None:
+        """Call the compiled code on all threads, of which this one is the first."""
+        turn = np.zeros(1, dtype=np.int64)
+        work = (turn, self._order, *arguments)
+        share(lambda: kernels.advance(*work), self._threads)
+
+    def _window(self, stimulus: Stimulus) -> kernels.Window:
+        current_pa = stimulus.current_pa
+        if current_pa is None:
+            current_pa = np.zeros((self._animals, self._network.n_current_channels))
+        step, channel = _plain(stimulus.step, np.int64), _plain(stimulus.channel, np.int32)
+        if self._animals == 1:
+            first = np.array([0, len(step)])
+        else:
+            animal = _plain(stimulus.animal, np.int32)
+            step, channel, first = kernels.by_animal(step, animal, channel, self._animals)
+        return kernels.Window(step, channel, first, _plain(current_pa, np.float64))
+
+    def _report_not_finite(self, first_step: int, n_steps: int) -> None:
+        cells = self._circuit.cells.reshape(self._animals, -1, len(ROWS), LANES)[:, :, :4]
+        finite = np.isfinite(cells).all(axis=2).reshape(self._animals, -1)[:, self._slot]
+        animal, neuron = np.argwhere(~finite)[0]
+        for population in self._network.populations:
+            inside = self._network.neurons(population.name)
+            if inside.start <= neuron < inside.stop:
+                raise NotFiniteError(
+                    f"V_m or the synaptic input of neuron {neuron - inside.start} of {population.name!r} in "
+                    f"animal {animal} is no longer finite after the steps {first_step} … "
+                    f"{first_step + n_steps - 1}; look for weights or currents that are too large"
+                )
+
+    # -- construction -------------------------------------------------------------------------------
+
+    def _neurons(self, animal: int) -> tuple[_Floats, _Floats]:
+        """Return an animal's blocks, and in the same places of the inboxes the effect of a unit of weight."""
+        by_row = dict.fromkeys(ROWS, 0.0) | {"v_th": np.inf, "decay_ex": 1.0}  # padding: at rest for ever
+        rows = {name: np.full(self._slots, value) for name, value in by_row.items()}
+        scale = {name: np.ones(self._slots) for name in ROWS}
+        for population in self._network.populations:
+            slots = self._slot[self._network.neurons(population.name)]
+            constants, scale["inbox_ex"][slots], scale["inbox_in"][slots] = self._constants(
+                population, animal
+            )
+            for name, values in constants.items():
+                rows[name][slots] = values
+        return _blocks(rows), _blocks(scale)
+
+    def _constants(self, population: Population, animal: int) -> tuple[dict[str, Any], Any, Any]:
+        """Return the rows of a population, and the effect of a unit of weight at both receptors."""
+
+        def parameter(key: str) -> _Floats:
+            return self._network.parameter(population.name, key, self._seed, animal)
+
+        h, e_l, c_m, v_th, v_reset = self._dt_ms, *map(parameter, ("E_L", "C_m", "V_th", "V_reset"))
+        tau_ex, tau_in = parameter("tau_syn_ex"), parameter("tau_syn_in")
+        rows = {
+            "v": parameter("V_m") - e_l,
+            "decay_ex": np.exp(-h / tau_ex),
+            "decay_in": np.exp(-h / tau_in),
+            "v_th": v_th - e_l,
+            "v_reset": v_reset - e_l,
+            "t_ref": refractory_steps(population.name, parameter("t_ref"), v_reset, v_th, h),
+            "i_e": parameter("I_e"),
+            "e_l": e_l,
+        }
+        if population.model == "iaf_psc_exp":
+            tau_m = parameter("tau_m")
+            rows |= {
+                "leak": np.exp(-h / tau_m),
+                "per_pa": tau_m / c_m * (1.0 - np.exp(-h / tau_m)),
+                "from_ex": current_to_potential(h, tau_ex, tau_m, c_m),
+                "from_in": current_to_potential(h, tau_in, tau_m, c_m),
+            }
+            rows["drive"] = rows["i_e"] * rows["per_pa"]
+            return rows, 1.0, 1.0
+        per_pa = h / c_m
+        scale_ex, scale_in = per_pa * mean_decay(h, tau_ex), per_pa * mean_decay(h, tau_in)
+        rows |= {
+            "leak": per_pa * parameter("g_L"),
+            "per_pa": per_pa,
+            "drive": per_pa * parameter("I_e"),
+            "from_ex": parameter("E_ex") - e_l,
+            "from_in": parameter("E_in") - e_l,
+            "slope_ex": -h / tau_ex / 12.0,
+            "slope_in": -h / tau_in / 12.0,
+        }
+        if population.model == "iaf_cond_exp_sfa_rr":
+            tau_sfa = parameter("tau_sfa")
+            rows |= {
+                "from_sfa": parameter("E_sfa") - e_l,
+                "decay_sfa": np.exp(-h / tau_sfa),
+                "slope_sfa": -h / tau_sfa / 12.0,
+                "q_sfa": parameter("q_sfa") * per_pa * mean_decay(h, tau_sfa),
+            }
+        return rows, scale_ex, -scale_in  # inhibitory weights are negative, conductances are not
+
+    def _connect(self, cells: NDArray[Any], conductance: NDArray[np.bool_]) -> kernels.Circuit:
+        """Return neurons, synapses and inputs as the compiled code reads them."""
+        network, animals, blocks = self._network, self._animals, len(conductance)
+        wired = [self._synapses(animal) for animal in range(animals)]
+        starts = np.cumsum([0, *(len(one.weight) for one in wired)])
+        for index, projection in enumerate(network.projections):
+            self._places[projection.name] = [
+                start + one.places[index] for start, one in zip(starts, wired, strict=False)
+            ]
+        channels = self._inputs(network.spike_inputs)
+        currents = self._inputs(network.current_inputs)
+        # Pairs, not a dictionary: an input may have the name of a projection.
+        longest = max((self._steps(delay_ms) for _, delay_ms in network.delays()), default=1)
+        depth = 1 << longest.bit_length()  # a power of two above the longest delay
+        return kernels.Circuit(
+            cells=cells.reshape(animals, -1),
+            conductance=conductance,
+            ring=np.zeros((animals, depth, blocks * INBOX), dtype=self._real),
+            waiting=np.zeros((animals, depth), dtype=np.bool_),
+            first=np.stack([start + one.first for start, one in zip(starts, wired, strict=False)]),
+            late=np.stack([start + one.late for start, one in zip(starts, wired, strict=False)]),
+            dest=np.concatenate([one.dest for one in wired]),
+            delay=np.concatenate([one.delay for one in wired]),
+            effect=np.empty(starts[-1], dtype=self._real),
+            weight=np.concatenate([one.weight for one in wired]),
+            channel_first=channels.first,
+            channel_late=channels.late,
+            channel_dest=channels.dest,
+            channel_delay=channels.delay,
+            channel_effect=self._effects(channels.weight * self._scale[:, channels.dest]),
+            current_first=currents.first,
+            current_slot=currents.slot,
+            pipeline=np.zeros((animals, 2, network.n_current_channels)),
+        )
+
+    def _ends(self, projection: Projection, animal: int) -> tuple[_Ints, _Ints, _Floats]:
+        """Return the slots of the sources, the slots of the targets, and the weights of a projection."""
+        synapses = self._network.wire(projection.name, self._seed, animal)
+        source = self._slot[self._network.offset(projection.source) + synapses.source]
+        target = self._slot[self._network.offset(projection.target) + synapses.target]
+        return source, target, synapses.weight
+
+    def _synapses(self, animal: int) -> _Links:
+        """Return the synapses of one animal by source."""
+        return _links(
+            [(*self._ends(one, animal), self._steps(one.delay_ms)) for one in self._network.projections],
+            self._slots,
+        )
+
+    def _inputs(self, inputs: tuple[SpikeInput, ...] | tuple[CurrentInput, ...]) -> _Links:
+        """Return the connections of input channels by channel."""
+        groups, n_channels = [], 0
+        for one in inputs:
+            neurons = self._network.channel_neurons(one)
+            channel = np.repeat(n_channels + np.arange(len(neurons)), neurons.shape[1])
+            weight, steps = (
+                (one.weight, self._steps(one.delay_ms)) if isinstance(one, SpikeInput) else (1.0, 0)
+            )
+            groups.append((channel, self._slot[neurons.ravel()], np.full(channel.shape, weight), steps))
+            n_channels += len(neurons)
+        return _links(groups, n_channels)
+
+    def _plasticity(self) -> kernels.Plastic:
+        """Return the plastic synapses as the compiled code reads them."""
+        network, projections = self._network, self._network.plastic_projections
+        role = np.zeros((len(projections), self._slots), dtype=np.uint8)
+        first = np.zeros((len(projections), self._animals, self._slots + 1), dtype=np.int64)
+        rules, synapse, source, initial, count = [], [np.empty(0, int)], [np.empty(0, int)], [np.empty(0)], 0
+        for p, projection in enumerate(projections):
+            rule = projection.plasticity
+            if rule is None:
+                continue
+            rules.append((rule.learning_rate, rule.homeostasis, rule.tau_eligibility_ms / self._dt_ms))
+            role[p, self._slot[network.neurons(rule.modulator)]] |= kernels.MODULATOR
+            role[p, self._slot[network.neurons(projection.target)]] |= kernels.TARGET
+            for animal in range(self._animals):
+                pre, post, weight = self._ends(projection, animal)
+                order = np.argsort(post, kind="stable")
+                first[p, animal] = count + np.searchsorted(post[order], np.arange(self._slots + 1))
+                synapse.append(self._places[projection.name][animal][order])
+                source.append(pre[order])
+                initial.append(weight[order])
+                count += len(order)
+        place = np.concatenate(synapse)
+        return kernels.Plastic(
+            rule=np.array(rules, dtype=np.float64).reshape(-1, 3),
+            role=role,
+            acts=np.asarray(role.any(axis=0)),
+            last_spike=np.full((self._animals, self._slots), NEVER, dtype=np.int64),
+            first=first,
+            synapse=place,
+            source=np.concatenate(source),
+            initial=np.concatenate(initial),
+            scale=self._scales()[place],
+        )
+
+    def _steps(self, delay_ms: float) -> int:
+        return round(delay_ms / self._dt_ms)
+
+    # -- weights and state --------------------------------------------------------------------------
+
+    def _scales(self) -> _Floats:
+        """Return the effect of a unit of weight at each synapse."""
+        dest, ends = self._circuit.dest, self._circuit.first[:, -1]
+        return np.concatenate(
+            [self._scale[animal, part] for animal, part in enumerate(np.split(dest, ends[:-1]))]
+        )
+
+    def _refresh_effects(self) -> None:
+        self._circuit.effect[:] = self._effects(self._circuit.weight * self._scales())
+
+    def _effects(self, effects: _Floats) -> NDArray[Any]:
+        """Return effects in the engine's precision; beyond it they are inf, and an error when they arrive."""
+        with np.errstate(over="ignore"):
+            return effects.astype(self._real, order="C")
+
+    def _changing(self) -> State:
+        """Return all that the next step depends on, by name; the arrays themselves."""
+        cells = self._circuit.cells.reshape(self._animals, -1, len(ROWS), LANES)
+        return {
+            "cells": cells[:, :, :STATE_ROWS],
+            "ring": self._circuit.ring,
+            "waiting": self._circuit.waiting,
+            "pipeline": self._circuit.pipeline,
+            "weight": self._circuit.weight,
+            "last_spike": self._plastic.last_spike,
+        }
+
+
+class _Links(NamedTuple):
+    """Connections sorted by origin: a source slot or an input channel."""
+
+    first: _Ints  # (origins + 1,) first connection of each origin
+    late: _Ints  # (origins,) its first connection with a delay above one step
+    slot: _Ints
+    dest: NDArray[np.int32]  # place in the inboxes, as an index of an animal's cells
+    weight: _Floats
+    delay: NDArray[np.int32]  # steps
+    places: list[_Ints]  # for each group that was given: where its connections have gone
+
+
+def _links(groups: Sequence[tuple[_Ints, _Ints, _Floats, int]], origins: int) -> _Links:
+    """Sort groups of connections (origin, slot, weight, delay in steps) by origin and delay."""
+    origin = np.concatenate([np.empty(0, int), *(group[0] for group in groups)])
+    slot = np.concatenate([np.empty(0, int), *(group[1] for group in groups)])
+    weight = np.concatenate([np.empty(0), *(group[2] for group in groups)])
+    delay = np.repeat([group[3] for group in groups], [len(group[0]) for group in groups])
+    order = np.lexsort((delay, origin))
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    ends = np.cumsum([len(group[0]) for group in groups])
+    first = np.searchsorted(origin[order], np.arange(origins + 1))
+    return _Links(
+        first=first,
+        late=first[:-1] + np.bincount(origin[delay <= 1], minlength=origins),
+        slot=slot[order],
+        dest=_dest(slot, weight)[order],
+        weight=weight[order],
+        delay=delay[order].astype(np.int32),
+        places=np.split(place, ends[:-1]) if groups else [],
+    )
+
+
+def _dest(slot: _Ints, weight: _Floats) -> NDArray[np.int32]:
+    """Return the place in the inboxes: the sign of a weight chooses the receptor."""
+    return (slot // LANES * STRIDE + INBOX_START + (weight < 0) * LANES + slot % LANES).astype(np.int32)
+
+
+def _slots(network: Network) -> tuple[_Ints, NDArray[np.bool_]]:
+    """Return the slot of each neuron, and for each block whether its neurons are conductance-based.
+
+    Slots follow the order of the neurons; a block holds one kind only.
+    """
+    sizes = [population.size for population in network.populations]
+    kind = np.repeat([population.model != "iaf_psc_exp" for population in network.populations], sizes)
+    slot, blocks = np.empty(network.n_neurons, dtype=np.int64), list[bool]()
+    for neurons in np.split(np.arange(len(kind)), np.flatnonzero(np.diff(kind)) + 1):
+        slot[neurons] = len(blocks) * LANES + np.arange(len(neurons))
+        blocks += [bool(kind[neurons[0]])] * -(-len(neurons) // LANES)
+    return slot, np.array(blocks)
+
+
+def _blocks(rows: Mapping[str, _Floats]) -> _Floats:
+    """Return one number a slot for each row as blocks, shape (blocks, rows, LANES)."""
+    return np.stack([rows[name].reshape(-1, LANES) for name in ROWS], axis=1)
+
+
+def _aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return an array that begins at a cache line, so that no register is filled from two of them."""
+    room = np.empty(int(np.prod(shape)) * dtype.itemsize + CACHE_LINE, dtype=np.uint8)
+    start = -room.ctypes.data % CACHE_LINE
+    return room[start : start + room.size - CACHE_LINE].view(dtype).reshape(shape)
+
+
+def _plain(array: NDArray[Any], dtype: type[np.generic]) -> NDArray[Any]:
+    """Return an array of the kind that the code was compiled for: contiguous and not read-only."""
+    array = np.ascontiguousarray(array, dtype=dtype)
+    return array if array.flags.writeable else array.copy()

@@ -1,0 +1,31 @@
+"""The contract of a simulator, its settings, and the function that opens a simulator by name."""
+
+from ethospike.brains.simulator.contract import (
+    SIMULATORS,
+    Capabilities,
+    Simulator,
+    SimulatorNotInstalled,
+    SimulatorSettings,
+    SimulatorUnavailable,
+    SpikeBlock,
+    State,
+    Stimulus,
+    is_installed,
+    open_simulator,
+    simulator_class,
+)
+
+__all__ = [
+    "SIMULATORS",
+    "Capabilities",
+    "Simulator",
+    "SimulatorNotInstalled",
+    "SimulatorSettings",
+    "SimulatorUnavailable",
+    "SpikeBlock",
+    "State",
+    "Stimulus",
+    "is_installed",
+    "open_simulator",
+    "simulator_class",
+]

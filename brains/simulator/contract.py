@@ -1,0 +1,515 @@
+"""The contract of a simulator: stimulus in, spikes out, once per control window.
+
+In: a `Network`, a `Stimulus`. Out: a `SpikeBlock`. This file knows no particular simulator; it checks what
+all of them must check, and opens the one that is asked for by name. The conventions of the clock are
+those of docs/design.md: step s is the interval (s − 1, s], a window of n steps that begins at t holds the
+steps t + 1 … t + n, and animals are blocks that do not interact.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ethospike.brains.clock import whole_number
+from ethospike.brains.errors import BrainError, nearest
+from ethospike.brains.network import Network, Synapses
+
+State = dict[str, NDArray[np.generic]]
+"""A snapshot of something stateful: arrays by name."""
+
+
+class SimulatorNotInstalled(ImportError):
+    """The simulator that was asked for is absent; the message says what to install."""
+
+
+class SimulatorUnavailable(RuntimeError):
+    """The simulator cannot do this now: closed, busy, or lacking the capability; the message says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpikeBlock:
+    """Spikes of a window, sorted by (step, animal, neuron).
+
+    Parameters
+    ----------
+    step : ndarray of int64, shape (spikes,)
+    animal : ndarray of int32, shape (spikes,)
+    neuron : ndarray of int32, shape (spikes,)
+        Counted through the populations of an animal.
+    """
+
+    step: NDArray[np.int64]
+    animal: NDArray[np.int32]
+    neuron: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.step)
+
+    @classmethod
+    def joined(cls, blocks: Iterable[Self]) -> Self:
+        """Make one block of those of consecutive windows; of one at least."""
+        columns = zip(*((one.step, one.animal, one.neuron) for one in blocks), strict=True)
+        return cls(*map(np.concatenate, columns))
+
+    @classmethod
+    def sorted(
+        cls, step: NDArray[np.integer], animal: NDArray[np.integer], neuron: NDArray[np.integer]
+    ) -> Self:
+        """Make a block from spikes in any order."""
+        order = np.lexsort((neuron, animal, step))
+        return cls(
+            step[order].astype(np.int64, copy=False),
+            animal[order].astype(np.int32, copy=False),
+            neuron[order].astype(np.int32, copy=False),
+        )
+
+    @classmethod
+    def empty(cls) -> Self:
+        """Make a block without spikes."""
+        return cls(np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int32))
+
+
+@dataclass(frozen=True, slots=True)
+class Stimulus:
+    """What enters the network during one window.
+
+    Parameters
+    ----------
+    step : ndarray of int64, shape (spikes,)
+        Steps of input spikes, inside the window.
+    animal : ndarray of int32, shape (spikes,)
+    channel : ndarray of int32, shape (spikes,)
+        Counted through the network's spike inputs. Spikes are sorted by (step, animal, channel); equal
+        ones add up.
+    current_pa : ndarray of float64, shape (animals, current channels), or None
+        Amplitudes during the window; None is 0 everywhere.
+    rate_hz : ndarray of float64, shape (animals, spike channels), or None
+        Rates that the spikes were drawn from: for recordings, not used by simulators.
+    """
+
+    step: NDArray[np.int64]
+    animal: NDArray[np.int32]
+    channel: NDArray[np.int32]
+    current_pa: NDArray[np.float64] | None = None
+    rate_hz: NDArray[np.float64] | None = None
+
+    @classmethod
+    def none(cls) -> Self:
+        """Make a stimulus without spikes and currents."""
+        return cls(np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int32))
+
+    @classmethod
+    def currents(cls, current_pa: NDArray[np.float64]) -> Self:
+        """Make a stimulus of currents alone, shape (animals, current channels)."""
+        return cls(np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int32), current_pa)
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a simulator can do beyond the contract's core."""
+
+    restores_state: bool = False
+    """`state` and `set_state` continue a run bit-identically."""
+    records_voltage: bool = False
+    """`watch` and `voltages` work."""
+    exact_plasticity: bool = False
+    """The plasticity rule is applied at every event rather than every `plasticity_interval_ms`."""
+    frees_interpreter: bool = False
+    """`run` gives the interpreter's lock away: other threads of Python go on meanwhile."""
+
+
+@dataclass(frozen=True)
+class SimulatorSettings:
+    """Which simulator runs the network, and how.
+
+    A setting that the chosen simulator does not have is an error if it deviates from its default.
+    """
+
+    name: str = "numba"
+    """numba (default: fastest without a GPU), nest (the reference) or genn (GPUs)."""
+    threads: int = field(default=0, metadata={"of": ("nest", "numba")})
+    """CPU threads; 0 leaves the choice to the simulator (NEST: 1 below 1,000 neurons, else all cores)."""
+    plasticity_interval_ms: float = field(default=100.0, metadata={"of": ("nest",)})
+    """How often NEST's weights are brought up to date (ms); the others apply every event exactly. At 100 ms
+    weights differ from exact order by 0.001 of 80 nS after 20 s (docs/validation.md), and every shorter
+    interval costs NEST time and 2 kB of memory each."""
+    precision: str = field(default="single", metadata={"of": ("numba", "genn")})
+    """Floating-point precision of the neurons' state: single or double."""
+    genn_backend: str = field(default="auto", metadata={"of": ("genn",)})
+    """GeNN's backend: auto, cuda, hip or cpu."""
+
+    def __post_init__(self) -> None:
+        if self.name not in SIMULATORS:
+            raise BrainError(f"simulator: unknown {self.name!r}; {nearest(self.name, SIMULATORS)}")
+        if self.threads < 0:
+            raise BrainError(f"simulator.threads: expected at least 0, got {self.threads}")
+        if not (np.isfinite(self.plasticity_interval_ms) and self.plasticity_interval_ms > 0):
+            raise BrainError(
+                f"simulator.plasticity_interval_ms: expected > 0, got {self.plasticity_interval_ms}"
+            )
+        for key, valid in (
+            ("precision", ("single", "double")),
+            ("genn_backend", ("auto", "cuda", "hip", "cpu")),
+        ):
+            if getattr(self, key) not in valid:
+                raise BrainError(
+                    f"simulator.{key}: expected one of {', '.join(valid)}, got {getattr(self, key)!r}"
+                )
+        for one in fields(self):
+            owners = one.metadata.get("of", (self.name,))
+            if self.name not in owners and getattr(self, one.name) != one.default:
+                raise BrainError(
+                    f"simulator.{one.name} is a setting of {' and '.join(owners)}, not of {self.name}"
+                )
+
+
+SIMULATORS: dict[str, tuple[str, str]] = {
+    "nest": ("ethospike.brains.nest.simulator", "NestSimulator"),
+    "numba": ("ethospike.brains.numba.simulator", "NumbaSimulator"),
+    "genn": ("ethospike.brains.genn.simulator", "GennSimulator"),
+}
+"""Name, module and class of each simulator; the module is loaded on demand."""
+
+_PACKAGES = {"nest": "nest", "numba": "numba", "genn": "pygenn"}
+
+
+def is_installed(name: str) -> bool:
+    """Return whether the package that a simulator wraps can be found (it is not imported)."""
+    return importlib.util.find_spec(_PACKAGES[name]) is not None
+
+
+def simulator_class(name: str) -> type[Simulator]:
+    """Return the class behind a name of `SIMULATORS`, and import the package that it wraps.
+
+    Raises
+    ------
+    SimulatorNotInstalled
+        When that package is absent.
+    """
+    module, cls = SIMULATORS[SimulatorSettings(name=name).name]
+    simulator: type[Simulator] = getattr(importlib.import_module(module), cls)
+    return simulator
+
+
+def open_simulator(
+    network: Network,
+    settings: SimulatorSettings | None = None,
+    *,
+    seed: int,
+    animals: int = 1,
+    dt_ms: float = 0.1,
+) -> Simulator:
+    """Build a network in the simulator that the settings name.
+
+    Raises
+    ------
+    SimulatorNotInstalled
+        When its package is absent.
+    BrainError
+        When the network, or the number of animals, is not one that this simulator can run.
+
+    Examples
+    --------
+    >>> from ethospike.brains.network import Network
+    >>> from ethospike.brains.population import Population
+    >>> net = Network([Population("E", 1, "iaf_psc_exp", {"I_e": 500.0})])
+    >>> with open_simulator(net, seed=1) as simulator:
+    ...     spikes = simulator.run(1000)
+    """
+    settings = settings or SimulatorSettings()
+    return simulator_class(settings.name)(network, settings, seed=seed, animals=animals, dt_ms=dt_ms)
+
+
+class Simulator(ABC):
+    """A network under simulation; a context manager.
+
+    Subclasses implement `_build`, `_run`, `_weights`, `_set_weights` and `_close`, and set `capabilities`
+    and `backend`; this class checks what comes in.
+
+    Parameters
+    ----------
+    network : Network
+    settings : SimulatorSettings
+    seed : int
+        Of wiring and drawn parameters, keyed by animal (`random_stream`).
+    animals : int
+        Independent copies: each has its own wiring, parameters, inputs and weights.
+    dt_ms : float
+        Length of a step.
+
+    Attributes
+    ----------
+    step : int
+        The last step that was simulated; 0 after construction.
+    backend : str
+        What actually runs it: version, threads, device; for `run.json`.
+    """
+
+    name: ClassVar[str]
+    capabilities: ClassVar[Capabilities]
+
+    def __init__(
+        self,
+        network: Network,
+        settings: SimulatorSettings,
+        *,
+        seed: int,
+        animals: int = 1,
+        dt_ms: float = 0.1,
+    ) -> None:
+        if animals < 1:
+            raise BrainError(f"animals: expected at least 1, got {animals}")
+        if seed < 0:
+            raise BrainError(f"seed: expected at least 0, got {seed}")
+        if not (np.isfinite(dt_ms) and dt_ms > 0):
+            raise BrainError(f"dt_ms: expected above 0, got {dt_ms}")
+        self.network = network
+        self.settings = settings
+        self.seed = seed
+        self.animals = animals
+        self.dt_ms = dt_ms
+        self.step = 0
+        self.backend = self.name
+        for name, delay_ms in network.delays():
+            self.delay_steps(name, delay_ms)
+        self._wired: dict[tuple[str, int], Synapses] = {}
+        self._closed = False
+        self._broken = False
+        self._build()
+
+    # -- the contract -------------------------------------------------------------------------------
+
+    def run(self, n_steps: int, stimulus: Stimulus | None = None) -> SpikeBlock:
+        """Simulate the next `n_steps` steps, plasticity included, and return the spikes.
+
+        Raises
+        ------
+        BrainError
+            When `n_steps` is below 1, or the stimulus does not fit the window or the network.
+        NotFiniteError
+            When a potential is no finite number any more; not on NEST, which does not look.
+        SimulatorUnavailable
+            After `close`, and after a run that an error or an interruption ended (until a state is set).
+        """
+        self._check_open()
+        if not isinstance(n_steps, (int, np.integer)) or n_steps < 1:
+            raise BrainError(f"n_steps: expected a whole number of at least 1, got {n_steps!r}")
+        stimulus = Stimulus.none() if stimulus is None else stimulus
+        self._check_stimulus(int(n_steps), stimulus)
+        self._broken = True  # until the window has ended: before, neurons may be ahead of `step`
+        spikes = self._run(int(n_steps), stimulus)
+        self.step += int(n_steps)
+        self._broken = False
+        return spikes
+
+    def weights(self, projection: str) -> NDArray[np.float64]:
+        """Return a copy of the weights of a projection, shape (animals, synapses).
+
+        The order is that of `Network.wire`: sorted by (source, target), also where pairs were listed in
+        another order.
+
+        Raises
+        ------
+        BrainError
+            When the projection is not wired by NumPy, or animals differ in their number of synapses.
+        SimulatorUnavailable
+            Where `run` raises it.
+        """
+        self._check_open()
+        self._check_has_weights(projection)
+        return self._weights(projection)
+
+    def set_weights(self, projection: str, weights: NDArray[np.float64]) -> None:
+        """Replace the weights of a projection, shape (animals, synapses); they act from the next step on.
+
+        The weights to which plastic synapses recover stay those of the network's description, and so does
+        the receptor that each synapse reaches: a weight that was described as negative may become anything
+        up to 0, any other anything from 0. So a synapse that is to be inhibitory later is described with a
+        negative weight and set to 0.
+
+        Raises
+        ------
+        BrainError
+            When the shape is wrong, a number is not finite, or a sign is not that of the description; also
+            where `weights` raises.
+        SimulatorUnavailable
+            Where `run` raises it, or when the simulator holds fewer weights than synapses (Numba's dense
+            engine).
+        """
+        self._check_open()
+        expected = self._check_has_weights(projection)
+        weights = np.asarray(weights, dtype=np.float64)
+        if weights.shape != expected:
+            raise BrainError(f"weights of {projection!r}: expected shape {expected}, got {weights.shape}")
+        if not np.isfinite(weights).all():
+            raise BrainError(f"weights of {projection!r}: expected finite numbers")
+        described = np.stack([self._synapses(projection, a).weight for a in range(self.animals)])
+        if (wrong := np.where(described < 0, weights > 0, weights < 0)).any():
+            raise BrainError(
+                f"weights of {projection!r}: the sign in the network's description chooses the receptor and "
+                f"cannot change; got {weights[wrong][0]} for a synapse described with {described[wrong][0]}"
+            )
+        self._set_weights(projection, weights)
+
+    def watch(self, neurons: NDArray[np.integer]) -> None:
+        """Record V_m of these neurons (counted through an animal) from now on, in every animal.
+
+        Raises
+        ------
+        BrainError
+            When a neuron does not exist.
+        SimulatorUnavailable
+            When `capabilities.records_voltage` is False, or where `run` raises it.
+        """
+        raise SimulatorUnavailable(f"{self.name} cannot record voltages")
+
+    def voltages(self) -> NDArray[np.float64]:
+        """Return V_m at the end of each step of the last window in mV, shape (steps, animals, watched).
+
+        Raises
+        ------
+        SimulatorUnavailable
+            When `capabilities.records_voltage` is False, or where `run` raises it.
+        """
+        raise SimulatorUnavailable(f"{self.name} cannot record voltages")
+
+    def state(self) -> State:
+        """Return copies of all that the next step depends on.
+
+        Raises
+        ------
+        SimulatorUnavailable
+            When `capabilities.restores_state` is False, or where `run` raises it.
+        """
+        raise SimulatorUnavailable(
+            f"{self.name} cannot save its state; the same seed repeats the run exactly"
+        )
+
+    def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
+        """Continue bit-identically from a `state()` of a simulator built alike.
+
+        After a run that did not end, this makes the simulator usable again.
+
+        Raises
+        ------
+        BrainError
+            When names, shapes or types of the arrays are not those of `state`.
+        SimulatorUnavailable
+            When `capabilities.restores_state` is False, or after `close`.
+        """
+        raise SimulatorUnavailable(
+            f"{self.name} cannot restore a state; the same seed repeats the run exactly"
+        )
+
+    def close(self) -> None:
+        """Give back what the simulator holds; closing twice is harmless."""
+        if not self._closed:
+            self._closed = True
+            self._close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- for subclasses -----------------------------------------------------------------------------
+
+    @abstractmethod
+    def _build(self) -> None:
+        """Make the network; called once, at the end of construction."""
+
+    @abstractmethod
+    def _run(self, n_steps: int, stimulus: Stimulus) -> SpikeBlock:
+        """Simulate the window self.step + 1 … self.step + n_steps; the stimulus has been checked."""
+
+    @abstractmethod
+    def _weights(self, projection: str) -> NDArray[np.float64]: ...
+
+    @abstractmethod
+    def _set_weights(self, projection: str, weights: NDArray[np.float64]) -> None: ...
+
+    @abstractmethod
+    def _close(self) -> None: ...
+
+    def delay_steps(self, name: str, delay_ms: float) -> int:
+        """Return a delay as whole steps of at least 1, or raise with both numbers."""
+        steps = whole_number(delay_ms, self.dt_ms)
+        if steps is None:
+            raise BrainError(
+                f"{name!r}: a delay of {delay_ms} ms is not a whole number of steps of {self.dt_ms} ms"
+            )
+        return steps
+
+    # -- checks -------------------------------------------------------------------------------------
+
+    def _check_open(self) -> None:
+        """Raise unless the simulator can be used."""
+        self._check_not_closed()
+        if self._broken:
+            remedy = "set a state or " if self.capabilities.restores_state else ""
+            raise SimulatorUnavailable(
+                f"the last run of this {self.name} simulator did not end, and it is no longer in step; "
+                f"{remedy}open a new one"
+            )
+
+    def _check_not_closed(self) -> None:
+        if self._closed:
+            raise SimulatorUnavailable(f"this {self.name} simulator was closed; open a new one")
+
+    def _check_has_weights(self, projection: str) -> tuple[int, int]:
+        """Return the shape of a projection's weights."""
+        self.network.projection(projection)
+        counts = {len(self._synapses(projection, a).source) for a in range(self.animals)}
+        if len(counts) > 1:
+            raise BrainError(f"weights of {projection!r}: the animals differ in their number of synapses")
+        return self.animals, counts.pop()
+
+    def _synapses(self, projection: str, animal: int) -> Synapses:
+        """Return the synapses of a projection in an animal, drawn once."""
+        key = (projection, animal)
+        if key not in self._wired:
+            self._wired[key] = self.network.wire(projection, self.seed, animal)
+        return self._wired[key]
+
+    def _check_stimulus(self, n_steps: int, stimulus: Stimulus) -> None:
+        first, last = self.step + 1, self.step + n_steps
+        step, animal, channel = stimulus.step, stimulus.animal, stimulus.channel
+        if not (step.ndim == 1 and step.shape == animal.shape == channel.shape):
+            raise BrainError(
+                f"stimulus: expected step, animal and channel of one length, got "
+                f"{step.shape}, {animal.shape}, {channel.shape}"
+            )
+        if len(step):
+            for what, values in (("step", step), ("animal", animal), ("channel", channel)):
+                if values.dtype.kind not in "iu":  # else simulators would round, and NaN would pass below
+                    raise BrainError(f"stimulus: expected whole numbers as {what}, got {values.dtype}")
+            if step[0] < first or step[-1] > last or (step[1:] < step[:-1]).any():
+                raise BrainError(
+                    f"stimulus: expected sorted steps in the window {first} … {last}, "
+                    f"got {step.min()} … {step.max()}"
+                )
+            for what, values, count in (
+                ("animal", animal, self.animals),
+                ("channel", channel, self.network.n_spike_channels),
+            ):
+                if values.min() < 0 or values.max() >= count:
+                    raise BrainError(
+                        f"stimulus: {what} {values.min()} … {values.max()} is not in 0 … {count - 1}"
+                    )
+        if stimulus.current_pa is not None:
+            expected = (self.animals, self.network.n_current_channels)
+            if stimulus.current_pa.shape != expected:
+                raise BrainError(
+                    f"stimulus: expected currents of shape {expected}, got {stimulus.current_pa.shape}"
+                )
+            if not np.isfinite(stimulus.current_pa).all():
+                raise BrainError("stimulus: expected finite currents (pA)")

@@ -1,0 +1,1 @@
+"""Input spike trains, drawn outside the simulators."""

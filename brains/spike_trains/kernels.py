@@ -1,0 +1,112 @@
+"""Compiled code of the spike sources: clocks that pass events, and spikes in their order.
+
+In: the arrays that `sources.py` holds, one row a channel of an animal. Out: the same arrays, advanced,
+and the spikes of a window. This file draws nothing: random numbers are NumPy's.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+_compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
+
+
+@_compiled
+def set_rates(rate_hz: Array, highest_hz: float, ticks_per_hz: float, increment: Array) -> int:
+    """Convert rates into ticks a step, rounded; return the largest, or −1 if a rate is out of range."""
+    largest = 0
+    for row in range(len(increment)):
+        rate = rate_hz[row]
+        if not 0.0 <= rate <= highest_hz:  # NaN is not
+            return -1
+        increment[row] = int(np.rint(rate * ticks_per_hz))
+        largest = max(largest, increment[row])
+    return largest
+
+
+@_compiled
+def short_rows(n_steps: int, increment: Array, events: Array, filled: Array, clock: Array) -> Array:
+    """Return the channels whose clock would reach the end of its list in a window."""
+    rows, count = np.empty(len(increment), dtype=np.int64), 0
+    for row in range(len(increment)):
+        if events[row, filled[row] - 1] <= clock[row] + increment[row] * n_steps:
+            rows[count] = row
+            count += 1
+    return rows[:count]
+
+
+@_compiled
+def append(
+    rows: Array, intervals: Array, unit: float, events: Array, filled: Array, begin: Array, clock: Array
+) -> None:
+    """Append events to some channels' lists, and begin their lists and clocks anew from what is to come.
+
+    `intervals`, shape (rows, events), count `unit` ticks, and are at least one whole tick.
+    """
+    for i in range(len(rows)):
+        row = rows[i]
+        own, passed, now = events[row], begin[row], clock[row]
+        waiting = filled[row] - passed
+        for k in range(waiting):
+            own[k] = own[passed + k] - now
+        tick = own[waiting - 1]
+        for k in range(intervals.shape[1]):
+            tick += max(int(intervals[i, k] * unit), 1)
+            own[waiting + k] = tick
+        filled[row], begin[row], clock[row] = waiting + intervals.shape[1], 0, 0
+
+
+@_compiled
+def take(
+    first_step: int,
+    n_steps: int,
+    channels: int,
+    keep_coincident: bool,
+    increment: Array,
+    events: Array,
+    filled: Array,
+    begin: Array,
+    clock: Array,
+) -> tuple[Array, Array, Array]:
+    """Advance the clocks by a window; return step, animal and channel of the events passed, so sorted."""
+    rows = len(increment)
+    when = np.empty(np.sum(filled - begin), dtype=np.int64)  # step in the window, row by row
+    first = np.empty(rows + 1, dtype=np.int64)
+    place = np.zeros(n_steps + 1, dtype=np.int64)  # first how many spikes, then where the next one goes
+    count = 0
+    for row in range(rows):
+        first[row] = count
+        own, at, now, before = events[row], begin[row], clock[row], -1
+        reach, per_step = now + increment[row] * n_steps, float(increment[row])
+        while own[at] <= reach:  # the last one of the list is not
+            # Exact: these are integers below 2^53, so that no quotient is rounded to a whole number.
+            step = math.ceil(float(own[at] - now) / per_step)
+            if step != before or keep_coincident:
+                when[count] = step
+                place[step] += 1
+                count += 1
+            before = step
+            at += 1
+        begin[row], clock[row] = at, reach
+    first[rows] = count
+
+    total = 0
+    for step in range(n_steps + 1):
+        place[step], total = total, total + place[step]
+    steps = np.empty(count, dtype=np.int64)
+    animal, channel = np.empty(count, dtype=np.int32), np.empty(count, dtype=np.int32)
+    for row in range(rows):
+        for spike in range(first[row], first[row + 1]):
+            step = when[spike]
+            to = place[step]
+            place[step] += 1
+            steps[to] = first_step - 1 + step
+            animal[to], channel[to] = row // channels, row % channels
+    return steps, animal, channel

@@ -1,0 +1,88 @@
+"""Reward and punishment on the agar.
+
+In: what lies where, and positions. Out: how much reward and punishment there is. This file knows neither
+dish nor larva, and not what an animal makes of either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ethospike.envs.checks import EnvError
+
+KINDS = ("reward", "punishment")
+"""Order of the rows of `ReinforcementField.strengths`."""
+
+
+@dataclass(frozen=True)
+class Reinforcement:
+    """Sugar or quinine in the agar: a circular patch of it, or everywhere.
+
+    Overlapping reinforcements of one kind add up.
+
+    Parameters
+    ----------
+    kind : str
+        "reward" or "punishment".
+    strength : float
+        Above 0; 1 is the concentration of an ordinary training dish.
+    radius_mm : float or None
+        Radius of the patch, its edge included; None is everywhere.
+    center_mm : tuple of float
+        x and y of the patch's center; the dish's center is (0, 0).
+
+    Examples
+    --------
+    >>> Reinforcement("reward")
+    Reinforcement(kind='reward', strength=1.0, radius_mm=None, center_mm=(0.0, 0.0))
+    """
+
+    kind: str
+    strength: float = 1.0
+    radius_mm: float | None = None
+    center_mm: tuple[float, float] = (0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise EnvError(f"Reinforcement.kind: expected one of {', '.join(KINDS)}, got {self.kind!r}")
+        if not (np.isfinite(self.strength) and self.strength > 0):
+            raise EnvError(f"Reinforcement.strength: expected above 0, got {self.strength}")
+        if self.radius_mm is not None and not (np.isfinite(self.radius_mm) and self.radius_mm > 0):
+            raise EnvError(f"Reinforcement.radius_mm: expected above 0 or None, got {self.radius_mm}")
+        if len(self.center_mm) != 2 or not np.isfinite(self.center_mm).all():
+            raise EnvError(f"Reinforcement.center_mm: expected finite (x, y), got {self.center_mm}")
+
+
+class ReinforcementField:
+    """The reward and punishment that a set of reinforcements makes, for a group of animals at once.
+
+    Parameters
+    ----------
+    reinforcements : sequence of Reinforcement
+    side : ndarray, shape (animals,)
+        −1 for an animal in whose dish left and right are exchanged, else 1.
+    """
+
+    def __init__(self, reinforcements: Sequence[Reinforcement], side: NDArray[np.float64]) -> None:
+        self._everywhere = np.zeros((len(KINDS), len(side)))
+        self._patches: list[tuple[int, float, float, NDArray[np.float64]]] = []
+        for one in reinforcements:
+            row = KINDS.index(one.kind)
+            if one.radius_mm is None:
+                self._everywhere[row] += one.strength
+            else:
+                center = np.array(one.center_mm)[:, None] * np.stack((side, np.ones_like(side)))
+                self._patches.append((row, one.strength, one.radius_mm**2, center))
+
+    def strengths(self, position_mm: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return reward and punishment, shape (2, animals), at positions of shape (2, animals)."""
+        strengths = self._everywhere.copy()
+        for row, strength, radius2_mm2, center_mm in self._patches:
+            offset = position_mm - center_mm
+            offset *= offset
+            strengths[row] += strength * (offset[0] + offset[1] <= radius2_mm2)
+        return strengths

@@ -1,0 +1,299 @@
+"""A group of larvae that go through the timetable of an odor arena, each in a dish of its own.
+
+In: crawling and turning drives. Out: what the animals sense, what they earn, and where they are. This is
+all of the arena's physics and rules, on arrays with one entry for each animal; the Gymnasium classes around
+it only pass arrays on.
+
+Control step k belongs to the phase in whose time it lies. At the end of a phase the last step's reward and
+information are still those of that phase; the observation, which the next step will use, is of the next.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ethospike.envs.checks import (
+    RESET_FIRST,
+    EnvError,
+    State,
+    check_state,
+    checked_seed,
+    inner_steps,
+    pack_generators,
+    random_stream,
+    unpack_generators,
+)
+from ethospike.envs.clock import whole_number
+from ethospike.envs.odor_arena.config import WALL_COLUMN, ArenaConfig, Phase
+from ethospike.envs.odor_arena.larva_body import BODY_LENGTH_MM, INNER_STEP_MS, LarvaBodies
+from ethospike.envs.odor_arena.odor import OdorField
+from ethospike.envs.odor_arena.reinforcement import KINDS, ReinforcementField
+from ethospike.envs.odor_arena.scene import ArenaScene
+
+PLACEMENT_ROLE = 20
+"""Role of the random streams that place the animals."""
+
+
+class ArenaTask:
+    """Larvae in their dishes, and the clock of each.
+
+    Parameters
+    ----------
+    config : ArenaConfig
+    control_interval_ms : float
+        A whole multiple of the body's inner step of 10 ms.
+    first_animal, animals : int
+        Which animals these are: those from `first_animal` on, as many as `animals`.
+
+    Raises
+    ------
+    EnvError
+        When the control interval does not divide into inner steps, or a phase into control steps.
+    """
+
+    def __init__(
+        self, config: ArenaConfig, control_interval_ms: float, *, first_animal: int = 0, animals: int = 1
+    ) -> None:
+        if first_animal < 0 or animals < 1:
+            raise EnvError(f"animals: expected at least 1, from 0 on; got {animals} from {first_animal} on")
+        self.config = config
+        self.control_interval_ms = float(control_interval_ms)
+        self.animals = animals
+        self._inner_steps = inner_steps(control_interval_ms, INNER_STEP_MS)
+        self._numbers = range(first_animal, first_animal + animals)
+        self.scene = ArenaScene(config, self._numbers)
+        self._side = self.scene.side
+        self._odor_fields = [OdorField(phase.sources, config.odors, self._side) for phase in config.phases]
+        self._agar = [ReinforcementField(phase.reinforcements, self._side) for phase in config.phases]
+        self._phase_end = np.cumsum([self._control_steps(phase) for phase in config.phases])
+
+        self._bodies = LarvaBodies(animals, config.radius_mm)
+        self._generators: list[np.random.Generator] = []
+        self._control_step = np.zeros(animals, np.int64)
+        self._phase = np.zeros(animals, np.int64)
+        self._wall_contact = np.zeros(animals, bool)
+        self._ready = np.zeros(animals, bool)
+        self._senses = np.zeros((len(config.odors) + len(KINDS), animals))
+        self._occupied = [0]
+        self._may_step = False
+        self._until_change = 0
+        self._info: dict[str, NDArray[Any]] = {}
+
+    def _control_steps(self, phase: Phase) -> int:
+        """Return how many control steps a phase lasts."""
+        steps = whole_number(phase.duration_s * 1000.0, self.control_interval_ms)
+        if steps is None:
+            raise EnvError(
+                f"Phase.duration_s of {phase.name!r}: expected a whole number of control intervals of "
+                f"{self.control_interval_ms:g} ms, got {phase.duration_s:g} s"
+            )
+        return steps
+
+    # -- what the Gymnasium classes call --------------------------------------------------------------
+
+    @property
+    def is_seeded(self) -> bool:
+        """Whether the animals have their random streams."""
+        return bool(self._generators)
+
+    @property
+    def control_step(self) -> NDArray[np.int64]:
+        """Control steps since each animal's reset, shape (animals,)."""
+        return self._control_step
+
+    @property
+    def terminated(self) -> NDArray[np.bool_]:
+        """Which animals are through with the timetable, shape (animals,)."""
+        over: NDArray[np.bool_] = self._control_step >= self._phase_end[-1]
+        return over
+
+    def seed(self, seed: int, which: NDArray[np.bool_]) -> None:
+        """Give the animals of the mask, shape (animals,), their streams; the first time, all of them get one.
+
+        Raises
+        ------
+        EnvError
+            When the seed is not a whole number of at least 0.
+        """
+        seed = checked_seed(seed)
+        fresh = [random_stream(seed, number, PLACEMENT_ROLE) for number in self._numbers]
+        old = self._generators or fresh
+        self._generators = [f if w else o for f, o, w in zip(fresh, old, which, strict=True)]
+
+    def reset(self, which: NDArray[np.bool_]) -> None:
+        """Begin the timetable anew for some animals, shape (animals,)."""
+        self._control_step[which] = 0
+        self._phase[which] = 0
+        self._ready |= which
+        self._place(which)
+        self._look_at_clock()
+        self._sense()
+        self._note()
+
+    def step(self, action: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Move for one control step; return reward minus punishment at the heads, shape (animals,).
+
+        Parameters
+        ----------
+        action : ndarray, shape (animals, 2)
+            Crawling and turning drive in [−1, 1].
+
+        Raises
+        ------
+        EnvError
+            When an animal was never reset, or is through with the timetable.
+        """
+        if not self._may_step:
+            self._refuse_to_step()
+        self._wall_contact = self._bodies.advance(action[:, 0], action[:, 1], self._inner_steps)
+        self._control_step += 1
+        self._until_change -= 1
+        self._sense()
+        self._note()
+        reward: NDArray[np.float64] = self._senses[-2] - self._senses[-1]
+        if self._until_change == 0:
+            self._change_phases()
+        return reward
+
+    def observation(self) -> NDArray[np.float32]:
+        """Return what the animals sense now, shape (animals, features): see `arena_config.features`."""
+        observation = np.empty((self.animals, len(self._senses) + 1), np.float32)
+        observation[:, :WALL_COLUMN] = self._senses.T
+        observation[:, WALL_COLUMN] = self._wall_contact
+        return observation
+
+    def info(self) -> dict[str, NDArray[Any]]:
+        """Return the bodies' state after the last control step, and the phase in whose time it lay."""
+        return self._info
+
+    # -- snapshots and the view -----------------------------------------------------------------------
+
+    def state(self) -> State:
+        """Return copies of all that the next step depends on, the animal axis first."""
+        bodies = self._bodies
+        return {
+            "middle_mm": bodies.middle_mm.T.copy(),
+            "heading_rad": bodies.heading_rad.copy(),
+            "bend_rad": bodies.bend_rad.copy(),
+            "turn_rad": bodies.turn_rad.copy(),
+            "stride_mm": bodies.stride_mm.copy(),
+            "wall_contact": self._wall_contact.copy(),
+            "control_step": self._control_step.copy(),
+            "ready": self._ready.copy(),
+            "generator": pack_generators(self._generators, self.animals),
+        }
+
+    def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
+        """Continue bit-identically from a `state()` of a task made alike.
+
+        Raises
+        ------
+        EnvError
+            When an entry is missing, unknown, or of another shape.
+        """
+        check_state(state, self.state())
+        bodies = self._bodies
+        bodies.middle_mm[:] = np.asarray(state["middle_mm"], float).T
+        for name in ("heading_rad", "bend_rad", "turn_rad", "stride_mm"):
+            getattr(bodies, name)[:] = state[name]
+        bodies.refresh()
+        self._wall_contact = np.array(state["wall_contact"], bool)
+        self._control_step = np.array(state["control_step"], np.int64)
+        self._ready = np.array(state["ready"], bool)
+        self._generators = unpack_generators(state["generator"])
+        last = len(self._phase_end) - 1
+        self._phase = np.minimum(np.searchsorted(self._phase_end, self._control_step, side="right"), last)
+        self._look_at_clock()
+        self._sense()
+
+    def view(self, which: slice = slice(None)) -> dict[str, Any]:
+        """Return all that is needed to draw a dish with some of the animals in it, as it is now.
+
+        Phase, odors and patches are those of the first of them. Positions are those of each animal's own
+        dish; `mirrored` says in which of these left and right are exchanged with respect to the first's.
+        """
+        return self.scene.view(
+            int(self._phase[which][0]),
+            self._bodies.head_mm.T[which],
+            self._bodies.heading_rad[which],
+            self._bodies.bend_rad[which],
+            time_s=float(self._control_step[which][0]) * self.control_interval_ms / 1000.0,
+            which=which,
+        )
+
+    # -- rules ----------------------------------------------------------------------------------------
+
+    def _place(self, which: NDArray[np.bool_]) -> None:
+        """Put animals at the start: normally distributed, a body length off the wall, any heading."""
+        farthest_mm = self.config.radius_mm - BODY_LENGTH_MM
+        middles, headings = [], []
+        for i in np.flatnonzero(which):
+            generator = self._generators[i]
+            middle_mm = generator.normal(0.0, self.config.start_sd_mm)
+            while math.hypot(*middle_mm) > farthest_mm:
+                middle_mm = generator.normal(0.0, self.config.start_sd_mm)
+            middles.append(middle_mm)
+            headings.append(generator.uniform(-math.pi, math.pi))
+        self._bodies.place(which, np.array(middles).T, np.array(headings))
+        self._wall_contact[which] = False
+
+    def _sense(self) -> None:
+        """Bring odors, reward and punishment at the heads up to date."""
+        odors = len(self.config.odors)
+        head_mm = self._bodies.head_mm
+        if len(self._occupied) == 1:
+            phase = self._occupied[0]
+            self._senses[:odors] = self._odor_fields[phase].concentrations_um(head_mm)
+            self._senses[odors:] = self._agar[phase].strengths(head_mm)
+            return
+        for phase in self._occupied:
+            here = self._phase == phase
+            self._senses[:odors, here] = self._odor_fields[phase].concentrations_um(head_mm)[:, here]
+            self._senses[odors:, here] = self._agar[phase].strengths(head_mm)[:, here]
+
+    def _note(self) -> None:
+        """Keep what `info` returns: arrays that nothing else holds."""
+        bodies = self._bodies
+        wrapped = np.remainder(bodies.heading_rad + math.pi, 2.0 * math.pi)
+        wrapped -= math.pi
+        self._info = {
+            "position_mm": bodies.head_mm.T.astype(np.float32, order="C"),
+            "heading_rad": wrapped.astype(np.float32),
+            "bend_rad": bodies.bend_rad.astype(np.float32),
+            "speed_mm_s": bodies.speed_mm_s.astype(np.float32),
+            "angular_velocity_rad_s": bodies.angular_velocity_rad_s.astype(np.float32),
+            "phase": self._phase.astype(np.int32),
+        }
+
+    def _change_phases(self) -> None:
+        """Let the next phase begin for those whose phase is over."""
+        ended = (self._control_step == self._phase_end[self._phase]) & ~self.terminated
+        self._phase[ended] += 1
+        put_back = np.array([phase.replace_animals for phase in self.config.phases])
+        moved = ended & put_back[self._phase]
+        if moved.any():
+            self._place(moved)
+        self._look_at_clock()
+        self._sense()
+
+    def _look_at_clock(self) -> None:
+        """Find out which phases are going on, for how many steps nothing changes for anybody, and whether
+        there is another step: not when an animal is through, or was never reset.
+        """
+        self._occupied = np.unique(self._phase).tolist()
+        self._until_change = int((self._phase_end[self._phase] - self._control_step).min())
+        self._may_step = bool(self._ready.all()) and not self.terminated.any()
+
+    def _refuse_to_step(self) -> None:
+        if not self._ready.all():
+            raise EnvError(RESET_FIRST)
+        over = np.flatnonzero(self.terminated).tolist()
+        raise EnvError(
+            f"step: the experiment is over for animals {over}; call reset(), or reset those alone with "
+            f"options={{'reset_mask': …}}"
+        )

@@ -1,0 +1,1 @@
+"""Live view, replay and films of a run."""

@@ -1,0 +1,382 @@
+"""The panels beside a task: raster, rates, preference or decision, and weights of one animal.
+
+In: a `ViewSource`, a control step and a rectangle. Out: the rectangle of a surface, filled. Each panel shows
+the last seconds up to the control step; what a color means is written beside it. This file knows no keys and
+no window.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pygame
+from numpy.typing import NDArray
+
+from ethospike.envs.draw import DIM, LINE, OKABE_ITO, PANEL, SELECTED, TEXT, Color, font, mixed, text
+from ethospike.recorders.recorder import Layout, PopulationLayout
+from ethospike.recorders.view.source import ViewSource, raster_stride
+
+COLORS = tuple(OKABE_ITO[name] for name in ("sky", "orange", "green", "yellow", "purple", "vermilion"))
+"""Colors of populations, clusters and lines in their order; neighbors differ."""
+NAMED_COLORS: dict[str, Color] = {
+    "MBONp": OKABE_ITO["green"],
+    "MBONn": OKABE_ITO["vermilion"],
+    "DANp": OKABE_ITO["sky"],
+    "DANn": OKABE_ITO["orange"],
+}
+"""Neurons of the mushroom body that appear in several panels have one color in all of them."""
+AS_IN_RASTER = "colors as in the raster"
+LINES: dict[str, tuple[str, ...]] = {
+    "mbon_rate_hz": ("MBONp", "MBONn"),
+    "dan_rate_hz": ("DANp", "DANn"),
+}
+"""Names of the components of variables; of others, the components are counted."""
+PHASE_LINE: Color = (112, 122, 138)
+SMOOTHED_S = 0.05
+"""Cluster rates are averaged over so much time: in a control step of 10 ms, a neuron fires hardly once."""
+CIVIDIS = np.array(
+    [(0, 34, 78), (53, 69, 108), (102, 105, 112), (148, 142, 119), (196, 182, 103), (254, 232, 56)], float
+)
+"""Colors of weights, from 0 to the strongest: six of the map cividis, made for color-blind readers."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """What the panels show: `n` control steps up to `last`, with text of a height in pixels."""
+
+    last: int
+    n: int
+    text_px: int
+    layout: Layout
+
+    @property
+    def end_s(self) -> float:
+        """End of the time axis (s)."""
+        return (self.last + 1) * self.layout.control_interval_ms / 1000.0
+
+    @property
+    def length_s(self) -> float:
+        """Length of the time axis (s)."""
+        return self.n * self.layout.control_interval_ms / 1000.0
+
+    def x(self, time_s: NDArray[np.floating], rect: pygame.Rect) -> NDArray[np.float64]:
+        """Return where times lie in a rectangle."""
+        share = 1.0 + (time_s - self.end_s) / self.length_s
+        return np.asarray(rect.left + share * (rect.width - 1), float)
+
+
+class Panel(ABC):
+    """One panel.
+
+    Attributes
+    ----------
+    key : str
+        The key that hides it; empty for one that stays.
+    weight : float
+        Its share of the height, compared with the others.
+    """
+
+    key = ""
+    weight = 1.0
+
+    @abstractmethod
+    def draw(self, surface: pygame.Surface, rect: pygame.Rect, source: ViewSource, window: Window) -> None:
+        """Fill the rectangle."""
+
+    def _frame(self, surface: pygame.Surface, rect: pygame.Rect, title: str, window: Window) -> pygame.Rect:
+        """Draw background and title; return the rectangle for the data, with room for names to its left."""
+        pygame.draw.rect(surface, PANEL, rect, border_radius=6)
+        size = window.text_px
+        text(surface, title, (rect.left + size * 0.5, rect.top + size * 0.25), size, TEXT)
+        inner = pygame.Rect(rect.left + round(size * 4.6), rect.top + round(size * 1.65), 0, 0)
+        inner.width = max(8, rect.right - inner.left - round(size * 0.7))
+        inner.height = max(8, rect.bottom - inner.top - round(size * 0.5))
+        return inner
+
+    def _mark_phases(
+        self, surface: pygame.Surface, inner: pygame.Rect, source: ViewSource, window: Window
+    ) -> None:
+        """Draw a line where a phase begins."""
+        if "phase" not in source.layout.variables:
+            return
+        steps, phase = source.rows("phase", window.last, window.n)
+        begins = steps[1:][np.diff(phase[:, source.animal]) != 0]
+        begin_s = begins * (source.layout.control_interval_ms / 1000.0)
+        for x in window.x(begin_s, inner):
+            pygame.draw.line(surface, PHASE_LINE, (x, inner.top), (x, inner.bottom - 1))
+
+
+class RasterPanel(Panel):
+    """Spikes of one animal: a row a neuron, a band and a color a population or cluster."""
+
+    key = "r"
+    weight = 3.4
+
+    def title(self, source: ViewSource, window: Window) -> str:
+        """Say what is shown and which neurons are left out."""
+        stride, layout = raster_stride(source.layout), source.layout
+        neurons = sum(population.size for population in layout.populations)
+        words = f"spikes of animal {source.animal}, last {window.length_s:g} s"
+        if len(source.unlisted) == len(layout.populations):
+            return f"{words}: not listed in this recording"
+        if stride > 1:
+            words += f"; every {_ordinal(stride)} of {neurons:,} neurons"
+        if source.unlisted:
+            words += f"; not listed: {', '.join(source.unlisted)}"
+        return words
+
+    def draw(self, surface: pygame.Surface, rect: pygame.Rect, source: ViewSource, window: Window) -> None:
+        """Draw the raster."""
+        inner = self._frame(surface, rect, self.title(source, window), window)
+        bands = _bands(source.layout, inner.height, window.text_px)
+        step, neuron = source.spikes(window.last, window.n)
+        x = window.x(step * (source.layout.dt_ms / 1000.0), inner).astype(int) - inner.left
+        pixels = np.zeros((inner.width, inner.height, 3), np.uint8)
+        pixels[:] = PANEL
+        stride = raster_stride(source.layout)
+        for band in bands:
+            pixels[:, band.top : band.top + 1] = mixed(PANEL, LINE, 0.5)
+            mine = (neuron >= band.start) & (neuron < band.start + band.size) & (x >= 0) & (x < inner.width)
+            rows = -(-band.size // stride)
+            y = band.top + 1 + ((neuron[mine] - band.start) // stride * (band.height - 1)) // rows
+            for thickness in range(max(1, min(8, (band.height - 2) // rows))):
+                pixels[x[mine], np.minimum(y + thickness, inner.height - 1)] = band.color
+        surface.blit(pygame.surfarray.make_surface(pixels), inner)
+        self._mark_phases(surface, inner, source, window)
+        last_bottom = -1e9
+        for band in bands:
+            middle = inner.top + band.top + band.height / 2
+            if band.label and middle - last_bottom >= window.text_px * 0.5:
+                place = (inner.left - window.text_px * 0.4, middle)
+                text(surface, band.label, place, window.text_px * 7 // 8, band.color, "midright")
+                last_bottom = middle + window.text_px * 0.35
+
+
+class LinePanel(Panel):
+    """Variables over time, one line a component.
+
+    Parameters
+    ----------
+    title : str
+    variables : tuple of str
+        All of one unit.
+    key : str
+    low, high : float or None
+        Ends of the axis; None follows the data, but shows 0.
+    smoothed_s : float
+        Width of a running mean.
+    crowded : str
+        Stands for the names of the lines where there is no room for them beside the title.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        variables: tuple[str, ...],
+        *,
+        key: str = "",
+        low: float | None = None,
+        high: float | None = None,
+        smoothed_s: float = 0.0,
+        crowded: str = "",
+    ) -> None:
+        self.key = key
+        self._title, self._variables = title, variables
+        self._low, self._high, self._smoothed_s = low, high, smoothed_s
+        self._crowded = crowded
+
+    def draw(self, surface: pygame.Surface, rect: pygame.Rect, source: ViewSource, window: Window) -> None:
+        """Draw the lines, and their names into the title's line."""
+        inner = self._frame(surface, rect, self._title, window)
+        lines = self._lines(source, window)
+        top = max((float(np.nanmax(y)) for _, _, _, y in lines if len(y)), default=0.0)
+        low = 0.0 if self._low is None else self._low
+        high = self._high if self._high is not None else _round_up(max(top, 1.0))
+        self._axis(surface, inner, low, high, window)
+        self._mark_phases(surface, inner, source, window)
+        for _, color, time_s, values in reversed(lines):
+            if len(values) > 1:
+                x = window.x(time_s, inner)
+                y = inner.bottom - 1 - (np.clip(values, low, high) - low) / (high - low) * (inner.height - 1)
+                points = np.stack((x, y), axis=1)[np.isfinite(values)].tolist()
+                if len(points) > 1:
+                    pygame.draw.lines(surface, color, False, points, 2)
+        self._name_lines(surface, rect, [(name, color) for name, color, _, _ in lines if name], window)
+
+    def _name_lines(
+        self, surface: pygame.Surface, rect: pygame.Rect, names: list[tuple[str, Color]], window: Window
+    ) -> None:
+        """Write the names of the lines to the right of the title: all of them, or what stands for them."""
+        size, gap = window.text_px, round(window.text_px * 0.8)
+
+        def width(words: str) -> int:
+            return font(size).size(words)[0] + gap
+
+        room = rect.width - size - width(self._title)
+        if sum(width(name) for name, _ in names) > room:
+            names = [(self._crowded, DIM)] if width(self._crowded) <= room else []
+        right = round(rect.right - size * 0.5)
+        for name, color in reversed(names):
+            right = text(surface, name, (right, rect.top + size * 0.25), size, color, "topright").left - gap
+
+    def _lines(
+        self, source: ViewSource, window: Window
+    ) -> list[tuple[str, Color, NDArray[np.floating], NDArray[np.floating]]]:
+        interval_s = source.layout.control_interval_ms / 1000.0
+        smooth = max(1, round(self._smoothed_s / interval_s))
+        lines = []
+        for variable in self._variables:
+            steps, values = source.rows(variable, window.last, window.n)
+            mine = np.asarray(values[:, source.animal], float).reshape(len(steps), -1)
+            if smooth > 1 and len(steps) > smooth:
+                mine, steps = _running_mean(mine, smooth), steps[smooth - 1 :]
+            n = mine.shape[1]
+            names = LINES.get(variable, ("",) if n == 1 else tuple(str(i) for i in range(n)))
+            for i, name in enumerate(names):
+                color = NAMED_COLORS.get(name, COLORS[i % len(COLORS)] if n > 1 else SELECTED)
+                lines.append((name, color, (steps + 1) * interval_s, mine[:, i]))
+        return lines
+
+    def _axis(
+        self, surface: pygame.Surface, inner: pygame.Rect, low: float, high: float, window: Window
+    ) -> None:
+        size = window.text_px * 7 // 8
+        for value in (low, (low + high) / 2, high) if inner.height > 3.2 * size else (low, high):
+            y = inner.bottom - 1 - (value - low) / (high - low) * (inner.height - 1)
+            pygame.draw.line(surface, mixed(PANEL, LINE, 0.6), (inner.left, y), (inner.right - 1, y))
+            text(surface, f"{value:g}", (inner.left - size * 0.4, y), size, DIM, "midright")
+
+
+class WeightPanel(Panel):
+    """Plastic weights of one animal: a strip a projection, a cell a synapse."""
+
+    key = "w"
+    weight = 0.9
+
+    def __init__(self, layout: Layout) -> None:
+        self._strongest = dict.fromkeys(layout.weights, 0.0)
+
+    def draw(self, surface: pygame.Surface, rect: pygame.Rect, source: ViewSource, window: Window) -> None:
+        """Draw the strips, each from 0 to the strongest weight seen so far, and the means."""
+        weights = source.weights(window.last)
+        inner = self._frame(surface, rect, self.title(weights), window)
+        size = window.text_px * 7 // 8
+        height = inner.height // max(1, len(source.layout.weights))
+        for row, (name, (_, units)) in enumerate(source.layout.weights.items()):
+            y = inner.top + row * height
+            target = name.split(">")[-1]
+            color = NAMED_COLORS.get(target, TEXT)
+            text(surface, target, (inner.left - size * 0.4, y + height / 2), size, color, "midright")
+            if name not in weights or not len(weights[name]):
+                continue
+            values = np.asarray(weights[name], float)
+            self._strongest[name] = max(self._strongest[name], float(values.max()), 1e-12)
+            words = f"mean {values.mean():.3g} {units}"
+            room = round(size * 7.2)
+            strip = pygame.Rect(inner.left, y + 1, max(8, inner.width - room), height - 3)
+            surface.blit(_strip(values / self._strongest[name], strip.size), strip)
+            text(surface, words, (inner.right, y + height / 2), size, DIM, "midright")
+
+    def title(self, weights: Mapping[str, Any]) -> str:
+        """Say which weights these are."""
+        sources = {name.split(">")[0] for name in self._strongest}
+        words = f"weights from {', '.join(sorted(sources))}: a cell a synapse, dark is weak"
+        return words if weights else f"{words} (not known yet)"
+
+
+def panels_for(layout: Layout) -> list[Panel]:
+    """Return the panels that fit what a run records."""
+    there = layout.variables
+    panels: list[Panel] = []
+    if layout.populations:
+        panels.append(RasterPanel())
+    rates = tuple(name for name in LINES if name in there)
+    if rates:
+        panels.append(LinePanel("rates (Hz)", rates, key="f", crowded=AS_IN_RASTER))
+    elif "cluster_rate_hz" in there:
+        title = f"cluster rates (Hz), mean of {SMOOTHED_S * 1000:g} ms"
+        rate = LinePanel(title, ("cluster_rate_hz",), key="f", smoothed_s=SMOOTHED_S, crowded=AS_IN_RASTER)
+        panels.append(rate)
+    if "preference" in there:
+        title = "preference: approach above, avoidance below 0"
+        panels.append(LinePanel(title, ("preference",), low=-1.0, high=1.0))
+    if "decision_variable" in there:
+        panels.append(LinePanel("decision variable", ("decision_variable",), low=0.0, high=1.0))
+    if layout.weights:
+        panels.append(WeightPanel(layout))
+    if not panels:
+        panels += [LinePanel("action", ("action",), low=-1.0, high=1.0)] if "action" in there else []
+        panels += [LinePanel("reward", ("reward",))] if "reward" in there else []
+    return panels
+
+
+@dataclass(frozen=True)
+class _Band:
+    """Pixels top … top + height − 1 of the raster, for neurons start … start + size − 1."""
+
+    label: str
+    color: Color
+    start: int
+    size: int
+    top: int
+    height: int
+
+
+def _bands(layout: Layout, height_px: int, text_px: int) -> list[_Band]:
+    """Divide the raster: heights go with sizes, but every name can be read if there is room for all."""
+    groups = [(p, cluster, p.size // p.clusters) for p in layout.populations for cluster in range(p.clusters)]
+    sizes = np.array([size for _, _, size in groups], float)
+    least = min(text_px * 0.85, height_px / len(groups))
+    heights = least + (height_px - least * len(groups)) * sizes / sizes.sum()
+    edges = np.concatenate(([0.0], np.cumsum(heights))).round().astype(int)
+    return [
+        _Band(
+            _label(population, cluster),
+            _group_color(population, cluster, index),
+            population.start + cluster * size,
+            size,
+            int(edges[index]),
+            max(1, int(edges[index + 1] - edges[index])),
+        )
+        for index, (population, cluster, size) in enumerate(groups)
+    ]
+
+
+def _label(population: PopulationLayout, cluster: int) -> str:
+    return population.name if population.clusters == 1 else f"{population.name} {cluster}"
+
+
+def _group_color(population: PopulationLayout, cluster: int, index: int) -> Color:
+    """Return the color of a cluster within its population, or of a population among all."""
+    if population.clusters > 1:
+        return COLORS[cluster % len(COLORS)]
+    return NAMED_COLORS.get(population.name, COLORS[index % len(COLORS)])
+
+
+def _strip(shares: NDArray[np.float64], size_px: tuple[int, int]) -> pygame.Surface:
+    """Return a row of cells in the colors of shares 0 … 1."""
+    at = np.clip(shares, 0.0, 1.0) * (len(CIVIDIS) - 1)
+    colors = np.stack([np.interp(at, np.arange(len(CIVIDIS)), CIVIDIS[:, i]) for i in range(3)], axis=1)
+    column = (np.arange(size_px[0]) * len(shares)) // size_px[0]
+    pixels = np.repeat(colors[column].astype(np.uint8)[:, None], max(1, size_px[1]), axis=1)
+    return pygame.surfarray.make_surface(pixels)
+
+
+def _running_mean(values: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+    summed = np.cumsum(np.concatenate((np.zeros((1, values.shape[1])), values)), axis=0)
+    return np.asarray((summed[n:] - summed[:-n]) / n)
+
+
+def _round_up(value: float) -> float:
+    """Return the next 1, 2 or 5 times a power of ten."""
+    power = 10.0 ** np.floor(np.log10(value))
+    return float(next(factor * power for factor in (1, 2, 5, 10) if factor * power >= value * (1 - 1e-9)))
+
+
+def _ordinal(number: int) -> str:
+    suffix = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{suffix}"

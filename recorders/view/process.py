@@ -1,0 +1,71 @@
+"""The live view's process: takes batches from the loop as they come, and draws the newest state.
+
+In: a socket, by its number on the command line. Out: a window. It ends when the window is closed, and when
+the run does, whatever became of it. Run as `python -m ethospike.recorders.view.process`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from collections import deque
+
+from ethospike.recorders.view.checks import ViewError
+from ethospike.recorders.view.link import Inbox
+from ethospike.recorders.view.live import lower_priority
+from ethospike.recorders.view.player import Player
+from ethospike.recorders.view.screen import window_steps
+from ethospike.recorders.view.source import Batch, LiveSource
+from ethospike.recorders.view.window import show
+
+MOST_WAITING = 25 * 60
+"""Batches that are kept while the view is paused: those of a minute."""
+
+
+def main(fd: int) -> None:
+    """Show what comes through a socket until the window is closed or the run ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    lower_priority()
+    link = socket.socket(fileno=fd)
+    inbox = Inbox(link)
+    try:
+        layout, title = inbox.wait()
+    except EOFError:
+        return
+    source = LiveSource(layout, title, kept=window_steps(layout))
+    waiting: deque[Batch] = deque()
+    told = 0
+
+    def at_each_frame(player: Player) -> None:
+        nonlocal told
+        waiting.extend(inbox.take())
+        if player.state.paused:
+            # What is looked at must not be forgotten; what comes meanwhile is, when it is too much.
+            while len(waiting) > MOST_WAITING:
+                waiting.popleft()
+        while waiting and not player.state.paused:
+            source.take(waiting.popleft())
+        if inbox.is_over:
+            player.is_open = False
+        elif told != source.animal:
+            told = source.animal
+            link.send(f"{told}\n".encode())
+
+    try:
+        show(source, at_each_frame=at_each_frame, opened=lambda: link.sendall(b"open\n"))
+    except ViewError as error:
+        link.setblocking(True)
+        link.sendall(f"{error}\n".encode())
+    except (BrokenPipeError, ConnectionResetError):
+        # The run ended between two frames.
+        return
+    finally:
+        link.close()
+
+
+if __name__ == "__main__":
+    # pygame greets on standard output, which belongs to the run.
+    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+    main(int(sys.argv[1]))

@@ -1,0 +1,224 @@
+"""A recording as a film: .mp4 or .gif, streamed to the encoder frame by frame.
+
+In: a `Recording`. Out: a file. Memory is that of a frame and of some blocks of the recording, whatever their
+length. It needs no display and no audio. This file knows no encoder but PyAV's.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from fractions import Fraction
+from importlib.util import find_spec
+from numbers import Integral
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pygame
+from numpy.typing import NDArray
+
+from ethospike.envs.window import pixels
+from ethospike.recorders.memory import give_back_memory
+from ethospike.recorders.recording import Recording
+from ethospike.recorders.view.checks import ViewError, check_choice
+from ethospike.recorders.view.screen import Screen, ScreenState
+from ethospike.recorders.view.source import RecordingSource
+
+FPS = {".mp4": 25, ".gif": 10}
+"""Frames a second. GIF counts in hundredths of a second and compresses badly, hence fewer."""
+SIZE_PX = {".mp4": (1280, 720), ".gif": (800, 450)}
+"""Sizes of the picture (pixels), even numbers as the encoder needs them."""
+GIF_COLORS = 96
+TRIM_FRAMES = 10
+"""How often freed memory is given back (frames)."""
+PALETTE_FRAMES = 8
+"""Frames of a GIF from which its colors are chosen."""
+
+
+def write_video(
+    recording: Recording,
+    path: str | Path,
+    *,
+    speed: float = 1.0,
+    animal: int = 0,
+    start_s: float = 0.0,
+    stop_s: float | None = None,
+    size_px: tuple[int, int] | None = None,
+    fps: int | None = None,
+    hidden: frozenset[str] = frozenset(),
+    progress: Callable[[float], None] = lambda share: None,
+) -> int:
+    """Write a recording as a film; return how many frames it has.
+
+    Parameters
+    ----------
+    recording : Recording
+    path : path-like
+        Ends in .mp4 or .gif; an existing file is replaced when the film is complete.
+    speed : float
+        Simulated time per time in the film.
+    animal : int
+        From 0; whose spikes and weights are shown.
+    start_s, stop_s : float
+        The part of the recording; by default all of it.
+    size_px, fps : optional
+        By default those of the format, `SIZE_PX` and `FPS`.
+    hidden : set of str
+        Panels to leave out, by their keys: r, w, f.
+    progress : callable(share)
+        Called after each frame with the part that is done.
+
+    Raises
+    ------
+    ViewError
+        When the file's ending is another, there is nothing to show, a number makes no sense, or PyAV is
+        not installed.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    _check_file(path, suffix)
+    check_choice(recording, speed, animal, start_s, stop_s)
+    if unknown := "".join(sorted(hidden - set("rwf"))):
+        raise ViewError(f"hide: expected panels out of r (raster), w (weights), f (rates), got {unknown!r}")
+    fps = FPS[suffix] if fps is None else fps
+    size_px = SIZE_PX[suffix] if size_px is None else size_px
+    _check_frames(suffix, size_px, fps)
+    interval_s = recording.interval_s
+    first = max(0, round(start_s / interval_s))
+    end = recording.n_steps if stop_s is None else min(recording.n_steps, round(stop_s / interval_s))
+    if end <= first:
+        until_s = recording.duration_s if stop_s is None else stop_s
+        raise ViewError(f"{path}: nothing is recorded between {start_s:g} s and {until_s:g} s")
+    n_frames = max(1, int(np.ceil((end - first) * interval_s / speed * fps - 1e-6)))
+    source = RecordingSource(recording)
+    source.select(animal)
+    screen, surface = Screen(source), pygame.Surface(size_px)
+    state = ScreenState(speed=speed, hidden=set(hidden), film=True)
+    part = path.with_name(f".{path.stem}.part{suffix}")
+    try:
+        steps = [
+            min(end - 1, first + int(frame * speed / fps / interval_s + 1e-6)) for frame in range(n_frames)
+        ]
+        examples = []
+        for step in steps[:: max(1, n_frames // PALETTE_FRAMES)] if suffix == ".gif" else []:
+            state.step = step
+            screen.draw(surface, state)
+            examples.append(pixels(surface))
+        with _Film(part, suffix, size_px, fps, examples) as film:
+            for frame, step in enumerate(steps):
+                state.step = step
+                screen.draw(surface, state)
+                film.add(surface)
+                if frame % TRIM_FRAMES == 0:
+                    give_back_memory()
+                progress((frame + 1) / n_frames)
+        os.replace(part, path)
+    except OSError as error:
+        raise ViewError(f"{path}: the film could not be written: {error}") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return n_frames
+
+
+class _Film:
+    """A file that grows by a frame at a time."""
+
+    def __init__(
+        self,
+        path: Path,
+        suffix: str,
+        size_px: tuple[int, int],
+        fps: int,
+        examples: list[NDArray[np.uint8]],
+    ) -> None:
+        import av
+
+        self._av: Any = av
+        self._container: Any = av.open(str(path), "w")
+        width, height = size_px
+        if suffix == ".gif":
+            self._stream: Any = self._container.add_stream("gif", rate=fps)
+            self._stream.pix_fmt = "pal8"
+            # The graph is kept with its ends: they do not keep it, and fail without it.
+            self._filters: Any = _palette_graph(av, np.concatenate(examples), size_px, fps)
+        else:
+            self._stream = self._container.add_stream("libx264", rate=fps)
+            # Every player shows 4:2:0; thin lines and small text need a low quantizer.
+            self._stream.pix_fmt = "yuv420p"
+            # Two threads and a short look ahead: each holds whole frames in memory.
+            self._stream.options = {"crf": "20", "preset": "veryfast", "threads": "2", "rc-lookahead": "5"}
+            self._filters = None
+        self._stream.width, self._stream.height = width, height
+        self._stream.time_base = self._time_base = Fraction(1, fps)
+        self._frames = 0
+
+    def __enter__(self) -> _Film:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._container.mux(self._stream.encode())
+        self._container.close()
+
+    def add(self, surface: pygame.Surface) -> None:
+        """Add a frame."""
+        frame = self._av.VideoFrame.from_ndarray(pixels(surface), format="rgb24")
+        frame.pts, frame.time_base = self._frames, self._time_base
+        self._frames += 1
+        if self._filters is not None:
+            _, entry, exit_ = self._filters
+            entry.push(frame)
+            frame = exit_.pull()
+        self._container.mux(self._stream.encode(frame))
+
+
+def _palette_graph(
+    av: Any, picture: NDArray[np.uint8], size_px: tuple[int, int], fps: int
+) -> tuple[Any, Any, Any]:
+    """Return a filter that gives all frames of a GIF one palette, the best for some of them, with its ends.
+
+    With one palette, a frame needs to hold only what has changed since the one before.
+    """
+    height, width = picture.shape[:2]
+    finder = av.filter.Graph()
+    source = finder.add_buffer(width=width, height=height, format="rgb24", time_base=Fraction(1, fps))
+    palette, sink = finder.add("palettegen", f"max_colors={GIF_COLORS}"), finder.add("buffersink")
+    source.link_to(palette)
+    palette.link_to(sink)
+    finder.configure()
+    source.push(av.VideoFrame.from_ndarray(picture, format="rgb24"))
+    source.push(None)
+    colors = sink.pull()
+    graph = av.filter.Graph()
+    frames = graph.add_buffer(width=size_px[0], height=size_px[1], format="rgb24", time_base=Fraction(1, fps))
+    chosen = graph.add_buffer(
+        width=colors.width, height=colors.height, format=colors.format.name, time_base=Fraction(1, fps)
+    )
+    use, sink = graph.add("paletteuse", "dither=none:diff_mode=rectangle"), graph.add("buffersink")
+    frames.link_to(use, 0, 0)
+    chosen.link_to(use, 0, 1)
+    use.link_to(sink)
+    graph.configure()
+    colors.pts = 0
+    chosen.push(colors)
+    chosen.push(None)
+    return graph, frames, sink
+
+
+def _check_frames(suffix: str, size_px: tuple[int, int], fps: int) -> None:
+    if not isinstance(fps, Integral) or fps < 1:
+        raise ViewError(f"fps: expected a whole number of at least 1, got {fps}")
+    step = 2 if suffix == ".mp4" else 1
+    if not all(isinstance(side, Integral) and side >= step and side % step == 0 for side in size_px):
+        kind = "even numbers" if step == 2 else "whole numbers"
+        raise ViewError(f"size_px: expected {kind} of at least {step}, got {size_px[0]} × {size_px[1]}")
+
+
+def _check_file(path: Path, suffix: str) -> None:
+    if suffix not in FPS:
+        raise ViewError(f"{path}: expected a film's name to end in {' or '.join(FPS)}, got {path.suffix!r}")
+    if not path.parent.is_dir():
+        raise ViewError(f"{path}: there is no folder {path.parent}")
+    if find_spec("av") is None:
+        raise ViewError("a film needs the package av (PyAV): pip install 'ethospike[video]'")

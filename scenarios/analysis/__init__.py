@@ -1,0 +1,1 @@
+"""Statistics of spikes and groups, and the style of figures."""

@@ -1,0 +1,233 @@
+"""Times of every installed simulator on this machine, as wall seconds per biological second.
+
+In: nothing but the machine. Out: one JSON file and one table in Markdown. Each row is measured in a process
+of its own (NEST has one kernel per process, and peak memory is a process's), one after the other, so run it
+on an idle machine: times are comparable within one run, not between runs.
+
+    ethospike bench --out docs/benchmarks/NAME
+
+`--small` runs every row once with tiny sizes: it shows that the benchmark works, not how fast anything is.
+`--gpu` measures instead what a GPU is for, on GeNN unless other simulators are named.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ethospike.brains.errors import nearest
+from ethospike.brains.simulator import SIMULATORS, is_installed, simulator_class
+from ethospike.scenarios.bench.measures import FOURFOLD, Row
+from ethospike.scenarios.run.folder import beside, provenance, require_place, write_whole
+from ethospike.scenarios.scenario import ScenarioError
+
+
+def rows(small: bool, simulators: list[str]) -> Iterator[Row]:
+    """Return what to measure; durations such that a row takes seconds, not minutes."""
+    short = 0.3
+    for simulator in simulators:
+        for animals in (1, 2) if small else (1, 25, 200):
+            seconds = short if small else {1: 20.0, 25: 4.0, 200: 1.0}[animals]
+            yield Row("network", simulator, "mushroom body", animals, seconds)
+        for name in ("reach",) if small else ("reach", "cortex", "large"):
+            seconds = short if small else {"reach": 10.0, "cortex": 4.0, "large": 2.0}[name]
+            yield Row("network", simulator, name, 1, seconds)
+        # NEST takes 150 ms for every 10 ms of this.
+        seconds = short if small else 2.0 if simulator == "nest" else 20.0
+        yield Row("reach", simulator, "reach" if small else "large", 1, seconds, 10.0)
+        for interval_ms in (10.0, 100.0):
+            yield Row("loop", simulator, "odor-conditioning", 1, short if small else 30.0, interval_ms)
+    if "numba" in simulators:
+        for animals, interval_ms in ((1, 100.0),) if small else ((1, 100.0), (1, 10.0), (25, 100.0)):
+            seconds = 3.0 if small else 1800.0
+            yield Row("scenario", "numba", "odor-conditioning", animals, seconds, interval_ms)
+
+
+def long_rows(small: bool, simulators: list[str]) -> Iterator[Row]:
+    """Return the rows that ask whether anything grows in a run of 30 minutes; ten minutes on NEST."""
+    for simulator in simulators:
+        yield Row("growth", simulator, "odor-conditioning", 1, 3.0 if small else 1800.0, 100.0)
+
+
+def gpu_rows(small: bool, simulators: list[str]) -> Iterator[Row]:
+    """Return the rows that ask what a GPU makes possible: a large cortex that acts, and many animals.
+
+    Sizes of Schmitt et al. 2023, whose GeNN ran 94,300 neurons in real time; `small` fits one CPU thread.
+    """
+    for simulator in simulators:
+        cortex, larger, animals = ("reach", "cortex", 4) if small else ("large", FOURFOLD, 1000)
+        yield Row("reach", simulator, cortex, 1, 0.3 if small else 30.0, 10.0)
+        yield Row("network", simulator, larger, 1, 0.1 if small else 10.0)
+        yield Row("network", simulator, "mushroom body", animals, 0.3 if small else 10.0)
+        yield Row("scenario", simulator, "odor-conditioning", animals, 3.0 if small else 180.0, 100.0)
+
+
+def run_benchmark(
+    out: Path,
+    *,
+    small: bool = False,
+    long: bool = False,
+    gpu: bool = False,
+    simulators: list[str] | None = None,
+    kinds: tuple[str, ...] = (),
+) -> Path:
+    """Measure every row (if `long` or `gpu`, those instead; of these kinds), write `out`.json and `out`.md.
+
+    Both are written whole after each row.
+
+    Raises
+    ------
+    ScenarioError
+        When nothing is left to measure, or a name is unknown.
+    SimulatorNotInstalled
+        When a simulator that was named is absent.
+    RunFolderError
+        When the results cannot be written.
+    """
+    if long and gpu:
+        raise ScenarioError("--long and --gpu are two benchmarks; run one after the other")
+    plan = gpu_rows if gpu else long_rows if long else rows
+    chosen = simulators or (["genn"] if gpu else [name for name in SIMULATORS if is_installed(name)])
+    for name in chosen:
+        simulator_class(name)
+    wanted = list(plan(small, chosen))
+    if not wanted:
+        raise ScenarioError("bench: no simulator is installed; `ethospike doctor` says how to get one")
+    valid = dict.fromkeys(row.kind for row in wanted)
+    if unknown := next((kind for kind in kinds if kind not in valid), None):
+        raise ScenarioError(f"kinds: unknown {unknown!r}; {nearest(unknown, valid)}")
+    file, table = beside(out, ".json"), beside(out, ".md")
+    require_place(out)
+    data: dict[str, Any] = {"machine": provenance(), "small": small, "rows": []}
+    for row in wanted:
+        if kinds and row.kind not in kinds:
+            continue
+        found = measure_in_process(row, compiling=row.kind == "scenario" and not small)
+        data["rows"].append(found)
+        # After each: a benchmark takes an hour, and what is interrupted keeps what it has measured.
+        write_whole(file, (json.dumps(data, indent=2) + "\n").encode())
+        write_whole(table, to_markdown(data).encode())
+        print(f"{row.kind} {row.title} on {row.simulator}: {_brief(found)}", file=sys.stderr, flush=True)
+    return table
+
+
+def measure_in_process(row: Row, *, compiling: bool = False) -> dict[str, Any]:
+    """Measure a row in a fresh process; a row that fails is reported with its error, not left out.
+
+    `compiling` gives Numba an empty cache, as on a machine on which nothing has run yet.
+    """
+    words = [
+        sys.executable,
+        "-m",
+        "ethospike.scenarios.bench.measures",
+        json.dumps(dataclasses.asdict(row)),
+    ]
+    with tempfile.TemporaryDirectory() as cache:
+        environment = {**os.environ, "NUMBA_CACHE_DIR": cache} if compiling else None
+        done = subprocess.run(words, capture_output=True, text=True, env=environment)
+    entry = dataclasses.asdict(row)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines()
+        return {**entry, "error": lines[-1] if lines else f"exit code {done.returncode}"}
+    return {**entry, **json.loads(done.stdout.strip().splitlines()[-1])}
+
+
+def to_markdown(data: dict[str, Any]) -> str:
+    """Return the results as tables, with the machine, the versions and the command."""
+    machine = data["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items() if version)
+    command = " ".join(["ethospike", *machine.get("command", ["", "bench"])[1:]])
+    by_kind = {kind: [row for row in data["rows"] if row["kind"] == kind] for kind in TABLES}
+    lines = [
+        "# Benchmark" + (" (small: shows that it runs, not how fast)" if data["small"] else ""),
+        "",
+        f"{machine['started'][:10]} · {machine['machine']} · Python {machine['python']} · {versions}",
+        "",
+        f"Command: `{command}`. Wall seconds per biological second: smaller is faster, 1 is real time.",
+    ]
+    for kind, (title, columns) in TABLES.items():
+        if not by_kind[kind]:
+            continue
+        heads = [head for head, _ in columns]
+        lines += ["", f"## {title}", "", _line(heads), _line(["---"] * len(heads))]
+        lines += [_line([_cell(row, key) for _, key in columns]) for row in by_kind[kind]]
+    return "\n".join(lines) + "\n"
+
+
+TABLES = {
+    "network": (
+        "Networks, in windows of 10 ms (`large` at 8 Hz, with J_E+ 8)",
+        [
+            *(("network", "title"), ("simulator", "simulator"), ("wall s per s", "wall_per_s")),
+            *(("ms per window", "window_ms"), ("rate Hz", "rate_hz"), ("build s", "build_s")),
+            *(("peak memory MB", "memory_mb"), ("backend", "backend")),
+        ],
+    ),
+    "loop": (
+        "The closed loop against the bare network (one larva, recording included; median of three)",
+        [
+            *(("simulator", "simulator"), ("control interval ms", "interval_ms")),
+            *(("loop: wall s per s", "wall_per_s"), ("bare network", "bare_wall_per_s")),
+            *(("loop / bare", "loop_over_bare"), ("range", "loop_over_bare_range")),
+            ("peak memory MB", "memory_mb"),
+        ],
+    ),
+    "reach": (
+        "The closed loop of the reach task, recording included",
+        [
+            *(("network", "title"), ("neurons", "neurons"), ("simulator", "simulator")),
+            *(("control interval ms", "interval_ms"), ("ms per loop, mean", "loop_ms")),
+            *(("median", "loop_median_ms"), ("99 % below", "loop_99_ms"), ("wall s per s", "wall_per_s")),
+            *(("rate Hz", "rate_hz"), ("build s", "build_s"), ("peak memory MB", "memory_mb")),
+            ("backend", "backend"),
+        ],
+    ),
+    "growth": (
+        "Does anything grow in 30 minutes? One larva, second against fifth training phase",
+        [
+            *(("simulator", "simulator"), ("control interval ms", "interval_ms")),
+            *(
+                ("outside the simulator, 2nd phase µs", "outside_early_us"),
+                ("5th phase µs", "outside_late_us"),
+            ),
+            *(("5th / 2nd", "late_over_early"), ("memory growth MB", "memory_growth_mb")),
+            ("peak memory MB", "memory_mb"),
+        ],
+    ),
+    "scenario": (
+        "The whole odor-conditioning scenario (30 minutes, recorded)",
+        [
+            *(("animals", "animals"), ("control interval ms", "interval_ms"), ("simulator", "simulator")),
+            *(("whole run s", "whole_s"), ("of that start s", "start_s"), ("wall s per s", "wall_per_s")),
+            ("compiling s, once a machine", "compile_s"),
+            *(("recording MB", "recording_mb"), ("peak memory MB", "memory_mb"), ("backend", "backend")),
+        ],
+    ),
+}
+"""Title and columns (head, key of a result) of each kind of row."""
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(row: dict[str, Any], key: str) -> str:
+    if key == "title":
+        return Row(**{field.name: row[field.name] for field in dataclasses.fields(Row)}).title
+    value = row.get(key, row.get("error", "–") if key in ("backend", "loop_over_bare_range") else "–")
+    if isinstance(value, list):
+        return " … ".join(f"{one:.3f}" for one in value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _brief(result: dict[str, Any]) -> str:
+    if "error" in result:
+        return f"failed: {result['error']}"
+    return f"{result['wall_per_s']:.4g} wall s per s"

@@ -1,0 +1,358 @@
+"""The measurements behind `ethospike bench`, one row at a time.
+
+In: a `Row`, as JSON on the command line of a process of its own. Out: its result, as JSON. This file knows
+neither which rows there are nor how they are shown.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ethospike.agents.reacher import ReacherConfig
+from ethospike.brains.circuits.clustered_cortex import PARAMETER_SETS, clustered_cortex
+from ethospike.brains.circuits.mushroom_body import ODOR_PATTERNS, MushroomBodyConfig, mushroom_body
+from ethospike.brains.network import Network
+from ethospike.brains.simulator import SimulatorSettings, Stimulus, open_simulator
+from ethospike.brains.spike_trains.sources import GammaSource
+from ethospike.recorders.recorder import Recorder, StepRecord
+from ethospike.recorders.zarr_recorder import ZarrRecorder
+from ethospike.scenarios.loop import LoopState, run_closed_loop, start_loop
+from ethospike.scenarios.odor.conditioning import SCENARIO, ConditioningConfig
+from ethospike.scenarios.reach.scenario import SCENARIO as DELAYED_REACH
+from ethospike.scenarios.reach.scenario import DelayedReachConfig
+from ethospike.scenarios.run.layout import describe
+from ethospike.scenarios.run.runner import run_scenario
+
+LOOP_MS = 10.0
+"""Window of the rows that are cut into windows: the control interval of the published closed loop."""
+WARM_UP_MS = 200.0
+"""Simulated before the clock starts: compilation, first-touch of memory, the transient of the network."""
+FOURFOLD = "four times large"
+"""The parameter set `large` with 100,000 neurons in clusters four times the size."""
+BUSY_J_PLUS = 8.0
+"""J_E+ of the 25,000 neurons that are timed: one cluster is always active and the network fires at about
+7 Hz, as those of the published timings do (6 to 10 Hz); where clusters take turns it fires at 1 Hz."""
+
+STATM = Path("/proc/self/statm")
+"""Sizes of this process in pages: all of it, and what is resident (Linux, proc_pid_statm(5))."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measurement: what, on which simulator, how large, for how long."""
+
+    kind: str
+    simulator: str
+    network: str
+    animals: int = 1
+    seconds: float = 2.0
+    interval_ms: float = LOOP_MS
+
+    @property
+    def title(self) -> str:
+        """Name in the table."""
+        group = f" × {self.animals}" if self.animals > 1 else ""
+        return f"{self.network}{group}"
+
+
+def measure(row: Row) -> dict[str, Any]:
+    """Measure a row in this process."""
+    if row.kind == "network":
+        return measure_network(row)
+    if row.kind == "loop":
+        return measure_loop(row)
+    if row.kind == "growth":
+        return measure_growth(row)
+    if row.kind == "reach":
+        return measure_reach(row)
+    return measure_scenario(row)
+
+
+def network_of(name: str) -> Network:
+    """Return a benchmark's network."""
+    if name == "mushroom body":
+        return mushroom_body(MushroomBodyConfig())
+    if name not in ("large", FOURFOLD):
+        return clustered_cortex(PARAMETER_SETS[name])
+    large = dataclasses.replace(PARAMETER_SETS["large"], j_plus=BUSY_J_PLUS)
+    times = 4 if name == FOURFOLD else 1
+    return clustered_cortex(dataclasses.replace(large, n_e=times * large.n_e, n_i=times * large.n_i))
+
+
+def measure_network(row: Row) -> dict[str, Any]:
+    """Time a network with its input in windows of `interval_ms`, without body and recording."""
+    network = network_of(row.network)
+    begin = time.perf_counter()
+    settings = SimulatorSettings(name=row.simulator)
+    with open_simulator(network, settings, seed=1, animals=row.animals) as simulator:
+        build_s = time.perf_counter() - begin
+        n_steps = round(row.interval_ms / simulator.dt_ms)
+        windows = round((WARM_UP_MS + row.seconds * 1000.0) / row.interval_ms)
+        stimuli = odor_stimuli(network, row.animals, n_steps, windows)
+        warm = round(WARM_UP_MS / row.interval_ms)
+        for stimulus in stimuli[:warm]:
+            simulator.run(n_steps, stimulus)
+        spikes, begin = 0, time.perf_counter()
+        for stimulus in stimuli[warm:]:
+            spikes += len(simulator.run(n_steps, stimulus))
+        wall_s = time.perf_counter() - begin
+        backend = simulator.backend
+    biological_s = (windows - warm) * row.interval_ms / 1000.0
+    return {
+        "backend": backend,
+        "build_s": build_s,
+        "wall_per_s": wall_s / biological_s,
+        "window_ms": 1000.0 * wall_s / (windows - warm),
+        "rate_hz": spikes / (network.n_neurons * row.animals * biological_s),
+        "memory_mb": peak_memory_mb(),
+    }
+
+
+def odor_stimuli(network: Network, animals: int, n_steps: int, windows: int) -> list[Stimulus]:
+    """Return the input of each window: an odor for the mushroom body, nothing for the cortex."""
+    if not network.n_spike_channels:
+        return [Stimulus.none()] * windows
+    config = MushroomBodyConfig()
+    source = GammaSource(network.n_spike_channels, config.input_shape, seed=1, animals=animals)
+    rates = np.zeros((animals, network.n_spike_channels))
+    rates[:, network.spike_channels("odor")] = config.baseline_hz + np.array(ODOR_PATTERNS["n-amylacetate"])
+    return [Stimulus(*source.window(1 + k * n_steps, n_steps, rates)) for k in range(windows)]
+
+
+def measure_loop(row: Row) -> dict[str, Any]:
+    """Time the closed loop, recording included, against the bare network with the same input, in turns.
+
+    The bare network has no plasticity and all its input at once, so that it is one call of the simulator.
+    """
+    config = ConditioningConfig(
+        control_interval_ms=row.interval_ms,
+        cycles=1,
+        odor_s=row.seconds,
+        blank_s=0.0,
+        gap_s=0.0,
+        test_s=0.0,
+        simulator=SimulatorSettings(name=row.simulator),
+    )
+    loops, bares = [], []
+    for _ in range(3):
+        loop_s, inputs, network = _time_loop(SCENARIO, config)
+        loops.append(loop_s)
+        bares.append(_time_bare(network, config, inputs))
+    ratios = sorted(a / b for a, b in zip(loops, bares, strict=True))
+    return {
+        "wall_per_s": sorted(loops)[1] / row.seconds,
+        "bare_wall_per_s": sorted(bares)[1] / row.seconds,
+        "loop_over_bare": ratios[1],
+        "loop_over_bare_range": [ratios[0], ratios[-1]],
+        "memory_mb": peak_memory_mb(),
+    }
+
+
+class _Keep(Recorder):
+    """Keeps every stimulus, counts spikes, and hands the record on."""
+
+    def __init__(self, inner: Recorder) -> None:
+        self.inner = inner
+        self.stimuli: list[Any] = []
+        self.n_spikes = 0
+
+    def record(self, record: StepRecord) -> None:
+        self.stimuli.append(record.stimulus)
+        self.n_spikes += 0 if record.spikes is None else len(record.spikes.step)
+        self.inner.record(record)
+
+    def close(self, status: str = "complete") -> None:
+        self.inner.close(status)
+
+
+def _time_loop(scenario: Any, config: Any) -> tuple[float, Stimulus, Network]:
+    """Run the closed loop with a recorder; return its time and all input that it made."""
+    with tempfile.TemporaryDirectory() as folder:
+        env, agent = scenario.open(config)
+        with agent:
+            layout = describe(env, agent, dt_ms=config.dt_ms)
+            with _Keep(ZarrRecorder(Path(folder) / "recording.zarr", layout, config.recorder)) as recorder:
+                loop = start_loop(env, agent, seed=config.seed)
+                begin = time.perf_counter()
+                run_closed_loop(env, agent, recorder, loop)
+                wall_s = time.perf_counter() - begin
+        network = agent.network
+    joined = [
+        np.concatenate([getattr(s, key) for s in recorder.stimuli]) for key in ("step", "animal", "channel")
+    ]
+    return wall_s, Stimulus(*joined), network
+
+
+def _time_bare(network: Network, config: Any, inputs: Stimulus) -> float:
+    """Time one call of the simulator with all the input of a run."""
+    fixed = [dataclasses.replace(p, plasticity=None) for p in network.projections]
+    bare = dataclasses.replace(network, projections=tuple(fixed))
+    n_steps = round(config.odor_s * 1000.0 / config.dt_ms)
+    with open_simulator(bare, config.simulator, seed=config.seed, dt_ms=config.dt_ms) as simulator:
+        begin = time.perf_counter()
+        simulator.run(n_steps, inputs)
+        return time.perf_counter() - begin
+
+
+def measure_scenario(row: Row) -> dict[str, Any]:
+    """Time the whole odor-conditioning scenario, recording included.
+
+    What compiling takes is how much longer the first of two starts takes, given an empty cache.
+    """
+    scale = row.seconds / 1800.0
+    config = ConditioningConfig(
+        animals=row.animals,
+        control_interval_ms=row.interval_ms,
+        odor_s=round(150.0 * scale, 1),
+        blank_s=round(150.0 * scale, 1),
+        gap_s=round(60.0 * scale, 1),
+        test_s=round(240.0 * scale, 1),
+        simulator=SimulatorSettings(name=row.simulator),
+    )
+    warm = dataclasses.replace(config, cycles=0, gap_s=0.5, test_s=0.0)
+    with tempfile.TemporaryDirectory() as folder:
+        starts_s = []
+        for name in ("first", "second"):
+            begin = time.perf_counter()
+            run_scenario(SCENARIO, warm, Path(folder) / name, quiet=True, draw=False)
+            starts_s.append(time.perf_counter() - begin)
+        result = run_scenario(SCENARIO, config, Path(folder) / "run", quiet=True, draw=False)
+        info = result.folder.info
+        size = sum(p.stat().st_size for p in result.folder.recording.rglob("*") if p.is_file())
+    return {
+        "backend": info["backend"],
+        "compile_s": starts_s[0] - starts_s[1],
+        "start_s": starts_s[1],
+        "whole_s": info["wall_s"],
+        "wall_per_s": info["loop_wall_s"] / info["simulated_s"],
+        "recording_mb": size / 1e6,
+        "memory_mb": peak_memory_mb(),
+    }
+
+
+def measure_reach(row: Row) -> dict[str, Any]:
+    """Time every turn of the closed loop of the reach task, recording included."""
+    cortex = PARAMETER_SETS[row.network]
+    config = DelayedReachConfig(
+        control_interval_ms=row.interval_ms,
+        minutes=(WARM_UP_MS / 1000.0 + row.seconds) / 60.0,
+        reacher=ReacherConfig(cortex=cortex),
+        simulator=SimulatorSettings(name=row.simulator),
+    )
+    begin = time.perf_counter()
+    env, opened = DELAYED_REACH.open(config)
+    agent: Any = opened
+    build_s = time.perf_counter() - begin
+    turned = []
+
+    def note(loop: LoopState) -> bool:
+        turned.append(time.perf_counter())
+        return True
+
+    with tempfile.TemporaryDirectory() as folder, agent:
+        layout = describe(env, agent, dt_ms=config.dt_ms)
+        with _Keep(ZarrRecorder(Path(folder) / "recording.zarr", layout, config.recorder)) as recorder:
+            run_closed_loop(env, agent, recorder, start_loop(env, agent, seed=config.seed), note)
+        neurons, backend = agent.network.n_neurons, agent.simulator.backend
+    warm = round(WARM_UP_MS / row.interval_ms)
+    loop_ms = 1000.0 * np.diff(turned)[warm:]
+    return {
+        "backend": backend,
+        "neurons": neurons,
+        "build_s": build_s,
+        "loop_ms": float(loop_ms.mean()),
+        "loop_median_ms": float(np.median(loop_ms)),
+        "loop_99_ms": float(np.percentile(loop_ms, 99)),
+        "wall_per_s": float(loop_ms.mean()) / row.interval_ms,
+        "rate_hz": recorder.n_spikes / (neurons * len(recorder.stimuli) * row.interval_ms / 1000.0),
+        "memory_mb": peak_memory_mb(),
+    }
+
+
+def measure_growth(row: Row) -> dict[str, Any]:
+    """Compare two equal training phases, the second and the last, of a whole run: time and memory.
+
+    Time is the processor time of a control step outside the simulator (median), so that other programs and
+    spikes do not count; memory is resident memory.
+    """
+    scale = row.seconds / 1800.0
+    config = ConditioningConfig(
+        control_interval_ms=row.interval_ms,
+        odor_s=round(150.0 * scale, 1),
+        blank_s=round(150.0 * scale, 1),
+        gap_s=0.1,
+        test_s=0.0,
+        simulator=SimulatorSettings(name=row.simulator),
+    )
+    env, opened = SCENARIO.open(config)
+    agent: Any = opened  # whose simulator gets a stopwatch
+    inside, outside, memory = 0.0, [], []
+    per_phase = round(config.odor_s * 1000.0 / row.interval_ms)
+    run = agent.simulator.run
+
+    def timed(*arguments: Any) -> Any:
+        nonlocal inside
+        begin = time.process_time()
+        try:
+            return run(*arguments)
+        finally:
+            inside = time.process_time() - begin
+
+    agent.simulator.run = timed
+    begin = time.process_time()
+
+    def note(loop: LoopState) -> bool:
+        nonlocal begin
+        now = time.process_time()
+        outside.append(now - begin - inside)
+        if len(outside) == per_phase // 2 + 1:
+            memory.append(resident_mb())
+        begin = time.process_time()
+        return True
+
+    with tempfile.TemporaryDirectory() as folder, agent:
+        layout = describe(env, agent, dt_ms=config.dt_ms)
+        with ZarrRecorder(Path(folder) / "recording.zarr", layout, config.recorder) as recorder:
+            loop = start_loop(env, agent, seed=config.seed)
+            run_closed_loop(env, agent, recorder, loop, note)
+            memory.append(resident_mb())
+    second, last = (slice(2 * k * per_phase, (2 * k + 1) * per_phase) for k in (1, config.cycles - 1))
+    early, late = (float(np.median(outside[rows])) * 1e6 for rows in (second, last))
+    return {
+        "outside_early_us": early,
+        "outside_late_us": late,
+        "late_over_early": late / early,
+        "memory_growth_mb": memory[-1] - memory[0],
+        "memory_mb": peak_memory_mb(),
+        "wall_per_s": float("nan"),
+    }
+
+
+def resident_mb() -> float:
+    """Return the resident memory of this process now, as Linux tells it, or elsewhere `ps`."""
+    if STATM.exists():
+        return int(STATM.read_text().split()[1]) * resource.getpagesize() / 1e6
+    command = ["ps", "-o", "rss=", "-p", str(os.getpid())]
+    return int(subprocess.run(command, capture_output=True, check=True).stdout) * 1024 / 1e6
+
+
+def peak_memory_mb() -> float:
+    """Return the largest resident memory of this process so far."""
+    scale = 1e6 if sys.platform == "darwin" else 1e3
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(Row(**json.loads(sys.argv[1])))))

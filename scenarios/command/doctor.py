@@ -1,0 +1,108 @@
+"""What is installed, does it work, and what helps if not.
+
+In: nothing. Out: a table on stdout, and whether every installed simulator passed its self-test, a short
+part of the conformance suite. Each simulator is tried in a process of its own, so that one that crashes
+takes nothing with it.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
+
+from ethospike.brains.simulator import SIMULATORS, is_installed
+
+DISTRIBUTIONS = {"nest": "nest-simulator", "numba": "numba", "genn": "pygenn"}
+REMEDIES = {
+    "nest": "pip install nest-simulator (Linux, macOS)",
+    "numba": "pip install numba",
+    "genn": "install PyGeNN 5 from its repository, see docs/simulators.md (optional)",
+}
+SELF_TEST_CHECKS = ("check_first_spike_latency", "check_delays", "check_same_seed_same_spikes")
+"""Of the conformance suite: time, events and seeds; a few seconds for all simulators."""
+TIMEOUT_S = 180.0
+"""For one simulator's self-test: the first one compiles, on a slow machine for over a minute."""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """One simulator: is it there, what does it say of itself, does it work, what helps."""
+
+    name: str
+    installed: bool
+    version: str
+    works: bool
+    detail: str
+
+
+def diagnose(name: str) -> Diagnosis:
+    """Examine one simulator."""
+    if not is_installed(name):
+        return Diagnosis(name, installed=False, version="–", works=False, detail=REMEDIES[name])
+    try:
+        version = importlib.metadata.version(DISTRIBUTIONS[name])
+    except importlib.metadata.PackageNotFoundError:  # built from source, as NEST often is: a module alone
+        version = "unknown"
+    begin = time.monotonic()
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "ethospike.scenarios.command.doctor", name],
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+        )
+    except subprocess.TimeoutExpired:
+        return Diagnosis(name, True, version, works=False, detail=f"self-test took over {TIMEOUT_S:.0f} s")
+    lines = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines()
+    detail = lines[-1] if lines else f"ended with exit code {done.returncode}"
+    if done.returncode == 0:
+        detail = f"{detail}; self-test passed in {time.monotonic() - begin:.1f} s"
+    return Diagnosis(name, True, version, done.returncode == 0, detail)
+
+
+def report() -> bool:
+    """Print the examination of all simulators; return whether every installed one works."""
+    console = Console()
+    console.print(f"Python {platform.python_version()}, {platform.platform()}, {os.cpu_count()} cores")
+    for what, tool in (("C++ compiler", "c++"), ("CUDA compiler", "nvcc"), ("NVIDIA driver", "nvidia-smi")):
+        where = shutil.which(tool)
+        console.print(f"{what}: {where or 'not found (only GeNN needs it)'}", soft_wrap=True)
+    table = Table("simulator", "version", "works", "detail")
+    diagnoses = [diagnose(name) for name in SIMULATORS]
+    for one in diagnoses:
+        works = "yes" if one.works else "NO" if one.installed else "not installed"
+        table.add_row(one.name, one.version, works, one.detail)
+    console.print(table)
+    return all(one.works for one in diagnoses if one.installed)
+
+
+def self_test(name: str) -> str:
+    """Run the checks on one simulator and return what it says of its backend.
+
+    Raises
+    ------
+    ConformanceError
+        When a check fails.
+    """
+    from ethospike.brains import conformance
+    from ethospike.brains.network import Network, Population
+    from ethospike.brains.simulator import SimulatorSettings, open_simulator
+
+    settings = SimulatorSettings(name=name)
+    for check in SELF_TEST_CHECKS:
+        getattr(conformance, check)(lambda network, **options: open_simulator(network, settings, **options))
+    with open_simulator(Network((Population("E", 1, "iaf_psc_exp"),)), settings, seed=1) as simulator:
+        return simulator.backend
+
+
+if __name__ == "__main__":
+    print(self_test(sys.argv[1]))

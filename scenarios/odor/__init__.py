@@ -1,0 +1,1 @@
+"""Experiments with odors in a dish."""

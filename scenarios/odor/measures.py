@@ -1,0 +1,194 @@
+"""What an odor experiment measures: preference of the mushroom body, choice in the dish, learning.
+
+In: a recording. Out: numbers an animal, and their mean with a 95 % interval. The signs are those of odor A:
+above zero is towards it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ethospike.envs.odor_arena import ODOR_DISTANCE_MM, REINFORCEMENT_COLUMNS
+from ethospike.recorders.recording import Recording
+from ethospike.scenarios.analysis.group_statistics import interval
+from ethospike.scenarios.odor.dish import DishConfig
+from ethospike.scenarios.run.omissions import LEFT_OUT, leaving_out
+
+EDGE_S = 20.0
+"""First and last part of the test in which the read-out is averaged, as in the reference of the protocol."""
+CHOICE_S = 120.0
+"""Last part of the test in which the choice is measured: the odor's effect needs time to move a larva."""
+NEUTRAL_MM = 10.0
+"""Half-width of the zone that counts for neither side: a tenth of the dish, as in larvaworld."""
+
+
+def phase_rows(recording: Recording, name: str) -> NDArray[np.int64]:
+    """Return the control steps of the phases whose name begins with `name`."""
+    wanted = [i for i, phase in enumerate(recording.layout.phases) if phase.startswith(name)]
+    phase = recording.variable("phase").values[:, 0]
+    return np.flatnonzero(np.isin(phase, wanted))
+
+
+def training_rows(recording: Recording, odor: str) -> list[NDArray[np.int64]]:
+    """Return the control steps of each training cycle's first phase with an odor."""
+    phases = recording.layout.phases
+    phase = recording.variable("phase").values[:, 0]
+    found = []
+    for number in range(1, len(phases) + 1):
+        name = f"cycle {number}: {odor}"
+        wanted = [i for i, one in enumerate(phases) if one == name or one.startswith(f"{name} + ")]
+        rows = np.flatnonzero(np.isin(phase, wanted))
+        if len(rows):
+            found.append(_first_run(rows))
+    return found
+
+
+def _first_run(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the rows up to the first gap."""
+    gaps = np.flatnonzero(np.diff(rows) > 1)
+    return rows[: gaps[0] + 1] if len(gaps) else rows
+
+
+def measure(recording: Recording, config: DishConfig) -> dict[str, Any]:
+    """Return the measures of an odor experiment.
+
+    Parameters
+    ----------
+    recording : Recording
+        Of `OdorArena-v0` with a phase "test", animals of odd number mirrored.
+    config : DishConfig
+
+    Returns
+    -------
+    dict
+        Each measure as `{"mean", "low", "high", "animals"}`; `low` … `high` is the 95 % interval of the mean
+        over animals, `animals` the value of each. The two indices also say `last_s`, the length of the last
+        part of the test that they are of: `CHOICE_S` or the whole test, whichever is shorter. `left_out` says
+        what needs something that was not recorded.
+    """
+    measures: dict[str, Any] = {}
+    for what, take in _MEASURES.items():
+        with leaving_out(measures, what):
+            measures |= take(recording, config)
+    return measures
+
+
+def _preference(recording: Recording, config: DishConfig) -> dict[str, Any]:
+    """Return the preference of the mushroom body at both ends of the test, and in training."""
+    preference, edge = recording.variable("preference").values, _rows(recording, EDGE_S)
+    measures: dict[str, Any] = {}
+    if len(test := phase_rows(recording, "test")):
+        measures["preference_first_20_s"] = interval(preference[test[:edge]].mean(axis=0))
+        measures["preference_last_20_s"] = interval(preference[test[-edge:]].mean(axis=0))
+    for number, rows in enumerate(training_rows(recording, config.odor_a), start=1):
+        measures[f"preference_cycle_{number}"] = interval(preference[rows[:edge]].mean(axis=0))
+    return measures
+
+
+def _choice(recording: Recording, config: DishConfig) -> dict[str, Any]:
+    """Return the two indices of where the larvae are in the last part of the test."""
+    position, test = recording.variable("position_mm"), phase_rows(recording, "test")
+    if not len(test):
+        return {}
+    x = towards_a(position.values[test[-_rows(recording, CHOICE_S) :]])
+    over = {"last_s": round(len(x) * recording.interval_s, 6)}
+    return {
+        "preference_index": interval(distance_index(x).mean(axis=0)) | over,
+        "choice_index": interval(side_index(x)) | over,
+    }
+
+
+def _reinforcement(recording: Recording, config: DishConfig) -> dict[str, Any]:
+    """Return the rate of the dopaminergic neuron that the reinforcement drives, while it is there."""
+    observation = recording.variable("observation").values[:, 0]
+    reinforced = np.flatnonzero(observation[:, REINFORCEMENT_COLUMNS].any(axis=1))
+    if not len(reinforced):
+        return {}
+    neuron = {"reward": "DANp", "punishment": "DANn"}[getattr(config, "reinforcement", "reward")]
+    counts = recording.counts.sel(group=neuron).values[reinforced]
+    return {"dan_hz_in_training": interval(counts.mean(axis=0) / recording.interval_s)}
+
+
+def _final_weights(recording: Recording, config: DishConfig) -> dict[str, Any]:
+    """Return the mean weight of each plastic projection at the end."""
+    return {
+        f"final_weight_{projection}_ns": interval(recording.weights(projection).values[-1].mean(axis=-1))
+        for projection in recording.layout.weights
+    }
+
+
+_MEASURES: dict[str, Callable[[Recording, DishConfig], dict[str, Any]]] = {
+    "preference of the mushroom body": _preference,
+    "preference_index, choice_index": _choice,
+    "dan_hz_in_training": _reinforcement,
+    "final weights": _final_weights,
+}
+"""What is measured together, because it needs the same parts of a recording."""
+
+
+def _rows(recording: Recording, seconds: float) -> int:
+    """Return a time as a number of control steps."""
+    return round(seconds / recording.interval_s)
+
+
+def towards_a(position_mm: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return positions (time, animal, xy) with odor A of every animal at −x (odd animals have it at +x)."""
+    turned = np.array(position_mm)
+    turned[:, 1::2, 0] *= -1.0
+    return turned
+
+
+def distance_index(position_mm: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return (d_away − d_A) / (2 · 40 mm) for each time and animal: 1 at odor A, −1 at the opposite point.
+
+    Source: PI2 of larvaworld (dataset.py).
+    """
+    d_a = np.hypot(position_mm[..., 0] + ODOR_DISTANCE_MM, position_mm[..., 1])
+    d_away = np.hypot(position_mm[..., 0] - ODOR_DISTANCE_MM, position_mm[..., 1])
+    index: NDArray[np.float64] = np.divide(d_away - d_a, 2.0 * ODOR_DISTANCE_MM)
+    return index
+
+
+def side_index(position_mm: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return for each animal (time at A's side − time at the other side) / all time, without a neutral zone.
+
+    Source: the spatial preference index of larvaworld (util/xy.py), over time instead of larvae.
+    """
+    x = position_mm[..., 0]
+    share: NDArray[np.float64] = np.mean(x < -NEUTRAL_MM, axis=0) - np.mean(x > NEUTRAL_MM, axis=0)
+    return share
+
+
+def sentence(summary: dict[str, Any]) -> str:
+    """Return what the test showed, for people."""
+
+    def show(key: str) -> str:
+        one = summary[key]
+        spread = "" if one["low"] is None else f" [{one['low']:.2f}, {one['high']:.2f}]"
+        return f"{one['mean']:+.2f}{spread}"
+
+    parts = []
+    if "preference_first_20_s" in summary:
+        parts.append(
+            "preference of the mushroom body for odor A at the start of the test: "
+            f"{show('preference_first_20_s')}"
+        )
+    if "preference_index" in summary:
+        parts.append(
+            f"preference index in the dish over the last {summary['preference_index']['last_s']:g} s of the "
+            f"test: {show('preference_index')}"
+        )
+    if not parts:
+        return "" if LEFT_OUT in summary else "The experiment was stopped before its test."
+    n = len(
+        next(summary[key] for key in ("preference_index", "preference_first_20_s") if key in summary)[
+            "animals"
+        ]
+    )
+    group = "one larva" if n == 1 else f"mean over {n} larvae, 95 % interval in brackets"
+    said = "; ".join(parts)
+    return f"{said[0].upper()}{said[1:]} (−1 … +1, {group})."

@@ -1,0 +1,96 @@
+"""What a delayed reach measures: correct decisions and reaches, times, and the cortex in the delay.
+
+In: a recording. Out: numbers by condition (the number of cued targets), with 95 % intervals where trials give
+them: bootstrap over animals, if there are several, and trials within them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ethospike.recorders.recorder import NotRecorded
+from ethospike.recorders.recording import Recording
+from ethospike.scenarios.reach import trials as reach_trials
+from ethospike.scenarios.reach.courses import BASELINE_MS, PREPARED_MS, CutTrials, cut_trials
+from ethospike.scenarios.run.omissions import leaving_out, note, note_unlisted_animals
+
+if TYPE_CHECKING:
+    from ethospike.scenarios.reach.scenario import DelayedReachConfig
+
+
+def measure(recording: Recording, config: DelayedReachConfig) -> dict[str, Any]:
+    """Return the measures of a delayed reach.
+
+    Returns
+    -------
+    dict
+        `conditions`: by condition and for "all" the number of trials and the measures of
+        `reach_trials.measures`, each `{"mean", "low", "high"}`; times are medians in ms over correct trials.
+        Those of decisions are there if a brain made them.
+        `cortex`: by condition the means over animals of `cortex_measures`. None stands for what too few
+        trials cannot tell. `left_out` says what needs something that was not recorded.
+    """
+    trials = reach_trials.read_trials(recording)
+    groups = [trials.where(trials.animal == animal) for animal in range(recording.animals)]
+    groups = [one for one in groups if len(one)]
+    if not groups:
+        return {"conditions": {}, "cortex": {}}
+    measures = reach_trials.measures(config.task.cued_targets)
+    found: dict[str, Any] = {"conditions": {}, "cortex": {}}
+    of_decisions = [name for name in measures if name.startswith("decision")]
+    try:
+        decides = reach_trials.has_decisions(recording)
+    except NotRecorded as error:
+        note(found, ", ".join(of_decisions), str(error))
+        decides = False
+    if not decides:
+        measures = {name: one for name, one in measures.items() if name not in of_decisions}
+    drawn = reach_trials.draws_of(groups, measures)
+    found["conditions"] = reach_trials.tabulate(groups, measures, drawn)
+    with leaving_out(found, "cortex"):
+        if cuts := cut_trials(recording, trials):
+            found["cortex"] = {str(one): cortex_measures(cuts, one) for one in trials.conditions}
+            note_unlisted_animals(found, "cortex", recording)
+    return found
+
+
+def cortex_measures(cuts: Sequence[CutTrials], condition: int) -> dict[str, float | None]:
+    """Return rate, Fano factor and CV2 before the preparatory signal and 500 ms after it, and decoding then.
+
+    Means over animals; None where there were too few trials.
+    """
+    cuts = [cut for cut in cuts if condition in cut.trials.conditions]
+    found: dict[str, float | None] = {}
+    for name in ("rate_hz", "fano", "cv2"):
+        courses = [(cut, getattr(cut, name)(condition)) for cut in cuts]
+        for label, center in (("before", BASELINE_MS), ("prepared", PREPARED_MS)):
+            found[f"{name}_{label}"] = _mean([cut.at(course, center) for cut, course in courses])
+    found["fano_change"] = _mean(
+        [cut.at(f, PREPARED_MS) - cut.at(f, BASELINE_MS) for cut in cuts for f in [cut.fano(condition)]]
+    )
+    at = np.array([PREPARED_MS])
+    found["decoding_prepared"] = _mean([float(cut.decoding(condition, at)[0]) for cut in cuts])
+    return found
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    one = float(reach_trials.mean(np.array(values)))
+    return one if np.isfinite(one) else None
+
+
+def sentence(summary: dict[str, Any]) -> str:
+    """Return what the session showed, for people."""
+    conditions = {name: one for name, one in summary["conditions"].items() if name != "all"}
+    if not conditions:
+        return "No trial ended."
+    parts = []
+    for name, one in conditions.items():
+        reached, time_ms = one["hand_correct"], one["reaction_ms"]["mean"]
+        spread = "" if reached["low"] is None else f" [{reached['low']:.0%}, {reached['high']:.0%}]"
+        median = "" if time_ms is None else f", median reaction {time_ms:.0f} ms"
+        targets = "1 target" if name == "1" else f"{name} targets"
+        parts.append(f"{targets} cued: {reached['mean']:.0%}{spread} right of {one['trials']}{median}")
+    return "Reaches with " + "; with ".join(parts) + "."

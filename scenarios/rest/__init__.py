@@ -1,0 +1,1 @@
+"""The cortex at rest."""

@@ -1,0 +1,148 @@
+"""What a cortex does at rest: which clusters dominate and for how long, rates and irregularity.
+
+In: a recording. Out: numbers; lists have an entry for each animal or cluster.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ethospike.recorders.recording import Recording
+from ethospike.scenarios.analysis import spike_statistics
+from ethospike.scenarios.reach.courses import mean_over_neurons, sample_of, sampled_spikes
+from ethospike.scenarios.run.omissions import leaving_out, note_unlisted_animals
+
+if TYPE_CHECKING:
+    from ethospike.scenarios.rest.scenario import RestConfig
+
+BIN_MS = 50.0
+"""Time in which a cluster can dominate: a few intervals between the spikes of an active neuron."""
+WARM_UP_S = 1.0
+"""Left out at the beginning, as in the published grid search (GN: 1 s, then 9 s are measured): the network
+forgets where its voltages started. Rates of runs that are shorter are those of the whole run."""
+PIECE_MS = 2000.0
+"""The recording is cut into pieces of this length, which stand in for trials."""
+OF_DOMINANCE = (
+    "dominated",
+    "clusters_seen",
+    "least_dominance",
+    "most_dominance",
+    "dwell_ms_median",
+    "dwell_ms_longest",
+    "highest_over_mean",
+)
+"""Measures of `dominance` that are averaged over animals."""
+MIN_RATE_HZ = 1.0
+"""Neurons below this rate have too few intervals for a CV2."""
+
+
+def measure(recording: Recording, config: RestConfig) -> dict[str, Any]:
+    """Return the measures of a cortex at rest.
+
+    Returns
+    -------
+    dict
+        `rate_hz` of E and I, `cv2` and `fano` (windows of 400 ms) of E, `dominance` (share of time of each
+        cluster), its `least_dominance` and `most_dominance`, `clusters_seen` (how many ever dominate),
+        `dominated` (share of time with any), `dwell_ms_median` and `dwell_ms_longest`, `highest_over_mean`
+        (largest rate of a cluster in 50 ms over the mean rate); all but the rates are None where the
+        recording is too short. `left_out` if fewer spikes were listed than these need.
+    """
+    first = round(WARM_UP_S * 1000.0 / recording.layout.control_interval_ms)
+    first = first if first < recording.n_steps else 0
+    counted_s = recording.duration_s * (recording.n_steps - first) / recording.n_steps
+    rates = recording.counts.isel(time=slice(first, None)).sum(dim="time")
+    size = recording.counts["neurons"]
+    names = [str(one) for one in recording.counts["group"].values]
+    rate_hz = {}
+    for population in recording.layout.populations:
+        members = [name for name in names if name.split("[")[0] == population.name]
+        spikes = float(rates.sel(group=members).sum())
+        neurons = float(size.sel(group=members).sum()) * recording.animals
+        rate_hz[population.name] = spikes / neurons / counted_s
+    found: dict[str, Any] = {"rate_hz": rate_hz}
+    with leaving_out(found, "cv2, fano"):
+        found |= irregularity(recording)
+        note_unlisted_animals(found, "cv2, fano", recording)
+    animals = [dominance(cluster_rates(recording, animal)) for animal in range(recording.animals)]
+    for key in OF_DOMINANCE:
+        known = [one[key] for one in animals if one[key] is not None]
+        found[key] = float(np.mean(known)) if known else None
+    found["dominance"] = [one["dominance"] for one in animals]
+    return found
+
+
+def cluster_rates(recording: Recording, animal: int) -> NDArray[np.float64]:
+    """Return the rates of the excitatory clusters of an animal in Hz, shape (bins of 50 ms, clusters)."""
+    rates = recording.rates(BIN_MS / 1000.0)
+    names = [str(one) for one in rates["group"].values if str(one).split("[")[0] == "E"]
+    values: NDArray[np.float64] = rates.sel(group=names).values[:, animal].astype(np.float64)
+    return values[round(WARM_UP_S * 1000.0 / BIN_MS) :]
+
+
+def dominance(rate_hz: NDArray[np.float64]) -> dict[str, Any]:
+    """Return who dominates, and for how long.
+
+    Parameters
+    ----------
+    rate_hz : ndarray, shape (bins of 50 ms, clusters)
+    """
+    clusters = rate_hz.shape[1]
+    if not len(rate_hz) or not rate_hz.any():
+        return {**dict.fromkeys(OF_DOMINANCE), "dominance": [0.0] * clusters}
+    dominant = spike_statistics.dominant_cluster(rate_hz)
+    shares = np.bincount(dominant[dominant >= 0], minlength=clusters) / len(dominant)
+    _, dwell = spike_statistics.dwell_times(dominant)
+    return {
+        "dominance": shares.tolist(),
+        "dominated": float(shares.sum()),
+        "clusters_seen": int((shares > 0.0).sum()),
+        "least_dominance": float(shares.min()),
+        "most_dominance": float(shares.max()),
+        "dwell_ms_median": float(np.median(dwell)) * BIN_MS if len(dwell) else None,
+        "dwell_ms_longest": float(dwell.max()) * BIN_MS if len(dwell) else None,
+        "highest_over_mean": float(rate_hz.max() / rate_hz.mean()),
+    }
+
+
+def irregularity(recording: Recording) -> dict[str, float | None]:
+    """Return the mean CV2 and Fano factor of excitatory neurons, over pieces of 2 s instead of trials.
+
+    Raises
+    ------
+    NotRecorded
+        When their spikes were not listed; of several animals, those that were count.
+    """
+    begin_ms, end_ms = WARM_UP_S * 1000.0, recording.duration_s * 1000.0
+    event_ms = np.arange(begin_ms, end_ms - PIECE_MS + 1e-6, PIECE_MS)
+    population = next(p for p in recording.layout.populations if p.name == "E")
+    if len(event_ms) < 2:
+        return {"cv2": None, "fano": None}
+    index, n_neurons = sample_of(population)
+    window_ms, one_group = (0.0, PIECE_MS), np.zeros(len(event_ms))
+    cv2, fano = [], []
+    for time_ms, neuron in sampled_spikes(recording, index).values():
+        spikes = spike_statistics.align(time_ms, neuron, event_ms, window_ms)
+        of_neurons = spike_statistics.cv2_over_time(
+            spikes, n_neurons, one_group, window_ms, PIECE_MS, PIECE_MS, min_trials=2, min_rate_hz=MIN_RATE_HZ
+        )
+        cv2.append(mean_over_neurons(of_neurons).mean())
+        width = spike_statistics.WINDOW_MS
+        counts = spike_statistics.bin_counts(spikes, len(event_ms), n_neurons, window_ms, width)
+        fano.append(mean_over_neurons(spike_statistics.fano_factor(counts)).mean())
+    means = {"cv2": float(np.mean(cv2)), "fano": float(np.mean(fano))}
+    return {name: one if np.isfinite(one) else None for name, one in means.items()}
+
+
+def sentence(summary: dict[str, Any]) -> str:
+    """Return what was seen, for people."""
+    rates = ", ".join(f"{name} {rate:.1f} Hz" for name, rate in summary["rate_hz"].items())
+    if summary["dwell_ms_median"] is None:
+        return f"Rates: {rates}. No cluster dominated."
+    return (
+        f"Rates: {rates}. A cluster dominated {summary['dominated']:.0%} of the time, each at least "
+        f"{summary['least_dominance']:.1%}, for {summary['dwell_ms_median']:.0f} ms at a time (median)."
+    )

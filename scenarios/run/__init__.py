@@ -1,0 +1,1 @@
+"""Running a scenario: the run, its folder, checkpoints and progress."""

@@ -1,0 +1,126 @@
+"""Checkpoints: all that a run needs to go on as if it had never stopped.
+
+In: environment, agent and loop between two control steps. Out: one file in the run folder, replaced whole.
+A checkpoint belongs to a committed recording: what comes after it is recorded again, bit-identically.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from gymnasium.vector import VectorEnv
+from numpy.typing import NDArray
+
+from ethospike.agents.agent import Agent, join_states, state_of
+from ethospike.brains.simulator import SimulatorUnavailable
+from ethospike.scenarios.loop import LoopState
+from ethospike.scenarios.run.folder import RunFolder, RunFolderError, write_whole
+
+CHECKPOINT = "checkpoint.npz"
+"""File in the run folder."""
+NO_CHECKPOINTS = "no_checkpoints"
+"""Entry of run.json: why the run has none; null where it makes them."""
+
+
+def save(path: Path, env: VectorEnv, agent: Agent, loop: LoopState) -> None:
+    """Write a checkpoint; the one before it stays until the new one is complete on disk.
+
+    Raises
+    ------
+    SimulatorUnavailable
+        When the simulator cannot save its state.
+    RunFolderError
+        When the checkpoint cannot be written.
+    """
+    body: Any = env.unwrapped
+    parts: dict[str, Mapping[str, NDArray[Any]]] = {
+        "env": body.state(),
+        "agent": agent.state(),
+        "loop": {
+            "control_step": np.array(loop.control_step),
+            "observation": loop.observation,
+            "waiting_actions": np.array(loop.waiting_actions),
+        },
+    }
+    whole = io.BytesIO()  # because an archive that is cut short by a full disk complains twice
+    entries: dict[str, Any] = join_states(parts)
+    np.savez(whole, **entries)
+    write_whole(path, whole.getbuffer())
+
+
+def read(folder: RunFolder) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a run's checkpoint, for `restore`.
+
+    Raises
+    ------
+    RunFolderError
+        When there is no checkpoint, or it is damaged.
+    """
+    path, info = folder.path / CHECKPOINT, folder.info
+    again = (
+        f"the same seed repeats the run exactly: "
+        f"ethospike run {info['scenario_file'] or info['scenario']} --config {folder.path / 'config.toml'}"
+    )
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return dict(archive)
+    except FileNotFoundError as error:
+        raise RunFolderError(
+            f"{folder.path} has no checkpoint: "
+            f"{info.get(NO_CHECKPOINTS) or 'the run ended before its first one'}; {again}"
+        ) from error
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise RunFolderError(f"{path} cannot be read ({error}); {again}") from error
+
+
+def restore(arrays: Mapping[str, NDArray[Any]], env: VectorEnv, agent: Agent, *, seed: int) -> LoopState:
+    """Put environment and agent into the state of a checkpoint and return the loop's.
+
+    Parameters
+    ----------
+    arrays : mapping of str to ndarray
+        Of `read`.
+    env, agent
+        Made like those that were saved.
+    seed : int
+        The run's.
+
+    Raises
+    ------
+    EnvError, BrainError
+        When the checkpoint is of another environment, or of another simulator or network.
+    SimulatorUnavailable
+        When the simulator cannot restore a state.
+    """
+    body: Any = env.unwrapped
+    env.reset(seed=seed)
+    body.set_state(state_of("env", arrays))
+    agent.set_state(state_of("agent", arrays))
+    loop = state_of("loop", arrays)
+    return LoopState(int(loop["control_step"]), loop["observation"], deque(loop["waiting_actions"]))
+
+
+def obstacle(env: VectorEnv, agent: Agent) -> str | None:
+    """Return what keeps a run from having checkpoints, for `run.json`; None if nothing does."""
+    parts: dict[str, Any] = {"environment": env.unwrapped, "agent": agent}
+    for what, part in parts.items():
+        name = f"the {what} {type(part).__name__}"
+        missing = [method for method in ("state", "set_state") if not hasattr(part, method)]
+        if missing:
+            return f"{name} has no method {' and no '.join(missing)}"
+        try:
+            state = part.state()
+        except SimulatorUnavailable:
+            return f"the simulator ({agent.backend}) cannot save its state"
+        except NotImplementedError:
+            return f"{name} cannot save its state"
+        for key, value in state.items():
+            if np.asarray(value).dtype.hasobject:
+                return f"{name} has {key!r} in its state, which is no array of numbers"
+    return None

@@ -1,0 +1,307 @@
+"""A sweep on disk: one scenario, many points of its configuration, a task for every point and seed.
+
+In: points (`points.py` makes them), and the scenario's configuration everywhere else. Out: a folder
+with `sweep.json` (points, seeds, provenance), `config.toml` (the configuration that all points share) and
+`tasks/NUMBER/result.json`, whose existence says that a task is finished. This file runs nothing and knows no
+scheduler.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from ethospike.recorders.lock import WriterLock
+from ethospike.recorders.recorder import RecordingError
+from ethospike.scenarios import configuration
+from ethospike.scenarios.run.folder import (
+    RunFolder,
+    RunFolderError,
+    provenance,
+    read_json,
+    to_plain,
+    write_whole,
+)
+from ethospike.scenarios.scenario import Scenario, ScenarioConfig, ScenarioError, find_scenario
+from ethospike.scenarios.sweeps.points import Point, check_point, nested, with_absolute_paths
+
+SWEEPS = Path("sweeps")
+"""Where sweeps go that are given no folder."""
+MANIFEST = "sweep.json"
+CONFIG = "config.toml"
+RESULT = "result.json"
+DONE, FAILED = "done", "failed"
+MANIFEST_ENTRIES = ("scenario", "scenario_file", "seeds", "keep_recordings", "calibration", "points")
+RESULT_ENTRIES = ("number", "point", "seed", "status", "measures", "error")
+
+TASK_SETTINGS: Mapping[str, Any] = {"recorder.writer": "inline", "checkpoint_every_s": 0.0}
+"""What is different in the runs of a sweep: many short runs share the cores, so that a process that writes
+beside each would not help, and a task that was interrupted begins anew."""
+
+
+class SweepNotInstalled(ImportError):
+    """Dask or Optuna is absent; the message says what to install."""
+
+
+def require(package: str) -> None:
+    """Raise SweepNotInstalled if a package that sweeps need is absent."""
+    if importlib.util.find_spec(package) is None:
+        raise SweepNotInstalled(f"this needs {package}; install it by: pip install 'ethospike[sweep]'")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One run of a sweep."""
+
+    number: int
+    point: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a sweep is to do.
+
+    Parameters
+    ----------
+    points : sequence of Point
+        All with the same keys.
+    n_seeds : int
+        Runs of each point, with the seeds `seed`, `seed` + 1, … of the configuration.
+    keep_recordings : bool
+        Keep the run folder of every task; otherwise only its measures are kept.
+    calibration : mapping or None
+        What a calibration searches for, where the points are those that it tried (`calibration.py`).
+
+    Raises
+    ------
+    ScenarioError
+        When `n_seeds` is below 1, or the points differ in their keys.
+    """
+
+    points: Sequence[Point]
+    n_seeds: int = 1
+    keep_recordings: bool = False
+    calibration: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if self.n_seeds < 1:
+            raise ScenarioError(f"seeds: expected at least 1, got {self.n_seeds}")
+        for point in self.points:
+            if point.keys() != self.points[0].keys():
+                raise ScenarioError(
+                    f"points: expected the keys {', '.join(self.points[0])} in each, got {', '.join(point)}"
+                )
+
+
+class Sweep:
+    """The folder of a sweep.
+
+    Attributes
+    ----------
+    path : Path
+    points : list of Point
+    seeds : list of int
+    calibration : mapping or None
+
+    Raises
+    ------
+    RunFolderError
+        When its manifest is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        manifest = read_json(path / MANIFEST, MANIFEST_ENTRIES)
+        self.points: list[Point] = manifest["points"]
+        self.seeds: list[int] = manifest["seeds"]
+        self.keep_recordings: bool = manifest["keep_recordings"]
+        self.calibration: Mapping[str, Any] | None = manifest["calibration"]
+        self._manifest = manifest
+
+    @classmethod
+    def create(cls, path: Path | None, scenario: Scenario, config: ScenarioConfig, plan: Plan) -> Sweep:
+        """Make a new folder, by default in `sweeps/`, named by scenario and time; nothing is run yet.
+
+        Raises
+        ------
+        ScenarioError
+            When a key is none of the configuration's fields.
+        RunFolderError
+            When the path exists or cannot be written.
+        """
+        for point in plan.points[:1]:
+            check_point(scenario, point)
+        path = (RunFolder.create(path) if path else RunFolder.create_named(scenario.name, SWEEPS)).path
+        (path / "tasks").mkdir()
+        write_whole(path / CONFIG, tomli_w.dumps(to_plain(config)).encode())
+        manifest = {
+            "scenario": scenario.name,
+            "scenario_file": None if scenario.file is None else str(scenario.file),
+            "seeds": list(range(config.seed, config.seed + plan.n_seeds)),
+            "keep_recordings": plan.keep_recordings,
+            "calibration": plan.calibration,
+            **provenance(),
+            "points": [with_absolute_paths(scenario, point) for point in plan.points],
+        }
+        write_whole(path / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
+        return cls(path)
+
+    @classmethod
+    def open(cls, path: Path) -> Sweep:
+        """Open an existing sweep.
+
+        Raises
+        ------
+        RunFolderError
+            When there is none, or its manifest is damaged.
+        """
+        if not is_sweep(path):
+            raise RunFolderError(f"{path} is not a sweep: expected a folder with {MANIFEST} in it")
+        return cls(path)
+
+    def add_points(self, points: Sequence[Point]) -> None:
+        """Append points, for a search that decides on them as it goes."""
+        self.points += points
+        self._manifest["points"] = self.points
+        write_whole(self.path / MANIFEST, (json.dumps(self._manifest, indent=1) + "\n").encode())
+
+    @cached_property
+    def base_settings(self) -> dict[str, Any]:
+        """The configuration that all points share, as nested dictionaries."""
+        return configuration.read_toml(self.path / CONFIG)
+
+    @property
+    def base_config(self) -> ScenarioConfig:
+        """The same as a configuration: that of a run without a point."""
+        return configuration.configure(self.scenario, layers=[(str(self.path / CONFIG), self.base_settings)])
+
+    @cached_property
+    def scenario(self) -> Scenario:
+        """The scenario of all tasks."""
+        return find_scenario(self._manifest["scenario_file"] or self._manifest["scenario"])
+
+    @property
+    def name(self) -> str:
+        """The scenario's name."""
+        return str(self._manifest["scenario"])
+
+    @property
+    def keys(self) -> list[str]:
+        """The keys that differ between points."""
+        if self.calibration is not None:
+            return list(self.calibration["vary"])
+        return list(self.points[0]) if self.points else []
+
+    def tasks(self) -> list[Task]:
+        """Return all tasks, those of a seed together: points of one seed may share their wiring."""
+        return [self.task(self.number(p, s)) for s in range(len(self.seeds)) for p in range(len(self.points))]
+
+    def number(self, point: int, seed_index: int) -> int:
+        """Return the number of a task."""
+        return point * len(self.seeds) + seed_index
+
+    def task(self, number: int) -> Task:
+        """Return a task by its number.
+
+        Raises
+        ------
+        ScenarioError
+            When there is none.
+        """
+        last = len(self.points) * len(self.seeds) - 1
+        if not 0 <= number <= last:
+            raise ScenarioError(f"task: expected 0 … {last}, got {number}")
+        point, seed = divmod(number, len(self.seeds))
+        return Task(number, point, self.seeds[seed])
+
+    def folder(self, number: int) -> Path:
+        """Return the folder of a task, which need not exist."""
+        return self.path / "tasks" / f"{number:06}"
+
+    def result(self, number: int) -> dict[str, Any] | None:
+        """Return what came out of a task; None if it is not finished.
+
+        Raises
+        ------
+        RunFolderError
+            When its result is damaged.
+        """
+        path = self.folder(number) / RESULT
+        if not path.exists():
+            return None
+        try:
+            return read_json(path, RESULT_ENTRIES)
+        except RunFolderError as error:
+            raise RunFolderError(f"{error}; remove it, and the task is run again") from error
+
+    def results(self) -> Iterator[dict[str, Any]]:
+        """Yield what came out of the finished tasks, by their numbers."""
+        for number in range(len(self.points) * len(self.seeds)):
+            result = self.result(number)
+            if result is not None:
+                yield result
+
+    def waiting(self, *, retry_failed: bool = False) -> list[Task]:
+        """Return the tasks that are not finished, with those that failed if they are to be tried again."""
+        waiting = []
+        for task in self.tasks():
+            result = self.result(task.number)
+            if result is None or (retry_failed and result["status"] == FAILED):
+                waiting.append(task)
+        return waiting
+
+    def config(self, task: Task, settings: Mapping[str, Any] | None = None) -> ScenarioConfig:
+        """Return the configuration of a task.
+
+        Parameters
+        ----------
+        task : Task
+        settings : nested mapping, optional
+            Values that do not belong to the sweep but to where it runs, such as `simulator.threads`.
+
+        Raises
+        ------
+        ScenarioError
+            When a key or a value does not fit, whoever refuses it: scenario, brain, body, agent.
+        RecordingError
+            When the recorder's settings do not fit.
+        """
+        layers = [
+            ("point", nested({**self.points[task.point], "seed": task.seed})),
+            ("sweep", nested(TASK_SETTINGS)),
+            ("settings", settings or {}),
+            (str(self.path / CONFIG), self.base_settings),
+        ]
+        return configuration.configure(self.scenario, layers=layers)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Be the one who runs the sweep.
+
+        Raises
+        ------
+        RunFolderError
+            When another process does, or the folder cannot be written to.
+        """
+        try:
+            lock = WriterLock(self.path / MANIFEST)
+        except RecordingError as error:
+            raise RunFolderError(str(error)) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def is_sweep(path: Path) -> bool:
+    """Return whether a folder is that of a sweep or a calibration."""
+    return (path / MANIFEST).is_file()

@@ -1,0 +1,160 @@
+"""Runs one task of a sweep: a scenario with the configuration of a point, and what came out of it.
+
+In: a sweep's folder and a task's number. Out: `result.json` in the task's folder. A finished task is not run
+again, whoever asks; a task that was killed leaves nothing that counts. This file knows no scheduler.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import shutil
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ethospike.recorders.lock import WriterLock
+from ethospike.recorders.memory import give_back_memory
+from ethospike.recorders.recorder import RecordingError
+from ethospike.scenarios.run.folder import MACHINE_ERRORS, RunFolderError, write_whole
+from ethospike.scenarios.run.runner import run_scenario
+from ethospike.scenarios.sweeps.folder import DONE, FAILED, MANIFEST, RESULT, Sweep, Task
+
+Measures = dict[str, float | None]
+
+RUN = "run"
+"""The run folder of a task, kept if the sweep keeps recordings."""
+
+
+def run_task(
+    path: Path, number: int, settings: Mapping[str, Any] | None = None, *, retry_failed: bool = False
+) -> dict[str, Any]:
+    """Run a task, if it is not finished, and return its result.
+
+    Parameters
+    ----------
+    path : Path
+        The sweep's folder.
+    number : int
+    settings : nested mapping, optional
+        Values of the configuration that belong to where the task runs, such as `simulator.threads`.
+    retry_failed : bool
+        Run a task again that has failed.
+
+    Returns
+    -------
+    dict
+        `number`, `point`, `seed`, `status` (done or failed), `measures` (numbers by name), `error` (None, or
+        the message of a task that failed), `wall_s`.
+
+    Raises
+    ------
+    RunFolderError
+        When another process runs the task, or its folder cannot be written to.
+    OSError
+        For a full disk and the like, which are not the task's fault.
+    KeyboardInterrupt
+        When the run was stopped; the task then counts as not begun.
+    """
+    sweep = _opened(path)
+    task = sweep.task(number)
+    with _right_to_run(sweep, task):
+        finished = sweep.result(number)
+        if finished is not None and not (retry_failed and finished["status"] == FAILED):
+            return finished
+        begin = time.monotonic()
+        try:
+            outcome = {"status": DONE, "measures": _measured(sweep, task, settings), "error": None}
+        except Exception as error:  # whatever a scenario raises: it is recorded, and the others go on
+            if _is_of_the_machine(error):
+                raise
+            outcome = _failure(f"{type(error).__name__}: {error}", traceback.format_exc())
+        return _write(sweep, task, outcome, time.monotonic() - begin)
+
+
+def record_failure(sweep: Sweep, task: Task, error: str) -> dict[str, Any]:
+    """Record that a task could not be run; return its result, which is another one if it has one already."""
+    with _right_to_run(sweep, task):
+        return sweep.result(task.number) or _write(sweep, task, _failure(error), 0.0)
+
+
+@contextmanager
+def _right_to_run(sweep: Sweep, task: Task) -> Iterator[None]:
+    folder = sweep.folder(task.number)
+    folder.mkdir(exist_ok=True)
+    try:
+        lock = WriterLock(folder / RESULT)
+    except RecordingError as error:
+        raise RunFolderError(f"task {task.number}: {error}") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _failure(error: str, details: str = "") -> dict[str, Any]:
+    return {"status": FAILED, "measures": {}, "error": error, "traceback": details}
+
+
+def _write(sweep: Sweep, task: Task, outcome: Mapping[str, Any], wall_s: float) -> dict[str, Any]:
+    """Write what came out of a task, which makes it a finished one."""
+    result = {**dataclasses.asdict(task), **outcome, "wall_s": round(wall_s, 3)}
+    write_whole(sweep.folder(task.number) / RESULT, (json.dumps(result, indent=1) + "\n").encode())
+    return result
+
+
+def _measured(sweep: Sweep, task: Task, settings: Mapping[str, Any] | None) -> Measures:
+    """Run the task's scenario and return its measures."""
+    run = sweep.folder(task.number) / RUN
+    shutil.rmtree(run, ignore_errors=True)  # of a task that was killed
+    config = sweep.config(task, settings)
+    try:
+        result = run_scenario(sweep.scenario, config, run, quiet=True, draw=sweep.keep_recordings)
+        if result.status != "complete":
+            raise KeyboardInterrupt
+        return flattened(result.folder.summary)
+    finally:
+        give_back_memory()
+        if not sweep.keep_recordings:
+            with suppress(OSError):
+                shutil.rmtree(run)
+
+
+def flattened(summary: Mapping[str, Any], prefix: str = "") -> Measures:
+    """Return the numbers of a summary by name: `{"rate_hz": {"E": 3.1}}` becomes `{"rate_hz.E": 3.1}`.
+
+    Lists and text are left out. None, or a number that is none, is None: a measure that could not be taken.
+    """
+    numbers: Measures = {}
+    for key, value in summary.items():
+        if isinstance(value, Mapping):
+            numbers |= flattened(value, f"{prefix}{key}.")
+        elif value is None or isinstance(value, (bool, int, float)):
+            numbers[prefix + key] = None if value is None or math.isnan(value) else float(value)
+    return numbers
+
+
+@lru_cache(maxsize=1)
+def _manifest(path: Path, modified_ns: int) -> Sweep:
+    return Sweep.open(path)
+
+
+def _opened(path: Path) -> Sweep:
+    """Open a sweep, once for all its tasks unless it has got more points in the meantime."""
+    manifest = path / MANIFEST
+    return _manifest(path, manifest.stat().st_mtime_ns) if manifest.exists() else Sweep.open(path)
+
+
+def _is_of_the_machine(error: BaseException) -> bool:
+    """Return whether an error is the machine's: a full disk, no right to write, no memory."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, MemoryError) or (isinstance(cause, OSError) and cause.errno in MACHINE_ERRORS):
+            return True
+        cause = cause.__cause__
+    return False

@@ -1,0 +1,142 @@
+"""How far simulators agree on the mushroom body, its larvae, and the cortex at rest.
+
+In: `Settings`. Out: measures on NEST, on another simulator, and their difference, as plain data.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ethospike.brains.circuits.clustered_cortex import PARAMETER_SETS, clustered_cortex
+from ethospike.brains.circuits.mushroom_body import PRESETS, mushroom_body
+from ethospike.brains.network import Network
+from ethospike.brains.simulator import SIMULATORS, SimulatorSettings, is_installed, open_simulator
+from ethospike.scenarios.analysis.group_statistics import difference, interval, scaled
+from ethospike.scenarios.analysis.spike_statistics import fano_factor, mean_cv2
+from ethospike.scenarios.bench.measures import odor_stimuli
+from ethospike.scenarios.odor import conditioning as odor_conditioning
+from ethospike.scenarios.validation.larva_experiments import (
+    BRAINS,
+    Settings,
+    groups,
+    naive_rates,
+    protocol,
+    summary_of,
+)
+
+
+def across_simulators(settings: Settings) -> dict[str, Any]:
+    """Naive rates, and a short training at the published learning rate, on every installed simulator."""
+    minute = settings.minute_s
+    found = {}
+    for name in SIMULATORS:
+        if not is_installed(name):
+            continue
+        own = dataclasses.replace(settings, simulator=name, threads=0)
+        config = protocol(
+            own,
+            animals=min(settings.animals, 5),
+            odor_s=minute,
+            gap_s=minute / 6,
+            test_s=minute / 3,
+            brain=BRAINS["0.3 nS"],
+        )
+        measures = summary_of(odor_conditioning.SCENARIO, config)
+        for population, rate in naive_rates(own)["rates"].items():
+            measures[f"{population}_hz"] = rate
+        found[name] = measures
+    return found
+
+
+def naive_rates_on_nest(settings: Settings) -> dict[str, Any]:
+    """The same rates on NEST."""
+    return naive_rates(dataclasses.replace(settings, simulator="nest"))
+
+
+def learning_on_nest(settings: Settings, group: str) -> dict[str, Any]:
+    """One group of `groups` on NEST and on the simulator in question: same larvae, same input spikes.
+
+    The difference is that of each larva between the simulators. The test is as long as what is measured.
+    """
+    found: dict[str, Any] = {}
+    for name in ("nest", settings.simulator):
+        own = dataclasses.replace(settings, simulator=name)
+        config = protocol(own, test_s=settings.minute_s / 3, **groups(settings)[group])
+        found[name] = summary_of(odor_conditioning.SCENARIO, config)
+    measures = [key for key in ("preference_first_20_s", "dan_hz_in_training") if key in found["nest"]]
+    values = {key: {name: np.array(one[key]["animals"]) for name, one in found.items()} for key in measures}
+    return {
+        key: {
+            **{name: found[name][key] for name in found},
+            "difference": interval(of[settings.simulator] - of["nest"]),
+        }
+        for key, of in values.items()
+    }
+
+
+def parity_of_mushroom_body(settings: Settings) -> dict[str, Any]:
+    """Compare `_statistics` of the mushroom body in n-amylacetate (calibrated)."""
+    network = mushroom_body(PRESETS["calibrated"])
+    return _parity(settings, network, settings.minute_s / 6, alone=False)
+
+
+def parity_of_cortex(settings: Settings) -> dict[str, Any]:
+    """Compare `_statistics` of the clustered cortex of 5,000 neurons at rest."""
+    network = clustered_cortex(PARAMETER_SETS["cortex"])
+    return _parity(settings, network, settings.minute_s / 20, alone=True)
+
+
+def _parity(settings: Settings, network: Network, seconds: float, *, alone: bool) -> dict[str, Any]:
+    """Return `_statistics` on NEST and on the simulator in question, and their difference (Welch)."""
+    measures = {
+        name: _statistics(
+            network,
+            dataclasses.replace(settings.of_simulator, name=name),
+            settings.wirings,
+            max(0.4, seconds),
+            alone=alone,
+        )
+        for name in ("nest", settings.simulator)
+    }
+    found: dict[str, Any] = {}
+    for key in measures["nest"]:
+        pair = {name: interval(one[key]) for name, one in measures.items()}
+        gap = difference(pair[settings.simulator], pair["nest"])
+        found[key] = {**pair, "difference": gap, "relative": scaled(gap, 1.0 / pair["nest"]["mean"])}
+    return found
+
+
+def _statistics(
+    network: Network, simulator: SimulatorSettings, seeds: int, seconds: float, *, alone: bool
+) -> dict[str, NDArray[np.float64]]:
+    """Return rate (Hz), CV2 and Fano factor of 200 ms counts of each seed, means over active neurons.
+
+    Seeds are animals of one network where the simulator can hold them, else networks of their own (`alone`).
+    """
+    window, warm_up = 2000, 2
+    n_windows = warm_up + max(2, round(seconds * 10_000 / window))
+    found = []
+    for seed in range(1, 1 + (seeds if alone else 1)):
+        animals = 1 if alone else seeds
+        stimuli = odor_stimuli(network, animals, window, n_windows)
+        steps, neurons, counts = [], [], np.zeros((n_windows, animals * network.n_neurons))
+        with open_simulator(network, simulator, seed=seed, animals=animals) as opened:
+            for k, stimulus in enumerate(stimuli):
+                spikes = opened.run(window, stimulus)
+                rows = spikes.animal * network.n_neurons + spikes.neuron
+                np.add.at(counts[k], rows, 1.0)
+                steps.append(spikes.step)
+                neurons.append(rows)
+        per_neuron = counts[warm_up:].reshape(-1, animals, network.n_neurons)
+        cv2 = mean_cv2(np.concatenate(steps), np.concatenate(neurons), animals * network.n_neurons)
+        for animal in range(animals):
+            own = per_neuron[:, animal]
+            active = own.sum(axis=0) >= 5
+            fano = fano_factor(own[:, active])
+            own_cv2 = cv2.reshape(animals, -1)[animal]
+            found.append((own.mean() * 10_000 / window, np.nanmean(own_cv2), fano.mean()))
+    return dict(zip(("rate (Hz)", "CV2", "Fano factor"), np.array(found).T, strict=True))

@@ -1,0 +1,120 @@
+"""Runs the parts of a validation and keeps what each of them found.
+
+In: parts by name, and the settings of all. Out: one JSON file with the results and tables in Markdown,
+written whole after every part, so that nothing that took hours is lost to an interruption. This file knows
+neither experiments nor tables.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ethospike.brains.errors import nearest
+from ethospike.brains.simulator import simulator_class
+from ethospike.scenarios.run.folder import (
+    RunFolderError,
+    beside,
+    provenance,
+    read_json,
+    require_place,
+    write_whole,
+)
+from ethospike.scenarios.scenario import ScenarioError
+
+
+@dataclasses.dataclass(frozen=True)
+class Validation:
+    """What a validation may run.
+
+    Parameters
+    ----------
+    parts : mapping of str to callable(settings) -> dict
+        Name and function of each part.
+    simulators : callable(part, chosen) -> sequence of str
+        The simulators without which a part cannot run, where `chosen` is that of the settings.
+    key : str
+        Under which entry of a part its results are.
+    to_markdown : callable(results) -> str
+        The tables.
+    """
+
+    parts: Mapping[str, Callable[[Any], dict[str, Any]]]
+    simulators: Callable[[str, str], Sequence[str]]
+    key: str
+    to_markdown: Callable[[dict[str, Any]], str]
+
+
+def run_parts(out: Path, settings: Any, chosen: Sequence[str], validation: Validation) -> Path:
+    """Run parts (all by default), write `out`.json and `out`.md after each, and return the latter.
+
+    Parts that are not run keep the results that `out`.json has of them.
+
+    Raises
+    ------
+    ScenarioError
+        When there is no such part, it would compare a simulator with itself, or `out`.json is damaged.
+    SimulatorNotInstalled
+        When a simulator that one of the parts needs is absent.
+    RunFolderError
+        When the results cannot be written.
+    """
+    for name in chosen:
+        if name not in validation.parts:
+            raise ScenarioError(f"validation: no part {name!r}; {nearest(name, validation.parts)}")
+    check_simulators(
+        {name: validation.simulators(name, settings.simulator) for name in chosen or validation.parts}
+    )
+    file, table = beside(out, ".json"), beside(out, ".md")
+    results = read_results(file, validation) if chosen and file.exists() else {}
+    require_place(out)
+    for name in chosen or validation.parts:
+        origin = {"machine": provenance(), "settings": dataclasses.asdict(settings)}
+        results[name] = {**origin, validation.key: validation.parts[name](settings)}
+        write_whole(file, (json.dumps(results, indent=1) + "\n").encode())
+        write_whole(table, validation.to_markdown(results).encode())
+        print(f"validation: {name} done", file=sys.stderr, flush=True)
+    return table
+
+
+def check_simulators(needed: Mapping[str, Sequence[str]]) -> None:
+    """Refuse parts whose simulators are absent or the same, before hours are spent on others.
+
+    Raises
+    ------
+    ScenarioError
+        When a part would compare a simulator with itself.
+    SimulatorNotInstalled
+        When one is absent.
+    """
+    same = [part for part, names in needed.items() if len(set(names)) < len(names)]
+    if same:
+        raise ScenarioError(
+            f"{', '.join(same)}: compare {needed[same[0]][0]} with another simulator; choose that one by "
+            f"--simulator, or other parts by --parts"
+        )
+    for name in dict.fromkeys(name for names in needed.values() for name in names):
+        simulator_class(name)
+
+
+def read_results(file: Path, validation: Validation) -> dict[str, Any]:
+    """Return what an earlier validation found, by part.
+
+    Raises
+    ------
+    ScenarioError
+        When the file is damaged, or that of something else.
+    """
+    remedy = "move it away, or choose another name by --out"
+    try:
+        results = read_json(file)
+    except RunFolderError as error:
+        raise ScenarioError(f"{error}; {remedy}") from error
+    for name, found in results.items():
+        if not isinstance(found, Mapping) or not {"machine", "settings", validation.key} <= found.keys():
+            raise ScenarioError(f"{file} holds no results of this validation under {name!r}; {remedy}")
+    return results

@@ -1,0 +1,185 @@
+"""Compares the reaching cortex with what is published about it, and the simulators with each other.
+
+In: a simulator's name and how thorough to be. Out: one JSON file and tables in Markdown, for docs. Runs of
+the scenarios, as anybody can make them, are measured; the comparison is reported, whatever it says.
+
+    ethospike validate reach --out docs/validation_reach
+
+A wiring is an animal of one run: it has its own synapses, initial voltages, clusters of the directions, and
+trials. `reach` has all of them side by side; each 25,000 neurons of `large` are a run of their own.
+Intervals are bootstrapped over wirings and then over trials within them; those of decoding, rates and CV2 are
+over wirings alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import cyclopts
+import numpy as np
+
+from ethospike.brains.circuits.clustered_cortex import parameter_set
+from ethospike.brains.simulator import SIMULATORS, is_installed
+from ethospike.recorders.recording import Recording
+from ethospike.scenarios.analysis.group_statistics import difference
+from ethospike.scenarios.analysis.spike_statistics import mean_cv2, mean_fano
+from ethospike.scenarios.reach.courses import BASELINE_MS, POPULATION
+from ethospike.scenarios.validation.parts import Validation, run_parts
+from ethospike.scenarios.validation.reach_experiments import (
+    Settings,
+    Wiring,
+    amplitudes,
+    at_rest,
+    large_task,
+    reach,
+    reach_task,
+    strengths,
+    wirings_of,
+)
+from ethospike.scenarios.validation.reach_report import to_markdown
+
+COUNT_MS = 200.0
+"""Windows of the Fano factor of a whole run, as in the comparison of simulators at rest (agreement.py)."""
+THOROUGH = Settings()
+
+Measures = dict[str, float]
+
+
+def main(
+    out: Path = Path("runs/validation_reach"),
+    *,
+    parts: tuple[str, ...] = (),
+    settings: Annotated[Settings, cyclopts.Parameter(name="*")] = THOROUGH,
+) -> None:
+    """Compare the reaching cortex with what is published about it, and with itself on other simulators.
+
+    Parameters
+    ----------
+    out
+        Where the results go, without suffix: OUT.md and OUT.json. Parts that are not asked for are taken from
+        an OUT.json that is there.
+    parts
+        Only these: reach, published, amplitudes, rest, simulators, strengths, large, simulators_large; by
+        default all.
+    settings
+        How thorough.
+    """
+    print(validate(out, settings, parts).read_text())
+
+
+def validate(out: Path, settings: Settings, parts: Sequence[str] = ()) -> Path:
+    """Run the parts (all by default), write `out`.json and `out`.md after each, and return the latter.
+
+    Raises
+    ------
+    ScenarioError
+    SimulatorNotInstalled
+    RunFolderError
+        As `run_parts`.
+    """
+    return run_parts(out, settings, parts, Validation(PARTS, _needed, "found", to_markdown))
+
+
+def _needed(part: str, chosen: str) -> tuple[str, ...]:
+    """Return the simulators that a part runs on; those that compare take all that are installed."""
+    return () if part.startswith("simulators") else (chosen,)
+
+
+def simulators(settings: Settings) -> dict[str, Any]:
+    """Compare simulators by `reach`, whose wirings are side by side in one run.
+
+    Fano factor and CV2 are those before the preparatory signal, over all trials.
+    """
+
+    def seeds(name: str) -> list[Measures]:
+        wirings = reach(
+            settings, parameter_set("reach"), settings.seed_trials, wirings=settings.seeds, simulator=name
+        )
+        return [_measures(one, cv2=_before(one, "cv2"), fano=_before(one, "fano")) for one in wirings]
+
+    return compare_simulators(seeds)
+
+
+def simulators_large(settings: Settings) -> dict[str, Any]:
+    """Compare simulators by `large`, whose wirings are one a run: NEST keeps 7 GB of synapses for each.
+
+    Its neurons fire once a second, too little for windows of a trial: CV2 and Fano factor (of counts in
+    200 ms) are those of excitatory neurons over the whole run.
+    """
+
+    def look(recording: Recording) -> list[Measures]:
+        (wiring,) = wirings_of(recording)
+        spikes, neurons = recording.spikes(POPULATION), recording.neurons(POPULATION)
+        neuron, width = spikes.neuron - neurons.start, round(COUNT_MS / spikes.dt_ms)
+        cv2 = mean_cv2(spikes.step, neuron, len(neurons))
+        fano = mean_fano(spikes.step, neuron, len(neurons), width)
+        return [_measures(wiring, cv2=float(np.nanmean(cv2)), fano=float(np.nanmean(fano)))]
+
+    def seeds(name: str) -> list[Measures]:
+        return [
+            measures
+            for seed in range(1, settings.large_seeds + 1)
+            for measures in reach(
+                settings, parameter_set("large"), settings.large_seed_trials, look, simulator=name, seed=seed
+            )
+        ]
+
+    return compare_simulators(seeds)
+
+
+def compare_simulators(seeds: Callable[[str], Sequence[Measures]]) -> dict[str, Any]:
+    """Return the measures of each seed on every installed simulator, and the differences to NEST's."""
+    names = [name for name in SIMULATORS if is_installed(name)]
+    found: dict[str, Any] = {}
+    for name in names:
+        of_seeds = seeds(name)
+        found[name] = {key: {"animals": [one[key] for one in of_seeds]} for key in of_seeds[0]}
+        for one in found[name].values():
+            one["mean"] = float(np.mean(one["animals"]))
+    reference = "nest" if "nest" in found else names[0]
+    differences = {}
+    for name in names:
+        if name == reference:
+            continue
+        for key, own in found[name].items():
+            gap = difference(own, found[reference][key])
+            relative = (own["mean"] - found[reference][key]["mean"]) / found[reference][key]["mean"]
+            zero_inside = (
+                gap["low"] is not None and gap["high"] is not None and gap["low"] <= 0 <= gap["high"]
+            )
+            agree = abs(relative) <= 0.05 or zero_inside
+            differences[f"{name} − {reference}: {key}"] = {**gap, "relative": relative, "agree": agree}
+    return {"simulators": found, "differences": differences}
+
+
+def _measures(wiring: Wiring, *, cv2: float, fano: float) -> Measures:
+    rates = {f"rate_{name}_hz": rate for name, rate in wiring.rate_hz.items()}
+    return {**rates, "cv2": cv2, "fano": fano, "correct": float(wiring.trials.decided_right.mean())}
+
+
+def _before(wiring: Wiring, name: str) -> float:
+    """Return CV2 or Fano factor before the preparatory signal, all trials taken as one group."""
+    cut = wiring.cut
+    pooled = dataclasses.replace(
+        cut,
+        trials=dataclasses.replace(
+            cut.trials, condition=np.ones_like(cut.trials.condition), target=np.zeros_like(cut.trials.target)
+        ),
+    )
+    return pooled.at(getattr(pooled, name)(1), BASELINE_MS)
+
+
+PARTS: dict[str, Callable[[Settings], dict[str, Any]]] = {
+    "reach": lambda settings: reach_task(settings, "reach"),
+    "published": lambda settings: reach_task(settings, "reach-published"),
+    "amplitudes": amplitudes,
+    "rest": at_rest,
+    "simulators": simulators,
+    "strengths": strengths,
+    "large": large_task,
+    "simulators_large": simulators_large,
+}
+"""The parts, the quick ones first."""

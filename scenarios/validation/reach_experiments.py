@@ -1,0 +1,411 @@
+"""Experiments with the reaching cortex: the task, its decisions and variability, and rest.
+
+In: `Settings`. Out: what each experiment measures, as plain data. The numbers come from runs of the
+scenarios, as anybody can run them. This file knows neither files nor tables.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ethospike.agents.reacher import BIN_MS, ClusterRace, ReacherConfig, first_crossing
+from ethospike.brains.circuits.clustered_cortex import CortexConfig, parameter_set
+from ethospike.brains.simulator import SimulatorSettings
+from ethospike.envs.delayed_reach import ReachConfig
+from ethospike.recorders.recording import Recording, open_recording
+from ethospike.scenarios.analysis import spike_statistics
+from ethospike.scenarios.analysis.spike_statistics import WINDOW_MS, balanced_accuracy
+from ethospike.scenarios.reach import scenario as delayed_reach
+from ethospike.scenarios.reach import trials as reach_trials
+from ethospike.scenarios.reach.courses import (
+    BASELINE_MS,
+    CUT_MS,
+    PREPARED_MS,
+    STEP_MS,
+    CutTrials,
+    cluster_roles,
+    cut_trials,
+    mean_over_neurons,
+)
+from ethospike.scenarios.reach.measures import cortex_measures
+from ethospike.scenarios.reach.trials import Trials, estimate, mean
+from ethospike.scenarios.rest import scenario as cortex_rest
+from ethospike.scenarios.run.runner import run_scenario
+from ethospike.scenarios.scenario import Scenario, ScenarioConfig, ScenarioError
+
+CONDITIONS = (1, 2, 3)
+CONTRASTS = (("1", "2"), ("1", "3"), ("2", "3"))
+THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.87, 0.9, 0.95, 0.99)
+AMPLITUDES_PA = (0.05, 0.1, 0.15, 0.2)
+STRENGTHS = {
+    "cortex": (1.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0),
+    "large": (1.0, 2.4, 2.6, 2.8, 3.0, 3.2, 8.0),
+}
+"""J_E+ of the sweeps, fine where clusters begin to hold; 1 is the network without clusters."""
+COUNTS = (
+    "wirings",
+    "trials",
+    "large_trials",
+    "seed_trials",
+    "large_seed_trials",
+    "sweep_trials",
+    "draws",
+    "fano_draws",
+)
+LEAST_SEEDS = 2
+"""Seeds without which a mean has no interval (Welch's t)."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How thorough: the defaults are those of the documentation; tests use tiny ones."""
+
+    simulator: str = "numba"
+    """nest, numba or genn; the parts that compare simulators take all that are installed."""
+    wirings: int = 5
+    """Wirings of `reach` and `reach-published`."""
+    trials: int = 150
+    """Trials of a condition and wiring."""
+    large_trials: int = 50
+    """Trials of a condition and wiring with `large`."""
+    seeds: int = 10
+    """Of each simulator, for their comparison."""
+    seed_trials: int = 20
+    """Trials of a condition and seed there."""
+    large_seeds: int = 5
+    """Wirings of `large`, and of each simulator where that is compared: a second of it takes NEST eight."""
+    large_seed_trials: int = 2
+    """Trials of a condition and seed there."""
+    threads: int = 0
+    """Threads of NEST and Numba; 0 leaves the choice to them."""
+    rest_minutes: float = 5.0
+    """Length of the run at rest (min); a fifth of it without clusters."""
+    sweep_trials: int = 20
+    """Trials of a condition at each point of a sweep."""
+    sweep_minutes: float = 1.0
+    """Rest at each point of a sweep (min)."""
+    draws: int = 2000
+    """Draws for intervals."""
+    fano_draws: int = 300
+    """Draws for intervals of the Fano factor, which takes 1,200 neurons each time."""
+
+    def __post_init__(self) -> None:
+        """Refuse what a part would stumble over hours after the first has begun."""
+        for key in COUNTS:
+            if getattr(self, key) < 1:
+                raise ScenarioError(f"{key}: expected at least 1, got {getattr(self, key)}")
+        for key in ("seeds", "large_seeds"):
+            if getattr(self, key) < LEAST_SEEDS:
+                raise ScenarioError(
+                    f"{key}: expected at least {LEAST_SEEDS}, because the differences of simulators have "
+                    f"intervals; got {getattr(self, key)}"
+                )
+        for key in ("rest_minutes", "sweep_minutes"):
+            if not 0 < getattr(self, key) < math.inf:
+                raise ScenarioError(f"{key}: expected above 0 min, and finite, got {getattr(self, key)}")
+        SimulatorSettings(self.simulator)  # raises where there is none of the name
+        if self.threads < 0:
+            raise ScenarioError(f"threads: expected at least 0, got {self.threads}")
+
+    def of_simulator(self, name: str = "") -> SimulatorSettings:
+        """Return the settings of a simulator, by default of the one that is chosen."""
+        name = name or self.simulator
+        return SimulatorSettings(name, threads=0 if name == "genn" else self.threads)
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """What is kept of a run."""
+
+    trials: Trials
+    cut: CutTrials
+    roles: NDArray[np.int64]
+    rate_hz: dict[str, float]
+
+
+# -- runs -----------------------------------------------------------------------------------------------
+
+
+def recorded(scenario: Scenario, config: ScenarioConfig, look: Callable[[Recording, Any], Any]) -> Any:
+    """Run a scenario in a folder that is thrown away, and return what `look` sees in it."""
+    with tempfile.TemporaryDirectory() as folder:
+        result = run_scenario(scenario, config, Path(folder) / "run", quiet=True, draw=False)
+        if result.status != "complete":
+            raise KeyboardInterrupt  # a stopped run would be measured as if it were a whole one
+        return look(open_recording(result.folder.path), result.folder.summary)
+
+
+def reach(
+    settings: Settings,
+    cortex: CortexConfig,
+    trials: int,
+    look: Callable[[Recording], list[Any]] | None = None,
+    *,
+    wirings: int = 1,
+    simulator: str = "",
+    seed: int = 1,
+    **reacher: Any,
+) -> list[Any]:
+    """Run a delayed reach with `trials` trials of each condition; return its wirings, or what `look` sees."""
+    look = look or wirings_of
+    config = delayed_reach.DelayedReachConfig(
+        seed=seed,
+        animals=wirings,
+        n_trials=trials * len(CONDITIONS),
+        reacher=ReacherConfig(cortex=cortex, **reacher),
+        simulator=settings.of_simulator(simulator),
+    )
+    # The measures of a single run are not wanted: they are those of the bootstrap over all wirings.
+    scenario = dataclasses.replace(delayed_reach.SCENARIO, summarize=lambda recording, config: {})
+    found: list[Any] = recorded(scenario, config, lambda recording, summary: look(recording))
+    return found
+
+
+def wirings_of(recording: Recording) -> list[Wiring]:
+    """Return each animal of a recorded reach."""
+    trials, counts = reach_trials.read_trials(recording), recording.counts
+    members = {
+        population: [g for g in counts["group"].values if str(g).split("[")[0] == population.name]
+        for population in recording.layout.populations
+    }
+    found = []
+    for cut in cut_trials(recording, trials):
+        animal = int(cut.trials.animal[0])
+        rate_hz = {
+            population.name: float(counts.isel(animal=animal).sel(group=groups).sum())
+            / (population.size * recording.duration_s)
+            for population, groups in members.items()
+        }
+        roles = cluster_roles(recording, cut.trials)
+        found.append(Wiring(trials.where(trials.animal == animal), cut, roles, rate_hz))
+    return found
+
+
+def rest(settings: Settings, cortex: CortexConfig, minutes: float) -> dict[str, Any]:
+    """Return the measures of a cortex at rest."""
+    config = cortex_rest.RestConfig(seed=1, minutes=minutes, cortex=cortex, simulator=settings.of_simulator())
+    found: dict[str, Any] = recorded(cortex_rest.SCENARIO, config, lambda recording, summary: summary)
+    return found
+
+
+# -- the task -------------------------------------------------------------------------------------------
+
+
+def reach_task(settings: Settings, name: str) -> dict[str, Any]:
+    """Return decisions, times, variability and decoding of a parameter set over several wirings."""
+    return measure_task(
+        settings, reach(settings, parameter_set(name), settings.trials, wirings=settings.wirings)
+    )
+
+
+def measure_task(settings: Settings, wirings: Sequence[Wiring]) -> dict[str, Any]:
+    """Return the measures of wirings that have done the task."""
+    found = of_trials([one.trials for one in wirings], settings.draws)
+    found["fano_change"] = fano_changes([one.cut for one in wirings], settings.fano_draws)
+    cortices = [{str(c): cortex_measures([one.cut], c) for c in CONDITIONS} for one in wirings]
+    found["cortex"] = {
+        str(c): {
+            key: over_wirings([one[str(c)][key] for one in cortices], settings.draws)
+            for key in cortices[0]["1"]
+        }
+        for c in CONDITIONS
+    }
+    found["wirings"] = [
+        {
+            label: float(one.trials.where(one.trials.condition == int(label)).decided_right.mean())
+            for label in "123"
+        }
+        for one in wirings
+    ]
+    found["thresholds"] = thresholds(wirings)
+    return found
+
+
+def of_trials(groups: Sequence[Trials], draws: int) -> dict[str, Any]:
+    """Return the measures of trials by condition, and the contrasts of reaction times between conditions."""
+    measures = reach_trials.measures(ReachConfig().cued_targets)
+    drawn = reach_trials.draws_of(groups, measures, draws=draws)
+    found: dict[str, Any] = {"conditions": reach_trials.tabulate(groups, measures, drawn)}
+    for name in ("decision_ms", "reaction_ms"):
+        contrasts = {}
+        for a, b in CONTRASTS:
+            values = [found["conditions"].get(one, {}).get(name, {}).get("mean") for one in (a, b)]
+            if None not in values:
+                contrasts[f"{a} − {b}"] = estimate(values[0] - values[1], drawn[a][name] - drawn[b][name])
+        found[f"{name}_contrasts"] = contrasts
+    return found
+
+
+def over_wirings(values: Sequence[float | None], draws: int) -> dict[str, float | None]:
+    """Return the mean of one value a wiring with its interval over wirings."""
+    known = np.array([np.nan if one is None else one for one in values])
+    chosen = np.random.default_rng(0).integers(len(known), size=(draws, len(known)))
+    return estimate(float(mean(known)), mean(known[chosen]))
+
+
+def fano_changes(cuts: Sequence[CutTrials], draws: int) -> dict[str, Any]:
+    """Return the change of the Fano factor at 500 ms by condition, and its contrasts."""
+    width = round(WINDOW_MS / STEP_MS)
+    first = [round((at - WINDOW_MS / 2 - CUT_MS[0]) / STEP_MS) for at in (BASELINE_MS, PREPARED_MS)]
+    data = []
+    for cut in cuts:
+        # A tenth of the work of whole courses: the cut in three parts, the two windows and all the rest.
+        windows = [cut.counts[:, :, at : at + width].sum(axis=2) for at in first]
+        parts = np.stack([*windows, cut.counts.sum(axis=2) - sum(windows)], axis=2)
+        for condition in CONDITIONS:
+            members = cut.trials.condition == condition
+            data.append((parts[members], cut.trials.target[members]))
+    third_ms = (CUT_MS[1] - CUT_MS[0]) / 3  # so that the length of the cut, and with it rates, are right
+
+    def change(wiring: int, place: int, rows: NDArray[np.int64] | slice) -> float:
+        counts, target = data[wiring * len(CONDITIONS) + place]
+        fano = spike_statistics.fano_over_time(counts[rows], target[rows], third_ms, third_ms)
+        before, prepared, _ = mean_over_neurons(fano)
+        return float(prepared - before)
+
+    rng = np.random.default_rng(0)
+    places = range(len(CONDITIONS))
+    drawn = np.full((draws, len(CONDITIONS)), np.nan)
+    for draw in range(draws):
+        chosen = rng.integers(len(cuts), size=len(cuts))
+        for place in places:
+            sizes = [len(data[w * len(CONDITIONS) + place][1]) for w in chosen]
+            each = [change(w, place, rng.integers(n, size=n)) for w, n in zip(chosen, sizes, strict=True)]
+            drawn[draw, place] = float(mean(np.array(each)))
+    values = [float(mean(np.array([change(w, p, slice(None)) for w in range(len(cuts))]))) for p in places]
+    found = {str(c): estimate(values[p], drawn[:, p]) for p, c in enumerate(CONDITIONS)}
+    for a, b in CONTRASTS:
+        i, j = int(a) - 1, int(b) - 1
+        found[f"{a} − {b}"] = estimate(values[i] - values[j], drawn[:, i] - drawn[:, j])
+    return found
+
+
+def thresholds(wirings: Sequence[Wiring]) -> dict[str, Any]:
+    """Return what other thresholds would have decided on the same spikes, and the one the authors would take.
+
+    They take the threshold with the best balanced accuracy over all conditions; a hand that waits for the
+    response signal changes nothing in the spikes, so decisions can be repeated.
+    """
+    races = [race(one) for one in wirings]
+    found: dict[str, Any] = {}
+    grid = np.round(np.arange(0.0, 1.0, 0.01), 2)
+    accuracy = np.zeros(len(grid))
+    for place, threshold in enumerate(grid):
+        decided = [first_crossing(share, float(threshold)) for share in races]
+        targets = [one.cut.trials.target for one in wirings]
+        accuracy[place] = np.mean([balanced_accuracy(t, d[0]) for t, d in zip(targets, decided, strict=True)])
+        if threshold not in THRESHOLDS:
+            continue
+        row: dict[str, Any] = {}
+        for condition in CONDITIONS:
+            right, times, never = [], [], []
+            for one, (winner, when) in zip(wirings, decided, strict=True):
+                mine = one.cut.trials.condition == condition
+                hit = winner[mine] == one.cut.trials.target[mine]
+                right.append(hit.mean())
+                never.append((winner[mine] < 0).mean())
+                times.append(float(reach_trials.median(np.where(hit, when[mine] * BIN_MS, np.nan))))
+            row[str(condition)] = {
+                "correct": float(np.mean(right)),
+                "none": float(np.mean(never)),
+                "median_ms": over_wirings(times, 1)["mean"],
+            }
+        found[f"{threshold:g}"] = row
+    found["best_balanced_accuracy"] = {
+        "threshold": float(grid[accuracy.argmax()]),
+        "accuracy": float(accuracy.max()),
+    }
+    return found
+
+
+def race(wiring: Wiring) -> NDArray[np.float64]:
+    """Return the decision variable from the response signal on, shape (trials, directions, ms)."""
+    cut, roles = wiring.cut, wiring.roles
+    config, task = ReacherConfig(), ReachConfig()
+    direction = np.full(cut.clusters, -1)
+    for target in range(task.n_targets):
+        known = cut.trials.target == target
+        direction[(roles[known] == 2).any(axis=0)] = target
+    # Targets that no trial had: their clusters are among the others, and which is which changes no result,
+    # because deciding for any of them is wrong.
+    missing = sorted(set(range(task.n_targets)) - set(direction))
+    per_direction = cut.clusters // task.n_targets
+    left = np.flatnonzero(direction < 0)[: len(missing) * per_direction]
+    direction[left] = np.repeat(missing, per_direction)
+    begin_ms = task.preparatory_ms + task.delay_ms - 500.0  # ten time constants before the signal
+    bins = round((CUT_MS[1] - begin_ms) / BIN_MS)
+    per_cluster = cut.n_neurons // cut.clusters
+    place = np.floor((cut.spikes.time_ms - begin_ms) / BIN_MS).astype(np.int64)
+    which = direction[cut.spikes.neuron // per_cluster]
+    kept = (place >= 0) & (place < bins) & (which >= 0)
+    flat = (cut.spikes.trial[kept] * task.n_targets + which[kept]) * bins + place[kept]
+    shape = (len(cut.trials), task.n_targets, bins)
+    counts = np.bincount(flat, minlength=int(np.prod(shape))).reshape(shape)
+    neurons = per_cluster * per_direction
+    runner = ClusterRace(len(cut.trials), task.n_targets, bins, config.tau_ms)
+    # As the agent, which decides within a control step that ends before the last millisecond is over.
+    return runner.advance(counts / neurons)[:, :, round(500.0 / BIN_MS) : -1]
+
+
+def amplitudes(settings: Settings) -> dict[str, Any]:
+    """Return the measures of the networks that do the task at several amplitudes of the signals."""
+    found = {}
+    for name, trials, wirings in (
+        ("reach", max(1, settings.trials // 3), min(2, settings.wirings)),
+        *((name, settings.sweep_trials, 1) for name in STRENGTHS),
+    ):
+        for amplitude in AMPLITUDES_PA:
+            signals: dict[str, Any] = {"preparatory_pa": amplitude, "response_pa": amplitude}
+            groups = reach(settings, parameter_set(name), trials, wirings=wirings, **signals)
+            found[f"{name}, {amplitude:g} pA"] = of_trials([one.trials for one in groups], settings.draws)
+    return found
+
+
+def large_task(settings: Settings) -> dict[str, Any]:
+    """Return the measures of `large` in the task, over wirings that are a run each."""
+    wirings: list[Wiring] = [
+        wiring
+        for seed in range(1, settings.large_seeds + 1)
+        for wiring in reach(settings, parameter_set("large"), settings.large_trials, seed=seed)
+    ]
+    found = of_trials([one.trials for one in wirings], settings.draws)
+    found["wirings"] = len(wirings)
+    found["rate_hz"] = {
+        name: float(np.mean([one.rate_hz[name] for one in wirings])) for name in wirings[0].rate_hz
+    }
+    return found
+
+
+# -- rest, and the strength of clusters --------------------------------------------------------------------
+
+
+def at_rest(settings: Settings) -> dict[str, Any]:
+    """Return the measures of `cortex` at rest, with and without clusters."""
+    cortex = parameter_set("cortex")
+    return {
+        "cortex": rest(settings, cortex, settings.rest_minutes),
+        "unclustered": rest(settings, dataclasses.replace(cortex, j_plus=1.0), settings.rest_minutes / 5),
+    }
+
+
+def strengths(settings: Settings) -> dict[str, Any]:
+    """Return rest and task of `cortex` and `large` at several strengths of clustering."""
+    found: dict[str, Any] = {}
+    for name, values in STRENGTHS.items():
+        for j_plus in values:
+            cortex = dataclasses.replace(parameter_set(name), j_plus=j_plus)
+            (task,) = reach(settings, cortex, settings.sweep_trials)
+            found[f"{name}, {j_plus:g}"] = {
+                "rest": rest(settings, cortex, settings.sweep_minutes),
+                **of_trials([task.trials], settings.draws),
+            }
+    return found

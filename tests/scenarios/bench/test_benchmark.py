@@ -1,0 +1,163 @@
+"""The benchmark runs, so that it cannot rot. What it measures here means nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from ethospike.brains.errors import BrainError
+from ethospike.brains.simulator import SIMULATORS
+from ethospike.scenarios.bench import benchmark
+from ethospike.scenarios.bench import measures as benchmark_measures
+from ethospike.scenarios.bench.benchmark import gpu_rows, measure_in_process, rows, run_benchmark, to_markdown
+from ethospike.scenarios.bench.measures import FOURFOLD, Row, measure, network_of, resident_mb
+from ethospike.scenarios.scenario import ScenarioError
+
+
+@pytest.mark.simulator("numba")
+def test_the_small_benchmark_measures_every_kind_of_row(tmp_path: Path) -> None:
+    table = run_benchmark(tmp_path / "bench", small=True, simulators=["numba"])
+    data = json.loads((tmp_path / "bench.json").read_text())
+    assert {row["kind"] for row in data["rows"]} == {"network", "reach", "loop", "scenario"}
+    for row in data["rows"]:
+        assert "error" not in row, row
+        assert row["wall_per_s"] > 0
+        assert row["memory_mb"] > 10
+    assert all(row["rate_hz"] > 0.1 for row in data["rows"] if row["kind"] == "network")
+    assert all(row["loop_over_bare"] > 0 for row in data["rows"] if row["kind"] == "loop")
+    # Which of the two is longer is chance: each is a run of its own, of a few tenths of a second.
+    assert all(min(row["whole_s"], row["start_s"]) > 0 for row in data["rows"] if row["kind"] == "scenario")
+    assert "shows that it runs, not how fast" in table.read_text()
+    assert data["machine"]["versions"]["numba"] in table.read_text()
+
+
+@pytest.mark.simulator("nest")
+def test_a_row_on_nest() -> None:
+    result = measure_in_process(Row("network", "nest", "mushroom body", 1, 0.3))
+    assert result.get("error") is None
+    assert result["rate_hz"] > 0.1
+
+
+def test_growth_is_measured_without_packages_that_only_developers_have(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    result = measure(Row("growth", "numba", "odor-conditioning", 1, 12.0, 100.0))
+    assert result["outside_early_us"] > 10
+    assert 0.1 < result["late_over_early"] < 10
+    assert abs(result["memory_growth_mb"]) < result["memory_mb"]
+
+
+def test_resident_memory_is_what_psutil_says_on_linux_and_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = psutil.Process().memory_info().rss / 1e6
+    assert expected > 50
+    assert resident_mb() == pytest.approx(expected, rel=0.05)
+    if shutil.which("ps") is None:
+        pytest.skip("this machine has no ps, which tells it where there is no /proc")
+    monkeypatch.setattr(benchmark_measures, "STATM", Path("/nowhere"))
+    assert resident_mb() == pytest.approx(expected, rel=0.05)
+
+
+def test_what_compiling_takes_is_measured_with_an_empty_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = []
+
+    def run(words: list[str], env: dict[str, str] | None = None, **_: object) -> subprocess.CompletedProcess:
+        given.append(env)
+        return subprocess.CompletedProcess(words, 0, '{"compile_s": 1.0}\n', "")
+
+    monkeypatch.setattr(benchmark.subprocess, "run", run)
+    row = Row("scenario", "numba", "odor-conditioning")
+    for compiling in (False, True):
+        assert measure_in_process(row, compiling=compiling)["compile_s"] == 1.0
+    assert given[0] is None
+    assert given[1] is not None
+    assert given[1]["NUMBA_CACHE_DIR"] != os.environ.get("NUMBA_CACHE_DIR")
+
+
+def test_a_row_that_fails_is_reported_with_its_error() -> None:
+    result = measure_in_process(Row("network", "numba", "no such network"))
+    assert "no such network" in result["error"]
+    machine = {"started": "2000-01-01", "machine": "m", "python": "3", "versions": {}}
+    shown = to_markdown({"machine": machine, "small": True, "rows": [result]})
+    assert "no such network" in shown
+
+
+def test_the_full_benchmark_has_the_published_sizes() -> None:
+    chosen = list(rows(False, list(SIMULATORS)))
+    networks = {(row.network, row.animals) for row in chosen if row.kind == "network"}
+    bodies = {("mushroom body", n) for n in (1, 25, 200)}
+    assert networks == bodies | {(name, 1) for name in ("reach", "cortex", "large")}
+    assert {row.interval_ms for row in chosen if row.kind == "loop"} == {10.0, 100.0}
+    assert max(row.seconds for row in chosen) == 1800.0
+    with pytest.raises(KeyError):
+        measure(Row("network", "numba", "nothing"))
+
+
+@pytest.mark.simulator("genn")
+def test_what_a_gpu_is_for_is_measured_small_on_any_backend(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # In this process: four new ones would import everything four times.
+    monkeypatch.setattr(benchmark, "measure_in_process", lambda row, **_: {**vars(row), **measure(row)})
+    table = run_benchmark(tmp_path / "gpu", small=True, gpu=True)
+    loop, cortex, larvae, scenario = json.loads((tmp_path / "gpu.json").read_text())["rows"]
+    assert 0 < loop["loop_median_ms"] <= loop["loop_99_ms"]
+    assert loop["wall_per_s"] == pytest.approx(loop["loop_ms"] / 10.0)
+    assert (loop["neurons"], larvae["animals"], scenario["animals"]) == (1500, 4, 4)
+    for row in (loop, cortex, larvae):
+        assert row["rate_hz"] > 0.1
+    for row in (loop, cortex, larvae, scenario):
+        assert row["simulator"] == "genn"
+        assert row["backend"] in table.read_text()
+        assert "backend, single precision" in row["backend"]
+
+
+def test_the_benchmark_of_a_gpu_has_the_sizes_that_are_claimed() -> None:
+    loop, cortex, larvae, scenario = gpu_rows(False, ["genn"])
+    assert (loop.kind, loop.interval_ms, network_of(loop.network).n_neurons) == ("reach", 10.0, 25_000)
+    assert (cortex.network, network_of(FOURFOLD).n_neurons) == (FOURFOLD, 100_000)
+    assert (larvae.kind, larvae.animals) == ("network", 1000)
+    assert (scenario.kind, scenario.animals) == ("scenario", 1000)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "message"),
+    [
+        ({"simulators": ["brian"]}, BrainError, "unknown 'brian'; valid: genn, nest, numba"),
+        ({"simulators": ["numba"], "kinds": ("netwerk",)}, ScenarioError, "did you mean 'network'"),
+        ({"gpu": True, "long": True}, ScenarioError, "two benchmarks"),
+    ],
+)
+def test_what_cannot_be_measured_is_said_before_anything_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: dict, error: type, message: str
+) -> None:
+    monkeypatch.setattr(benchmark, "measure_in_process", lambda row, **_: pytest.fail("measured something"))
+    with pytest.raises(error, match=message):
+        run_benchmark(tmp_path / "bench", small=True, **wrong)
+
+
+def test_a_benchmark_that_is_interrupted_keeps_its_rows_in_files_of_the_whole_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = iter([{"wall_per_s": 0.5}])
+
+    def measured(row: Row, **_: object) -> dict:
+        try:
+            return {**vars(row), **next(found)}
+        except StopIteration as end:
+            raise KeyboardInterrupt from end
+
+    monkeypatch.setattr(benchmark, "measure_in_process", measured)
+    with pytest.raises(KeyboardInterrupt):
+        run_benchmark(tmp_path / "nest-3.10", small=True, simulators=["numba"])
+    assert {path.name for path in tmp_path.iterdir()} == {"nest-3.10.json", "nest-3.10.md"}
+    (row,) = json.loads((tmp_path / "nest-3.10.json").read_text())["rows"]
+    assert row["wall_per_s"] == 0.5
+    assert "| 0.5 |" in (tmp_path / "nest-3.10.md").read_text()

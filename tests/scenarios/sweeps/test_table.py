@@ -1,0 +1,63 @@
+"""The table of a sweep: a row a task, readable at any time by xarray and pandas."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import xarray
+from places import HELPERS
+
+from ethospike.scenarios.configuration import configure
+from ethospike.scenarios.scenario import find_scenario
+from ethospike.scenarios.sweeps.folder import Plan, Sweep
+from ethospike.scenarios.sweeps.points import grid
+from ethospike.scenarios.sweeps.table import SweepTable, open_table
+from ethospike.scenarios.sweeps.task import run_task
+
+TOY = str(HELPERS / "sweep_scenario.py")
+
+
+def make(path: Path, *axes: str, n_seeds: int = 1) -> Sweep:
+    toy = find_scenario(TOY)
+    return Sweep.create(path, toy, configure(toy), Plan(grid(toy, axes), n_seeds))
+
+
+def test_rows_are_written_as_results_come_in(tmp_path: Path) -> None:
+    sweep = make(tmp_path / "sweep", "x=2,3", "details.mode=plain,raise", n_seeds=2)
+    table = SweepTable(sweep)
+    for number in (5, 2):
+        table.add([run_task(sweep.path, number)])
+    seen = xarray.open_zarr(sweep.path / "table.zarr", consolidated=False)
+    assert seen["status"].values.tolist() == [0, 0, 2, 0, 0, 1, 0, 0]
+    assert seen["status"].attrs["flag_meanings"] == ["waiting", "done", "failed"]
+    assert seen["x"].values.tolist() == [2, 2, 2, 2, 3, 3, 3, 3]
+    assert seen["seed"].values.tolist() == [1, 2] * 4
+    assert seen["noisy"].values[5] == 3.002
+    assert np.isnan(np.delete(seen["noisy"].values, 5)).all()
+    frame = open_table(sweep.path).to_dataframe()
+    assert frame["details.mode"].tolist() == ["plain", "plain", "raise", "raise"] * 2
+    assert frame["status"].tolist()[2] == "failed"
+
+
+def test_a_table_made_again_is_the_same(tmp_path: Path) -> None:
+    sweep = make(tmp_path / "sweep", "x=2,3")
+    table = SweepTable(sweep)
+    for task in reversed(sweep.tasks()):
+        table.add([run_task(sweep.path, task.number)])
+    written = open_table(sweep.path)
+    SweepTable(sweep)
+    assert written.identical(open_table(sweep.path))
+    assert written["product.mean"].values.tolist() == [2.0, 3.0]
+
+
+def test_a_table_grows_with_its_sweep(tmp_path: Path) -> None:
+    sweep = make(tmp_path / "sweep", "x=2,3")
+    table = SweepTable(sweep)
+    table.add([run_task(sweep.path, 1)])
+    sweep.add_points([{"x": 4.0}])
+    table.grow()
+    table.add([run_task(sweep.path, 2)])
+    seen = open_table(sweep.path)
+    assert seen["x"].values.tolist() == [2, 3, 4]
+    assert np.array_equal(seen["product.mean"].values, [np.nan, 3, 4], equal_nan=True)
