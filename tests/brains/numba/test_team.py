@@ -14,8 +14,9 @@ import numba
 import numpy as np
 import pytest
 
-from ethospike.brains import numba_team, threads
-from ethospike.brains.numba_team import Team, claim, close, finish, open_next, split
+from ethospike.brains import threads
+from ethospike.brains.numba import team as thread_team
+from ethospike.brains.numba.team import Team, claim, close, finish, open_next, split
 
 CELLS, BLOCKS, PHASES = 96, 12, 40
 
@@ -64,7 +65,7 @@ def _lopsided(board, seconds_of_loops):
 def many_helpers(monkeypatch):
     """Lend three helpers, whatever the machine has: more threads than cores must work as well."""
     pool = ThreadPoolExecutor(3, "helper")
-    monkeypatch.setattr(numba_team, "helpers", lambda: pool)
+    monkeypatch.setattr(thread_team, "helpers", lambda: pool)
     yield pool
     pool.shutdown()
 
@@ -119,7 +120,7 @@ def test_a_run_may_end_at_any_phase(many_helpers):
 def test_it_does_not_wait_for_helpers_that_are_busy_elsewhere(monkeypatch):
     """The helper is kept until the run is over: a barrier of a fixed number of threads would never end."""
     pool, leave = ThreadPoolExecutor(1), threading.Event()
-    monkeypatch.setattr(numba_team, "helpers", lambda: pool)
+    monkeypatch.setattr(thread_team, "helpers", lambda: pool)
     kept = pool.submit(leave.wait, 60)
     done, state, _, blocks = run_map(Team(2))
     assert not kept.done()
@@ -139,7 +140,7 @@ def test_a_helper_that_comes_after_the_end_does_nothing(monkeypatch):
             late.append((function, arguments))
             return ThreadPoolExecutor(1).submit(int)
 
-    monkeypatch.setattr(numba_team, "helpers", Later)
+    monkeypatch.setattr(thread_team, "helpers", Later)
     _, state, opened, _ = run_map(Team(2))
     before = state.copy(), opened.copy()
     assert len(late) == 1
@@ -172,8 +173,8 @@ def test_an_error_in_any_thread_ends_the_run(culprit, many_helpers):
 def test_a_team_that_waits_too_much_rests_and_tries_again(many_helpers, monkeypatch):
     """One block has all the work: the second thread waits all the time."""
     rest_s, later_s = 1000.0, [0.0]
-    monkeypatch.setattr(numba_team, "SHORTEST_REST_S", rest_s)
-    monkeypatch.setattr(numba_team, "LONGEST_REST_S", 4 * rest_s)
+    monkeypatch.setattr(thread_team, "SHORTEST_REST_S", rest_s)
+    monkeypatch.setattr(thread_team, "LONGEST_REST_S", 4 * rest_s)
     team = Team(2, clock=lambda: time.monotonic() + later_s[0])
 
     def run_until_it_rests():
@@ -181,7 +182,7 @@ def test_a_team_that_waits_too_much_rests_and_tries_again(many_helpers, monkeypa
             if team.size == 1:
                 break
             team.run(lambda board: _lopsided(board, 50_000), 30, BLOCKS)
-        assert team.waited > numba_team.MOST_WAITING
+        assert team.waited > thread_team.MOST_WAITING
 
     run_until_it_rests()
     for factor in (1, 2, 4, 4):
@@ -204,7 +205,7 @@ def test_a_team_that_does_not_wait_stays_together():
 
 def test_short_runs_are_judged_together():
     team = Team(2, clock=lambda: 0.0)
-    short = numba_team.JUDGED_S / 4
+    short = thread_team.JUDGED_S / 4
     for _ in range(3):
         team._judge(2, elapsed_s=short, waited_s=2 * short, phases=1)
         assert team.size == 2
@@ -217,9 +218,9 @@ def test_pieces_are_long_enough_to_be_judged():
     assert Team(1).piece(100_000) == 100_000
     team = Team(2, clock=lambda: 0.0)
     assert team.piece(10) == 10
-    assert team.piece(100_000) == numba_team.FIRST_PIECE
+    assert team.piece(100_000) == thread_team.FIRST_PIECE
     team._judge(2, elapsed_s=0.5, waited_s=0.0, phases=500)
-    assert team.piece(100_000) == pytest.approx(numba_team.JUDGED_S / 0.001, abs=1)
+    assert team.piece(100_000) == pytest.approx(thread_team.JUDGED_S / 0.001, abs=1)
     team._judge(2, elapsed_s=0.5, waited_s=0.0, phases=1)
     assert team.piece(100_000) == 1
 
@@ -227,7 +228,7 @@ def test_pieces_are_long_enough_to_be_judged():
 WAITING = """
 import os, threading, time
 import numba, numpy as np
-from ethospike.brains.numba_team import Team, claim, finish, open_next
+from ethospike.brains.numba.team import Team, claim, finish, open_next
 from ethospike.brains.threads import helpers
 
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
@@ -292,4 +293,4 @@ def test_parts_have_equal_cost_and_are_never_empty():
 
 
 def test_the_helpers_are_those_of_all_brains():
-    assert numba_team.helpers is threads.helpers
+    assert thread_team.helpers is threads.helpers
