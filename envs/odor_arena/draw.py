@@ -73,7 +73,7 @@ def arena_surface(
     size_px : tuple of int
         Width and height.
     trail_mm : ndarray, shape (points, animals, 2), optional
-        Where the heads were, the oldest first, each in its own dish; NaN breaks a trail.
+        Where the larvae were, middle or head, the oldest first, each in its own dish; NaN breaks a trail.
     selected : int, optional
         The animal to mark.
     caption : bool

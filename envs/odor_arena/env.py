@@ -41,6 +41,7 @@ PICTURE_PX = (640, 640)
 
 VARIABLES: Mapping[str, Mapping[str, Any]] = {
     "position_mm": variable("position of the head, from the dish's center", "mm", "float32", xy=2),
+    "centroid_mm": variable("position of the middle of the body", "mm", "float32", xy=2),
     "heading_rad": variable("heading of the head, counter-clockwise from x, in [−π, π)", "rad", "float32"),
     "bend_rad": variable("bend of the body, positive to the left", "rad", "float32"),
     "speed_mm_s": variable("crawling speed, 0 where the wall stops it", "mm/s", "float32"),

@@ -45,6 +45,15 @@ _HALF = BODY_LENGTH_MM / 2.0
 _KEPT_AND_SPRUNG = np.array([[1.0 - ANGULAR_DAMPING * _DT], [BODY_SPRING * _DT**2]])
 
 
+def middle_of_body_mm(
+    head_mm: NDArray[np.floating], heading_rad: NDArray[np.floating]
+) -> NDArray[np.floating]:
+    """Return the joint between the segments, shape (…, 2), for heads (…, 2) and headings (…)."""
+    ahead = np.stack((np.cos(heading_rad), np.sin(heading_rad)), axis=-1)
+    middle: NDArray[np.floating] = head_mm - BODY_LENGTH_MM / 2.0 * ahead
+    return middle
+
+
 class LarvaBodies:
     """The bodies of a group of larvae that do not interact, each in a dish of its own.
 

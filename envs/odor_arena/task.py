@@ -263,6 +263,7 @@ class ArenaTask:
         wrapped -= math.pi
         self._info = {
             "position_mm": bodies.head_mm.T.astype(np.float32, order="C"),
+            "centroid_mm": bodies.middle_mm.T.astype(np.float32, order="C"),
             "heading_rad": wrapped.astype(np.float32),
             "bend_rad": bodies.bend_rad.astype(np.float32),
             "speed_mm_s": bodies.speed_mm_s.astype(np.float32),

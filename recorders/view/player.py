@@ -123,6 +123,8 @@ class Player:
             state.hidden ^= {key}
         elif key == "h":
             state.help = not state.help
+        elif key == "t":
+            state.head_trail = not state.head_trail
         elif key == "s":
             self._screenshot(surface)
 

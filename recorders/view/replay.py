@@ -63,6 +63,7 @@ def film(
     start_s: float = 0.0,
     stop_s: float | None = None,
     hidden: frozenset[str] = frozenset(),
+    head_trail: bool = False,
     progress: Callable[[float], None] = lambda share: None,
 ) -> int:
     """Write a recording as a film; see `ethospike.recorders.view.video.write_video`."""
@@ -77,6 +78,7 @@ def film(
         start_s=start_s,
         stop_s=stop_s,
         hidden=hidden,
+        head_trail=head_trail,
         progress=progress,
     )
 

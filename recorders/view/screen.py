@@ -18,6 +18,7 @@ from ethospike.envs.delayed_reach.draw import reach_frame, reach_surface
 from ethospike.envs.delayed_reach.scene import ReachScene
 from ethospike.envs.draw import BACKGROUND, DIM, LINE, OKABE_ITO, PANEL, SELECTED, TEXT, font, mixed, text
 from ethospike.envs.odor_arena.draw import arena_frame, arena_surface
+from ethospike.envs.odor_arena.larva_body import middle_of_body_mm
 from ethospike.envs.odor_arena.scene import ArenaScene
 from ethospike.envs.scene import scene_of
 from ethospike.recorders.recorder import Layout
@@ -47,6 +48,7 @@ HELP = (
     ("Home End", "first, last step"),
     ("tab", "next animal; or click on a larva"),
     ("r w f", "raster, weights, rates on and off"),
+    ("t", "trails of the heads, of the middles of the bodies"),
     ("s", "screenshot"),
     ("h", "this help"),
     ("q", "close the view; a run goes on"),
@@ -65,6 +67,8 @@ class ScreenState:
         Keys of panels that are off.
     note : str
         A line for the reader, such as where a screenshot is.
+    head_trail : bool
+        Whether the trails are those of the heads instead of the middles of the bodies.
     film : bool
         Whether nobody can press keys, so that none are named.
     """
@@ -75,6 +79,7 @@ class ScreenState:
     help: bool = False
     hidden: set[str] = field(default_factory=set)
     note: str = ""
+    head_trail: bool = False
     film: bool = False
 
 
@@ -164,7 +169,7 @@ class Screen:
         side = max(64, min(below, round(width * 0.52))) if self.shows_task else 0
         self.task = pygame.Rect(0, header, side, below)
         if self.shows_task:
-            self._draw_task(surface, state.step)
+            self._draw_task(surface, state)
         shown = [panel for panel in self.panels if panel.key not in state.hidden or not panel.key]
         gap = round(size * 0.4)
         beside = pygame.Rect(side + gap, header, width - side - 2 * gap, below)
@@ -215,27 +220,40 @@ class Screen:
         if x + len(mode) * size * 0.6 < right:
             text(surface, mode, (right, y), size, OKABE_ITO["sky"], "midright")
 
-    def _draw_task(self, surface: pygame.Surface, step: int) -> None:
+    def _draw_task(self, surface: pygame.Surface, state: ScreenState) -> None:
         picture = (
-            self._arena_picture(self.scene, step)
+            self._arena_picture(self.scene, state)
             if isinstance(self.scene, ArenaScene)
-            else self._reach_picture(step)
+            else self._reach_picture(state.step)
         )
         if picture is not None:
             surface.blit(picture, self.task)
 
-    def _arena_picture(self, scene: ArenaScene, step: int) -> pygame.Surface:
+    def _arena_picture(self, scene: ArenaScene, state: ScreenState) -> pygame.Surface:
+        step = state.step
         position, heading, bend = (self.source.rows(name, step, 1)[1][-1] for name in BODY)
         _, phases = self.source.rows("phase", step, 1)
         view = scene.view(int(phases[-1, 0]), position, heading, bend, time_s=(step + 1) * self._interval_s)
-        trail = self._trail(step)
+        trail = self.trail_mm(step, head=state.head_trail)
         return arena_surface(view, self.task.size, trail_mm=trail, selected=self.source.animal, caption=False)
 
-    def _trail(self, step: int) -> NDArray[np.float64]:
-        """Return where the heads were, with a gap where steps are missing or animals were put elsewhere."""
+    def trail_mm(self, step: int, *, head: bool = False) -> NDArray[np.float64]:
+        """Return the trails of larvae up to a control step, shape (points, animals, 2), the oldest first.
+
+        Those of the middles of the bodies, as laboratories track larvae, or of the heads.
+        """
+        if not head and "centroid_mm" in self.layout.variables:
+            return self._trail(*self.source.rows("centroid_mm", step, self._trail_n))
         steps, position = self.source.rows("position_mm", step, self._trail_n)
+        if not head:  # not recorded, as before there was a centroid
+            _, heading = self.source.rows("heading_rad", step, self._trail_n)
+            position = middle_of_body_mm(position, heading)
+        return self._trail(steps, position)
+
+    def _trail(self, steps: NDArray[np.int64], position: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return a trail, with a gap where steps are missing or animals were put elsewhere."""
         stride = max(1, len(steps) // MAX_TRAIL_POINTS)
-        # Whole multiples of the stride, so that a trail does not flicker; and the last, where the head is.
+        # Whole multiples of the stride, so that a trail does not flicker; and the last, where it is now.
         kept = steps % stride == 0
         kept[-1:] = True
         steps, points = steps[kept], np.array(position[kept], float)
@@ -261,7 +279,8 @@ class Screen:
         view = self._reach_view(step)
         if view is None or not isinstance(self.scene, ReachScene):
             return None
-        trail = self._trail(step)[:, self.source.animal]
+        steps, position = self.source.rows("position_mm", step, self._trail_n)
+        trail = self._trail(steps, position)[:, self.source.animal]
         return reach_surface(self.scene.config, view, self.task.size, trail_mm=trail, caption=False)
 
     def _draw_panels(

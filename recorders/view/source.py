@@ -27,7 +27,7 @@ RASTER_NEURONS = 1000
 """Neurons of an animal that a raster shows at most: more than a panel has lines of pixels, and 25,000 would
 be 150,000 dots a second."""
 VIEWED = (
-    *("position_mm", "heading_rad", "bend_rad", "phase", "reward", "action"),
+    *("position_mm", "centroid_mm", "heading_rad", "bend_rad", "phase", "reward", "action"),
     *("preference", "mbon_rate_hz", "dan_rate_hz"),
     *("trial", "condition", "target", "chosen", "outcome"),
     *("cluster_rate_hz", "decision_variable", "decided_direction"),

@@ -47,6 +47,7 @@ def write_video(
     size_px: tuple[int, int] | None = None,
     fps: int | None = None,
     hidden: frozenset[str] = frozenset(),
+    head_trail: bool = False,
     progress: Callable[[float], None] = lambda share: None,
 ) -> int:
     """Write a recording as a film; return how many frames it has.
@@ -66,6 +67,8 @@ def write_video(
         By default those of the format, `SIZE_PX` and `FPS`.
     hidden : set of str
         Panels to leave out, by their keys: r, w, f.
+    head_trail : bool
+        Draw the trails of the heads instead of the middles of the bodies.
     progress : callable(share)
         Called after each frame with the part that is done.
 
@@ -94,7 +97,7 @@ def write_video(
     source = RecordingSource(recording)
     source.select(animal)
     screen, surface = Screen(source), pygame.Surface(size_px)
-    state = ScreenState(speed=speed, hidden=set(hidden), film=True)
+    state = ScreenState(speed=speed, hidden=set(hidden), head_trail=head_trail, film=True)
     part = path.with_name(f".{path.stem}.part{suffix}")
     try:
         steps = [

@@ -403,6 +403,7 @@ def replay(
     start: float = 0.0,
     stop: float | None = None,
     hide: str = "",
+    head_trail: bool = False,
     quiet: bool = False,
 ) -> None:
     """Watch a run again as it was recorded, in a window or as a film; h shows the keys.
@@ -423,6 +424,8 @@ def replay(
         Where a film ends (s of simulated time); by default where the recording does.
     hide
         Panels to leave out of a film: r raster, w weights, f rates, in one word.
+    head_trail
+        Draw the trails of the heads in a film instead of those of the middles of the bodies.
     quiet
         No progress.
     """
@@ -431,7 +434,8 @@ def replay(
 
     recording = open_recording(path)
     if video is None:
-        ignored = [name for name, given in (("--stop", stop is not None), ("--hide", bool(hide))) if given]
+        only_film = (("--stop", stop is not None), ("--hide", bool(hide)), ("--head-trail", head_trail))
+        ignored = [name for name, given in only_film if given]
         if ignored:
             raise ScenarioError(
                 f"{' and '.join(ignored)}: only for a film; add --video FILE.mp4 to make one "
@@ -450,6 +454,7 @@ def replay(
             start_s=start,
             stop_s=stop,
             hidden=frozenset(hide),
+            head_trail=head_trail,
             progress=lambda share: progress.update(share * (end_s - start)),
         )
     print(f"video: {video}")

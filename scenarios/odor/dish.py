@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ethospike.recorders.recording import Recording
 
 FieldOfTest = Literal["gradient", "uniform"]
+PathOf = Literal["middle", "head"]
 EVERYWHERE_MM = 1e6
 """Width of an odor that is equally strong in the whole dish: far beyond its radius."""
 MEMORY = "memory.npz"
@@ -49,6 +50,8 @@ class DishConfig(ScenarioConfig):
     odor_width_mm: float = 40.0
     """Standard deviation of the concentration in the test (mm). larvaworld has 14 mm (2023) and 100 mm (now);
     in between, larvae smell the odor where they start and still find a gradient. Chosen here."""
+    path_of: PathOf = "middle"
+    """The part of the body whose paths the figures show. Measures are always of the middle."""
     larva: LarvaConfig = field(default_factory=LarvaConfig)
     """Senses, read-out and locomotion."""
     brain: MushroomBodyConfig = field(default_factory=MushroomBodyConfig)
@@ -57,6 +60,7 @@ class DishConfig(ScenarioConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         require_known("test_field", self.test_field, get_args(FieldOfTest))
+        require_known("path_of", self.path_of, get_args(PathOf))
         self.require_times("test_s")
         if self.odor_a == self.odor_b:
             raise ScenarioError(f"odor_b: expected another odor than odor_a, got {self.odor_b!r} twice")

@@ -30,7 +30,7 @@ from ethospike.scenarios.analysis.figure_style import (
 )
 from ethospike.scenarios.analysis.group_statistics import half_width
 from ethospike.scenarios.odor.dish import DishConfig, sources_of_test
-from ethospike.scenarios.odor.measures import distance_index, phase_rows, towards_a
+from ethospike.scenarios.odor.measures import centroid_mm, distance_index, phase_rows, towards_a
 from ethospike.scenarios.run.omissions import attempt
 
 SMOOTH_S = 5.0
@@ -69,8 +69,7 @@ def draw_paths(recording: Recording, config: DishConfig) -> Figure | None:
     test = phase_rows(recording, "test")
     if len(test) < 2:
         return None
-    recorded = recording.variable("position_mm").isel(time=test)
-    position = towards_a(recorded.values)
+    position = towards_a(_path_mm(recording, config, test))
     radius = DISH_DIAMETER_MM / 2.0
     figure = Figure(figsize=(9.0, 4.6), layout="constrained")
     dish, over_time = figure.subplots(1, 2, width_ratios=(1.0, 1.1))
@@ -82,11 +81,12 @@ def draw_paths(recording: Recording, config: DishConfig) -> Figure | None:
     dish.plot([20, 40], [-56, -56], color="black", lw=2, clip_on=False)
     dish.text(30, -58, "20 mm", ha="center", va="top")
     dish.set(xlim=(-52, 52), ylim=(-62, 58), aspect="equal")
-    dish.set_title(f"Test: paths of {position.shape[1]} larvae, end marked", fontsize=10)
+    part = "head" if config.path_of == "head" else "middle of the body"
+    dish.set_title(f"Test: paths of {position.shape[1]} larvae ({part}), end marked", fontsize=10)
     dish.axis("off")
 
-    index = distance_index(position)
-    minutes = (recorded["time"].values - recorded["time"].values[0]) / 60.0
+    index = distance_index(towards_a(centroid_mm(recording, test)))
+    minutes = (test - test[0]) * recording.interval_s / 60.0
     _band(over_time, minutes, index, BLUE, "mean and 95 % interval")
     over_time.axhline(0, color=GREY, lw=0.8)
     over_time.set(
@@ -96,6 +96,14 @@ def draw_paths(recording: Recording, config: DishConfig) -> Figure | None:
     over_time.legend(frameon=False)
     bare(over_time)
     return figure
+
+
+def _path_mm(recording: Recording, config: DishConfig, rows: NDArray[np.int64]) -> NDArray[np.floating]:
+    """Return what `config.path_of` names, shape (control steps, animals, 2)."""
+    if config.path_of == "head":
+        head: NDArray[np.floating] = recording.variable("position_mm").values[rows]
+        return head
+    return centroid_mm(recording, rows)
 
 
 def draw_activity(recording: Recording, spans: Sequence[Span]) -> Figure:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ethospike.envs.odor_arena import ODOR_DISTANCE_MM, REINFORCEMENT_COLUMNS
+from ethospike.envs.odor_arena.larva_body import middle_of_body_mm
 from ethospike.recorders.recording import Recording
 from ethospike.scenarios.analysis.group_statistics import interval
 from ethospike.scenarios.odor.dish import DishConfig
@@ -91,10 +92,10 @@ def _preference(recording: Recording, config: DishConfig) -> dict[str, Any]:
 
 def _choice(recording: Recording, config: DishConfig) -> dict[str, Any]:
     """Return the two indices of where the larvae are in the last part of the test."""
-    position, test = recording.variable("position_mm"), phase_rows(recording, "test")
+    test = phase_rows(recording, "test")
     if not len(test):
         return {}
-    x = towards_a(position.values[test[-_rows(recording, CHOICE_S) :]])
+    x = towards_a(centroid_mm(recording, test[-_rows(recording, CHOICE_S) :]))
     over = {"last_s": round(len(x) * recording.interval_s, 6)}
     return {
         "preference_index": interval(distance_index(x).mean(axis=0)) | over,
@@ -133,6 +134,20 @@ _MEASURES: dict[str, Callable[[Recording, DishConfig], dict[str, Any]]] = {
 def _rows(recording: Recording, seconds: float) -> int:
     """Return a time as a number of control steps."""
     return round(seconds / recording.interval_s)
+
+
+def centroid_mm(recording: Recording, rows: NDArray[np.int64]) -> NDArray[np.floating]:
+    """Return the middles of the bodies in some control steps, shape (steps, animals, 2).
+
+    Laboratories track larvae by the middle; the head, at which a larva smells, sweeps to both sides of its
+    path. Recordings without the middle (before version 0.2) have the head and its heading.
+    """
+    variables = recording.layout.variables
+    if "centroid_mm" not in variables and {"position_mm", "heading_rad"} <= variables.keys():
+        head = recording.variable("position_mm").values[rows]
+        return middle_of_body_mm(head, recording.variable("heading_rad").values[rows])
+    middle: NDArray[np.floating] = recording.variable("centroid_mm").values[rows]
+    return middle
 
 
 def towards_a(position_mm: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -138,10 +138,12 @@ def random_spikes(rng: np.random.Generator, layout: Layout, k: int, n: int) -> A
     return SimpleNamespace(step=step, animal=animal.astype(np.int32), neuron=neuron.astype(np.int32))
 
 
-def write(run: ArenaRun | ReachRun, folder: Path, listeners: tuple[Any, ...] = ()) -> list[StepRecord]:
+def write(
+    run: ArenaRun | ReachRun, folder: Path, listeners: tuple[Any, ...] = (), **choice: Any
+) -> list[StepRecord]:
     """Record a run into a folder; return its records."""
     folder.mkdir()
-    config = RecorderConfig(writer="inline")
+    config = RecorderConfig(writer="inline", **choice)
     records = []
     with ZarrRecorder(folder / "recording.zarr", run.layout, config) as recorder:
         for k in range(run.steps):

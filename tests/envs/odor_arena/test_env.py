@@ -19,6 +19,7 @@ from ethospike.envs.odor_arena import (
     Phase,
 )
 from ethospike.envs.odor_arena.env import Reinforcement
+from ethospike.envs.odor_arena.larva_body import middle_of_body_mm
 
 ARENA = "ethospike/OdorArena-v0"
 TIMETABLE = ArenaConfig(
@@ -117,6 +118,18 @@ def test_a_finished_experiment_is_not_truncated_as_well():
         _, _, terminated, truncated, _ = envs.step(np.zeros((2, 2)))
     assert terminated.all()
     assert not truncated.any()
+
+
+def test_the_centroid_is_half_a_body_behind_the_head():
+    env = OdorArenaVectorEnv(4)
+    _, info = env.reset(seed=1)
+    for action in actions(30, 4):
+        *_, info = env.step(action)
+    heading = info["heading_rad"]
+    assert np.ptp(heading) > 0.1
+    behind = info["position_mm"] - 2.0 * np.stack((np.cos(heading), np.sin(heading)), axis=1)
+    np.testing.assert_allclose(info["centroid_mm"], behind, atol=1e-5)
+    np.testing.assert_allclose(middle_of_body_mm(info["position_mm"], heading), behind, atol=1e-5)
 
 
 # -- senses and rewards -----------------------------------------------------------------------------------

@@ -103,6 +103,24 @@ def test_a_replay_shows_larvae_where_they_were_and_the_right_phase(arena, step):
     assert labels["step"] == f"step {step} of 299"
 
 
+@pytest.mark.parametrize("recorded", [True, False], ids=["recorded", "from head and heading"])
+def test_trails_are_those_of_the_middle_of_the_body_or_of_the_head(arena, tmp_path, recorded):
+    _, records, recording = arena
+    if not recorded:  # as before there was a centroid
+        write(ArenaRun(), tmp_path / "run", behavior=("position_mm", "heading_rad", "bend_rad", "phase"))
+        recording = open_recording(tmp_path / "run")
+    screen = Screen(RecordingSource(recording))
+    last = [records[k].values for k in (297, 298, 299)]
+    head = np.stack([values["position_mm"] for values in last])
+    heading = np.stack([values["heading_rad"] for values in last])
+    behind = head - 2.0 * np.stack((np.cos(heading), np.sin(heading)), axis=-1)
+    np.testing.assert_allclose(screen.trail_mm(299)[-3:], behind, atol=1e-5)
+    np.testing.assert_allclose(screen.trail_mm(299, head=True)[-3:], head, atol=1e-5)
+    player = Player(RecordingSource(recording))
+    player.press("t", pygame.Surface(SIZE))
+    assert player.state.head_trail
+
+
 def test_a_replay_shows_the_hand_and_the_signals(reach):
     _, records, recording = reach
     screen, surface = Screen(RecordingSource(recording)), pygame.Surface(SIZE)

@@ -129,7 +129,7 @@ def test_half_an_hour_becomes_a_minute_in_bounded_memory(tmp_path):
         import json, re, sys
         from pathlib import Path
         from ethospike.recorders.recording import open_recording
-        from ethospike.recorders.video import write_video
+        from ethospike.recorders.view.video import write_video
         # Not getrusage, which on Linux also counts what the process was before it began this program.
         peak = lambda: int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
         recording = open_recording(sys.argv[1])

@@ -21,7 +21,14 @@ from ethospike.scenarios.configuration import configure
 from ethospike.scenarios.odor import figures as dish_figures
 from ethospike.scenarios.odor.conditioning import SCENARIO, ConditioningConfig, duration_s, timetable
 from ethospike.scenarios.odor.dish import MEMORY, keep_memory
-from ethospike.scenarios.odor.measures import distance_index, phase_rows, sentence, side_index, towards_a
+from ethospike.scenarios.odor.measures import (
+    centroid_mm,
+    distance_index,
+    phase_rows,
+    sentence,
+    side_index,
+    towards_a,
+)
 from ethospike.scenarios.odor.preference import SCENARIO as PREFERENCE
 from ethospike.scenarios.odor.preference import PreferenceConfig
 from ethospike.scenarios.run.folder import RunFolderError
@@ -162,6 +169,14 @@ def test_indices_of_positions_that_are_known() -> None:
     at = np.array([[[-40.0, 0.0]], [[40.0, 0.0]], [[0.0, 17.0]]])
     assert distance_index(at)[:, 0] == pytest.approx([1.0, -1.0, 0.0])
     assert side_index(at) == pytest.approx([0.0])
+    # Half a body behind the heads, at 40 mm to the left, whichever way they look.
+    where = {"position_mm": [[[-38.0, 0.0], [-40.0, 2.0]]], "heading_rad": [[0.0, np.pi / 2]]}
+    old = SimpleNamespace(
+        layout=SimpleNamespace(variables=dict.fromkeys(where)),
+        variable=lambda name: SimpleNamespace(values=np.array(where[name])),
+    )
+    middle = centroid_mm(old, np.array([0]))  # type: ignore[arg-type]
+    np.testing.assert_allclose(middle, [[[-40.0, 0.0], [-40.0, 0.0]]], atol=1e-12)
     mirrored = towards_a(np.array([[[-40.0, 3.0], [40.0, 5.0]]]))
     assert mirrored.tolist() == [[[-40.0, 3.0], [-40.0, 5.0]]]
 
@@ -206,7 +221,7 @@ def test_a_short_experiment_is_recorded_measured_and_drawn(short_run: RunResult)
             },
         ),
         (
-            ["--recorder.behavior", "phase", "--recorder.behavior", "position_mm"],
+            ["--recorder.behavior", "phase", "--recorder.behavior", "centroid_mm"],
             {"activity", "paths", "weights"},
             {"preference of the mushroom body", "dan_hz_in_training"},
             {
