@@ -1,5 +1,19 @@
 """The reacher: a clustered cortex wired to a hand."""
 
-from ethospike.agents.reacher.agent import BIN_MS, ClusterRace, ReacherAgent, ReacherConfig, first_crossing
+from ethospike.agents.reacher.agent import (
+    BIN_MS,
+    PUBLISHED_DIRECTIONS,
+    ClusterRace,
+    ReacherAgent,
+    ReacherConfig,
+    first_crossing,
+)
 
-__all__ = ["BIN_MS", "ClusterRace", "ReacherAgent", "ReacherConfig", "first_crossing"]
+__all__ = [
+    "BIN_MS",
+    "PUBLISHED_DIRECTIONS",
+    "ClusterRace",
+    "ReacherAgent",
+    "ReacherConfig",
+    "first_crossing",
+]

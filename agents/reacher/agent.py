@@ -48,6 +48,9 @@ ROLE_DIRECTIONS = 10
 """Role of the random stream that assigns clusters to directions. `ROLE_LOCOMOTION` has the same number, which
 is part of the key: no agent has both, and another number would change every recording made so far."""
 UNDECIDED = -1
+PUBLISHED_DIRECTIONS = {"reach-fig5": (2, 4, 1, 3, 5, 0), "reach-fig6": (0, 3, 4, 5, 1, 2)}
+"""Cluster of each direction in the two published networks: the authors' draw from the same seeds as the
+wirings (simulate_experiment.py with 150 and with 2000 trials a condition)."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,9 @@ class ReacherConfig:
     """The network; `parameter_set("large")` of `brains.clustered_cortex` for 25,000 neurons."""
     directions: int = 6
     """Directions, one a target; each gets ⌊clusters/directions⌋ clusters (6: one; 20: three, two unused)."""
+    direction_clusters: tuple[int, ...] = ()
+    """Clusters (from 0) of the first direction, then those of the second, and so on, the same in every
+    animal; empty: drawn for each animal."""
     preparatory_pa: float = 0.1
     """Current into the clusters of each cued direction at V_th = 15 mV (pA; authors' fig5.py, fig6.py)."""
     response_pa: float = 0.1
@@ -82,6 +88,16 @@ class ReacherConfig:
             raise AgentError(
                 f"ReacherConfig.directions: expected 2 … {self.cortex.clusters}, the clusters of the "
                 f"cortex, got {self.directions}"
+            )
+        # A configuration file has lists where a frozen dataclass needs tuples.
+        object.__setattr__(self, "direction_clusters", tuple(self.direction_clusters))
+        listed, n_listed = self.direction_clusters, self.directions * self.clusters_per_direction
+        known = set(range(self.cortex.clusters))
+        if listed and not (len(listed) == len(set(listed)) == n_listed and known.issuperset(listed)):
+            raise AgentError(
+                f"ReacherConfig.direction_clusters: expected {n_listed} different clusters of "
+                f"0 … {self.cortex.clusters - 1}, {self.clusters_per_direction} for each of "
+                f"{self.directions} directions, or none; got {listed}"
             )
         for name in ("preparatory_pa", "response_pa"):
             if not np.isfinite(getattr(self, name)):
@@ -167,7 +183,7 @@ class ReacherAgent(Agent):
     config : ReacherConfig, optional
     simulator : SimulatorSettings, optional
     seed : int
-        Of the wiring and of the clusters' assignment to directions, keyed by animal.
+        Of the wiring and of the clusters' assignment to directions, where these are drawn; keyed by animal.
     animals : int
     control_interval_ms, dt_ms : float
         A control step must be a whole number of milliseconds and of steps.
@@ -221,11 +237,13 @@ class ReacherAgent(Agent):
         self.backend = self.simulator.backend
 
     def _assign(self, seed: int, animal: int) -> NDArray[np.int64]:
-        """Draw the clusters of each direction of an animal, shape (directions, clusters_per_direction)."""
+        """Return the clusters of each direction of an animal, shape (directions, clusters_per_direction)."""
         config = self.config
-        drawn = random_stream(seed, animal, ROLE_DIRECTIONS).permutation(config.cortex.clusters)
+        clusters = np.array(config.direction_clusters, dtype=np.int64)
+        if not len(clusters):
+            clusters = random_stream(seed, animal, ROLE_DIRECTIONS).permutation(config.cortex.clusters)
         used = config.directions * config.clusters_per_direction
-        return drawn[:used].reshape(config.directions, config.clusters_per_direction)
+        return clusters[:used].reshape(config.directions, config.clusters_per_direction)
 
     def _act(self, observation: NDArray[np.floating]) -> Decision:
         senses = ReachSenses.of(observation, self.config.directions)

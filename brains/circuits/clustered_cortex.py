@@ -18,20 +18,23 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ethospike.brains.circuits.nest2_wiring import MAX_NEST2_SEED, nest2_bernoulli
 from ethospike.brains.errors import BrainError, nearest
 from ethospike.brains.network import (
     ClusteredIndegree,
     ClusteredWeight,
     CurrentInput,
+    Explicit,
     Network,
     PairwiseBernoulli,
     Parameter,
     Population,
     Projection,
+    Rule,
     Uniform,
 )
 
-WIRINGS = ("fixed_indegree", "bernoulli")
+WIRINGS = ("fixed_indegree", "bernoulli", "bernoulli_nest2")
 STARTS = ("free_phase", "lognormal", "undriven")
 LOGNORMAL_START_MV = 20.0
 """Median distance from threshold at a lognormal start (NEST's example EI_clustered_network, network.py)."""
@@ -83,9 +86,12 @@ class CortexConfig:
     """Constant current into E in units of the rheobase (CN)."""
     I_th_I: float = 0.78
     """Constant current into I in units of the rheobase (CN)."""
-    wiring: Literal["fixed_indegree", "bernoulli"] = "fixed_indegree"
-    """`bernoulli` is as published; `fixed_indegree` gives every neuron p × cluster size sources in each
-    cluster (rounded down, as CN's option of that name), so that no cluster is favored by the draw."""
+    wiring: Literal["fixed_indegree", "bernoulli", "bernoulli_nest2"] = "fixed_indegree"
+    """`bernoulli` is the published rule; `bernoulli_nest2` is that rule with the draw of NEST 2.20 from
+    `nest2_seed`, the same in every animal; `fixed_indegree` gives every neuron p × cluster size sources in
+    each cluster (rounded down, as CN's option of that name), so that no cluster is favored by the draw."""
+    nest2_seed: int = 0
+    """Seed of the wiring `bernoulli_nest2` (CN: `randseed`, 8721 in fig5.py, 7745 in fig6.py)."""
     start: Literal["free_phase", "lognormal", "undriven"] = "free_phase"
     """Initial voltages: `free_phase` as published (CN); `undriven` as in the published grid search, whose
     neurons mostly start near rest (GN); `lognormal` as in NEST's example, whose neurons start
@@ -166,6 +172,8 @@ class CortexConfig:
         for key in ("t_ref", "g_ei", "g_ie", "g_ii", "weight_scale", "delta_I_E", "delta_I_I"):
             if getattr(self, key) < 0:
                 raise BrainError(f"CortexConfig.{key}: expected at least 0, got {getattr(self, key)}")
+        if not 0 <= self.nest2_seed <= MAX_NEST2_SEED:
+            raise BrainError(f"CortexConfig.nest2_seed: expected 0 … {MAX_NEST2_SEED}, got {self.nest2_seed}")
         if not 0.0 <= self.R_J <= 1.0:
             raise BrainError(f"CortexConfig.R_J: expected in [0, 1], got {self.R_J}")
         if not 0.0 <= self.tau_syn_spread < 1.0:
@@ -190,8 +198,11 @@ class CortexConfig:
 PARAMETER_SETS: dict[str, CortexConfig] = {
     # The task model of CN, Figs 5 and 6; with fixed in-degrees every direction can win.
     "reach": CortexConfig(),
-    # The same as published: with Bernoulli wiring each draw has its favorite cluster.
+    # The published rule with other draws: with Bernoulli wiring each draw has its favorite cluster.
     "reach-published": CortexConfig(wiring="bernoulli"),
+    # The two draws of CN, one network each: Fig 5 (decoding, variability, rates) and Fig 6 (reaction times).
+    "reach-fig5": CortexConfig(wiring="bernoulli_nest2", nest2_seed=8721),
+    "reach-fig6": CortexConfig(wiring="bernoulli_nest2", nest2_seed=7745),
     # NEST's example (EI_clustered_network, network_params.py) as to sizes, clusters, threshold, J_E+ 6 and
     # the start of the voltages. Other than there: R_J (0.75 of CN, not 0.82), the synapses' time constants (3
     # and 2 ms of CN, not 5 and 5) and the wiring (fixed in-degrees, not Bernoulli). In a sweep of J_E+ all
@@ -273,19 +284,30 @@ def clustered_cortex(config: CortexConfig) -> Network:
             ("I", c.n_i, c.tau_m_I, current_i, c.delta_I_I),
         )
     )
-    size = {"E": c.n_e // c.clusters, "I": c.n_i // c.clusters}
-    probability = {"E>E": c.p_ee, "I>E": c.p_ei, "E>I": c.p_ie, "I>I": c.p_ii}
-    projections = []
+    rules, projections = _rules(c), []
     for name, weight in unclustered_weights(c).items():
         source, target = name.split(">")
-        p = probability[name]
-        # 1e-9: products such as 0.3 × 10 fall just below the whole number that they stand for.
-        in_degree = ClusteredIndegree(int(p * size[source] + 1e-9))
-        rule = PairwiseBernoulli(p) if c.wiring == "bernoulli" else in_degree
         within, across = _clustering(c.j_plus if name == "E>E" else c.j_plus_i, c.clusters)
         clustered = ClusteredWeight(weight * within, weight * across)
-        projections.append(Projection(name, source, target, rule, clustered, c.delay_ms))
+        projections.append(Projection(name, source, target, rules[name], clustered, c.delay_ms))
     return Network(populations, tuple(projections), (), (CurrentInput("cue", "E", c.clusters),))
+
+
+def _rules(config: CortexConfig) -> dict[str, Rule]:
+    """Return the wiring rule of each projection."""
+    c = config
+    sizes = {"E": c.n_e, "I": c.n_i}
+    probability = {"E>E": c.p_ee, "I>E": c.p_ei, "E>I": c.p_ie, "I>I": c.p_ii}
+    if c.wiring == "bernoulli_nest2":
+        drawn = nest2_bernoulli(c.nest2_seed, sizes, c.clusters, probability)
+        return {name: Explicit(pairs) for name, pairs in drawn.items()}
+    if c.wiring == "bernoulli":
+        return {name: PairwiseBernoulli(p) for name, p in probability.items()}
+    # 1e-9: products such as 0.3 × 10 fall just below the whole number that they stand for.
+    return {
+        name: ClusteredIndegree(int(p * (sizes[name.split(">")[0]] // c.clusters) + 1e-9))
+        for name, p in probability.items()
+    }
 
 
 def unclustered_weights(config: CortexConfig) -> dict[str, float]:

@@ -16,7 +16,7 @@ import gymnasium
 from gymnasium.vector import VectorEnv
 
 from ethospike.agents.agent import Agent
-from ethospike.agents.reacher import ReacherAgent, ReacherConfig
+from ethospike.agents.reacher import PUBLISHED_DIRECTIONS, ReacherAgent, ReacherConfig
 from ethospike.agents.reacher.hand import ReachBaseline
 from ethospike.brains.circuits.clustered_cortex import PARAMETER_SETS
 from ethospike.envs.delayed_reach import ReachConfig
@@ -171,7 +171,16 @@ SCENARIO = Scenario(
     },
     families={
         "network": {
-            name: {"reacher": {"cortex": dataclasses.asdict(cortex)}}
+            name: {
+                "reacher": {
+                    "cortex": dataclasses.asdict(cortex),
+                    **(
+                        {"direction_clusters": PUBLISHED_DIRECTIONS[name]}
+                        if name in PUBLISHED_DIRECTIONS
+                        else {}
+                    ),
+                }
+            }
             for name, cortex in PARAMETER_SETS.items()
         }
     },

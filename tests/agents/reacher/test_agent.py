@@ -173,6 +173,20 @@ def test_twenty_clusters_give_three_a_direction_and_leave_two(made):
     assert np.array_equal(more.direction_clusters[:3], agent.direction_clusters)
 
 
+def test_listed_clusters_stand_for_the_directions_in_every_animal(made):
+    listed = (2, 4, 1, 3, 5, 0)
+    agent, _ = made(silence, ReacherConfig(cortex=TINY, direction_clusters=listed), animals=2)
+    assert np.array_equal(agent.direction_clusters[:, :, 0], [listed, listed])
+    drawn, _ = made(silence, ReacherConfig(cortex=TINY), animals=2)
+    assert not np.array_equal(drawn.direction_clusters[0], drawn.direction_clusters[1])
+
+
+@pytest.mark.parametrize("listed", [(0, 1), (0, 1, 2, 3, 4, 4), (1, 2, 3, 4, 5, 6), (-1, 0, 1, 2, 3, 4)])
+def test_listed_clusters_that_do_not_fit_are_refused(listed):
+    with pytest.raises(AgentError, match=r"direction_clusters: expected 6 different clusters of 0 … 5"):
+        ReacherConfig(cortex=TINY, direction_clusters=listed)
+
+
 # -- race and decision ------------------------------------------------------------------------------
 
 

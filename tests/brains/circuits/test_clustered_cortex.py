@@ -91,6 +91,8 @@ def test_the_parameter_sets_are_the_table():
     assert table == {
         "reach": (1200, 300, 6, 15.0, 1.25, 0.78, "fixed_indegree"),
         "reach-published": (1200, 300, 6, 15.0, 1.25, 0.78, "bernoulli"),
+        "reach-fig5": (1200, 300, 6, 15.0, 1.25, 0.78, "bernoulli_nest2"),
+        "reach-fig6": (1200, 300, 6, 15.0, 1.25, 0.78, "bernoulli_nest2"),
         "cortex": (4000, 1000, 20, 20.0, 1.25, 0.78, "fixed_indegree"),
         "large": (20000, 5000, 20, 20.0, 1.25, 0.78, "fixed_indegree"),
         "grid": (20000, 5000, 20, 20.0, 2.90, 1.375, "bernoulli"),

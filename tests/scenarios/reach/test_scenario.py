@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from ethospike.agents.reacher import PUBLISHED_DIRECTIONS
 from ethospike.brains.circuits.clustered_cortex import PARAMETER_SETS
 from ethospike.recorders.recording import Recording, open_recording
 from ethospike.scenarios.command.app import main
@@ -71,6 +72,7 @@ def test_the_default_is_thirty_minutes_on_reach() -> None:
 def test_a_network_by_its_name_and_every_value_of_it_by_its_flag(name: str, tmp_path: Path) -> None:
     config = configure(SCENARIO, ["--network", name])
     assert config.reacher.cortex == PARAMETER_SETS[name]
+    assert config.reacher.direction_clusters == PUBLISHED_DIRECTIONS.get(name, ())
     changed = configure(SCENARIO, ["--network", name, "--reacher.cortex.j-plus", "2.25"])
     assert changed.reacher.cortex.j_plus == 2.25
     assert changed.reacher.cortex.n_e == PARAMETER_SETS[name].n_e
