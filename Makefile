@@ -20,10 +20,15 @@ $(VENV)/ready: pyproject.toml Makefile
 	  echo "GeNN: no local wheel of pygenn; its tests will be skipped (docs/simulators.md says how to install it)"
 	@touch $@
 
-# Type checkers do not see through the folder mapping of an editable install; a folder of links does it.
-.typecheck/ready: Makefile
-	@mkdir -p .typecheck/ethospike
+# Type checkers do not see through the folder mapping of an editable install; a folder of links does it. The
+# same links are on Python's path here, because the finder of an editable install comes after Python's own: a
+# folder named ethospike in the working directory, such as this checkout seen from its parent, would hide the
+# package.
+.typecheck/ready: Makefile $(VENV)/ready $(wildcard core/*)
+	@rm -rf .typecheck && mkdir -p .typecheck/ethospike
+	@for file in core/*; do ln -sfn ../../$$file .typecheck/ethospike/; done
 	@for room in $(ROOMS); do ln -sfn ../../$$room .typecheck/ethospike/$$room; done
+	@echo "$(CURDIR)/.typecheck" > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/ethospike-links.pth"
 	@touch $@
 
 demo: setup

@@ -15,59 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ethospike.brains.network import Network
-from ethospike.brains.simulator import Simulator, SpikeBlock, State, Stimulus
-
-
-class AgentError(ValueError):
-    """An observation, an action or a setting that does not fit the agent; the message says what does."""
-
-
-def join_states(parts: Mapping[str, Mapping[str, NDArray[Any]]]) -> State:
-    """Return the states of several parts as one, each array under `part/name`."""
-    return {f"{part}/{name}": array for part, own in parts.items() for name, array in own.items()}
-
-
-def state_of(part: str, state: Mapping[str, NDArray[Any]]) -> State:
-    """Return the state of one part of a `join_states`; empty if it has none."""
-    begin = f"{part}/"
-    return {name.removeprefix(begin): array for name, array in state.items() if name.startswith(begin)}
-
-
-def check_state(
-    state: Mapping[str, NDArray[Any]], like: Mapping[str, NDArray[Any]], any_shape: Sequence[str] = ()
-) -> None:
-    """Raise `AgentError` unless a snapshot has the names and shapes of another one.
-
-    Parameters
-    ----------
-    state, like : mapping of str to ndarray
-    any_shape : sequence of str
-        Entries that must be there, but whose shape changes from step to step.
-    """
-    if state.keys() != like.keys():
-        raise AgentError(f"state: expected the entries {sorted(like)}, got {sorted(state)}")
-    for name, array in like.items():
-        if name not in any_shape and np.shape(state[name]) != array.shape:
-            raise AgentError(f"state[{name!r}]: expected shape {array.shape}, got {np.shape(state[name])}")
-
-
-def without(part: str, state: Mapping[str, NDArray[Any]]) -> State:
-    """Return a `join_states` without one of its parts."""
-    return {name: array for name, array in state.items() if not name.startswith(f"{part}/")}
-
-
-def variable(long_name: str, units: str, dtype: str, **dims: int) -> dict[str, Any]:
-    """Return what a recording is told about an array: an entry of `Agent.variables`.
-
-    Parameters
-    ----------
-    long_name, units, dtype : str
-        Units as in SI, "1" for none.
-    **dims : int
-        Name and length of each dimension after (time, animal).
-    """
-    shape = tuple(dims.values())
-    return {"dims": tuple(dims), "shape": shape, "units": units, "long_name": long_name, "dtype": dtype}
+from ethospike.brains.simulator import Simulator, SpikeBlock, Stimulus
+from ethospike.errors import AgentError
+from ethospike.states import State
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,24 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ethospike.envs.clock import whole_number
+from ethospike.clock import whole_number
+from ethospike.errors import EnvError
 
-State = dict[str, NDArray[np.generic]]
-"""A snapshot of an environment: arrays by name, the animal axis first."""
 RESET_FIRST = "step: expected a reset before the first step; call reset()"
 """What an environment says that is to step with an animal that was never reset."""
-
-
-class EnvError(ValueError):
-    """A configuration, an action or a call that does not fit the environment; the message says what does."""
-
-
-def random_stream(seed: int, animal: int, role: int, channel: int = 0) -> np.random.Generator:
-    """Return the generator of one animal for one purpose (environments have the roles 20 to 29).
-
-    Keyed by what it is for, so that animal 7 of 25 is animal 7 of 100.
-    """
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(animal, role, channel)))
 
 
 def inner_steps(control_interval_ms: float, inner_step_ms: float) -> int:
@@ -110,41 +97,3 @@ def animals_to_reset(options: Mapping[str, Any] | None, animals: int) -> NDArray
             f"options['reset_mask']: expected booleans of shape ({animals},), at least one True, got {mask!r}"
         )
     return array
-
-
-def pack_generators(generators: Sequence[np.random.Generator], animals: int) -> NDArray[np.uint64]:
-    """Return the states of the animals' PCG64 generators, shape (animals, 6); zeros while there are none."""
-    if not generators:
-        return np.zeros((animals, 6), np.uint64)
-    rows = []
-    for generator in generators:
-        state: dict[str, Any] = dict(generator.bit_generator.state)
-        words = [state["state"][key] >> shift & (2**64 - 1) for key in ("state", "inc") for shift in (64, 0)]
-        rows.append([*words, state["has_uint32"], state["uinteger"]])
-    return np.array(rows, np.uint64)
-
-
-def unpack_generators(packed: NDArray[np.generic]) -> list[np.random.Generator]:
-    """Return generators that continue from `pack_generators`; none if there were none."""
-    if not np.any(packed):  # a generator's increment is odd, so its state is never all zeros
-        return []
-    generators = []
-    for row in np.asarray(packed, np.uint64).tolist():
-        bits = np.random.PCG64()
-        bits.state = {
-            "bit_generator": "PCG64",
-            "state": {"state": row[0] << 64 | row[1], "inc": row[2] << 64 | row[3]},
-            "has_uint32": row[4],
-            "uinteger": row[5],
-        }
-        generators.append(np.random.Generator(bits))
-    return generators
-
-
-def check_state(state: Mapping[str, NDArray[np.generic]], like: Mapping[str, NDArray[np.generic]]) -> None:
-    """Raise `EnvError` unless a snapshot has the names and shapes of another one."""
-    if state.keys() != like.keys():
-        raise EnvError(f"state: expected the entries {sorted(like)}, got {sorted(state)}")
-    for name, array in like.items():
-        if np.shape(state[name]) != array.shape:
-            raise EnvError(f"state[{name!r}]: expected shape {array.shape}, got {np.shape(state[name])}")

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ethospike.envs.checks import EnvError
+from ethospike.errors import EnvError
 
 SCENES: dict[str, tuple[str, str]] = {
     "odor_arena": ("ethospike.envs.odor_arena.scene", "ArenaScene"),

@@ -18,33 +18,14 @@ from gymnasium.vector import VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from ethospike.envs.checks import (
-    EnvError,
-    State,
-    animals_to_reset,
-    check_options,
-    checked_action,
-    checked_seed,
-)
+from ethospike.envs.checks import animals_to_reset, check_options, checked_action, checked_seed
 from ethospike.envs.window import Window, pixels
+from ethospike.errors import EnvError
+from ethospike.states import State
 
 Spaces: TypeAlias = "tuple[Box[np.float32], Box[np.float32]]"
 """The observation and the action space of one animal; in quotes, because not every Gymnasium that we support
 has a generic `Box`."""
-
-
-def variable(long_name: str, units: str, dtype: str, **dims: int) -> dict[str, Any]:
-    """Return what a recording is told about an array: an entry of `variables`.
-
-    Parameters
-    ----------
-    long_name, units, dtype : str
-        Units as in SI, "1" for none.
-    **dims : int
-        Name and length of each dimension after (time, animal).
-    """
-    shape = tuple(dims.values())
-    return {"dims": tuple(dims), "shape": shape, "units": units, "long_name": long_name, "dtype": dtype}
 
 
 class Task(Protocol):

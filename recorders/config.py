@@ -12,8 +12,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.recorders.clock import whole_number
-from ethospike.recorders.recorder import Layout, RecordingError
+from ethospike.clock import whole_number
+from ethospike.errors import RecordingError
+from ethospike.recorders.recorder import Layout
 
 ALL = "all"
 """Stands for every variable or every population."""

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from ethospike.recorders.recorder import Layout, PopulationLayout, RecordingError, Variable
+from ethospike.errors import RecordingError
+from ethospike.recorders.recorder import Layout, PopulationLayout, Variable
 
 FORMAT_NAME = "ethospike-recording"
 FORMAT_VERSION = (1, 0)

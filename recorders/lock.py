@@ -11,7 +11,7 @@ import os
 import time
 from pathlib import Path
 
-from ethospike.recorders.recorder import RecordingError
+from ethospike.errors import RecordingError
 
 LOCK_PATIENCE_S = 0.5
 """How long a writer asks for the lock; readers that look whether it is held take it for a moment."""

@@ -15,14 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class RecordingError(RuntimeError):
-    """A recording that cannot be written or read; the message says why and what to do."""
-
-
-class NotRecorded(RecordingError):
-    """Something that the user chose not to record; the message says what, and which setting records it."""
-
-
 class Spikes(Protocol):
     """Spikes of a window, sorted by (step, animal, neuron); integer arrays of one length."""
 

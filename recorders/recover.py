@@ -12,9 +12,9 @@ from typing import Any
 
 import zarr
 
+from ethospike.errors import RecordingError
 from ethospike.recorders.format import INTERRUPTED, LENGTH, SPIKES
 from ethospike.recorders.lock import WriterLock
-from ethospike.recorders.recorder import RecordingError
 from ethospike.recorders.recording import find_recording, open_recording
 from ethospike.recorders.zarr_recorder.store import DurableStore, remove_partials
 from ethospike.recorders.zarr_recorder.writer import all_arrays

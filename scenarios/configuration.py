@@ -18,8 +18,8 @@ from typing import Annotated, Any
 
 import cyclopts
 
-from ethospike.brains.errors import nearest
-from ethospike.scenarios.scenario import Scenario, ScenarioConfig, ScenarioError
+from ethospike.errors import ScenarioError, nearest
+from ethospike.scenarios.scenario import Scenario, ScenarioConfig
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -19,17 +19,13 @@ from typing import TYPE_CHECKING, Any
 from gymnasium.vector import VectorEnv
 
 from ethospike.agents.agent import Agent
-from ethospike.brains.errors import nearest
 from ethospike.brains.simulator import SimulatorSettings
-from ethospike.envs.clock import whole_number
+from ethospike.clock import whole_number
+from ethospike.errors import ScenarioError, nearest
 from ethospike.recorders.config import RecorderConfig
 
 if TYPE_CHECKING:
     from ethospike.recorders.recording import Recording
-
-
-class ScenarioError(ValueError):
-    """A scenario or a configuration that does not fit; the message says what does."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FORBIDDEN = {
+    "core": {"agents", "brains", "envs", "recorders", "scenarios"},
     "envs": {"agents", "brains", "recorders", "scenarios"},
     "brains": {"envs", "agents", "recorders", "scenarios"},
     "agents": {"recorders", "scenarios"},
@@ -39,9 +40,19 @@ def test_a_room_imports_only_what_it_may(room: str) -> None:
     files = sorted((ROOT / room).rglob("*.py"))
     assert len(files) > 3
     for file in files:
+        if file == ROOT / "core" / "__main__.py":
+            continue  # starts the command line
         rooms = {name.split(".")[1] for name in imported(file) if name.startswith("ethospike.")}
-        assert rooms <= set(FORBIDDEN), f"{file}: imports {rooms}"
+        core = {path.stem for path in (ROOT / "core").glob("*.py")} | {"__version__"}
+        assert rooms <= set(FORBIDDEN) | core, f"{file}: imports {rooms}"
         assert not rooms & FORBIDDEN[room], f"{file} imports {rooms & FORBIDDEN[room]}"
+
+
+def test_the_root_package_needs_numpy_alone() -> None:
+    for file in (ROOT / "core").glob("[!_]*.py"):
+        for name in imported(file):
+            top = name.split(".")[0]
+            assert top in sys.stdlib_module_names | {"numpy", "ethospike"}, f"{file} imports {name}"
 
 
 def test_every_folder_of_a_room_is_a_package_that_pyproject_lists() -> None:
@@ -50,7 +61,8 @@ def test_every_folder_of_a_room_is_a_package_that_pyproject_lists() -> None:
     for folder in folders:
         assert (ROOT / folder / "__init__.py").exists(), folder
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
-    assert sorted(settings["packages"]) == sorted("ethospike." + ".".join(f.parts) for f in folders)
+    packages = ["ethospike" if f == Path("core") else "ethospike." + ".".join(f.parts) for f in folders]
+    assert sorted(settings["packages"]) == sorted(packages)
 
 
 @pytest.mark.parametrize(

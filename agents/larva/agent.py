@@ -24,33 +24,19 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.agents.agent import (
-    Agent,
-    AgentError,
-    Decision,
-    check_state,
-    join_states,
-    state_of,
-    variable,
-    without,
-)
+from ethospike.agents.agent import Agent, Decision
 from ethospike.agents.larva.locomotion import Locomotion, LocomotionConfig
 from ethospike.agents.larva.olfaction import DETECTION_FLOOR_UM, DRIVE_VARIABLE, INNATE_GAIN, OlfactoryDrive
 from ethospike.brains.circuits.mushroom_body import ODOR_PATTERNS, PRESETS, MushroomBodyConfig, mushroom_body
-from ethospike.brains.errors import nearest
 from ethospike.brains.network import Network
-from ethospike.brains.simulator import (
-    Simulator,
-    SimulatorSettings,
-    SpikeBlock,
-    State,
-    Stimulus,
-    open_simulator,
-)
+from ethospike.brains.simulator import Simulator, SimulatorSettings, SpikeBlock, Stimulus, open_simulator
 from ethospike.brains.spike_trains.sources import GammaSource
-from ethospike.envs.clock import whole_number
+from ethospike.clock import whole_number
 from ethospike.envs.odor_arena import PEAK_UM, WALL_COLUMN, features
 from ethospike.envs.odor_arena.reinforcement import KINDS
+from ethospike.errors import AgentError, nearest
+from ethospike.states import State, check_state, join_states, state_of, without
+from ethospike.variables import variable
 
 READ_OUT = ("MBONp", "MBONn", "DANp", "DANn")
 """Populations, of one neuron each, whose rates are read out."""

@@ -14,11 +14,12 @@ from typing import Any, Required, Self, TypedDict, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.agents.agent import Agent, AgentError, Decision, check_state, join_states, state_of
+from ethospike.agents.agent import Agent, Decision
 from ethospike.agents.larva.locomotion import Locomotion, LocomotionConfig
 from ethospike.agents.larva.olfaction import DRIVE_VARIABLE, INNATE_GAIN, OlfactoryDrive
-from ethospike.brains.simulator import State
 from ethospike.envs.odor_arena import ODOR_COLUMNS, OTHER_FEATURES, PEAK_UM, features
+from ethospike.errors import AgentError
+from ethospike.states import State, check_state, join_states, state_of
 
 LEARNING_RATE_HZ = 2.0
 """Rate at which the value of a smell at its peak approaches the reward (1/s). Chosen: a larva crosses a

@@ -20,16 +20,11 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.agents.agent import AgentError, check_state
-from ethospike.brains.random_streams import random_stream
-from ethospike.brains.simulator import State
-from ethospike.brains.spike_trains.sources import generator_state, set_generator_state
-from ethospike.envs.clock import whole_number
+from ethospike.clock import whole_number
 from ethospike.envs.odor_arena import BODY_LENGTH_MM, INNER_STEP_MS, MAX_SPEED_MM_S, MAX_TURNER
-
-ROLE_LOCOMOTION = 10
-"""Role in `random_stream`: channel 0 draws strides and pauses, channel 1 the turner's noise.
-`ROLE_DIRECTIONS` of the reaching agent has the same number; no agent has both."""
+from ethospike.errors import AgentError
+from ethospike.randomness import Role, generator_state, random_stream, set_generator_state
+from ethospike.states import State, check_state
 
 MAX_STRIDES = 142
 """Longest run in strides (larvaworld: fitted range of run_count)."""
@@ -155,8 +150,8 @@ class Locomotion:
         self._drives = float(config.low_drive), float(config.base_drive), float(config.high_drive)
         self._running_step = _TURN * config.stride_hz * _DT_S
         self._run_cdf = _run_length_cdf(config)
-        self._rngs = [random_stream(seed, a, ROLE_LOCOMOTION, 0) for a in range(animals)]
-        self._noise_rngs = [random_stream(seed, a, ROLE_LOCOMOTION, 1) for a in range(animals)]
+        self._rngs = [random_stream(seed, a, Role.LOCOMOTION, 0) for a in range(animals)]
+        self._noise_rngs = [random_stream(seed, a, Role.LOCOMOTION, 1) for a in range(animals)]
 
         start = np.stack([rng.random(6) for rng in self._rngs], axis=-1)
         # Rates of the populations, (E or C, left or right, animal), and the adaptation of each side.

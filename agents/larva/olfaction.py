@@ -19,8 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.agents.agent import AgentError, check_state, variable
-from ethospike.brains.simulator import State
+from ethospike.errors import AgentError
+from ethospike.states import State, check_state
+from ethospike.variables import variable
 
 INNATE_GAIN = 150.0
 """Gain of an odor that is innately attractive: larvaworld's navigator."""

@@ -15,28 +15,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.agents.agent import (
-    Agent,
-    AgentError,
-    Decision,
-    check_state,
-    join_states,
-    state_of,
-    variable,
-    without,
-)
+from ethospike.agents.agent import Agent, Decision
 from ethospike.agents.reacher.hand import HandConfig, HandControl, ReachSenses
 from ethospike.brains.circuits.clustered_cortex import CortexConfig, clustered_cortex
-from ethospike.brains.random_streams import random_stream
-from ethospike.brains.simulator import (
-    Simulator,
-    SimulatorSettings,
-    SpikeBlock,
-    State,
-    Stimulus,
-    open_simulator,
-)
-from ethospike.envs.clock import whole_number
+from ethospike.brains.simulator import Simulator, SimulatorSettings, SpikeBlock, Stimulus, open_simulator
+from ethospike.clock import whole_number
+from ethospike.errors import AgentError
+from ethospike.randomness import Role, random_stream
+from ethospike.states import State, check_state, join_states, state_of, without
+from ethospike.variables import variable
 
 BIN_MS = 1.0
 """Resolution of the decision (RT: spikes are counted per millisecond)."""
@@ -44,9 +31,6 @@ STIMULUS_V_TH = 15.0
 """Threshold in mV for which the currents are stated; they scale with it, as all currents of the model do."""
 SILENCE = 1e-10
 """What stands for an integral of zero before normalization (RT): without spikes, all directions are equal."""
-ROLE_DIRECTIONS = 10
-"""Role of the random stream that assigns clusters to directions. `ROLE_LOCOMOTION` has the same number, which
-is part of the key: no agent has both, and another number would change every recording made so far."""
 UNDECIDED = -1
 PUBLISHED_DIRECTIONS = {"reach-fig5": (2, 4, 1, 3, 5, 0), "reach-fig6": (0, 3, 4, 5, 1, 2)}
 """Cluster of each direction in the two published networks: the authors' draw from the same seeds as the
@@ -241,7 +225,7 @@ class ReacherAgent(Agent):
         config = self.config
         clusters = np.array(config.direction_clusters, dtype=np.int64)
         if not len(clusters):
-            clusters = random_stream(seed, animal, ROLE_DIRECTIONS).permutation(config.cortex.clusters)
+            clusters = random_stream(seed, animal, Role.DIRECTIONS).permutation(config.cortex.clusters)
         used = config.directions * config.clusters_per_direction
         return clusters[:used].reshape(config.directions, config.clusters_per_direction)
 

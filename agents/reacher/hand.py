@@ -14,9 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.agents.agent import Agent, AgentError, Decision, check_state, variable
-from ethospike.brains.simulator import State
+from ethospike.agents.agent import Agent, Decision
 from ethospike.envs.delayed_reach import target_directions
+from ethospike.errors import AgentError
+from ethospike.states import State, check_state
+from ethospike.variables import variable
 
 CENTER = -1
 """The goal of a hand that waits or goes back."""

@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ethospike.brains.circuits.nest2_wiring import MAX_NEST2_SEED, nest2_bernoulli
-from ethospike.brains.errors import BrainError, nearest
 from ethospike.brains.network import (
     ClusteredIndegree,
     ClusteredWeight,
@@ -33,6 +32,7 @@ from ethospike.brains.network import (
     Rule,
     Uniform,
 )
+from ethospike.errors import BrainError, nearest
 
 WIRINGS = ("fixed_indegree", "bernoulli", "bernoulli_nest2")
 STARTS = ("free_phase", "lognormal", "undriven")

@@ -19,7 +19,6 @@ import math
 from dataclasses import dataclass, fields
 from types import MappingProxyType
 
-from ethospike.brains.errors import BrainError
 from ethospike.brains.network import (
     AllToAll,
     DopamineGated,
@@ -30,6 +29,7 @@ from ethospike.brains.network import (
     RandomIndegree,
     SpikeInput,
 )
+from ethospike.errors import BrainError
 
 N_GLOMERULI = 21
 """Olfactory receptor neurons, projection neurons and local neurons: one of each a glomerulus."""

@@ -44,11 +44,8 @@ from ethospike.brains.conformance.specimens import (
     window,
 )
 from ethospike.brains.network import NEURON_MODELS, DopaminePlasticity
-from ethospike.brains.simulator import (
-    SimulatorUnavailable,
-    SpikeBlock,
-    Stimulus,
-)
+from ethospike.brains.simulator import SpikeBlock, Stimulus
+from ethospike.errors import SimulatorUnavailable
 
 
 def check_first_spike_latency(open_network: OpenNetwork) -> None:

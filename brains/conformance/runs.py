@@ -42,12 +42,8 @@ from ethospike.brains.conformance.specimens import (
     tonic_spike_steps,
     window,
 )
-from ethospike.brains.errors import BrainError
-from ethospike.brains.simulator import (
-    SimulatorUnavailable,
-    SpikeBlock,
-    Stimulus,
-)
+from ethospike.brains.simulator import SpikeBlock, Stimulus
+from ethospike.errors import BrainError, SimulatorUnavailable
 
 LEAK_LIMIT_BYTES = 8_000_000
 """Growth of resident memory over 1,000 windows: NEST itself takes 2 MB; a list that keeps one array of 10 kB

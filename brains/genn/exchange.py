@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.brains.errors import BrainError
 from ethospike.brains.genn.library import pygenn
 from ethospike.brains.network import NEVER, DopamineGated, DopaminePlasticity
 from ethospike.brains.simulator import SpikeBlock, Stimulus
+from ethospike.errors import BrainError
 
 CURRENT_LAG_STEPS = 2
 """A window's current reaches V_m with its third step, as through NEST's dc_generator (docs/design.md §2)."""

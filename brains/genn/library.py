@@ -27,8 +27,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ethospike.brains.simulator import SimulatorNotInstalled, SimulatorUnavailable
 from ethospike.brains.threads import cores
+from ethospike.errors import SimulatorNotInstalled, SimulatorUnavailable
 
 INSTALL = (
     "GeNN is optional, and its Python package is not on the package index: install PyGeNN 5 from its "

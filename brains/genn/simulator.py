@@ -17,7 +17,6 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.brains.errors import BrainError, NotFiniteError
 from ethospike.brains.genn import models as genn_models
 from ethospike.brains.genn import wiring as genn_wiring
 from ethospike.brains.genn.exchange import CurrentTable, PendingPlasticity, SpikeRecord, SpikeTables
@@ -32,8 +31,9 @@ from ethospike.brains.network import (
     Projection,
     SpikeInput,
 )
-from ethospike.brains.random_streams import ROLE_WIRING, random_stream
 from ethospike.brains.simulator import Capabilities, Simulator, SpikeBlock, Stimulus
+from ethospike.errors import BrainError, NotFiniteError
+from ethospike.randomness import Role, random_stream
 
 __all__ = ["GennSimulator", "backends"]
 
@@ -62,7 +62,7 @@ class GennSimulator(Simulator):
     Examples
     --------
     >>> from ethospike.brains.network import Network
-    >>> from ethospike.brains.population import Population
+    >>> from ethospike.brains.network.population import Population
     >>> from ethospike.brains.simulator import SimulatorSettings, open_simulator
     >>> net = Network([Population("E", 1, "iaf_psc_exp", {"I_e": 500.0})])
     >>> with open_simulator(net, SimulatorSettings(name="genn"), seed=1) as simulator:  # doctest: +SKIP
@@ -309,7 +309,7 @@ class GennSimulator(Simulator):
             # Two bytes a synapse where the target has less than 65,536 neurons.
             group.narrow_sparse_ind_enabled = True
             index = self.network.projections.index(projection)
-            rng = random_stream(self.seed, 0, ROLE_WIRING, index)
+            rng = random_stream(self.seed, 0, Role.WIRING, index)
             genn_wiring.set_key(group, int(rng.integers(2**62)))
         for name in ("within", "across", "source_size", "target_size"):
             group.set_wu_param_dynamic(name)

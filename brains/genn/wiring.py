@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ethospike.brains.errors import BrainError
 from ethospike.brains.genn import models as genn_models
 from ethospike.brains.genn.library import pygenn
 from ethospike.brains.network import (
@@ -24,6 +23,7 @@ from ethospike.brains.network import (
     Projection,
     RandomIndegree,
 )
+from ethospike.errors import BrainError
 
 MAX_SYNAPSES = 2**32
 """GeNN's initialization counts the places of a projection's synapses with 32 bits."""

@@ -18,21 +18,14 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.brains.clock import whole_number
-from ethospike.brains.errors import BrainError
 from ethospike.brains.nest.denormals import denormals_are_zero
 from ethospike.brains.nest.learning import Learning
 from ethospike.brains.nest.wiring import ids, native_rule, parts
 from ethospike.brains.network import NEURON_MODELS, Explicit, Projection
-from ethospike.brains.simulator import (
-    Capabilities,
-    Simulator,
-    SimulatorNotInstalled,
-    SimulatorUnavailable,
-    SpikeBlock,
-    Stimulus,
-)
+from ethospike.brains.simulator import Capabilities, Simulator, SpikeBlock, Stimulus
 from ethospike.brains.threads import cores
+from ethospike.clock import whole_number
+from ethospike.errors import BrainError, SimulatorNotInstalled, SimulatorUnavailable
 
 ONE_THREAD_BELOW = 1_000
 """Neurons below which one thread is fastest: threads meet after every step of 0.1 ms."""
@@ -80,7 +73,7 @@ class NestSimulator(Simulator):
     Examples
     --------
     >>> from ethospike.brains.network import Network
-    >>> from ethospike.brains.population import Population
+    >>> from ethospike.brains.network.population import Population
     >>> from ethospike.brains.simulator import open_simulator
     >>> with open_simulator(Network((Population("E", 1, "iaf_psc_exp", {"I_e": 500.0}),)), seed=1) as sim:
     ...     print(sim.run(1000).step[0])

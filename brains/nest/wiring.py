@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.brains.errors import BrainError
 from ethospike.brains.network import (
     AllToAll,
     ClusteredIndegree,
@@ -26,7 +25,8 @@ from ethospike.brains.network import (
     RandomIndegree,
     Rule,
 )
-from ethospike.brains.random_streams import ROLE_WIRING, random_stream
+from ethospike.errors import BrainError
+from ethospike.randomness import Role, random_stream
 
 Part = tuple[NDArray[np.int64], NDArray[np.int64], Rule, float]
 """NEST's ids of sources and of targets, the rule that connects them, and their one weight."""
@@ -101,7 +101,7 @@ def _split_indegree(
     """
     source, target = network.population(projection.source), network.population(projection.target)
     sources = ids(network, source.name).reshape(source.clusters, -1)
-    rng = random_stream(seed, 0, ROLE_WIRING, network.projections.index(projection))
+    rng = random_stream(seed, 0, Role.WIRING, network.projections.index(projection))
     n_within = source.cluster_size - (1 if source.name == target.name else 0)  # no autapses
     n_across = source.size - source.cluster_size
     for c, own in enumerate(ids(network, target.name).reshape(target.clusters, -1)):

@@ -13,7 +13,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ethospike.brains.errors import BrainError, nearest
 from ethospike.brains.network.plasticity import DopamineGated
 from ethospike.brains.network.population import NEURON_MODELS, Distribution, Population
 from ethospike.brains.network.rules import (
@@ -28,7 +27,8 @@ from ethospike.brains.network.rules import (
     Rule,
     draw_pairs,
 )
-from ethospike.brains.random_streams import ROLE_PARAMETERS, ROLE_WIRING, random_stream
+from ethospike.errors import BrainError, nearest
+from ethospike.randomness import Role, random_stream
 
 NUMPY_WIRING_LIMIT = 2_000_000
 """Synapses an animal up to which `Network.wire` draws them; beyond, simulators do (docs/design.md §4)."""
@@ -303,7 +303,7 @@ class Network:
         projection = self.projection(name)
         if not self.is_wired_by_numpy:
             raise BrainError(f"the network has over {NUMPY_WIRING_LIMIT} synapses; the simulator draws them")
-        rng = random_stream(seed, animal, ROLE_WIRING, self.projections.index(projection))
+        rng = random_stream(seed, animal, Role.WIRING, self.projections.index(projection))
         source, target = self.population(projection.source), self.population(projection.target)
         pre, post = draw_pairs(
             projection.rule,
@@ -330,7 +330,7 @@ class Network:
         keys = [*NEURON_MODELS[pop.model], "V_m"]
         channel = self.populations.index(pop) * 100 + keys.index(key)
         drawn = np.asarray(
-            value.draw(random_stream(seed, animal, ROLE_PARAMETERS, channel), pop.size), dtype=float
+            value.draw(random_stream(seed, animal, Role.PARAMETERS, channel), pop.size), dtype=float
         )
         Population(
             pop.name, pop.size, pop.model, {key: drawn}

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.brains.errors import BrainError
-from ethospike.brains.states import check_state
+from ethospike.errors import BrainError
+from ethospike.states import check_state
 
 NEVER = np.iinfo(np.int64).min // 2
 """The step of a spike that has not happened: so early that its eligibility is 0."""

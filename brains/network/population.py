@@ -12,7 +12,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.brains.errors import BrainError, nearest
+from ethospike.errors import BrainError, nearest
 
 NEURON_MODELS: dict[str, dict[str, float]] = {
     # NEST 3.10's defaults (`nest.GetDefaults`); q_rr of iaf_cond_exp_sfa_rr is always 0 here.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.brains.errors import BrainError
+from ethospike.errors import BrainError
 
 
 @dataclass(frozen=True)

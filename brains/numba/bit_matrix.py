@@ -21,7 +21,6 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.brains.errors import BrainError
 from ethospike.brains.network import (
     AllToAll,
     ClusteredIndegree,
@@ -30,8 +29,9 @@ from ethospike.brains.network import (
     PairwiseBernoulli,
     Projection,
 )
-from ethospike.brains.random_streams import ROLE_WIRING
 from ethospike.brains.threads import run_all
+from ethospike.errors import BrainError
+from ethospike.randomness import Role
 
 WORD = 64
 """Lanes in a word."""
@@ -218,7 +218,7 @@ def _draw_large(network: Network, layout: BitLayout, seed: int, animal: int, thr
     bits = np.zeros((network.n_neurons, layout.row_words), dtype=np.uint64)
     tasks: list[Callable[[], None]] = []
     for index, projection in enumerate(network.projections):
-        stream = np.random.SeedSequence(seed, spawn_key=(animal, ROLE_WIRING, index))
+        stream = np.random.SeedSequence(seed, spawn_key=(animal, Role.WIRING, index))
         key = stream.generate_state(1, np.uint64)[0]
         sources = network.neurons(projection.source)
         first_block, end_block = _blocks(layout, network, projection.target)

@@ -17,15 +17,15 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.brains.errors import BrainError, NotFiniteError
 from ethospike.brains.network import ClusteredWeight, CurrentInput, Network, Projection, SpikeInput
 from ethospike.brains.numba import bit_matrix
 from ethospike.brains.numba import dense_kernels as kernels
 from ethospike.brains.numba.bit_matrix import WORD, BitLayout, Wiring, draw_wiring, wiring_key
-from ethospike.brains.simulator import SimulatorUnavailable, SpikeBlock, State, Stimulus
+from ethospike.brains.simulator import SpikeBlock, Stimulus
 from ethospike.brains.simulator.exact_integration import Propagators, propagators
-from ethospike.brains.states import check_state
 from ethospike.brains.threads import run_all
+from ethospike.errors import BrainError, NotFiniteError, SimulatorUnavailable
+from ethospike.states import State, check_state
 
 LONGEST_T_REF_STEPS = int(np.iinfo(np.int16).max)
 SPIKES_HELD = 2**18

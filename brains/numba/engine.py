@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ethospike.brains.network import Network
-from ethospike.brains.simulator import SpikeBlock, State, Stimulus
+from ethospike.brains.simulator import SpikeBlock, Stimulus
+from ethospike.states import State
 
 
 class Engine(Protocol):

@@ -14,13 +14,13 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.brains.errors import BrainError
 from ethospike.brains.network import Network
 from ethospike.brains.numba import sparse as numba_circuit
 from ethospike.brains.numba.engine import Engine
-from ethospike.brains.simulator import Capabilities, Simulator, SpikeBlock, State, Stimulus
-from ethospike.brains.states import check_state
+from ethospike.brains.simulator import Capabilities, Simulator, SpikeBlock, Stimulus
 from ethospike.brains.threads import cores
+from ethospike.errors import BrainError
+from ethospike.states import State, check_state
 
 DENSE_FROM = 1_000_000
 """Synapses an animal from which the dense engine is preferred where both can run a network. Measured on one
@@ -62,7 +62,7 @@ class NumbaSimulator(Simulator):
     Examples
     --------
     >>> from ethospike.brains.network import Network
-    >>> from ethospike.brains.population import Population
+    >>> from ethospike.brains.network.population import Population
     >>> from ethospike.brains.simulator import SimulatorSettings, open_simulator
     >>> net = Network([Population("E", 1, "iaf_psc_exp", {"I_e": 500.0})])
     >>> with open_simulator(net, SimulatorSettings("numba"), seed=1) as simulator:

@@ -15,7 +15,6 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.brains.errors import NotFiniteError
 from ethospike.brains.network import (
     NEVER,
     NUMPY_WIRING_LIMIT,
@@ -27,10 +26,11 @@ from ethospike.brains.network import (
 )
 from ethospike.brains.numba import sparse_kernels as kernels
 from ethospike.brains.numba.sparse_kernels import INBOX, INBOX_START, LANES, ROWS, STATE_ROWS, STRIDE
-from ethospike.brains.simulator import SpikeBlock, State, Stimulus
+from ethospike.brains.simulator import SpikeBlock, Stimulus
 from ethospike.brains.simulator.exact_integration import current_to_potential, mean_decay, refractory_steps
-from ethospike.brains.states import check_state
 from ethospike.brains.threads import share
+from ethospike.errors import NotFiniteError
+from ethospike.states import State, check_state
 
 SPIKES_HELD = 2**23
 """Longest list of spikes that is made room for: longer windows run in pieces in which each neuron of

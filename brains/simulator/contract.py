@@ -18,20 +18,10 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.brains.clock import whole_number
-from ethospike.brains.errors import BrainError, nearest
 from ethospike.brains.network import Network, Synapses
-
-State = dict[str, NDArray[np.generic]]
-"""A snapshot of something stateful: arrays by name."""
-
-
-class SimulatorNotInstalled(ImportError):
-    """The simulator that was asked for is absent; the message says what to install."""
-
-
-class SimulatorUnavailable(RuntimeError):
-    """The simulator cannot do this now: closed, busy, or lacking the capability; the message says which."""
+from ethospike.clock import whole_number
+from ethospike.errors import BrainError, SimulatorUnavailable, nearest
+from ethospike.states import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +209,7 @@ def open_simulator(
     Examples
     --------
     >>> from ethospike.brains.network import Network
-    >>> from ethospike.brains.population import Population
+    >>> from ethospike.brains.network.population import Population
     >>> net = Network([Population("E", 1, "iaf_psc_exp", {"I_e": 500.0})])
     >>> with open_simulator(net, seed=1) as simulator:
     ...     spikes = simulator.run(1000)

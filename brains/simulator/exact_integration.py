@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.brains.errors import BrainError
 from ethospike.brains.network import Network
+from ethospike.errors import BrainError
 
 _Floats = NDArray[np.float64]
 

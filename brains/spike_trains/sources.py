@@ -17,11 +17,10 @@ from concurrent.futures import Future
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.brains.errors import BrainError
-from ethospike.brains.random_streams import ROLE_INPUT, random_stream
-from ethospike.brains.simulator import State
-from ethospike.brains.states import check_state
 from ethospike.brains.threads import helpers
+from ethospike.errors import BrainError
+from ethospike.randomness import Role, generator_state, random_stream, set_generator_state
+from ethospike.states import State, check_state
 
 TICKS = 2**32
 """Ticks of one unit of operational time. At 0.1 ms steps, rates are resolved to 2.3e-6 Hz, and a clock that
@@ -104,7 +103,7 @@ class GammaSource:
         self.keep_coincident = keep_coincident
         self.step = 0
         n = animals * channels
-        self._rngs = [random_stream(seed, a, ROLE_INPUT, c) for a in range(animals) for c in range(channels)]
+        self._rngs = [random_stream(seed, a, Role.INPUT, c) for a in range(animals) for c in range(channels)]
         # Each channel's clock and its next events, in ticks of operational time: the one at `_begin` comes
         # next, the list ends before `_filled`, and at least one event is always to come.
         self._events = np.zeros((n, 2 * BLOCK), dtype=np.int64)
@@ -115,10 +114,6 @@ class GammaSource:
             # Equilibrium: a uniform part of an interval that is drawn in proportion to its length.
             lag = rng.standard_gamma(shape + 1.0) / shape * rng.random()
             own[0] = max(1, int(lag * TICKS))
-            # Thrown away. Blocks of events once began with the interval that ends with the first event, and
-            # only behind it does each stream go on as it did: a seed gives the trains that it has always
-            # given.
-            rng.standard_gamma(shape)
         self._drawn = np.empty((min(n, 32), BLOCK))  # small enough to stay in the cache
         self._ticks_per_hz = dt_ms / 1000 * TICKS
         self._highest_hz = 100 * 1000 / dt_ms
@@ -271,22 +266,3 @@ class PoissonSource(GammaSource):
         super().__init__(
             channels, 1.0, seed=seed, animals=animals, dt_ms=dt_ms, keep_coincident=True, ahead=ahead
         )
-
-
-def generator_state(rng: np.random.Generator) -> NDArray[np.uint64]:
-    """Return the state of a PCG64 generator as numbers, shape (6,), for a `state()`."""
-    inner = rng.bit_generator.state
-    words = (inner["state"]["state"], inner["state"]["inc"])
-    halves = [half for word in words for half in (word >> 64, word & (2**64 - 1))]
-    return np.array([*halves, inner["has_uint32"], inner["uinteger"]], dtype=np.uint64)
-
-
-def set_generator_state(rng: np.random.Generator, numbers: NDArray[np.generic]) -> None:
-    """Put a PCG64 generator into a state that `generator_state` returned."""
-    high, low, inc_high, inc_low, has_uint32, uinteger = (int(number) for number in numbers)
-    rng.bit_generator.state = {
-        "bit_generator": "PCG64",
-        "state": {"state": high << 64 | low, "inc": inc_high << 64 | inc_low},
-        "has_uint32": has_uint32,
-        "uinteger": uinteger,
-    }

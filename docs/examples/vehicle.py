@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 
 from ethospike.agents.agent import Agent, Decision
 from ethospike.brains.network import CurrentInput, Network, OneToOne, Population, Projection
-from ethospike.brains.simulator import Simulator, State, Stimulus, open_simulator
+from ethospike.brains.simulator import Simulator, Stimulus, open_simulator
 from ethospike.recorders.recording import Recording
 from ethospike.scenarios.scenario import Scenario, ScenarioConfig, steps_of_run, whole_steps
+from ethospike.states import State
 
 
 # -- the environment: Gymnasium's vector API, one row an animal -------------------------------------------

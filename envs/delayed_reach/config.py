@@ -12,8 +12,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.envs.checks import EnvError
-from ethospike.envs.clock import whole_number
+from ethospike.clock import whole_number
+from ethospike.errors import EnvError
 
 CUE_SETS = ("0", "1", "2", "3", "4", "5", "0+1", "2+3", "4+5", "5+0+1", "2+3+4")
 """Sets of targets that are cued together (authors' simulate_experiment.py, there counted from 1)."""

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from ethospike.envs.delayed_reach.config import ReachConfig
 from ethospike.envs.delayed_reach.scene import ReachScene, reach_view
 from ethospike.envs.delayed_reach.task import OUTCOMES, PHASES, ReachTask
-from ethospike.envs.task_env import SingleTaskEnv, Spaces, TaskEnv, VectorTaskEnv, check_group, variable
+from ethospike.envs.task_env import SingleTaskEnv, Spaces, TaskEnv, VectorTaskEnv, check_group
+from ethospike.variables import variable
 
 __all__ = ["OUTCOMES", "PHASES", "VARIABLES", "DelayedReachEnv", "DelayedReachVectorEnv", "ReachConfig"]
 

@@ -17,17 +17,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.envs.checks import (
-    RESET_FIRST,
-    EnvError,
-    State,
-    check_state,
-    checked_seed,
-    pack_generators,
-    random_stream,
-    unpack_generators,
-)
+from ethospike.envs.checks import RESET_FIRST, checked_seed
 from ethospike.envs.delayed_reach.config import ReachConfig, target_directions
+from ethospike.errors import EnvError
+from ethospike.randomness import Role, pack_generators, random_stream, unpack_generators
+from ethospike.states import State, check_state
 
 __all__ = ["OUTCOMES", "PHASES", "ReachConfig", "ReachTask", "target_directions"]
 
@@ -52,8 +46,6 @@ OUTCOMES = ("correct", "wrong", "false_start", "time_out")
 """How a trial can end; `info["outcome"]` is an index into them, −1 before."""
 CORRECT, WRONG, FALSE_START, TIME_OUT = range(len(OUTCOMES))
 
-ROLE_TRIALS = 25
-"""Role of the random stream that draws conditions, cues, targets and intervals of one animal."""
 
 _ARRAYS = (
     "position_mm",
@@ -161,7 +153,7 @@ class ReachTask:
             When the seed is not a whole number of at least 0.
         """
         seed = checked_seed(seed)
-        new = [random_stream(seed, key, ROLE_TRIALS) for key in self._keys]
+        new = [random_stream(seed, key, Role.TRIALS) for key in self._keys]
         old = self._rng or new
         self._rng = [n if mine else o for n, o, mine in zip(new, old, which, strict=True)]
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.envs.checks import EnvError
 from ethospike.envs.odor_arena.larva_body import BODY_LENGTH_MM
 from ethospike.envs.odor_arena.odor import OdorSource
 from ethospike.envs.odor_arena.reinforcement import KINDS, Reinforcement
+from ethospike.errors import EnvError
 
 DISH_DIAMETER_MM = 100.0
 """Diameter of the dish (mm): larvaworld (Sakagiannis et al.), as a laboratory's large Petri dish."""

@@ -19,7 +19,8 @@ from ethospike.envs.odor_arena.config import ArenaConfig, Phase, features
 from ethospike.envs.odor_arena.odor import OdorSource
 from ethospike.envs.odor_arena.reinforcement import KINDS, Reinforcement
 from ethospike.envs.odor_arena.task import ArenaTask
-from ethospike.envs.task_env import SingleTaskEnv, Spaces, TaskEnv, VectorTaskEnv, check_group, variable
+from ethospike.envs.task_env import SingleTaskEnv, Spaces, TaskEnv, VectorTaskEnv, check_group
+from ethospike.variables import variable
 
 __all__ = [
     "CONTROL_INTERVAL_MS",

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.envs.checks import EnvError
+from ethospike.errors import EnvError
 
 PEAK_UM = 2.0
 """Concentration at a source (µM): larvaworld (Sakagiannis et al.), conditioned and unconditioned odor of

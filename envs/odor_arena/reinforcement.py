@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.envs.checks import EnvError
+from ethospike.errors import EnvError
 
 KINDS = ("reward", "punishment")
 """Order of the rows of `ReinforcementField.strengths`."""

@@ -11,12 +11,12 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ethospike.envs.checks import EnvError
 from ethospike.envs.odor_arena.config import ArenaConfig, Phase
 from ethospike.envs.odor_arena.larva_body import BODY_LENGTH_MM
 from ethospike.envs.odor_arena.odor import OdorField, OdorSource
 from ethospike.envs.odor_arena.reinforcement import Reinforcement
 from ethospike.envs.scene import plain_form
+from ethospike.errors import EnvError
 
 FIELD_POINTS = 101
 """Points along each side of the grid on which a view gives the odors."""

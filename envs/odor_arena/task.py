@@ -17,26 +17,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.envs.checks import (
-    RESET_FIRST,
-    EnvError,
-    State,
-    check_state,
-    checked_seed,
-    inner_steps,
-    pack_generators,
-    random_stream,
-    unpack_generators,
-)
-from ethospike.envs.clock import whole_number
+from ethospike.clock import whole_number
+from ethospike.envs.checks import RESET_FIRST, checked_seed, inner_steps
 from ethospike.envs.odor_arena.config import WALL_COLUMN, ArenaConfig, Phase
 from ethospike.envs.odor_arena.larva_body import BODY_LENGTH_MM, INNER_STEP_MS, LarvaBodies
 from ethospike.envs.odor_arena.odor import OdorField
 from ethospike.envs.odor_arena.reinforcement import KINDS, ReinforcementField
 from ethospike.envs.odor_arena.scene import ArenaScene
-
-PLACEMENT_ROLE = 20
-"""Role of the random streams that place the animals."""
+from ethospike.errors import EnvError
+from ethospike.randomness import Role, pack_generators, random_stream, unpack_generators
+from ethospike.states import State, check_state
 
 
 class ArenaTask:
@@ -121,7 +111,7 @@ class ArenaTask:
             When the seed is not a whole number of at least 0.
         """
         seed = checked_seed(seed)
-        fresh = [random_stream(seed, number, PLACEMENT_ROLE) for number in self._numbers]
+        fresh = [random_stream(seed, number, Role.PLACEMENT) for number in self._numbers]
         old = self._generators or fresh
         self._generators = [f if w else o for f, o, w in zip(fresh, old, which, strict=True)]
 

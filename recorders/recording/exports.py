@@ -16,17 +16,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.recorders.recorder import RecordingError
+from ethospike.errors import AnalysisNotInstalled, RecordingError
 
 if TYPE_CHECKING:
     import neo
     import pynapple
 
     from ethospike.recorders.recording.recording import Recording
-
-
-class AnalysisNotInstalled(ImportError):
-    """A library that an export needs is absent; the message says what to install."""
 
 
 def _load(module: str) -> Any:

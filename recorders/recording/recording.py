@@ -19,10 +19,11 @@ import numpy as np
 import zarr
 from numpy.typing import ArrayLike, NDArray
 
-from ethospike.recorders.clock import whole_number
+from ethospike.clock import whole_number
+from ethospike.errors import NotRecorded, RecordingError
 from ethospike.recorders.format import INTERRUPTED, RECORDING, SPIKES, STEPS
 from ethospike.recorders.lock import is_being_written
-from ethospike.recorders.recorder import Layout, NotRecorded, PopulationLayout, RecordingError, Variable
+from ethospike.recorders.recorder import Layout, PopulationLayout, Variable
 from ethospike.recorders.recording.store import CommittedStore, read_attributes
 
 if TYPE_CHECKING:

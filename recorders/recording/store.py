@@ -16,8 +16,8 @@ from zarr.abc.store import ByteRequest
 from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
 from zarr.storage import LocalStore
 
+from ethospike.errors import RecordingError
 from ethospike.recorders.format import COMMITTED, LENGTH, check_version
-from ethospike.recorders.recorder import RecordingError
 
 
 def read_attributes(root: Path) -> dict[str, Any]:

@@ -10,14 +10,10 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from ethospike.recorders.recorder import RecordingError
+from ethospike.errors import ViewError
 
 if TYPE_CHECKING:
     from ethospike.recorders.recording import Recording
-
-
-class ViewError(RecordingError):
-    """A view that cannot be shown; the message says why and what to do."""
 
 
 def check_display(instead: str) -> None:

@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from ethospike.errors import ViewError
 from ethospike.recorders.recorder import Layout, Recorder, StepRecord
-from ethospike.recorders.view.checks import ViewError
 from ethospike.recorders.view.link import packed
 from ethospike.recorders.view.source import Batch, raster_neurons, viewed_variables
 

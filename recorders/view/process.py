@@ -12,7 +12,7 @@ import socket
 import sys
 from collections import deque
 
-from ethospike.recorders.view.checks import ViewError
+from ethospike.errors import ViewError
 from ethospike.recorders.view.link import Inbox
 from ethospike.recorders.view.live import lower_priority
 from ethospike.recorders.view.player import Player

@@ -19,9 +19,10 @@ import pygame
 from numpy.typing import NDArray
 
 from ethospike.envs.window import pixels
+from ethospike.errors import ViewError
 from ethospike.recorders.memory import give_back_memory
 from ethospike.recorders.recording import Recording
-from ethospike.recorders.view.checks import ViewError, check_choice
+from ethospike.recorders.view.checks import check_choice
 from ethospike.recorders.view.screen import Screen, ScreenState
 from ethospike.recorders.view.source import RecordingSource
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pygame
 
-from ethospike.recorders.view.checks import ViewError
+from ethospike.errors import ViewError
 from ethospike.recorders.view.player import Player
 from ethospike.recorders.view.source import ViewSource
 

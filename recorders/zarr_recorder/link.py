@@ -21,8 +21,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from ethospike.errors import RecordingError
 from ethospike.recorders.config import RecorderConfig
-from ethospike.recorders.recorder import Layout, RecordingError
+from ethospike.recorders.recorder import Layout
 from ethospike.recorders.zarr_recorder.buffer import BufferShape, Dated, StepBuffer
 from ethospike.recorders.zarr_recorder.process import HEADER_BYTES, explain
 

@@ -18,9 +18,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from ethospike.errors import RecordingError
 from ethospike.recorders.config import RecorderConfig
 from ethospike.recorders.format import INTERRUPTED
-from ethospike.recorders.recorder import Layout, RecordingError
+from ethospike.recorders.recorder import Layout
 from ethospike.recorders.zarr_recorder.buffer import BufferShape, StepBuffer
 
 HEADER_BYTES = 64

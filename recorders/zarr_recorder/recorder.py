@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ethospike.errors import RecordingError
 from ethospike.recorders.config import RecorderConfig
-from ethospike.recorders.recorder import Layout, Recorder, RecordingError, StepRecord
+from ethospike.recorders.recorder import Layout, Recorder, StepRecord
 from ethospike.recorders.zarr_recorder.buffer import Dated, StepBuffer
 from ethospike.recorders.zarr_recorder.link import InlineLink, ProcessLink, WriterLink, handover_s
 

@@ -15,6 +15,7 @@ import zarr
 from numpy.typing import NDArray
 from zarr.codecs import BloscCodec
 
+from ethospike.errors import RecordingError
 from ethospike.recorders.config import RecorderConfig
 from ethospike.recorders.format import (
     EVENTS,
@@ -31,7 +32,7 @@ from ethospike.recorders.format import (
     root_attributes,
 )
 from ethospike.recorders.lock import WriterLock
-from ethospike.recorders.recorder import Layout, RecordingError
+from ethospike.recorders.recorder import Layout
 from ethospike.recorders.zarr_recorder.buffer import Block, Dated
 from ethospike.recorders.zarr_recorder.store import DurableStore, remove_partials
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ethospike.envs.clock import whole_number
+from ethospike.clock import whole_number
 
 WINDOW_MS = 400.0
 """Width of the windows of the Fano factor, of CV2 and of decoding (CN)."""

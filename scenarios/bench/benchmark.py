@@ -22,11 +22,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ethospike.brains.errors import nearest
 from ethospike.brains.simulator import SIMULATORS, is_installed, simulator_class
+from ethospike.errors import ScenarioError, nearest
 from ethospike.scenarios.bench.measures import FOURFOLD, Row
 from ethospike.scenarios.run.folder import beside, provenance, require_place, write_whole
-from ethospike.scenarios.scenario import ScenarioError
 
 
 def rows(small: bool, simulators: list[str]) -> Iterator[Row]:

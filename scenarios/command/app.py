@@ -20,13 +20,8 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
-from ethospike.agents.agent import AgentError
-from ethospike.brains.errors import BrainError
-from ethospike.brains.simulator import SimulatorNotInstalled, SimulatorUnavailable
-from ethospike.envs.checks import EnvError
+from ethospike.errors import EthospikeError, ScenarioError
 from ethospike.recorders.format import INTERRUPTED
-from ethospike.recorders.recorder import RecordingError
-from ethospike.recorders.recording.exports import AnalysisNotInstalled
 from ethospike.recorders.view.checks import check_display
 from ethospike.recorders.view.live import LiveView
 from ethospike.scenarios import configuration
@@ -34,27 +29,13 @@ from ethospike.scenarios.command import sweeps as sweep_commands
 from ethospike.scenarios.run import folder as run_folder
 from ethospike.scenarios.run.omissions import LEFT_OUT, say
 from ethospike.scenarios.run.progress import RunProgress, clock
-from ethospike.scenarios.scenario import SCENARIOS, Scenario, ScenarioConfig, ScenarioError, find_scenario
-from ethospike.scenarios.sweeps.folder import SweepNotInstalled, is_sweep
+from ethospike.scenarios.scenario import SCENARIOS, Scenario, ScenarioConfig, find_scenario
+from ethospike.scenarios.sweeps.folder import is_sweep
 
 if TYPE_CHECKING:
     from ethospike.scenarios.run import runner
 
 # What takes long to load (Zarr, xarray, Matplotlib) is loaded by the commands that need it.
-
-USER_ERRORS = (
-    AgentError,
-    AnalysisNotInstalled,
-    BrainError,
-    EnvError,
-    RecordingError,
-    ScenarioError,
-    SimulatorNotInstalled,
-    SimulatorUnavailable,
-    SweepNotInstalled,
-    run_folder.RunFolderError,
-)
-"""Mistakes of the user or of the machine that have a message; anything else is a bug and has a traceback."""
 
 PATH_ERRORS = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG)
 """A path that cannot be, wherever it is met: figures, exports, films, benchmarks."""
@@ -514,7 +495,7 @@ def main(words: Sequence[str] | None = None) -> None:
             if words[1].startswith("-"):
                 return  # there is no scenario that could show its flags
         app(words)
-    except USER_ERRORS as error:
+    except EthospikeError as error:
         print(f"ethospike: {error}", file=sys.stderr)
         sys.exit(1)
     except OSError as error:

@@ -15,8 +15,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from ethospike.errors import ScenarioError
 from ethospike.scenarios import configuration
-from ethospike.scenarios.scenario import Scenario, ScenarioConfig, ScenarioError, find_scenario
+from ethospike.scenarios.scenario import Scenario, ScenarioConfig, find_scenario
 from ethospike.scenarios.sweeps import folder as sweeps
 from ethospike.scenarios.sweeps import points as sweep_points
 

@@ -18,9 +18,10 @@ from gymnasium.vector import VectorEnv
 from ethospike.agents.larva import LarvaAgent
 from ethospike.envs.odor_arena import Phase
 from ethospike.envs.odor_arena.reinforcement import Reinforcement
+from ethospike.errors import ScenarioError
 from ethospike.scenarios.odor import dish
 from ethospike.scenarios.odor import measures as dish_measures
-from ethospike.scenarios.scenario import Scenario, ScenarioError, require_known
+from ethospike.scenarios.scenario import Scenario, require_known
 
 Group = Literal["paired-a", "paired-b", "unpaired", "odor-only"]
 Kind = Literal["reward", "punishment"]

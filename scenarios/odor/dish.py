@@ -18,10 +18,11 @@ from gymnasium.vector import VectorEnv
 
 from ethospike.agents.larva import LarvaAgent, LarvaConfig
 from ethospike.brains.circuits.mushroom_body import PRESETS, MushroomBodyConfig
-from ethospike.envs.clock import whole_number
+from ethospike.clock import whole_number
 from ethospike.envs.odor_arena import ODOR_DISTANCE_MM, ArenaConfig, OdorSource, Phase
+from ethospike.errors import ScenarioError
 from ethospike.scenarios.run.folder import write_whole
-from ethospike.scenarios.scenario import ScenarioConfig, ScenarioError, require_known
+from ethospike.scenarios.scenario import ScenarioConfig, require_known
 
 if TYPE_CHECKING:
     from ethospike.recorders.recording import Recording

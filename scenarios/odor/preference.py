@@ -12,10 +12,11 @@ from pathlib import Path
 from gymnasium.vector import VectorEnv
 
 from ethospike.agents.larva import LarvaAgent
+from ethospike.errors import ScenarioError
 from ethospike.scenarios.odor import dish
 from ethospike.scenarios.odor import measures as dish_measures
 from ethospike.scenarios.run.folder import RunFolder
-from ethospike.scenarios.scenario import Scenario, ScenarioError
+from ethospike.scenarios.scenario import Scenario
 
 
 @dataclass(frozen=True, kw_only=True)

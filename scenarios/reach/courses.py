@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from ethospike.recorders.recorder import NotRecorded, PopulationLayout
+from ethospike.errors import NotRecorded
+from ethospike.recorders.recorder import PopulationLayout
 from ethospike.recorders.recording import Recording
 from ethospike.scenarios.analysis import spike_statistics
 from ethospike.scenarios.analysis.spike_statistics import WINDOW_MS, AlignedSpikes

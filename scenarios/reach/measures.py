@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ethospike.recorders.recorder import NotRecorded
+from ethospike.errors import NotRecorded
 from ethospike.recorders.recording import Recording
 from ethospike.scenarios.reach import trials as reach_trials
 from ethospike.scenarios.reach.courses import BASELINE_MS, PREPARED_MS, CutTrials, cut_trials

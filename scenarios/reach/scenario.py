@@ -20,8 +20,9 @@ from ethospike.agents.reacher import PUBLISHED_DIRECTIONS, ReacherAgent, Reacher
 from ethospike.agents.reacher.hand import ReachBaseline
 from ethospike.brains.circuits.clustered_cortex import PARAMETER_SETS
 from ethospike.envs.delayed_reach import ReachConfig
+from ethospike.errors import ScenarioError
 from ethospike.scenarios.reach import measures as reach_measures
-from ethospike.scenarios.scenario import Scenario, ScenarioConfig, ScenarioError, steps_of_run
+from ethospike.scenarios.scenario import Scenario, ScenarioConfig, steps_of_run
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 
 from ethospike.agents.agent import Agent, Decision
 from ethospike.brains.circuits.clustered_cortex import PARAMETER_SETS, CortexConfig, clustered_cortex
-from ethospike.brains.simulator import Simulator, State, Stimulus, open_simulator
-from ethospike.envs.clock import whole_number
+from ethospike.brains.simulator import Simulator, Stimulus, open_simulator
+from ethospike.clock import whole_number
+from ethospike.errors import ScenarioError
 from ethospike.scenarios.rest import measures as rest_measures
-from ethospike.scenarios.scenario import Scenario, ScenarioConfig, ScenarioError, steps_of_run, whole_steps
+from ethospike.scenarios.scenario import Scenario, ScenarioConfig, steps_of_run, whole_steps
+from ethospike.states import State
 
 if TYPE_CHECKING:
     from pathlib import Path

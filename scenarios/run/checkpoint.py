@@ -17,10 +17,11 @@ import numpy as np
 from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
-from ethospike.agents.agent import Agent, join_states, state_of
-from ethospike.brains.simulator import SimulatorUnavailable
+from ethospike.agents.agent import Agent
+from ethospike.errors import RunFolderError, SimulatorUnavailable
 from ethospike.scenarios.loop import LoopState
-from ethospike.scenarios.run.folder import RunFolder, RunFolderError, write_whole
+from ethospike.scenarios.run.folder import RunFolder, write_whole
+from ethospike.states import join_states, state_of
 
 CHECKPOINT = "checkpoint.npz"
 """File in the run folder."""

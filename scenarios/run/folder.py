@@ -26,9 +26,9 @@ from typing import Any
 import numpy as np
 import tomli_w
 
+from ethospike.errors import RecordingError, RunFolderError
 from ethospike.recorders.format import INTERRUPTED, RECORDING
 from ethospike.recorders.lock import WriterLock, is_being_written
-from ethospike.recorders.recorder import RecordingError
 from ethospike.recorders.zarr_recorder.process import explain
 
 RUNS = Path("runs")
@@ -57,10 +57,6 @@ RESERVE = ".reserve"
 """File that is given up when the disk is full, so that a run can still say how it ended."""
 RESERVE_BYTES = 64 * 1024
 """Several times the size of run.json."""
-
-
-class RunFolderError(RuntimeError):
-    """A run folder that cannot be made or read; the message says why and what to do."""
 
 
 class RunFolder:

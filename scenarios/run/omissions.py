@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from ethospike.recorders.recorder import NotRecorded
+from ethospike.errors import NotRecorded
 from ethospike.recorders.recording import Recording
 
 LEFT_OUT = "left_out"

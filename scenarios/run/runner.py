@@ -20,12 +20,13 @@ from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
 from ethospike.agents.agent import Agent
+from ethospike.errors import RunFolderError
 from ethospike.recorders.recorder import Layout, Recorder, StepRecord
 from ethospike.recorders.recording import open_recording
 from ethospike.recorders.zarr_recorder import ZarrRecorder
 from ethospike.scenarios.loop import LoopState, run_closed_loop, start_loop
 from ethospike.scenarios.run import checkpoint
-from ethospike.scenarios.run.folder import RUNNING, RunFolder, RunFolderError, provenance
+from ethospike.scenarios.run.folder import RUNNING, RunFolder, provenance
 from ethospike.scenarios.run.layout import describe
 from ethospike.scenarios.run.omissions import attempt, leaving_out
 from ethospike.scenarios.run.progress import RunProgress

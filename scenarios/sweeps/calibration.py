@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ethospike.brains.errors import nearest
+from ethospike.errors import ScenarioError, nearest
 from ethospike.scenarios.analysis.group_statistics import interval
 from ethospike.scenarios.run.folder import write_whole
 from ethospike.scenarios.run.progress import TaskProgress
-from ethospike.scenarios.scenario import Scenario, ScenarioConfig, ScenarioError
+from ethospike.scenarios.scenario import Scenario, ScenarioConfig
 from ethospike.scenarios.sweeps import figures as sweep_figures
 from ethospike.scenarios.sweeps.folder import DONE, FAILED, Plan, Sweep, is_sweep, require
 from ethospike.scenarios.sweeps.points import Point, Span, check_point

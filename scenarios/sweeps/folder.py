@@ -19,18 +19,11 @@ from typing import Any
 
 import tomli_w
 
+from ethospike.errors import RecordingError, RunFolderError, ScenarioError, SweepNotInstalled
 from ethospike.recorders.lock import WriterLock
-from ethospike.recorders.recorder import RecordingError
 from ethospike.scenarios import configuration
-from ethospike.scenarios.run.folder import (
-    RunFolder,
-    RunFolderError,
-    provenance,
-    read_json,
-    to_plain,
-    write_whole,
-)
-from ethospike.scenarios.scenario import Scenario, ScenarioConfig, ScenarioError, find_scenario
+from ethospike.scenarios.run.folder import RunFolder, provenance, read_json, to_plain, write_whole
+from ethospike.scenarios.scenario import Scenario, ScenarioConfig, find_scenario
 from ethospike.scenarios.sweeps.points import Point, check_point, nested, with_absolute_paths
 
 SWEEPS = Path("sweeps")
@@ -45,10 +38,6 @@ RESULT_ENTRIES = ("number", "point", "seed", "status", "measures", "error")
 TASK_SETTINGS: Mapping[str, Any] = {"recorder.writer": "inline", "checkpoint_every_s": 0.0}
 """What is different in the runs of a sweep: many short runs share the cores, so that a process that writes
 beside each would not help, and a task that was interrupted begins anew."""
-
-
-class SweepNotInstalled(ImportError):
-    """Dask or Optuna is absent; the message says what to install."""
 
 
 def require(package: str) -> None:

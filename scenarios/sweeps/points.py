@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from ethospike.brains.errors import nearest
-from ethospike.scenarios.scenario import Scenario, ScenarioError
+from ethospike.errors import ScenarioError, nearest
+from ethospike.scenarios.scenario import Scenario
 
 Point = dict[str, Any]
 """Values by key, e.g. `{"cortex.I_th_E": 2.1}`; a key is a path of fields of the configuration."""

@@ -18,10 +18,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from ethospike.errors import RecordingError, RunFolderError
 from ethospike.recorders.lock import WriterLock
 from ethospike.recorders.memory import give_back_memory
-from ethospike.recorders.recorder import RecordingError
-from ethospike.scenarios.run.folder import MACHINE_ERRORS, RunFolderError, write_whole
+from ethospike.scenarios.run.folder import MACHINE_ERRORS, write_whole
 from ethospike.scenarios.run.runner import run_scenario
 from ethospike.scenarios.sweeps.folder import DONE, FAILED, MANIFEST, RESULT, Sweep, Task
 

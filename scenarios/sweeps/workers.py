@@ -25,9 +25,8 @@ from distributed.comm.registry import get_backend
 
 from ethospike.brains.numba.bit_matrix import last_wiring_kept
 from ethospike.brains.threads import cores
+from ethospike.errors import RunFolderError, ScenarioError
 from ethospike.recorders.lock import is_being_written
-from ethospike.scenarios.run.folder import RunFolderError
-from ethospike.scenarios.scenario import ScenarioError
 from ethospike.scenarios.sweeps.folder import RESULT, Sweep, Task
 from ethospike.scenarios.sweeps.task import record_failure, run_task
 

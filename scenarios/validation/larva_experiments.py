@@ -16,11 +16,12 @@ import numpy as np
 from ethospike.brains.circuits.mushroom_body import ODOR_PATTERNS, PRESETS, MushroomBodyConfig, mushroom_body
 from ethospike.brains.simulator import SimulatorSettings, Stimulus, open_simulator
 from ethospike.brains.spike_trains.sources import GammaSource
+from ethospike.errors import ScenarioError
 from ethospike.scenarios.analysis.group_statistics import difference, scaled
 from ethospike.scenarios.odor import conditioning as odor_conditioning
 from ethospike.scenarios.odor import preference as odor_preference
 from ethospike.scenarios.run.runner import run_scenario
-from ethospike.scenarios.scenario import Scenario, ScenarioConfig, ScenarioError
+from ethospike.scenarios.scenario import Scenario, ScenarioConfig
 
 REFERENCE_HZ = {"ORN": 64.3, "PN": 41.2, "LN": 15.0, "KC": 1.16, "APL": 30.0, "MBONp": 102.0}
 """An independent implementation of the published equations (explicit Euler, 0.1 ms, gamma inputs of shape 3,

@@ -14,17 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ethospike.brains.errors import nearest
 from ethospike.brains.simulator import simulator_class
-from ethospike.scenarios.run.folder import (
-    RunFolderError,
-    beside,
-    provenance,
-    read_json,
-    require_place,
-    write_whole,
-)
-from ethospike.scenarios.scenario import ScenarioError
+from ethospike.errors import RunFolderError, ScenarioError, nearest
+from ethospike.scenarios.run.folder import beside, provenance, read_json, require_place, write_whole
 
 
 @dataclasses.dataclass(frozen=True)

@@ -21,6 +21,7 @@ from ethospike.agents.reacher import BIN_MS, ClusterRace, ReacherConfig, first_c
 from ethospike.brains.circuits.clustered_cortex import CortexConfig, parameter_set
 from ethospike.brains.simulator import SimulatorSettings
 from ethospike.envs.delayed_reach import ReachConfig
+from ethospike.errors import ScenarioError
 from ethospike.recorders.recording import Recording, open_recording
 from ethospike.scenarios.analysis import spike_statistics
 from ethospike.scenarios.analysis.spike_statistics import WINDOW_MS, balanced_accuracy
@@ -40,7 +41,7 @@ from ethospike.scenarios.reach.measures import cortex_measures
 from ethospike.scenarios.reach.trials import Trials, estimate, mean
 from ethospike.scenarios.rest import scenario as cortex_rest
 from ethospike.scenarios.run.runner import run_scenario
-from ethospike.scenarios.scenario import Scenario, ScenarioConfig, ScenarioError
+from ethospike.scenarios.scenario import Scenario, ScenarioConfig
 
 CONDITIONS = (1, 2, 3)
 CONTRASTS = (("1", "2"), ("1", "3"), ("2", "3"))

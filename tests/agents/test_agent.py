@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ethospike.agents.agent import join_states, state_of
+from ethospike.states import join_states, state_of
 
 
 def test_states_of_parts_come_out_as_they_went_in() -> None:

@@ -1,44 +1,10 @@
-"""Random streams, and what can be packed into arrays of them."""
+"""Checks of what a user of an environment hands over."""
 
 import numpy as np
 import pytest
 
-from ethospike.envs.checks import (
-    EnvError,
-    animals_to_reset,
-    check_options,
-    checked_action,
-    checked_seed,
-    inner_steps,
-    pack_generators,
-    random_stream,
-    unpack_generators,
-)
-
-
-def test_packed_generators_continue_bit_for_bit():
-    generators = [random_stream(5, animal, 20) for animal in range(3)]
-    for generator in generators:
-        generator.integers(10, dtype=np.uint32)  # leaves half a word behind, which belongs to the state
-    packed = pack_generators(generators, 3)
-    assert packed.shape == (3, 6)
-    assert packed.dtype == np.uint64
-    for generator, copy in zip(generators, unpack_generators(packed), strict=True):
-        np.testing.assert_array_equal(generator.normal(size=5), copy.normal(size=5))
-        np.testing.assert_array_equal(
-            generator.integers(9, size=3, dtype=np.uint32), copy.integers(9, size=3, dtype=np.uint32)
-        )
-
-
-def test_no_generators_are_packed_in_the_shape_of_those_to_come():
-    packed = pack_generators([], 3)
-    assert packed.shape == pack_generators([random_stream(5, a, 20) for a in range(3)], 3).shape
-    assert unpack_generators(packed) == []
-
-
-def test_streams_differ_by_seed_animal_role_and_channel():
-    keys = [(1, 0, 20), (2, 0, 20), (1, 1, 20), (1, 0, 21), (1, 0, 20, 1)]
-    assert len({random_stream(*key).normal() for key in keys}) == len(keys)
+from ethospike.envs.checks import animals_to_reset, check_options, checked_action, checked_seed, inner_steps
+from ethospike.errors import EnvError
 
 
 def test_inner_steps_of_a_control_interval():

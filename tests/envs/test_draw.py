@@ -11,7 +11,6 @@ import pygame
 import pytest
 
 from ethospike.envs import draw
-from ethospike.envs.checks import EnvError
 from ethospike.envs.delayed_reach import DelayedReachEnv, DelayedReachVectorEnv, ReachConfig
 from ethospike.envs.delayed_reach import draw as draw_reach
 from ethospike.envs.delayed_reach.scene import ReachScene
@@ -21,6 +20,7 @@ from ethospike.envs.odor_arena import draw as draw_arena
 from ethospike.envs.odor_arena.reinforcement import Reinforcement
 from ethospike.envs.odor_arena.scene import ArenaScene
 from ethospike.envs.scene import scene_of
+from ethospike.errors import EnvError
 
 SIZE = (600, 600)
 EMPTY = ArenaConfig((Phase("empty", 10.0),))

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import ethospike.envs  # registers
-from ethospike.envs.checks import EnvError
 from ethospike.envs.odor_arena import OdorArenaEnv, OdorArenaVectorEnv
+from ethospike.errors import EnvError
 
 IDS = ("ethospike/OdorArena-v0", "ethospike/DelayedReach-v0")
 

@@ -11,9 +11,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.brains.errors import BrainError
 from ethospike.brains.network import NEURON_MODELS
-from ethospike.brains.simulator import Capabilities, Simulator, SimulatorSettings, SpikeBlock, State, Stimulus
+from ethospike.brains.simulator import Capabilities, Simulator, SimulatorSettings, SpikeBlock, Stimulus
+from ethospike.errors import BrainError
+from ethospike.states import State
 
 KEYS = sorted({key for model in NEURON_MODELS.values() for key in model} | {"V_m"})
 

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from ethospike.agents.agent import Agent, Decision
+from ethospike.errors import ScenarioError
 from ethospike.scenarios.rest.scenario import RestEnv
-from ethospike.scenarios.scenario import Scenario, ScenarioConfig, ScenarioError
+from ethospike.scenarios.scenario import Scenario, ScenarioConfig
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from ethospike.errors import ScenarioError
 from ethospike.scenarios.configuration import configure, preset, read_toml
 from ethospike.scenarios.odor.conditioning import SCENARIO, ConditioningConfig
 from ethospike.scenarios.run.folder import RunFolder, to_plain
-from ethospike.scenarios.scenario import ScenarioError, find_scenario
+from ethospike.scenarios.scenario import find_scenario
 
 
 def test_flags_win_over_the_file_and_the_file_over_the_preset(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode, VectorEnv
 
-from ethospike.agents.agent import Agent, AgentError, Decision
+from ethospike.agents.agent import Agent, Decision
+from ethospike.errors import AgentError
 from ethospike.recorders.recorder import Recorder, StepRecord
 from ethospike.scenarios.loop import run_closed_loop, start_loop
 

@@ -31,9 +31,10 @@ from typing import Any
 import numpy as np
 import zarr
 
+from ethospike.errors import RecordingError
 from ethospike.recorders.config import RecorderConfig
 from ethospike.recorders.lock import is_being_written
-from ethospike.recorders.recorder import Layout, PopulationLayout, RecordingError, StepRecord, Variable
+from ethospike.recorders.recorder import Layout, PopulationLayout, StepRecord, Variable
 from ethospike.recorders.recording import Recording, open_recording
 from ethospike.recorders.recover import recover
 from ethospike.recorders.zarr_recorder import ZarrRecorder

@@ -13,22 +13,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import ethospike.agents.larva as larva_module
+import ethospike.agents.larva.agent as larva_module
 import ethospike.envs  # noqa: F401  (registers the arena)
-from ethospike.agents.agent import AgentError
 from ethospike.agents.larva import LarvaAgent, LarvaConfig
 from ethospike.agents.larva.locomotion import LocomotionConfig
 from ethospike.brains.circuits.mushroom_body import ODOR_PATTERNS, MushroomBodyConfig
-from ethospike.brains.simulator import (
-    Capabilities,
-    Simulator,
-    SimulatorSettings,
-    SimulatorUnavailable,
-    SpikeBlock,
-    Stimulus,
-)
+from ethospike.brains.simulator import Capabilities, Simulator, SimulatorSettings, SpikeBlock, Stimulus
 from ethospike.envs.odor_arena import ArenaConfig, OdorArenaVectorEnv, OdorSource, Phase
 from ethospike.envs.odor_arena.reinforcement import Reinforcement
+from ethospike.errors import AgentError, SimulatorUnavailable, StateError
 
 
 class WeightedSimulator(Simulator):
@@ -440,7 +433,7 @@ def test_a_state_that_does_not_fit_changes_nothing(make: MakeLarva) -> None:
     assert saved["source/events"].shape[0] == before["source/events"].shape[0]
     missing = {name: array for name, array in saved.items() if name != "readout/rate_hz"}
     for wrong in ({}, missing, saved | {"readout/rate_hz": np.zeros((1, 4))}, saved | {"nose": np.zeros(2)}):
-        with pytest.raises(AgentError, match=r"state.*: expected"):
+        with pytest.raises(StateError, match=r"state.*: expected"):
             other.set_state(wrong)
     assert other.simulator.step == 0 < larva.simulator.step
     assert all(np.array_equal(array, before[name]) for name, array in other.state().items())

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ethospike.agents.agent import Agent, AgentError
+from ethospike.agents.agent import Agent
 from ethospike.agents.larva.baselines import ChemotaxisLarva, NeuronlessLarva, RandomLarva, RewardLearner
 from ethospike.envs.odor_arena import ArenaConfig, OdorArenaVectorEnv, OdorSource, Phase
 from ethospike.envs.odor_arena.reinforcement import Reinforcement
+from ethospike.errors import AgentError, StateError
 
 LEFT, RIGHT = (-25.0, 0.0), (25.0, 0.0)
 DISH = ArenaConfig((Phase("test", 90.0, (OdorSource("A", LEFT, sigma_mm=20.0),)),))
@@ -149,7 +150,7 @@ def test_a_run_continues_from_its_state_bit_identically(make: Callable[..., Neur
     assert actions(other, slice(30, 60)) == expected
     before = other.state()
     for wrong in ({}, make(2, animals=1, seed=6).state(), saved | {"nose": np.zeros(2)}):
-        with pytest.raises(AgentError, match=r"state.*: expected"):
+        with pytest.raises(StateError, match=r"state.*: expected"):
             other.set_state(wrong)
     assert all(np.array_equal(array, before[name]) for name, array in other.state().items())
 

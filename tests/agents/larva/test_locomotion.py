@@ -7,9 +7,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy.integrate import quad
 
-from ethospike.agents.agent import AgentError
 from ethospike.agents.larva.locomotion import Locomotion, LocomotionConfig
 from ethospike.envs.odor_arena import BODY_LENGTH_MM, MAX_SPEED_MM_S, MAX_TURNER
+from ethospike.errors import AgentError, StateError
 
 Floats = NDArray[np.float64]
 
@@ -189,7 +189,7 @@ def test_a_run_continues_from_its_state_bit_identically() -> None:
     for mine, theirs in zip(moved(other, 200, -0.2), expected, strict=True):
         assert theirs.std() > 0
         np.testing.assert_array_equal(mine, theirs)
-    with pytest.raises(AgentError, match="expected shape"):
+    with pytest.raises(StateError, match="of shape"):
         other.set_state(Locomotion(LocomotionConfig(), animals=2, control_interval_ms=100.0, seed=1).state())
 
 

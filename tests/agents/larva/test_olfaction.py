@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from ethospike.agents.agent import AgentError
 from ethospike.agents.larva.olfaction import DETECTION_FLOOR_UM, INNATE_GAIN, OlfactoryDrive
+from ethospike.errors import AgentError, StateError
 
 
 def drive_of(concentrations: list[float], gain: float = 1.0, interval_ms: float = 100.0) -> list[float]:
@@ -75,7 +75,7 @@ def test_a_run_continues_from_its_state() -> None:
     other.set_state(saved)
     assert float(other.update(np.array([[1.2]]), 10.0)[0]) == expected != 0
     for wrong in ({}, saved | {"drive": np.zeros(2)}):
-        with pytest.raises(AgentError, match=r"state.*: expected"):
+        with pytest.raises(StateError, match=r"state.*: expected"):
             other.set_state(wrong)
 
 

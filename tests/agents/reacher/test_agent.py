@@ -7,7 +7,6 @@ task, on the built-in simulator.
 import numpy as np
 import pytest
 
-from ethospike.agents.agent import AgentError
 from ethospike.agents.reacher import ClusterRace, ReacherAgent, ReacherConfig, first_crossing
 from ethospike.agents.reacher import agent as reacher
 from ethospike.agents.reacher.hand import HandConfig, HandControl, ReachBaseline, ReachSenses
@@ -15,6 +14,7 @@ from ethospike.brains.circuits.clustered_cortex import CortexConfig
 from ethospike.brains.simulator import SimulatorSettings, SpikeBlock
 from ethospike.envs.delayed_reach import DelayedReachVectorEnv, ReachConfig
 from ethospike.envs.delayed_reach.env import OUTCOMES
+from ethospike.errors import AgentError, StateError
 
 TINY = CortexConfig(n_e=60, n_i=12, clusters=6, j_plus=2.0)
 """Ten excitatory neurons a cluster."""
@@ -366,7 +366,7 @@ def test_the_cortex_reaches_for_the_cued_target_and_only_with_its_cue():
 def test_a_state_of_the_baseline_that_does_not_fit_is_refused():
     agent = ReachBaseline(animals=2)
     for wrong in ({}, ReachBaseline().state(), agent.state() | {"foot": np.zeros(2)}):
-        with pytest.raises(AgentError, match=r"state.*: expected"):
+        with pytest.raises(StateError, match=r"state.*: expected"):
             agent.set_state(wrong)
 
 
@@ -377,7 +377,7 @@ def test_a_state_that_does_not_fit_changes_nothing():
     saved, before = agent.state(), other.state()
     missing = {name: array for name, array in saved.items() if name != "integral"}
     for wrong in ({}, missing, saved | {"integral": np.zeros((6, 1))}, saved | {"foot": np.zeros(1)}):
-        with pytest.raises(AgentError, match=r"state.*: expected"):
+        with pytest.raises(StateError, match=r"state.*: expected"):
             other.set_state(wrong)
     assert other.simulator.step == 0 < agent.simulator.step
     assert all(np.array_equal(array, before[name]) for name, array in other.state().items())

@@ -12,9 +12,9 @@ from ethospike.brains.circuits.clustered_cortex import (
     peak_psp,
     unclustered_weights,
 )
-from ethospike.brains.errors import BrainError
 from ethospike.brains.network import ClusteredWeight, PairwiseBernoulli
 from ethospike.brains.simulator import Stimulus
+from ethospike.errors import BrainError
 
 REACH = parameter_set("reach")
 

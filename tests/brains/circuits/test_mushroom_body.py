@@ -14,9 +14,9 @@ from ethospike.brains.circuits.mushroom_body import (
     MushroomBodyConfig,
     mushroom_body,
 )
-from ethospike.brains.errors import BrainError
 from ethospike.brains.simulator import SimulatorSettings, Stimulus, open_simulator
 from ethospike.brains.spike_trains.sources import GammaSource
+from ethospike.errors import BrainError
 
 SIZES = {
     "ORN": 21,

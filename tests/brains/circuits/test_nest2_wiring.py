@@ -4,7 +4,7 @@ import pytest
 from ethospike.agents.reacher import PUBLISHED_DIRECTIONS
 from ethospike.brains.circuits.clustered_cortex import CortexConfig, clustered_cortex, parameter_set
 from ethospike.brains.circuits.nest2_wiring import LONG_LAG, MODULUS, lagged_fibonacci, nest2_bernoulli
-from ethospike.brains.errors import BrainError
+from ethospike.errors import BrainError
 
 PROBABILITY = {"E>E": 0.2, "I>E": 0.5, "E>I": 0.5, "I>I": 0.5}
 

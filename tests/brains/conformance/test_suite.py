@@ -17,9 +17,9 @@ from ethospike.brains.conformance.suite import (
     check_long_clock,
     check_voltages,
 )
-from ethospike.brains.errors import BrainError
 from ethospike.brains.network import NEURON_MODELS
 from ethospike.brains.simulator import SIMULATORS, SimulatorSettings, SpikeBlock, open_simulator
+from ethospike.errors import BrainError
 
 SHORT_CLOCK = partial(check_long_clock, steps=4_200)
 """For the reference, which would need an hour for 2^24 steps."""

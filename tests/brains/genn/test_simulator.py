@@ -25,7 +25,6 @@ from ethospike.brains.conformance.specimens import (
     spikes,
     window,
 )
-from ethospike.brains.errors import BrainError
 from ethospike.brains.network import (
     NEURON_MODELS,
     AllToAll,
@@ -44,14 +43,8 @@ from ethospike.brains.network import (
     SpikeInput,
 )
 from ethospike.brains.network import network as network_module
-from ethospike.brains.simulator import (
-    SimulatorNotInstalled,
-    SimulatorSettings,
-    SimulatorUnavailable,
-    SpikeBlock,
-    Stimulus,
-    open_simulator,
-)
+from ethospike.brains.simulator import SimulatorSettings, SpikeBlock, Stimulus, open_simulator
+from ethospike.errors import BrainError, SimulatorNotInstalled, SimulatorUnavailable
 from ethospike.recorders.recording import open_recording
 
 pytestmark = pytest.mark.simulator("genn")

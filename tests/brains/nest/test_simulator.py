@@ -20,7 +20,6 @@ from ethospike.brains.conformance.specimens import (
     trained,
     window,
 )
-from ethospike.brains.errors import BrainError
 from ethospike.brains.nest.denormals import FLUSHES
 from ethospike.brains.network import (
     AllToAll,
@@ -36,7 +35,8 @@ from ethospike.brains.network import (
     RandomIndegree,
     SpikeInput,
 )
-from ethospike.brains.simulator import SimulatorSettings, SimulatorUnavailable, open_simulator
+from ethospike.brains.simulator import SimulatorSettings, open_simulator
+from ethospike.errors import BrainError, SimulatorUnavailable
 
 pytestmark = pytest.mark.simulator("nest")
 
@@ -70,7 +70,7 @@ def test_a_forgotten_simulator_does_not_hold_the_kernel():
 
 
 def test_importing_prints_nothing():
-    code = "import ethospike.brains.nest_simulator as n; n.nest.verbosity"
+    code = "import ethospike.brains.nest.simulator as n; n.nest.verbosity"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")
 
@@ -95,9 +95,9 @@ def test_memory_does_not_grow_with_simulated_time():
 
 
 SILENCE = """
-from ethospike.brains.nest_simulator import nest
+from ethospike.brains.nest.simulator import nest
 from ethospike.brains.simulator import SimulatorSettings, open_simulator
-from ethospike.brains.specimens import ADAPTING, probe, spikes
+from ethospike.brains.conformance.specimens import ADAPTING, probe, spikes
 
 settings = SimulatorSettings(name="nest", threads={threads})
 with open_simulator(probe(ADAPTING), settings, seed=1) as simulator:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ethospike.brains.errors import BrainError
 from ethospike.brains.network import (
     NEURON_MODELS,
     AllToAll,
@@ -24,7 +23,8 @@ from ethospike.brains.network import (
     SpikeInput,
     Uniform,
 )
-from ethospike.brains.random_streams import random_stream
+from ethospike.errors import BrainError
+from ethospike.randomness import random_stream
 
 MODEL = "iaf_psc_exp"
 

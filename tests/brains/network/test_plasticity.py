@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from ethospike.brains.errors import BrainError
 from ethospike.brains.network import DopamineGated, DopaminePlasticity
+from ethospike.errors import BrainError, StateError
 
 NONE = (np.array([], dtype=int), np.array([], dtype=int))
 
@@ -100,7 +100,7 @@ def test_a_state_that_does_not_fit_is_refused_and_changes_nothing():
         {"weight": np.full(3, 9.0), "last_spike_step": np.zeros(1, np.int64)},
         {"weight": np.full(3, 9.0), "last_spike_step": np.zeros(3)},
     ):
-        with pytest.raises(BrainError, match="state"):
+        with pytest.raises(StateError, match="state"):
             synapses.set_state(bad)
     for name, array in synapses.state().items():
         np.testing.assert_array_equal(array, state[name])

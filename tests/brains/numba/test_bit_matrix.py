@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ethospike.brains.errors import BrainError
 from ethospike.brains.network import (
     AllToAll,
     ClusteredIndegree,
@@ -18,6 +17,7 @@ from ethospike.brains.network import (
 )
 from ethospike.brains.numba import bit_matrix
 from ethospike.brains.numba.bit_matrix import BitLayout, draw_wiring
+from ethospike.errors import BrainError
 
 CLUSTERS = 3
 SIZES = {"E": 450, "I": 210}

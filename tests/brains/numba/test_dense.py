@@ -11,7 +11,6 @@ from scipy.linalg import expm
 from spike_blocks import assert_same
 
 from ethospike.brains.circuits.clustered_cortex import CortexConfig, clustered_cortex, parameter_set
-from ethospike.brains.errors import BrainError
 from ethospike.brains.network import (
     AllToAll,
     ClusteredIndegree,
@@ -30,13 +29,8 @@ from ethospike.brains.network import (
 from ethospike.brains.numba import dense as numba_dense
 from ethospike.brains.numba import dense_kernels as kernels
 from ethospike.brains.numba.dense import DenseEngine
-from ethospike.brains.simulator import (
-    SimulatorSettings,
-    SimulatorUnavailable,
-    SpikeBlock,
-    Stimulus,
-    open_simulator,
-)
+from ethospike.brains.simulator import SimulatorSettings, SpikeBlock, Stimulus, open_simulator
+from ethospike.errors import BrainError, SimulatorUnavailable
 
 pytestmark = pytest.mark.simulator("numba")
 

@@ -8,11 +8,11 @@ import pytest
 
 from ethospike.brains.circuits.mushroom_body import MushroomBodyConfig, mushroom_body
 from ethospike.brains.conformance import small_deterministic_network
-from ethospike.brains.errors import BrainError
 from ethospike.brains.network import FixedIndegree, Network, PairwiseBernoulli, Population, Projection
 from ethospike.brains.numba import simulator as numba_simulator
 from ethospike.brains.numba import sparse as numba_circuit
 from ethospike.brains.simulator import SimulatorSettings, Stimulus, open_simulator
+from ethospike.errors import BrainError
 
 pytestmark = pytest.mark.simulator("numba")
 

@@ -12,7 +12,6 @@ from spike_blocks import assert_same
 from ethospike.brains.circuits.mushroom_body import MushroomBodyConfig, mushroom_body
 from ethospike.brains.conformance import small_deterministic_network
 from ethospike.brains.conformance.specimens import poisson_spikes, window
-from ethospike.brains.errors import BrainError
 from ethospike.brains.network import (
     NEURON_MODELS,
     AllToAll,
@@ -34,6 +33,7 @@ from ethospike.brains.simulator import (
     Stimulus,
     open_simulator,
 )
+from ethospike.errors import BrainError
 
 pytestmark = pytest.mark.simulator("numba")
 

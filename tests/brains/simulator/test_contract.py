@@ -9,9 +9,9 @@ from spike_blocks import assert_same
 
 from ethospike.brains.conformance import small_deterministic_network
 from ethospike.brains.conformance.specimens import drive, probe, trained, window
-from ethospike.brains.errors import BrainError
 from ethospike.brains.network import AllToAll, Network, Population, Projection
-from ethospike.brains.simulator import SimulatorSettings, SimulatorUnavailable, SpikeBlock, Stimulus
+from ethospike.brains.simulator import SimulatorSettings, SpikeBlock, Stimulus
+from ethospike.errors import BrainError, SimulatorUnavailable
 
 NETWORK = Network((Population("E", 2, "iaf_psc_exp"),))
 

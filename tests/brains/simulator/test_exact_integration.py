@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.linalg import expm
 
-from ethospike.brains.errors import BrainError
 from ethospike.brains.network import Network, Population
 from ethospike.brains.simulator.exact_integration import current_to_potential, propagators
+from ethospike.errors import BrainError
 
 
 @pytest.mark.parametrize("tau_ex", [0.5, 3.0, 9.9999999, 10.0, 10.1])

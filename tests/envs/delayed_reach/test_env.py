@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 import ethospike.envs
-from ethospike.envs.checks import EnvError
 from ethospike.envs.delayed_reach import (
     DelayedReachEnv,
     DelayedReachVectorEnv,
@@ -15,6 +14,7 @@ from ethospike.envs.delayed_reach import (
     target_directions,
 )
 from ethospike.envs.delayed_reach.env import OUTCOMES, PHASES
+from ethospike.errors import EnvError, StateError
 
 STILL = np.zeros(2, dtype=np.float32)
 DURATIONS = [
@@ -410,7 +410,7 @@ def test_a_snapshot_continues_bit_identically():
     rows, others = envs.pop_trials(), other.pop_trials()
     assert len(rows["trial"]) > 2
     assert all(np.array_equal(rows[name], others[name], equal_nan=True) for name in rows)
-    with pytest.raises(EnvError, match="position_mm"):
+    with pytest.raises(StateError, match="position_mm"):
         other.set_state(DelayedReachVectorEnv(3, config).state() | {"rng": envs.state()["rng"]})
 
 

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from ethospike.envs.checks import EnvError
 from ethospike.envs.odor_arena import ArenaConfig, OdorSource, Phase
+from ethospike.errors import EnvError
 
 
 def test_the_default_is_larvaworlds_preference_test():

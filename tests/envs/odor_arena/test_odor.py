@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from ethospike.envs.checks import EnvError
 from ethospike.envs.odor_arena import OdorField, OdorSource
+from ethospike.errors import EnvError
 
 
 def at(*points):

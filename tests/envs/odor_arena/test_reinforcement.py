@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from ethospike.envs.checks import EnvError
 from ethospike.envs.odor_arena.reinforcement import Reinforcement, ReinforcementField
+from ethospike.errors import EnvError
 
 
 def test_patches_have_an_edge_and_add_up():

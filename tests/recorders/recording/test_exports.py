@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ethospike.errors import AnalysisNotInstalled, NotRecorded, RecordingError
 from ethospike.recorders.config import RecorderConfig
-from ethospike.recorders.recorder import NotRecorded, RecordingError
 from ethospike.recorders.recording import Recording, open_recording
-from ethospike.recorders.recording.exports import AnalysisNotInstalled
 
 N = 40
 REASON = "the extra `analysis` is not installed"

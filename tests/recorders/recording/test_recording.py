@@ -19,8 +19,8 @@ import zarr
 from places import DOCS
 from plain_digest import digest
 
+from ethospike.errors import NotRecorded, RecordingError
 from ethospike.recorders.config import RecorderConfig
-from ethospike.recorders.recorder import NotRecorded, RecordingError
 from ethospike.recorders.recording import Recording, open_recording
 from ethospike.recorders.recover import recover
 from ethospike.recorders.zarr_recorder import ZarrRecorder

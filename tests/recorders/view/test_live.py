@@ -18,10 +18,10 @@ from view_runs import TIMETABLE, ArenaRun, ReachRun, write
 from ethospike.envs.delayed_reach import draw as draw_reach
 from ethospike.envs.draw import DIM, PANEL, TEXT
 from ethospike.envs.odor_arena import draw as draw_arena
+from ethospike.errors import ViewError
 from ethospike.recorders.config import RecorderConfig
 from ethospike.recorders.recording import open_recording
 from ethospike.recorders.view import live as live_view
-from ethospike.recorders.view.checks import ViewError
 from ethospike.recorders.view.link import Inbox, packed
 from ethospike.recorders.view.live import LiveView
 from ethospike.recorders.view.panels import COLORS, RasterPanel, Window, panels_for

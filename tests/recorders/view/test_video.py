@@ -11,9 +11,9 @@ import pygame
 import pytest
 from view_runs import ArenaRun, ReachRun, write
 
+from ethospike.errors import ViewError
 from ethospike.recorders.config import RecorderConfig
 from ethospike.recorders.recording import open_recording
-from ethospike.recorders.view.checks import ViewError
 from ethospike.recorders.view.screen import Screen, ScreenState
 from ethospike.recorders.view.source import RecordingSource
 from ethospike.recorders.view.video import SIZE_PX, write_video

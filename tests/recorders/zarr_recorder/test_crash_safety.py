@@ -28,8 +28,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from ethospike.errors import RecordingError
 from ethospike.recorders.config import RecorderConfig
-from ethospike.recorders.recorder import RecordingError
 from ethospike.recorders.recording import open_recording
 from ethospike.recorders.recover import recover
 from ethospike.recorders.zarr_recorder import ZarrRecorder

@@ -19,9 +19,9 @@ import psutil
 import pytest
 from places import HELPERS, STRESS
 
+from ethospike.errors import RecordingError
 from ethospike.recorders.config import RecorderConfig
 from ethospike.recorders.lock import is_being_written
-from ethospike.recorders.recorder import RecordingError
 from ethospike.recorders.recording import open_recording
 from ethospike.recorders.zarr_recorder import ZarrRecorder
 from ethospike.recorders.zarr_recorder import link as writer_link

@@ -12,8 +12,9 @@ import pytest
 import xarray as xr
 import zarr
 
+from ethospike.errors import RecordingError
 from ethospike.recorders.config import RecorderConfig
-from ethospike.recorders.recorder import Layout, RecordingError, StepRecord, Variable
+from ethospike.recorders.recorder import Layout, StepRecord, Variable
 from ethospike.recorders.recording import open_recording
 from ethospike.recorders.zarr_recorder import ZarrRecorder
 

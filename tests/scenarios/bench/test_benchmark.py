@@ -12,13 +12,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ethospike.brains.errors import BrainError
 from ethospike.brains.simulator import SIMULATORS
+from ethospike.errors import BrainError, ScenarioError
 from ethospike.scenarios.bench import benchmark
 from ethospike.scenarios.bench import measures as benchmark_measures
 from ethospike.scenarios.bench.benchmark import gpu_rows, measure_in_process, rows, run_benchmark, to_markdown
 from ethospike.scenarios.bench.measures import FOURFOLD, Row, measure, network_of, resident_mb
-from ethospike.scenarios.scenario import ScenarioError
 
 
 @pytest.mark.simulator("numba")

@@ -281,7 +281,7 @@ def test_a_run_that_a_signal_stops_says_so_to_the_shell(number: int, code: int, 
 def test_a_reader_that_has_read_enough_is_no_error() -> None:
     code = """
 import ethospike.scenarios.command.app
-from ethospike.scenarios.start import main
+from ethospike.scenarios.command.start import main
 
 ethospike.scenarios.command.app.main = lambda: print("a line")
 main()

@@ -14,6 +14,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from ethospike.brains.simulator import SimulatorSettings
+from ethospike.errors import RunFolderError, ScenarioError
 from ethospike.recorders.recorder import Recorder, StepRecord
 from ethospike.recorders.recording import open_recording
 from ethospike.scenarios.command.app import main
@@ -31,9 +32,7 @@ from ethospike.scenarios.odor.measures import (
 )
 from ethospike.scenarios.odor.preference import SCENARIO as PREFERENCE
 from ethospike.scenarios.odor.preference import PreferenceConfig
-from ethospike.scenarios.run.folder import RunFolderError
 from ethospike.scenarios.run.runner import RunResult, resume_scenario, run_scenario
-from ethospike.scenarios.scenario import ScenarioError
 
 
 def contents(config: ConditioningConfig) -> list[tuple[str, float, list[str], list[str]]]:

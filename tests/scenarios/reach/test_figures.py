@@ -11,6 +11,7 @@ import pytest
 
 from ethospike.agents.reacher import first_crossing
 from ethospike.brains.circuits.clustered_cortex import parameter_set
+from ethospike.errors import ScenarioError
 from ethospike.recorders.recorder import PopulationLayout
 from ethospike.recorders.recording import open_recording
 from ethospike.scenarios.analysis.spike_statistics import AlignedSpikes
@@ -21,7 +22,6 @@ from ethospike.scenarios.reach.measures import cortex_measures
 from ethospike.scenarios.reach.scenario import SCENARIO, DelayedReachConfig
 from ethospike.scenarios.reach.trials import Trials, read_trials
 from ethospike.scenarios.run.runner import run_scenario
-from ethospike.scenarios.scenario import ScenarioError
 from ethospike.scenarios.validation import reach as reach_validation
 from ethospike.scenarios.validation import reach_experiments
 

@@ -12,6 +12,7 @@ import xarray as xr
 
 from ethospike.agents.reacher import PUBLISHED_DIRECTIONS
 from ethospike.brains.circuits.clustered_cortex import PARAMETER_SETS
+from ethospike.errors import ScenarioError
 from ethospike.recorders.recording import Recording, open_recording
 from ethospike.scenarios.command.app import main
 from ethospike.scenarios.configuration import configure
@@ -21,7 +22,6 @@ from ethospike.scenarios.reach.measures import cortex_measures
 from ethospike.scenarios.reach.scenario import SCENARIO, DelayedReachConfig, duration_s
 from ethospike.scenarios.reach.trials import Trials, draws_of, estimate, measures, read_trials
 from ethospike.scenarios.run.runner import RunResult, run_scenario
-from ethospike.scenarios.scenario import ScenarioError
 
 TINY = ["--n-trials", "6", "--seed", "3", "--animals", "2", "--simulator.name", "numba"]
 CUED = ((0,), (1,), (0, 1), (0, 1, 2))

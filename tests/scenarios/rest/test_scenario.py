@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from ethospike.brains.circuits.clustered_cortex import PARAMETER_SETS
+from ethospike.errors import ScenarioError
 from ethospike.recorders.recording import open_recording
 from ethospike.scenarios.configuration import configure
 from ethospike.scenarios.reach.scenario import DelayedReachConfig
 from ethospike.scenarios.rest.measures import cluster_rates, dominance
 from ethospike.scenarios.rest.scenario import SCENARIO, RestConfig, RestEnv, duration_s
 from ethospike.scenarios.run.runner import RunResult, run_scenario
-from ethospike.scenarios.scenario import ScenarioError, steps_of_run
+from ethospike.scenarios.scenario import steps_of_run
 
 SHORT = ["--network", "reach", "--minutes", "0.15", "--simulator.name", "numba"]
 

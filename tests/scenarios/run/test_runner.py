@@ -22,13 +22,13 @@ import zarr
 from matplotlib.figure import Figure
 from places import EXAMPLES
 
-from ethospike.agents.agent import AgentError
 from ethospike.brains.circuits.mushroom_body import mushroom_body
 from ethospike.brains.numba.simulator import NumbaSimulator
 from ethospike.brains.simulator import Capabilities
 from ethospike.envs.delayed_reach.task import PHASES
+from ethospike.errors import AgentError, RecordingError, RunFolderError
 from ethospike.recorders.lock import is_being_written
-from ethospike.recorders.recorder import Recorder, RecordingError, StepRecord
+from ethospike.recorders.recorder import Recorder, StepRecord
 from ethospike.recorders.recording import open_recording
 from ethospike.recorders.zarr_recorder.link import InlineLink
 from ethospike.scenarios.analysis.figure_style import save_each
@@ -36,7 +36,7 @@ from ethospike.scenarios.command.app import main
 from ethospike.scenarios.configuration import configure
 from ethospike.scenarios.odor.conditioning import SCENARIO
 from ethospike.scenarios.reach.scenario import SCENARIO as REACH
-from ethospike.scenarios.run.folder import RunFolder, RunFolderError, write_whole
+from ethospike.scenarios.run.folder import RunFolder, write_whole
 from ethospike.scenarios.run.runner import RunResult, resume_scenario, run_scenario
 from ethospike.scenarios.scenario import Scenario, find_scenario
 
@@ -440,8 +440,8 @@ import os, signal, sys, time
 from pathlib import Path
 from ethospike.recorders.recorder import Recorder
 from ethospike.scenarios.configuration import configure
-from ethospike.scenarios.odor_conditioning import SCENARIO
-from ethospike.scenarios.runner import run_scenario
+from ethospike.scenarios.odor.conditioning import SCENARIO
+from ethospike.scenarios.run.runner import run_scenario
 
 class Killer(Recorder):
     def record(self, record):

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from places import HELPERS
 
+from ethospike.errors import ScenarioError
 from ethospike.scenarios.command.app import main
-from ethospike.scenarios.scenario import ScenarioError
 from ethospike.scenarios.sweeps import calibration
 from ethospike.scenarios.sweeps import workers as sweep_workers
 from ethospike.scenarios.sweeps.calibration import Search, mean_measures, measure_name

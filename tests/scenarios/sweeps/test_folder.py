@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from places import HELPERS
 
+from ethospike.errors import RunFolderError, ScenarioError
 from ethospike.scenarios.configuration import configure
-from ethospike.scenarios.run.folder import RunFolderError
-from ethospike.scenarios.scenario import Scenario, ScenarioError, find_scenario
+from ethospike.scenarios.scenario import Scenario, find_scenario
 from ethospike.scenarios.sweeps.folder import Plan, Sweep
 from ethospike.scenarios.sweeps.points import grid
 

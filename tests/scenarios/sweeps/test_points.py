@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from places import HELPERS
 
-from ethospike.scenarios.scenario import Scenario, ScenarioError, find_scenario
+from ethospike.errors import ScenarioError
+from ethospike.scenarios.scenario import Scenario, find_scenario
 from ethospike.scenarios.sweeps.points import Span, combined, from_file, grid, samples
 
 TOY = str(HELPERS / "sweep_scenario.py")

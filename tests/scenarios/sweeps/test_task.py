@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from places import HELPERS
 
+from ethospike.errors import RunFolderError
 from ethospike.recorders.lock import WriterLock
 from ethospike.recorders.recording import open_recording
 from ethospike.scenarios.configuration import configure
-from ethospike.scenarios.run.folder import RunFolderError
 from ethospike.scenarios.scenario import find_scenario
 from ethospike.scenarios.sweeps import task as sweep_task
 from ethospike.scenarios.sweeps.folder import Plan, Sweep
@@ -98,7 +98,7 @@ def test_a_task_that_another_process_runs_is_refused(tmp_path: Path) -> None:
 def test_a_killed_task_counts_as_not_begun(tmp_path: Path) -> None:
     sweep = make(tmp_path / "sweep", "x=2", words=("--wait-s", "30", "--log", str(tmp_path / "log")))
     code = "import sys; from pathlib import Path\n"
-    code += "from ethospike.scenarios.sweep_task import run_task; run_task(Path(sys.argv[1]), 0)"
+    code += "from ethospike.scenarios.sweeps.task import run_task; run_task(Path(sys.argv[1]), 0)"
     process = subprocess.Popen([sys.executable, "-c", code, str(sweep.path)])
     deadline = time.monotonic() + 60
     while not (sweep.folder(0) / "run" / "recording.zarr").exists():

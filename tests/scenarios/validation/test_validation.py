@@ -16,10 +16,8 @@ import numpy as np
 import pytest
 from places import DOCS
 
-from ethospike.brains.simulator import SimulatorNotInstalled
+from ethospike.errors import RunFolderError, ScenarioError, SimulatorNotInstalled
 from ethospike.scenarios.command.app import main, validate_larvae
-from ethospike.scenarios.run.folder import RunFolderError
-from ethospike.scenarios.scenario import ScenarioError
 from ethospike.scenarios.validation import larva_report as validation
 from ethospike.scenarios.validation import reach as reach_validation
 from ethospike.scenarios.validation import reach_report

@@ -1,22 +1,17 @@
-"""Whether a time is a whole number of steps.
-
-In: two numbers of the same unit. Out: a count, or nothing. Who reads a recording should not have to load
-Gymnasium, as importing `envs` does; the same is in `envs/clock.py` and `brains/clock.py`, and a test compares
-them.
-"""
+"""Times as whole numbers of steps."""
 
 from __future__ import annotations
 
 import math
 
 TOLERANCE = 1e-9
-"""How far a quotient may be from a whole number, relative to itself. Decimal times are off by some 1e-16 of
+"""Largest relative distance of a quotient from a whole number. Decimal times are off by some 1e-16 of
 themselves, and sums of a thousand of them by 1e-13: this forgives such rounding, and in an hour of steps of
 0.1 ms, 36 million, no more than a twenty-fifth of a step."""
 
 
 def whole_number(quantity: float, unit: float, *, least: int = 1) -> int | None:
-    """Return how many units a quantity is; None unless that is a whole number, and at least so many.
+    """Return `quantity / unit`, or None unless it is a whole number of at least `least`.
 
     Examples
     --------
