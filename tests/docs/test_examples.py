@@ -1,0 +1,66 @@
+"""The files in docs/examples run, and show what they say."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import plain_loop
+import pytest
+import read_recording
+import two_simulators
+from places import EXAMPLES
+from synthetic_run import SyntheticRun
+
+TESTED = {"plain_loop", "two_simulators", "read_recording", "vehicle"}
+"""`vehicle.py` is tested with the runner (tests/scenarios/run/test_runner.py)."""
+
+
+def test_every_example_is_tested() -> None:
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == TESTED
+
+
+def test_plain_loop_rewards_depend_on_the_seed() -> None:
+    assert plain_loop.run(200, seed=2) == plain_loop.run(200, seed=2)
+
+
+@pytest.mark.simulator("nest")
+def test_two_simulators_fire_alike() -> None:
+    numba, nest = (two_simulators.run(name, 3000) for name in ("numba", "nest"))
+    assert len(nest) > 100
+    # Numba's state has single precision by default: a spike may move by a step, and the network amplifies it.
+    assert abs(len(numba) - len(nest)) < 0.05 * len(nest)
+    assert numba.neuron[:20].tolist() == nest.neuron[:20].tolist()
+
+
+def test_read_recording_measures_rates_and_paths(tmp_path: Path) -> None:
+    run = SyntheticRun()
+    run.write(tmp_path / "recording.zarr", range(40))
+    rates = read_recording.mean_rates_hz(str(tmp_path / "recording.zarr"))
+    records = [run.record(k) for k in range(40)]
+    duration_s = 40 * run.layout.control_interval_ms / 1000
+    for population in run.layout.populations:
+        n_spikes = sum(
+            int(
+                (
+                    (r.spikes.neuron >= population.start)
+                    & (r.spikes.neuron < population.start + population.size)
+                ).sum()
+            )
+            for r in records
+        )
+        expected = n_spikes / population.size / run.layout.animals / duration_s
+        assert expected > 0
+        assert rates[population.name] == pytest.approx(expected)
+    steps = np.diff([r.values["position_mm"][1] for r in records], axis=0)
+    length = read_recording.path_length_mm(str(tmp_path / "recording.zarr"), animal=1)
+    assert length == pytest.approx(np.linalg.norm(steps, axis=1).sum(), rel=1e-5)
+
+
+def test_examples_are_scripts() -> None:
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / "plain_loop.py"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("Sum of rewards:")
