@@ -1,21 +1,20 @@
 """The contract of a simulator, its settings, and the function that opens a simulator by name."""
 
-from ethospike.brains.simulator.contract import (
+from ethospike.brains.simulator.contract import Simulator
+from ethospike.brains.simulator.registry import is_installed, open_simulator, simulator_class
+from ethospike.brains.simulator.settings import (
     SIMULATORS,
     Capabilities,
-    Simulator,
+    SimulatorEntry,
     SimulatorSettings,
-    SpikeBlock,
-    Stimulus,
-    is_installed,
-    open_simulator,
-    simulator_class,
 )
+from ethospike.brains.simulator.window import SpikeBlock, Stimulus
 
 __all__ = [
     "SIMULATORS",
     "Capabilities",
     "Simulator",
+    "SimulatorEntry",
     "SimulatorSettings",
     "SpikeBlock",
     "Stimulus",

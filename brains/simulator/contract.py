@@ -1,221 +1,25 @@
 """The contract of a simulator: stimulus in, spikes out, once per control window.
 
-In: a `Network`, a `Stimulus`. Out: a `SpikeBlock`. This file knows no particular simulator; it checks what
-all of them must check, and opens the one that is asked for by name. The conventions of the clock are
-those of docs/design.md: step s is the interval (s − 1, s], a window of n steps that begins at t holds the
-steps t + 1 … t + n, and animals are blocks that do not interact.
+`Simulator` checks everything that every simulator must check. The conventions of the clock are those of
+docs/design.md: step s is the interval (s − 1, s], a window of n steps that begins at t holds the steps
+t + 1 … t + n, and animals are blocks that do not interact.
 """
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
 from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ethospike.brains.network import Network, Synapses
+from ethospike.brains.simulator.settings import Capabilities, SimulatorSettings
+from ethospike.brains.simulator.window import SpikeBlock, Stimulus
 from ethospike.clock import whole_number
-from ethospike.errors import BrainError, SimulatorUnavailable, nearest
+from ethospike.errors import BrainError, SimulatorUnavailable
 from ethospike.states import State
-
-
-@dataclass(frozen=True, slots=True)
-class SpikeBlock:
-    """Spikes of a window, sorted by (step, animal, neuron).
-
-    Parameters
-    ----------
-    step : ndarray of int64, shape (spikes,)
-    animal : ndarray of int32, shape (spikes,)
-    neuron : ndarray of int32, shape (spikes,)
-        Counted through the populations of an animal.
-    """
-
-    step: NDArray[np.int64]
-    animal: NDArray[np.int32]
-    neuron: NDArray[np.int32]
-
-    def __len__(self) -> int:
-        return len(self.step)
-
-    @classmethod
-    def joined(cls, blocks: Iterable[Self]) -> Self:
-        """Make one block of those of consecutive windows; of one at least."""
-        columns = zip(*((one.step, one.animal, one.neuron) for one in blocks), strict=True)
-        return cls(*map(np.concatenate, columns))
-
-    @classmethod
-    def sorted(
-        cls, step: NDArray[np.integer], animal: NDArray[np.integer], neuron: NDArray[np.integer]
-    ) -> Self:
-        """Make a block from spikes in any order."""
-        order = np.lexsort((neuron, animal, step))
-        return cls(
-            step[order].astype(np.int64, copy=False),
-            animal[order].astype(np.int32, copy=False),
-            neuron[order].astype(np.int32, copy=False),
-        )
-
-    @classmethod
-    def empty(cls) -> Self:
-        """Make a block without spikes."""
-        return cls(np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int32))
-
-
-@dataclass(frozen=True, slots=True)
-class Stimulus:
-    """What enters the network during one window.
-
-    Parameters
-    ----------
-    step : ndarray of int64, shape (spikes,)
-        Steps of input spikes, inside the window.
-    animal : ndarray of int32, shape (spikes,)
-    channel : ndarray of int32, shape (spikes,)
-        Counted through the network's spike inputs. Spikes are sorted by (step, animal, channel); equal
-        ones add up.
-    current_pa : ndarray of float64, shape (animals, current channels), or None
-        Amplitudes during the window; None is 0 everywhere.
-    rate_hz : ndarray of float64, shape (animals, spike channels), or None
-        Rates that the spikes were drawn from: for recordings, not used by simulators.
-    """
-
-    step: NDArray[np.int64]
-    animal: NDArray[np.int32]
-    channel: NDArray[np.int32]
-    current_pa: NDArray[np.float64] | None = None
-    rate_hz: NDArray[np.float64] | None = None
-
-    @classmethod
-    def none(cls) -> Self:
-        """Make a stimulus without spikes and currents."""
-        return cls(np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int32))
-
-    @classmethod
-    def currents(cls, current_pa: NDArray[np.float64]) -> Self:
-        """Make a stimulus of currents alone, shape (animals, current channels)."""
-        return cls(np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int32), current_pa)
-
-
-@dataclass(frozen=True)
-class Capabilities:
-    """What a simulator can do beyond the contract's core."""
-
-    restores_state: bool = False
-    """`state` and `set_state` continue a run bit-identically."""
-    records_voltage: bool = False
-    """`watch` and `voltages` work."""
-    exact_plasticity: bool = False
-    """The plasticity rule is applied at every event rather than every `plasticity_interval_ms`."""
-    frees_interpreter: bool = False
-    """`run` gives the interpreter's lock away: other threads of Python go on meanwhile."""
-
-
-@dataclass(frozen=True)
-class SimulatorSettings:
-    """Which simulator runs the network, and how.
-
-    A setting that the chosen simulator does not have is an error if it deviates from its default.
-    """
-
-    name: str = "numba"
-    """numba (default: fastest without a GPU), nest (the reference) or genn (GPUs)."""
-    threads: int = field(default=0, metadata={"of": ("nest", "numba")})
-    """CPU threads; 0 leaves the choice to the simulator (NEST: 1 below 1,000 neurons, else all cores)."""
-    plasticity_interval_ms: float = field(default=100.0, metadata={"of": ("nest",)})
-    """How often NEST's weights are brought up to date (ms); the others apply every event exactly. At 100 ms
-    weights differ from exact order by 0.001 of 80 nS after 20 s (docs/validation.md), and every shorter
-    interval costs NEST time and 2 kB of memory each."""
-    precision: str = field(default="single", metadata={"of": ("numba", "genn")})
-    """Floating-point precision of the neurons' state: single or double."""
-    genn_backend: str = field(default="auto", metadata={"of": ("genn",)})
-    """GeNN's backend: auto, cuda, hip or cpu."""
-
-    def __post_init__(self) -> None:
-        if self.name not in SIMULATORS:
-            raise BrainError(f"simulator: unknown {self.name!r}; {nearest(self.name, SIMULATORS)}")
-        if self.threads < 0:
-            raise BrainError(f"simulator.threads: expected at least 0, got {self.threads}")
-        if not (np.isfinite(self.plasticity_interval_ms) and self.plasticity_interval_ms > 0):
-            raise BrainError(
-                f"simulator.plasticity_interval_ms: expected > 0, got {self.plasticity_interval_ms}"
-            )
-        for key, valid in (
-            ("precision", ("single", "double")),
-            ("genn_backend", ("auto", "cuda", "hip", "cpu")),
-        ):
-            if getattr(self, key) not in valid:
-                raise BrainError(
-                    f"simulator.{key}: expected one of {', '.join(valid)}, got {getattr(self, key)!r}"
-                )
-        for one in fields(self):
-            owners = one.metadata.get("of", (self.name,))
-            if self.name not in owners and getattr(self, one.name) != one.default:
-                raise BrainError(
-                    f"simulator.{one.name} is a setting of {' and '.join(owners)}, not of {self.name}"
-                )
-
-
-SIMULATORS: dict[str, tuple[str, str]] = {
-    "nest": ("ethospike.brains.nest.simulator", "NestSimulator"),
-    "numba": ("ethospike.brains.numba.simulator", "NumbaSimulator"),
-    "genn": ("ethospike.brains.genn.simulator", "GennSimulator"),
-}
-"""Name, module and class of each simulator; the module is loaded on demand."""
-
-_PACKAGES = {"nest": "nest", "numba": "numba", "genn": "pygenn"}
-
-
-def is_installed(name: str) -> bool:
-    """Return whether the package that a simulator wraps can be found (it is not imported)."""
-    return importlib.util.find_spec(_PACKAGES[name]) is not None
-
-
-def simulator_class(name: str) -> type[Simulator]:
-    """Return the class behind a name of `SIMULATORS`, and import the package that it wraps.
-
-    Raises
-    ------
-    SimulatorNotInstalled
-        When that package is absent.
-    """
-    module, cls = SIMULATORS[SimulatorSettings(name=name).name]
-    simulator: type[Simulator] = getattr(importlib.import_module(module), cls)
-    return simulator
-
-
-def open_simulator(
-    network: Network,
-    settings: SimulatorSettings | None = None,
-    *,
-    seed: int,
-    animals: int = 1,
-    dt_ms: float = 0.1,
-) -> Simulator:
-    """Build a network in the simulator that the settings name.
-
-    Raises
-    ------
-    SimulatorNotInstalled
-        When its package is absent.
-    BrainError
-        When the network, or the number of animals, is not one that this simulator can run.
-
-    Examples
-    --------
-    >>> from ethospike.brains.network import Network
-    >>> from ethospike.brains.network.population import Population
-    >>> net = Network([Population("E", 1, "iaf_psc_exp", {"I_e": 500.0})])
-    >>> with open_simulator(net, seed=1) as simulator:
-    ...     spikes = simulator.run(1000)
-    """
-    settings = settings or SimulatorSettings()
-    return simulator_class(settings.name)(network, settings, seed=seed, animals=animals, dt_ms=dt_ms)
 
 
 class Simulator(ABC):

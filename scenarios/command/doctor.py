@@ -21,12 +21,6 @@ from rich.table import Table
 
 from ethospike.brains.simulator import SIMULATORS, is_installed
 
-DISTRIBUTIONS = {"nest": "nest-simulator", "numba": "numba", "genn": "pygenn"}
-REMEDIES = {
-    "nest": "pip install nest-simulator (Linux, macOS)",
-    "numba": "pip install numba",
-    "genn": "install PyGeNN 5 from its repository, see docs/simulators.md (optional)",
-}
 SELF_TEST_CHECKS = ("check_first_spike_latency", "check_delays", "check_same_seed_same_spikes")
 """Of the conformance suite: time, events and seeds; a few seconds for all simulators."""
 TIMEOUT_S = 180.0
@@ -47,9 +41,9 @@ class Diagnosis:
 def diagnose(name: str) -> Diagnosis:
     """Examine one simulator."""
     if not is_installed(name):
-        return Diagnosis(name, installed=False, version="–", works=False, detail=REMEDIES[name])
+        return Diagnosis(name, installed=False, version="–", works=False, detail=SIMULATORS[name].remedy)
     try:
-        version = importlib.metadata.version(DISTRIBUTIONS[name])
+        version = importlib.metadata.version(SIMULATORS[name].distribution)
     except importlib.metadata.PackageNotFoundError:  # built from source, as NEST often is: a module alone
         version = "unknown"
     begin = time.monotonic()

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 import tomli_w
 
+from ethospike.brains.simulator.settings import SIMULATORS
 from ethospike.errors import RecordingError, RunFolderError
 from ethospike.recorders.format import INTERRUPTED, RECORDING
 from ethospike.recorders.lock import WriterLock, is_being_written
@@ -38,11 +39,9 @@ LOST = "its recording is not touched and can be read without it (open_recording)
 PACKAGES = (
     "ethospike",
     "gymnasium",
-    "nest-simulator",
-    "numba",
+    *(entry.distribution for entry in SIMULATORS.values()),
     "numpy",
     "pygame-ce",
-    "pygenn",
     "xarray",
     "zarr",
 )

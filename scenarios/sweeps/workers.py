@@ -24,6 +24,7 @@ from distributed.comm.core import CommClosedError
 from distributed.comm.registry import get_backend
 
 from ethospike.brains.numba.bit_matrix import last_wiring_kept
+from ethospike.brains.simulator.settings import THREADED
 from ethospike.brains.threads import cores
 from ethospike.errors import RunFolderError, ScenarioError
 from ethospike.recorders.lock import is_being_written
@@ -206,7 +207,7 @@ def _share_of_cores(sweep: Sweep, task: Task, threads: int) -> dict[str, Any]:
     """Return the settings that give a task's simulator its share of the cores, unless the user chose."""
     point, base = sweep.points[task.point], sweep.base_settings.get("simulator", {})
     name, chosen = (point.get(f"simulator.{key}", base.get(key)) for key in ("name", "threads"))
-    return {} if chosen or name == "genn" else {"simulator": {"threads": threads}}
+    return {} if chosen or name not in THREADED else {"simulator": {"threads": threads}}
 
 
 class TaskWorker(distributed.WorkerPlugin):

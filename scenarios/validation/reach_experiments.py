@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ethospike.agents.reacher import BIN_MS, ClusterRace, ReacherConfig, first_crossing
 from ethospike.brains.circuits.clustered_cortex import CortexConfig, parameter_set
 from ethospike.brains.simulator import SimulatorSettings
+from ethospike.brains.simulator.settings import THREADED
 from ethospike.envs.delayed_reach import ReachConfig
 from ethospike.errors import ScenarioError
 from ethospike.recorders.recording import Recording, open_recording
@@ -120,7 +121,7 @@ class Settings:
     def of_simulator(self, name: str = "") -> SimulatorSettings:
         """Return the settings of a simulator, by default of the one that is chosen."""
         name = name or self.simulator
-        return SimulatorSettings(name, threads=0 if name == "genn" else self.threads)
+        return SimulatorSettings(name, threads=self.threads if name in THREADED else 0)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import importlib.util
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from reference_simulator import ReferenceSimulator, open_reference
@@ -10,7 +14,14 @@ from spike_blocks import assert_same
 from ethospike.brains.conformance import small_deterministic_network
 from ethospike.brains.conformance.specimens import drive, probe, trained, window
 from ethospike.brains.network import AllToAll, Network, Population, Projection
-from ethospike.brains.simulator import SimulatorSettings, SpikeBlock, Stimulus
+from ethospike.brains.simulator import (
+    SIMULATORS,
+    SimulatorSettings,
+    SpikeBlock,
+    Stimulus,
+    is_installed,
+    simulator_class,
+)
 from ethospike.errors import BrainError, SimulatorUnavailable
 
 NETWORK = Network((Population("E", 2, "iaf_psc_exp"),))
@@ -128,6 +139,22 @@ def test_a_synapse_keeps_the_sign_that_the_network_gives_it(described, fitting, 
             assert (simulator.weights("p") == accepted).all()
             with pytest.raises(BrainError, match=rf"got {wrong} for a synapse described with {described}"):
                 simulator.set_weights("p", np.full((1, 2), wrong))
+
+
+def test_a_folder_with_the_name_of_a_package_is_no_simulator(tmp_path, monkeypatch):
+    """Python finds such a folder as a package without an origin."""
+    (tmp_path / "no_such_simulator").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert importlib.util.find_spec("no_such_simulator") is not None
+    monkeypatch.setitem(SIMULATORS, "nest", replace(SIMULATORS["nest"], package="no_such_simulator"))
+    assert not is_installed("nest")
+
+
+def test_every_simulator_of_the_table_has_its_class():
+    for name, entry in SIMULATORS.items():
+        if is_installed(name):
+            assert simulator_class(name).name == name
+            assert importlib.metadata.version(entry.distribution)
 
 
 @pytest.mark.simulator("nest")

@@ -6,14 +6,16 @@ import importlib.metadata
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from ethospike.brains.simulator import SIMULATORS
 from ethospike.scenarios.command import doctor
 from ethospike.scenarios.command.app import main
-from ethospike.scenarios.command.doctor import REMEDIES, TIMEOUT_S, diagnose
+from ethospike.scenarios.command.doctor import TIMEOUT_S, diagnose
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -78,7 +80,7 @@ def test_a_simulator_that_is_absent_comes_with_a_remedy_and_is_no_failure(
     monkeypatch.setattr(doctor, "is_installed", lambda name: False)
     replace_run(monkeypatch, pytest.fail)
     found = diagnose("genn")
-    assert (found.installed, found.works, found.detail) == (False, False, REMEDIES["genn"])
+    assert (found.installed, found.works, found.detail) == (False, False, SIMULATORS["genn"].remedy)
     main(["doctor"])
     assert capsys.readouterr().out.count("not installed") == 3
 
@@ -87,7 +89,8 @@ def test_a_module_without_its_distribution_has_no_version_and_is_tested(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(doctor, "is_installed", lambda name: True)
-    monkeypatch.setattr(doctor, "DISTRIBUTIONS", {"nest": "no-such-distribution"})
+    entry = replace(SIMULATORS["nest"], distribution="no-such-distribution")
+    monkeypatch.setitem(SIMULATORS, "nest", entry)
     replace_run(monkeypatch, ending(0, "NEST 3.9\n", ""))
     found = diagnose("nest")
     assert (found.version, found.works) == ("unknown", True)

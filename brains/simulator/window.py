@@ -1,0 +1,88 @@
+"""Input and output of a control window: `Stimulus` and `SpikeBlock`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class SpikeBlock:
+    """Spikes of a window, sorted by (step, animal, neuron).
+
+    Parameters
+    ----------
+    step : ndarray of int64, shape (spikes,)
+    animal : ndarray of int32, shape (spikes,)
+    neuron : ndarray of int32, shape (spikes,)
+        Counted through the populations of an animal.
+    """
+
+    step: NDArray[np.int64]
+    animal: NDArray[np.int32]
+    neuron: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.step)
+
+    @classmethod
+    def joined(cls, blocks: Iterable[Self]) -> Self:
+        """Concatenate the blocks of consecutive windows (at least one)."""
+        columns = zip(*((block.step, block.animal, block.neuron) for block in blocks), strict=True)
+        return cls(*map(np.concatenate, columns))
+
+    @classmethod
+    def sorted(
+        cls, step: NDArray[np.integer], animal: NDArray[np.integer], neuron: NDArray[np.integer]
+    ) -> Self:
+        """Make a block from spikes in any order."""
+        order = np.lexsort((neuron, animal, step))
+        return cls(
+            step[order].astype(np.int64, copy=False),
+            animal[order].astype(np.int32, copy=False),
+            neuron[order].astype(np.int32, copy=False),
+        )
+
+    @classmethod
+    def empty(cls) -> Self:
+        """Make a block without spikes."""
+        return cls(np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int32))
+
+
+@dataclass(frozen=True, slots=True)
+class Stimulus:
+    """Spikes and currents that enter the network during one window.
+
+    Parameters
+    ----------
+    step : ndarray of int64, shape (spikes,)
+        Steps of input spikes, inside the window.
+    animal : ndarray of int32, shape (spikes,)
+    channel : ndarray of int32, shape (spikes,)
+        Counted through the network's spike inputs. Spikes are sorted by (step, animal, channel); equal
+        ones add up.
+    current_pa : ndarray of float64, shape (animals, current channels), or None
+        Amplitudes during the window; None is 0 everywhere.
+    rate_hz : ndarray of float64, shape (animals, spike channels), or None
+        Rates that the spikes were drawn from: for recordings, not used by simulators.
+    """
+
+    step: NDArray[np.int64]
+    animal: NDArray[np.int32]
+    channel: NDArray[np.int32]
+    current_pa: NDArray[np.float64] | None = None
+    rate_hz: NDArray[np.float64] | None = None
+
+    @classmethod
+    def none(cls) -> Self:
+        """Make a stimulus without spikes and currents."""
+        return cls(np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int32))
+
+    @classmethod
+    def currents(cls, current_pa: NDArray[np.float64]) -> Self:
+        """Make a stimulus of currents alone, shape (animals, current channels)."""
+        return cls(np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int32), current_pa)
