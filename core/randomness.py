@@ -19,6 +19,10 @@ class Role(IntEnum):
     """Drawn parameters of neurons; the channel counts populations × parameters."""
     INPUT = 3
     """Input spike trains; the channel is the input channel."""
+    WEIGHTS = 4
+    """Drawn weights; the channel is the projection's index."""
+    DELAYS = 5
+    """Drawn delays; the channel is the projection's index."""
     LOCOMOTION = 10
     """Crawling and turning of larvae: starting phases (channel 0) and noise (channel 1)."""
     DIRECTIONS = 11

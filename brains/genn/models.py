@@ -269,6 +269,13 @@ STATIC = pygenn.create_weight_update_model(
     pre_spike_syn_code="addToPost(w);",
 )
 
+STATIC_DELAYED = pygenn.create_weight_update_model(
+    "static_delayed",
+    vars=[("w", "scalar", pygenn.VarAccess.READ_ONLY), ("late", "uint16_t", pygenn.VarAccess.READ_ONLY)],
+    pre_spike_syn_code="addToPostDelay(w, late);",
+)
+"""With a delay for each synapse: `late` steps beyond one step."""
+
 CLUSTERED = pygenn.create_weight_update_model(
     "clustered",
     params=["within", "across", ("source_size", "unsigned int"), ("target_size", "unsigned int")],

@@ -23,13 +23,14 @@ from ethospike.brains.genn.exchange import CurrentTable, PendingPlasticity, Spik
 from ethospike.brains.genn.library import BACKENDS, VERSION, backends, choose_backend, load, pygenn
 from ethospike.brains.network import (
     NEURON_MODELS,
+    NUMPY_WIRING_LIMIT,
     ClusteredWeight,
     CurrentInput,
     DopamineGated,
-    Explicit,
     Population,
     Projection,
     SpikeInput,
+    Weight,
 )
 from ethospike.brains.simulator import Capabilities, Simulator, SpikeBlock, Stimulus
 from ethospike.errors import BrainError, NotFiniteError
@@ -41,6 +42,8 @@ TABLE_BYTES = 500_000
 """Memory of one input table or record, which decides how many steps run between two exchanges."""
 MIN_TABLE_STEPS, MAX_TABLE_STEPS = 100, 1000
 """Our choice: a control window of 10 ms always fits, and the copy of a small network's record stays small."""
+LONGEST_DENDRITIC_STEPS = 2**16
+"""Longest delay of a projection whose synapses differ in it: GeNN keeps two bytes a synapse for it."""
 CHECK_EVERY = 1000
 """Steps between two looks at whether the state is finite. An infinite input stays so, and its error comes up
 to 100 ms late; but a copy from a GPU for each variable of each population in every short window would cost
@@ -62,7 +65,7 @@ class GennSimulator(Simulator):
     Examples
     --------
     >>> from ethospike.brains.network import Network
-    >>> from ethospike.brains.network.population import Population
+    >>> from ethospike.brains.network import Population
     >>> from ethospike.brains.simulator import SimulatorSettings, open_simulator
     >>> net = Network([Population("E", 1, "iaf_psc_exp", {"I_e": 500.0})])
     >>> with open_simulator(net, SimulatorSettings(name="genn"), seed=1) as simulator:  # doctest: +SKIP
@@ -98,7 +101,7 @@ class GennSimulator(Simulator):
         self._pending: dict[str, PendingPlasticity] = {}
         self._populations = {pop.name: self._add_population(pop) for pop in self.network.populations}
         for projection in self.network.projections:
-            if self.network.is_wired_by_numpy:
+            if self.network.has_known_synapses(projection):
                 self._add_wired(projection)
             else:
                 self._add_drawn(projection)
@@ -166,11 +169,16 @@ class GennSimulator(Simulator):
     # -- synapses that NumPy draws ------------------------------------------------------------------
 
     def _add_wired(self, projection: Projection) -> None:
-        source, target, weight = self._block_synapses(projection)
+        source, target, weight, steps = self._block_synapses(projection)
         self._check_precision(f"Projection {projection.name!r}", weight)
         self._groups[projection.name] = groups = []
         if projection.plasticity is not None:
-            group = self._add_plastic(projection, projection.plasticity, source, target, weight)
+            if steps.size and (steps != steps[0]).any():
+                raise BrainError(
+                    f"Projection {projection.name!r}.delay_ms: on GeNN a plastic projection has one delay "
+                    f"for all synapses; use a number, or Numba or NEST"
+                )
+            group = self._add_plastic(projection, projection.plasticity, source, target, weight, steps)
             groups.append(_Group(group, np.arange(len(weight))))
             return
         for receptor, members in (
@@ -178,11 +186,31 @@ class GennSimulator(Simulator):
             ("in_in", np.flatnonzero(weight < 0)),
         ):
             if len(members):
-                update = pygenn.init_weight_update(genn_models.STATIC, {}, {"w": weight[members]})
-                group = self._add_synapses(projection.source, projection.target, update, receptor)
+                group = self._add_static(projection, weight[members], steps[members], receptor)
                 _connect(group, source[members], target[members])
-                group.axonal_delay_steps = self.delay_steps(projection.name, projection.delay_ms) - 1
                 groups.append(_Group(group, members))
+
+    def _add_static(
+        self, projection: Projection, weight: NDArray[np.float64], steps: NDArray[np.int64], receptor: str
+    ) -> Any:
+        """Add a group of synapses with constant weights; different delays become GeNN's dendritic ones."""
+        longest = int(steps.max())
+        if (steps == longest).all():
+            update = pygenn.init_weight_update(genn_models.STATIC, {}, {"w": weight})
+            group = self._add_synapses(projection.source, projection.target, update, receptor)
+            group.axonal_delay_steps = longest - 1
+            return group
+        if longest > LONGEST_DENDRITIC_STEPS:
+            raise BrainError(
+                f"Projection {projection.name!r}.delay_ms: GeNN has delays of up to "
+                f"{LONGEST_DENDRITIC_STEPS} steps where they differ, got {longest}"
+            )
+        update = pygenn.init_weight_update(
+            genn_models.STATIC_DELAYED, {}, {"w": weight, "late": (steps - 1).astype(np.uint16)}
+        )
+        group = self._add_synapses(projection.source, projection.target, update, receptor)
+        group.max_dendritic_delay_timesteps = longest
+        return group
 
     def _check_precision(self, where: str, weight: NDArray[np.float64]) -> None:
         """Raise `BrainError` if a weight is too large: infinity times no spike would be no number."""
@@ -193,8 +221,10 @@ class GennSimulator(Simulator):
                 f"{self.settings.precision} precision, got {largest:.3g}"
             )
 
-    def _block_synapses(self, projection: Projection) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-        """Return source, target and weight of the synapses of all animals."""
+    def _block_synapses(
+        self, projection: Projection
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """Return source, target, weight and delay (steps) of the synapses of all animals."""
         wired = [self._synapses(projection.name, animal) for animal in range(self.animals)]
         n_source = self.network.population(projection.source).size
         n_target = self.network.population(projection.target).size
@@ -202,6 +232,7 @@ class GennSimulator(Simulator):
             np.concatenate([s.source + animal * n_source for animal, s in enumerate(wired)]),
             np.concatenate([s.target + animal * n_target for animal, s in enumerate(wired)]),
             np.concatenate([s.weight for s in wired]),
+            np.concatenate([self.synapse_delay_steps(projection.name, a) for a in range(self.animals)]),
         )
 
     def _add_plastic(
@@ -211,9 +242,10 @@ class GennSimulator(Simulator):
         source: NDArray[np.int64],
         target: NDArray[np.int64],
         weight: NDArray[np.float64],
+        delay_steps: NDArray[np.int64],
     ) -> Any:
         m = self._plastic_onto(projection.target).index(projection)
-        steps = self.delay_steps(projection.name, projection.delay_ms)
+        steps = int(delay_steps.max(initial=1))
         at_once = steps == 1
         params = {
             "tau_ms": rule.tau_eligibility_ms,
@@ -292,28 +324,24 @@ class GennSimulator(Simulator):
     def _add_drawn(self, projection: Projection) -> None:
         if projection.plasticity is not None:
             raise BrainError(
-                f"Projection {projection.name!r}: GeNN has plasticity only in networks of up to two million "
-                f"synapses an animal"
+                f"Projection {projection.name!r}: GeNN draws the synapses of a network of over "
+                f"{NUMPY_WIRING_LIMIT:,} synapses, and has no plasticity there; use listed pairs, or Numba"
             )
         source = self.network.population(projection.source)
         target = self.network.population(projection.target)
         update, receptor = genn_wiring.two_weights(projection, source, target)
         self._check_precision(f"Projection {projection.name!r}", _both(projection.weight))
-        if isinstance(projection.rule, Explicit):
-            group = self._add_synapses(source.name, target.name, update, receptor)
-            _connect(group, projection.rule.pairs[:, 0], projection.rule.pairs[:, 1])
-        else:
-            wiring, longest_row = genn_wiring.connectivity(projection, source, target)
-            group = self._add_synapses(source.name, target.name, update, receptor, wiring)
-            group.max_connections = longest_row
-            # Two bytes a synapse where the target has less than 65,536 neurons.
-            group.narrow_sparse_ind_enabled = True
-            index = self.network.projections.index(projection)
-            rng = random_stream(self.seed, 0, Role.WIRING, index)
-            genn_wiring.set_key(group, int(rng.integers(2**62)))
+        wiring, longest_row = genn_wiring.connectivity(projection, source, target)
+        group = self._add_synapses(source.name, target.name, update, receptor, wiring)
+        group.max_connections = longest_row
+        # Two bytes a synapse where the target has less than 65,536 neurons.
+        group.narrow_sparse_ind_enabled = True
+        index = self.network.projections.index(projection)
+        rng = random_stream(self.seed, 0, Role.WIRING, index)
+        genn_wiring.set_key(group, int(rng.integers(2**62)))
         for name in ("within", "across", "source_size", "target_size"):
             group.set_wu_param_dynamic(name)
-        group.axonal_delay_steps = self.delay_steps(projection.name, projection.delay_ms) - 1
+        group.axonal_delay_steps = genn_wiring.one_delay(projection, self.delay_steps) - 1
 
     # -- inputs -------------------------------------------------------------------------------------
 
@@ -439,16 +467,16 @@ def _pieces(done: int, n_steps: int, longest: int) -> Iterator[tuple[int, int]]:
         done += n
 
 
-def _both(weight: float | NDArray[np.float64] | ClusteredWeight) -> NDArray[np.float64]:
+def _both(weight: Weight) -> NDArray[np.float64]:
     """Return the weights within and across clusters, or the one that there is."""
     return np.asarray([weight.within, weight.across] if isinstance(weight, ClusteredWeight) else weight)
 
 
 def _connect(group: Any, source: NDArray[np.integer], target: NDArray[np.integer]) -> None:
-    """Set the synapses of a group, whose rows are as long as a power of two.
+    """Set the synapses of a group, whose rows are as long as a power of two, and 16 at least.
 
     The length of the rows is part of the generated code; so most seeds share their code.
     """
     group.set_sparse_connections(source, target)
     longest = int(group.max_connections)
-    group.max_connections = 1 << (longest - 1).bit_length()
+    group.max_connections = max(16, 1 << (longest - 1).bit_length())

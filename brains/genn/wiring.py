@@ -6,6 +6,7 @@ simulation. The synapses follow from a key alone and are the same on every backe
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,9 +14,11 @@ import numpy as np
 from ethospike.brains.genn import models as genn_models
 from ethospike.brains.genn.library import pygenn
 from ethospike.brains.network import (
+    NUMPY_WIRING_LIMIT,
     AllToAll,
     ClusteredIndegree,
     ClusteredWeight,
+    Distribution,
     FixedIndegree,
     OneToOne,
     PairwiseBernoulli,
@@ -110,24 +113,34 @@ def two_weights(projection: Projection, source: Population, target: Population) 
     weight = projection.weight
     if isinstance(weight, ClusteredWeight):
         within, across, sizes = weight.within, weight.across, (source.cluster_size, target.cluster_size)
-    elif np.ndim(weight) == 0:
+    elif isinstance(weight, Distribution) or np.ndim(weight):
+        raise BrainError(
+            f"{where}.weight: GeNN draws the synapses of a network of over {NUMPY_WIRING_LIMIT:,}, and there "
+            f"gives them one weight; give a number or a ClusteredWeight, or use Numba or NEST"
+        )
+    else:
         within = across = float(weight)
         sizes = (source.size, target.size)
-    else:
-        raise BrainError(
-            f"{where}.weight: an array needs synapses in a known order, which networks of over two million "
-            f"synapses do not have; give a number or a ClusteredWeight"
-        )
     if within * across < 0:
         raise BrainError(
-            f"{where}.weight: expected one sign in a network of over two million synapses, got {within} "
-            f"within and {across} across clusters; use two projections"
+            f"{where}.weight: expected one sign in a network of over {NUMPY_WIRING_LIMIT:,} synapses, got "
+            f"{within} within and {across} across clusters; use two projections"
         )
     params = {"within": within, "across": across, "source_size": sizes[0], "target_size": sizes[1]}
     return TwoWeights(
         pygenn.init_weight_update(genn_models.CLUSTERED, params),
         "in_ex" if within >= 0 and across >= 0 else "in_in",
     )
+
+
+def one_delay(projection: Projection, delay_steps: Callable[[str, float], int]) -> int:
+    """Return the delay in steps of a projection whose synapses GeNN draws, or raise unless there is one."""
+    if isinstance(projection.delay_ms, Distribution) or np.ndim(projection.delay_ms):
+        raise BrainError(
+            f"Projection {projection.name!r}.delay_ms: GeNN draws the synapses of a network of over "
+            f"{NUMPY_WIRING_LIMIT:,}, and there gives them one delay; give a number, or use Numba or NEST"
+        )
+    return delay_steps(projection.name, float(projection.delay_ms))
 
 
 def set_key(group: Any, key: int) -> None:
@@ -144,6 +157,8 @@ def connectivity(projection: Projection, source: Population, target: Population)
     where = f"Projection {projection.name!r}"
     recurrent = int(source.name == target.name)
     cluster_size = source.size
+    if projection.rule.may_repeat_pairs:
+        raise BrainError(f"{where}: GeNN cannot draw multapses, got {projection.rule}")
     match projection.rule:
         case OneToOne():
             return pygenn.init_sparse_connectivity("OneToOne"), 1

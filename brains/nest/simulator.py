@@ -20,9 +20,14 @@ from numpy.typing import NDArray
 
 from ethospike.brains.nest.denormals import denormals_are_zero
 from ethospike.brains.nest.learning import Learning
-from ethospike.brains.nest.wiring import ids, native_rule, parts
-from ethospike.brains.network import NEURON_MODELS, Explicit, Projection
-from ethospike.brains.simulator import Capabilities, Simulator, SpikeBlock, Stimulus
+from ethospike.brains.nest.wiring import native_rule, native_value, parts
+from ethospike.brains.network import NEURON_MODELS, Distribution, Projection
+from ethospike.brains.simulator import (
+    Capabilities,
+    Simulator,
+    SpikeBlock,
+    Stimulus,
+)
 from ethospike.brains.threads import cores
 from ethospike.clock import whole_number
 from ethospike.errors import BrainError, SimulatorNotInstalled, SimulatorUnavailable
@@ -67,13 +72,13 @@ class NestSimulator(Simulator):
     SimulatorUnavailable
         When another `NestSimulator` of this process is open.
     BrainError
-        When the network is too large to be wired by NumPy and there is more than one animal, or one of its
-        projections has no counterpart among NEST's rules.
+        When the network is too large to be wired by NumPy and one of its projections has no counterpart
+        among NEST's rules.
 
     Examples
     --------
     >>> from ethospike.brains.network import Network
-    >>> from ethospike.brains.network.population import Population
+    >>> from ethospike.brains.network import Population
     >>> from ethospike.brains.simulator import open_simulator
     >>> with open_simulator(Network((Population("E", 1, "iaf_psc_exp", {"I_e": 500.0}),)), seed=1) as sim:
     ...     print(sim.run(1000).step[0])
@@ -90,11 +95,6 @@ class NestSimulator(Simulator):
             raise SimulatorUnavailable(
                 "another NEST simulator is open in this process and NEST has one kernel a process; close it "
                 "first, or use a second process"
-            )
-        if self.animals > 1 and not self.network.is_wired_by_numpy:
-            raise BrainError(
-                f"NEST draws the synapses of a network of this size itself and for one animal only, got "
-                f"animals={self.animals}; run the animals one after the other"
             )
         self._interval_steps = self._steps_between_updates()
         self._threads = self.settings.threads or self._default_threads()
@@ -175,9 +175,9 @@ class NestSimulator(Simulator):
                 nest.Create(population.model, population.size, params=params)
 
     def _connect(self, projection: Projection) -> None:
-        delay_ms = self.delay_steps(projection.name, projection.delay_ms) * self.dt_ms
-        if not self.network.is_wired_by_numpy:
-            self._connect_by_rule(projection, delay_ms)
+        if not self.network.has_known_synapses(projection):
+            for animal in range(self.animals):
+                self._connect_by_rule(projection, animal)
             return
         # A synapse model of its own makes the projection's synapses recognizable.
         nest.CopyModel("static_synapse", projection.name)
@@ -190,14 +190,17 @@ class NestSimulator(Simulator):
         )
         weight = np.concatenate([own.weight for own in wired])
         self._weight[projection.name] = weight
-        self._connect_pairs(source, target, weight, delay_ms, projection.name)
+        steps = np.concatenate(
+            [self.synapse_delay_steps(projection.name, animal) for animal in range(self.animals)]
+        )
+        self._connect_pairs(source, target, weight, steps, projection.name)
 
     def _connect_pairs(
         self,
         source: NDArray[np.integer],
         target: NDArray[np.integer],
         weight: NDArray[np.float64],
-        delay_ms: float,
+        delay_steps: NDArray[np.integer],
         synapse_model: str,
     ) -> None:
         if len(source):
@@ -205,30 +208,35 @@ class NestSimulator(Simulator):
                 source.astype(np.int64),
                 target.astype(np.int64),
                 "one_to_one",
-                {"synapse_model": synapse_model, "weight": weight, "delay": np.full(len(weight), delay_ms)},
+                {"synapse_model": synapse_model, "weight": weight, "delay": delay_steps * self.dt_ms},
             )
 
-    def _connect_by_rule(self, projection: Projection, delay_ms: float) -> None:
+    def _connect_by_rule(self, projection: Projection, animal: int) -> None:
         """Let NEST draw the synapses of a large network: the same statistics, not the same synapses."""
         where = f"Projection {projection.name!r}"
         if projection.plasticity is not None:
             raise BrainError(f"{where}: NEST draws the synapses of this network; plastic ones must be wired")
-        if isinstance(projection.rule, Explicit):
-            pairs = np.asarray(projection.rule.pairs)
-            weight = np.broadcast_to(np.asarray(projection.weight, dtype=float), len(pairs)).copy()
-            source, target = (ids(self.network, name) for name in (projection.source, projection.target))
-            self._connect_pairs(source[pairs[:, 0]], target[pairs[:, 1]], weight, delay_ms, "static_synapse")
-            return
-        for sources, targets, rule, weight_value in parts(self.network, projection, self.seed):
-            # Homogeneous weights: one number for a synapse model instead of 8 bytes a synapse.
-            model = f"{projection.name} {weight_value}"
-            if model not in nest.synapse_models:
-                nest.CopyModel("static_synapse_hom_w", model, {"weight": weight_value})
+        delay: Any
+        if isinstance(projection.delay_ms, Distribution):
+            delay = native_value(projection.delay_ms, f"{where}.delay_ms", nest)
+        else:
+            if np.ndim(projection.delay_ms):
+                raise BrainError(
+                    f"{where}: NEST draws the synapses of this network, so one delay a synapse needs the "
+                    f"rule Explicit"
+                )
+            delay = self.delay_steps(projection.name, float(np.asarray(projection.delay_ms))) * self.dt_ms
+        for sources, targets, rule, weight in parts(self.network, projection, self.seed, animal):
+            synapse: dict[str, Any] = {"delay": delay}
+            if isinstance(weight, Distribution):
+                synapse["weight"] = native_value(weight, f"{where}.weight", nest)
+            else:
+                # Homogeneous weights: one number for a synapse model instead of 8 bytes a synapse.
+                synapse["synapse_model"] = model = f"{projection.name} {weight}"
+                if model not in nest.synapse_models:
+                    nest.CopyModel("static_synapse_hom_w", model, {"weight": weight})
             nest.Connect(
-                nest.NodeCollection(sources),
-                nest.NodeCollection(targets),
-                native_rule(rule, where),
-                {"synapse_model": model, "delay": delay_ms},
+                nest.NodeCollection(sources), nest.NodeCollection(targets), native_rule(rule, where), synapse
             )
 
     def _connect_inputs(self) -> None:
@@ -248,24 +256,22 @@ class NestSimulator(Simulator):
                 inputs = self.network.spike_inputs if kind == "spike" else self.network.current_inputs
                 for one in inputs:
                     weight, delay_ms = getattr(one, "weight", 1.0), getattr(one, "delay_ms", self.dt_ms)
-                    delay_ms = self.delay_steps(one.name, delay_ms) * self.dt_ms
+                    delay = self.delay_steps(one.name, delay_ms)
                     reached = self.network.channel_neurons(one) + offset
                     sources = np.repeat(first + np.arange(len(reached)), reached.shape[1])
-                    values = np.full(len(sources), weight)
-                    self._connect_pairs(sources, reached.ravel(), values, delay_ms, "static_synapse")
+                    values, steps = np.full(len(sources), weight), np.full(len(sources), delay)
+                    self._connect_pairs(sources, reached.ravel(), values, steps, "static_synapse")
                     first += len(reached)
 
     def _connect_recorder(self) -> None:
         self._recorder = nest.Create("spike_recorder", params={"time_in_steps": True})
         # Spikes reach a recorder at once whatever the delay, but NEST advances by the shortest delay of all
         # connections at a time: this one must not be shorter than the network's own.
-        shortest = min((delay for _, delay in self.network.delays()), default=None)
-        if shortest is None:  # then the longer the better
-            shortest = max(1, int(1.0 / self.dt_ms + 1e-9)) * self.dt_ms  # whole steps, about 1 ms
-        if self.network.n_current_channels:
-            shortest = self.dt_ms
+        shortest_ms = nest.min_delay
+        if not nest.num_connections:  # then the longer the better: whole steps, about 1 ms
+            shortest_ms = max(1, int(1.0 / self.dt_ms + 1e-9)) * self.dt_ms
         neurons = nest.NodeCollection(np.arange(1, self.animals * self.network.n_neurons + 1))
-        nest.Connect(neurons, self._recorder, syn_spec={"delay": shortest})
+        nest.Connect(neurons, self._recorder, syn_spec={"delay": shortest_ms})
 
     # -- running --------------------------------------------------------------------------------------
 

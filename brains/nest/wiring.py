@@ -1,7 +1,6 @@
-"""How NEST is told to draw the synapses of a large network: parts, their ids, and NEST's own rules.
+"""NEST's own rules and distributions for networks too large to be listed: parts, their ids, and native names.
 
-In: a `Network`. Out: what `nest.Connect` takes. This file knows the names of NEST's rules, but calls nothing
-of NEST.
+This file knows the names of NEST's rules; only `native_value` calls NEST, which it is handed.
 """
 
 from __future__ import annotations
@@ -16,20 +15,25 @@ from ethospike.brains.network import (
     AllToAll,
     ClusteredIndegree,
     ClusteredWeight,
-    Explicit,
+    Distribution,
     FixedIndegree,
+    FixedOutdegree,
+    FixedTotalNumber,
+    LogNormal,
     Network,
+    Normal,
     OneToOne,
     PairwiseBernoulli,
     Projection,
     RandomIndegree,
     Rule,
+    Uniform,
 )
 from ethospike.errors import BrainError
 from ethospike.randomness import Role, random_stream
 
-Part = tuple[NDArray[np.int64], NDArray[np.int64], Rule, float]
-"""NEST's ids of sources and of targets, the rule that connects them, and their one weight."""
+Part = tuple[NDArray[np.int64], NDArray[np.int64], Rule, float | Distribution]
+"""NEST's ids of sources and of targets, the rule that connects them, and their weight."""
 
 
 def ids(network: Network, population: str, animal: int = 0) -> NDArray[np.int64]:
@@ -39,60 +43,122 @@ def ids(network: Network, population: str, animal: int = 0) -> NDArray[np.int64]
 
 
 def native_rule(rule: Rule, where: str) -> dict[str, Any]:
-    """Return NEST's connection rule without autapses and multapses."""
+    """Return NEST's connection rule, without autapses.
+
+    Raises
+    ------
+    BrainError
+        When NEST has no such rule.
+    """
+    multapses = {"allow_autapses": False, "allow_multapses": rule.may_repeat_pairs}
     match rule:
         case PairwiseBernoulli(p):
             return {"rule": "pairwise_bernoulli", "p": p, "allow_autapses": False}
         case FixedIndegree(k) | ClusteredIndegree(k):
-            own = {"allow_autapses": False, "allow_multapses": False}
-            return {"rule": "fixed_indegree", "indegree": k, **own}
+            return {"rule": "fixed_indegree", "indegree": k, **multapses}
+        case FixedOutdegree(k):
+            return {"rule": "fixed_outdegree", "outdegree": k, **multapses}
+        case FixedTotalNumber(n, multapses=True):
+            return {"rule": "fixed_total_number", "N": n, **multapses}
         case AllToAll():
             return {"rule": "all_to_all", "allow_autapses": False}
         case OneToOne():
             return {"rule": "one_to_one"}
-        case RandomIndegree() | Explicit():
-            raise BrainError(
-                f"{where}: NEST draws the synapses of a network of this size and has no rule "
-                f"{type(rule).__name__}"
-            )
+    raise BrainError(
+        f"{where}: NEST draws the synapses of a network of this size and has no rule {rule}"
+        + ("; it has the one with multapses=True" if isinstance(rule, FixedTotalNumber) else "")
+    )
 
 
-def parts(network: Network, projection: Projection, seed: int) -> Iterator[Part]:
+def native_value(drawn: Distribution, where: str, nest: Any) -> Any:
+    """Return NEST's parameter object that draws from a distribution.
+
+    Raises
+    ------
+    BrainError
+        When NEST has no such distribution.
+    """
+    match drawn:
+        case Uniform(low, high):
+            return nest.random.uniform(low, high)
+        case Normal(mean, sd, low, high):
+            normal = nest.random.normal(mean, sd)
+            return nest.math.redraw(normal, max(low, -_HUGE), min(high, _HUGE))
+        case LogNormal(mean, sd):
+            variance = np.log1p((sd / mean) ** 2)
+            values = nest.random.lognormal(np.log(abs(mean)) - variance / 2, np.sqrt(variance))
+            return values if mean > 0 else -1.0 * values
+    raise BrainError(
+        f"{where}: NEST draws the synapses of a network of this size and has no {drawn!r}; it has Uniform, "
+        f"Normal and LogNormal"
+    )
+
+
+_HUGE = 1e300
+"""Bound of an unbounded distribution: NEST takes no infinity."""
+
+
+def parts(network: Network, projection: Projection, seed: int, animal: int) -> Iterator[Part]:
     """Yield (sources, targets, rule, weight) of the parts that NEST can connect in one go.
 
     Raises
     ------
     BrainError
-        When there is one weight a synapse.
+        When there is one weight a synapse, or two weights and a rule that has no parts of one weight.
     """
     source, target = network.population(projection.source), network.population(projection.target)
-    sources = ids(network, source.name).reshape(source.clusters, -1)
-    targets = ids(network, target.name)
+    sources = ids(network, source.name, animal).reshape(source.clusters, -1)
+    targets = ids(network, target.name, animal)
     rule, weight = projection.rule, projection.weight
-    of_each = isinstance(rule, ClusteredIndegree)  # a rule for each cluster of the source
-    if isinstance(weight, ClusteredWeight) and isinstance(rule, FixedIndegree):
-        yield from _split_indegree(network, projection, seed, rule.k, weight)
-    elif isinstance(weight, ClusteredWeight) and isinstance(rule, OneToOne):
-        yield sources.ravel(), targets, rule, weight.within  # neuron i of both is of the same cluster
-    elif isinstance(weight, ClusteredWeight):
-        for c, own in enumerate(targets.reshape(target.clusters, -1)):
-            yield sources[c], own, rule, weight.within
-            others = np.delete(sources, c, axis=0)
-            for some in others if of_each else [others.ravel()]:
-                if len(some):
-                    yield some, own, rule, weight.across
-    elif np.ndim(weight) == 0:
-        for some in sources if of_each else [sources.ravel()]:
-            yield some, targets, rule, float(np.asarray(weight))
-    else:
+    where = f"Projection {projection.name!r}"
+    if isinstance(weight, ClusteredWeight):
+        yield from _clustered_parts(network, projection, seed, animal, weight)
+        return
+    if not isinstance(weight, Distribution) and np.ndim(weight):
         raise BrainError(
-            f"Projection {projection.name!r}: NEST draws the synapses of this network, so one weight a "
-            f"synapse needs the rule Explicit"
+            f"{where}: NEST draws the synapses of this network, so one weight a synapse needs the rule "
+            f"Explicit"
         )
+    one_weight = weight if isinstance(weight, Distribution) else float(np.asarray(weight))
+    if isinstance(rule, RandomIndegree):
+        rng = random_stream(seed, animal, Role.WIRING, network.projections.index(projection))
+        drawn = rng.integers(rule.low, rule.high + 1, target.size)
+        for k in np.unique(drawn[drawn > 0]).tolist():
+            yield sources.ravel(), targets[drawn == k], FixedIndegree(k), one_weight
+        return
+    for some in sources if isinstance(rule, ClusteredIndegree) else [sources.ravel()]:
+        yield some, targets, rule, one_weight
+
+
+def _clustered_parts(
+    network: Network, projection: Projection, seed: int, animal: int, weight: ClusteredWeight
+) -> Iterator[Part]:
+    """Yield parts as `parts` does, for two weights within and across clusters."""
+    source, target = network.population(projection.source), network.population(projection.target)
+    sources = ids(network, source.name, animal).reshape(source.clusters, -1)
+    targets = ids(network, target.name, animal)
+    rule = projection.rule
+    match rule:
+        case FixedIndegree(k, multapses=False):
+            yield from _split_indegree(network, projection, seed, animal, k, weight)
+        case OneToOne():  # neuron i of both is of the same cluster
+            yield sources.ravel(), targets, rule, weight.within
+        case PairwiseBernoulli() | AllToAll() | ClusteredIndegree():
+            for c, own in enumerate(targets.reshape(target.clusters, -1)):
+                yield sources[c], own, rule, weight.within
+                others = np.delete(sources, c, axis=0)
+                for some in others if isinstance(rule, ClusteredIndegree) else [others.ravel()]:
+                    if len(some):
+                        yield some, own, rule, weight.across
+        case _:
+            raise BrainError(
+                f"Projection {projection.name!r}: NEST draws the synapses of this network and has no {rule} "
+                f"with different weights within and across clusters"
+            )
 
 
 def _split_indegree(
-    network: Network, projection: Projection, seed: int, k: int, weight: ClusteredWeight
+    network: Network, projection: Projection, seed: int, animal: int, k: int, weight: ClusteredWeight
 ) -> Iterator[Part]:
     """Yield parts as `parts` does, for k sources among all clusters that have two weights.
 
@@ -100,11 +166,11 @@ def _split_indegree(
     It is drawn here, and NEST draws the sources: for all targets with the same number in one go.
     """
     source, target = network.population(projection.source), network.population(projection.target)
-    sources = ids(network, source.name).reshape(source.clusters, -1)
-    rng = random_stream(seed, 0, Role.WIRING, network.projections.index(projection))
+    sources = ids(network, source.name, animal).reshape(source.clusters, -1)
+    rng = random_stream(seed, animal, Role.WIRING, network.projections.index(projection))
     n_within = source.cluster_size - (1 if source.name == target.name else 0)  # no autapses
     n_across = source.size - source.cluster_size
-    for c, own in enumerate(ids(network, target.name).reshape(target.clusters, -1)):
+    for c, own in enumerate(ids(network, target.name, animal).reshape(target.clusters, -1)):
         others = np.delete(sources, c, axis=0).ravel()
         drawn = rng.hypergeometric(n_within, n_across, k, len(own))
         for within in np.unique(drawn).tolist():

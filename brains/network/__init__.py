@@ -1,21 +1,26 @@
 """Networks as data: populations, projections, wiring rules, plasticity rules and inputs."""
 
-from ethospike.brains.network.network import (
-    NUMPY_WIRING_LIMIT,
+from ethospike.brains.network.distributions import Distribution, LogNormal, Normal, Uniform
+from ethospike.brains.network.network import NUMPY_WIRING_LIMIT, Network
+from ethospike.brains.network.plasticity import NEVER, DopamineGated, DopaminePlasticity
+from ethospike.brains.network.population import NEURON_MODELS, Parameter, Population
+from ethospike.brains.network.projection import (
     CurrentInput,
-    Network,
     Projection,
     SpikeInput,
     Synapses,
+    Weight,
+    steps_of_delay,
 )
-from ethospike.brains.network.plasticity import NEVER, DopamineGated, DopaminePlasticity
-from ethospike.brains.network.population import NEURON_MODELS, Distribution, Parameter, Population, Uniform
 from ethospike.brains.network.rules import (
     AllToAll,
     ClusteredIndegree,
     ClusteredWeight,
+    Ends,
     Explicit,
     FixedIndegree,
+    FixedOutdegree,
+    FixedTotalNumber,
     OneToOne,
     PairwiseBernoulli,
     RandomIndegree,
@@ -33,9 +38,14 @@ __all__ = [
     "Distribution",
     "DopamineGated",
     "DopaminePlasticity",
+    "Ends",
     "Explicit",
     "FixedIndegree",
+    "FixedOutdegree",
+    "FixedTotalNumber",
+    "LogNormal",
     "Network",
+    "Normal",
     "OneToOne",
     "PairwiseBernoulli",
     "Parameter",
@@ -46,4 +56,6 @@ __all__ = [
     "SpikeInput",
     "Synapses",
     "Uniform",
+    "Weight",
+    "steps_of_delay",
 ]

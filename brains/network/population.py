@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ethospike.brains.network.distributions import Distribution
 from ethospike.errors import BrainError, nearest
 
 NEURON_MODELS: dict[str, dict[str, float]] = {
@@ -63,26 +63,6 @@ Every model also has `V_m`, the membrane potential at time 0 in mV, which defaul
 """
 
 _MUST_BE_POSITIVE = {"C_m", "tau_m", "g_L", "tau_syn_ex", "tau_syn_in", "tau_sfa"}
-
-
-@runtime_checkable
-class Distribution(Protocol):
-    """A parameter that is drawn for every neuron of every animal."""
-
-    def draw(self, rng: np.random.Generator, size: int) -> NDArray[np.float64]:
-        """Return `size` values in the parameter's unit."""
-
-
-@dataclass(frozen=True)
-class Uniform:
-    """Uniform values in [low, high)."""
-
-    low: float
-    high: float
-
-    def draw(self, rng: np.random.Generator, size: int) -> NDArray[np.float64]:
-        """Return `size` values."""
-        return rng.uniform(self.low, self.high, size)
 
 
 Parameter = float | NDArray[np.float64] | Distribution

@@ -131,6 +131,10 @@ def refusal(network: Network) -> str | None:
         pairs = [(other.source, other.target) for other in network.projections]
         if pairs.count((one.source, one.target)) > 1:
             return f"{one.source!r} has more than one projection to {one.target!r}"
+        if one.rule.may_repeat_pairs:
+            return (
+                f"the rule of {one.name!r} is {type(one.rule).__name__}, which may repeat pairs; bits do not"
+            )
         if not isinstance(one.rule, DRAWN_RULES):
             return (
                 f"the rule of {one.name!r} is {type(one.rule).__name__}; its rules are random or all-to-all"

@@ -17,7 +17,14 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.brains.network import ClusteredWeight, CurrentInput, Network, Projection, SpikeInput
+from ethospike.brains.network import (
+    ClusteredWeight,
+    CurrentInput,
+    Distribution,
+    Network,
+    Projection,
+    SpikeInput,
+)
 from ethospike.brains.numba import bit_matrix
 from ethospike.brains.numba import dense_kernels as kernels
 from ethospike.brains.numba.bit_matrix import WORD, BitLayout, Wiring, draw_wiring, wiring_key
@@ -44,9 +51,13 @@ def refusal(network: Network) -> str | None:
     for one in network.projections:
         if one.plasticity is not None:
             return f"{one.name!r} is plastic; its weights are constant"
-        if not isinstance(one.weight, ClusteredWeight) and np.ndim(one.weight):
-            return f"{one.name!r} has an array of weights; it holds one within and one across clusters"
-    delays = sorted({one.delay_ms for one in network.projections})
+        if isinstance(one.weight, Distribution) or (
+            not isinstance(one.weight, ClusteredWeight) and np.ndim(one.weight)
+        ):
+            return f"{one.name!r} has a weight for each synapse; it holds one within and one across clusters"
+        if isinstance(one.delay_ms, Distribution) or np.ndim(one.delay_ms):
+            return f"{one.name!r} has a delay for each synapse; it has one delay for all"
+    delays = sorted({float(np.asarray(one.delay_ms)) for one in network.projections})
     if len(delays) > 1:
         return f"the projections have the delays {delays} ms; it has one delay for all"
     return bit_matrix.refusal(network)
@@ -89,7 +100,7 @@ class DenseEngine:
         self._real = np.dtype(np.float32 if precision == "single" else np.float64)
         self.backend = f"numba {numba.__version__}, dense, {self._threads} threads, {precision} precision"
         self.wiring = wiring or draw_wiring(network, seed=seed, animals=animals, threads=threads)
-        delays = [self._steps(one.delay_ms) for one in network.projections]
+        delays = [self._steps(float(np.asarray(one.delay_ms))) for one in network.projections]
         self._delay = delays[0] if delays else 1
         self._layout = _kernel_layout(self.wiring.layout)
         self._inputs = self._kernel_inputs()
@@ -347,7 +358,8 @@ def _block_weights(projection: Projection) -> tuple[float, float]:
     """Return the weights within and across clusters."""
     if isinstance(projection.weight, ClusteredWeight):
         return projection.weight.within, projection.weight.across
-    return float(projection.weight), float(projection.weight)
+    weight = float(np.asarray(projection.weight))
+    return weight, weight
 
 
 def _only_value(weights: _Floats, default: float, name: str) -> float:

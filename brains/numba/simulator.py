@@ -62,7 +62,7 @@ class NumbaSimulator(Simulator):
     Examples
     --------
     >>> from ethospike.brains.network import Network
-    >>> from ethospike.brains.network.population import Population
+    >>> from ethospike.brains.network import Population
     >>> from ethospike.brains.simulator import SimulatorSettings, open_simulator
     >>> net = Network([Population("E", 1, "iaf_psc_exp", {"I_e": 500.0})])
     >>> with open_simulator(net, SimulatorSettings("numba"), seed=1) as simulator:

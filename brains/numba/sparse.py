@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from ethospike.brains.network import (
     NEVER,
-    NUMPY_WIRING_LIMIT,
     CurrentInput,
     Network,
     Population,
     Projection,
     SpikeInput,
+    steps_of_delay,
 )
 from ethospike.brains.numba import sparse_kernels as kernels
 from ethospike.brains.numba.sparse_kernels import INBOX, INBOX_START, LANES, ROWS, STATE_ROWS, STRIDE
@@ -36,6 +36,9 @@ SPIKES_HELD = 2**23
 """Longest list of spikes that is made room for: longer windows run in pieces in which each neuron of
 each animal could fire in every step. Memory that is not written to costs nothing."""
 
+MOST_SYNAPSES = 2_000_000
+"""Synapses an animal beyond which this engine is not used: its lists take 30 bytes a synapse."""
+
 CACHE_LINE = 64
 """Bytes; also the size of the largest registers."""
 
@@ -45,8 +48,8 @@ _Ints = NDArray[np.int64]
 
 def refusal(network: Network) -> str | None:
     """Return why this engine cannot run a network, or None."""
-    if not network.is_wired_by_numpy:
-        return f"it lists synapses one by one, up to {NUMPY_WIRING_LIMIT:,} an animal"
+    if network.n_synapses > MOST_SYNAPSES:
+        return f"it is made for up to {MOST_SYNAPSES:,} synapses an animal"
     return None
 
 
@@ -273,8 +276,7 @@ class CircuitEngine:
             ]
         channels = self._inputs(network.spike_inputs)
         currents = self._inputs(network.current_inputs)
-        # Pairs, not a dictionary: an input may have the name of a projection.
-        longest = max((self._steps(delay_ms) for _, delay_ms in network.delays()), default=1)
+        longest = max(int(links.delay.max(initial=1)) for links in (*wired, channels))
         depth = 1 << longest.bit_length()  # a power of two above the longest delay
         return kernels.Circuit(
             cells=cells.reshape(animals, -1),
@@ -297,19 +299,16 @@ class CircuitEngine:
             pipeline=np.zeros((animals, 2, network.n_current_channels)),
         )
 
-    def _ends(self, projection: Projection, animal: int) -> tuple[_Ints, _Ints, _Floats]:
-        """Return the slots of the sources, the slots of the targets, and the weights of a projection."""
+    def _ends(self, projection: Projection, animal: int) -> _Group:
+        """Return the synapses of a projection, with the slots of their sources and targets."""
         synapses = self._network.wire(projection.name, self._seed, animal)
         source = self._slot[self._network.offset(projection.source) + synapses.source]
         target = self._slot[self._network.offset(projection.target) + synapses.target]
-        return source, target, synapses.weight
+        return source, target, synapses.weight, steps_of_delay(synapses.delay_ms, self._dt_ms)
 
     def _synapses(self, animal: int) -> _Links:
         """Return the synapses of one animal by source."""
-        return _links(
-            [(*self._ends(one, animal), self._steps(one.delay_ms)) for one in self._network.projections],
-            self._slots,
-        )
+        return _links([self._ends(one, animal) for one in self._network.projections], self._slots)
 
     def _inputs(self, inputs: tuple[SpikeInput, ...] | tuple[CurrentInput, ...]) -> _Links:
         """Return the connections of input channels by channel."""
@@ -320,7 +319,8 @@ class CircuitEngine:
             weight, steps = (
                 (one.weight, self._steps(one.delay_ms)) if isinstance(one, SpikeInput) else (1.0, 0)
             )
-            groups.append((channel, self._slot[neurons.ravel()], np.full(channel.shape, weight), steps))
+            size = channel.shape
+            groups.append((channel, self._slot[neurons.ravel()], np.full(size, weight), np.full(size, steps)))
             n_channels += len(neurons)
         return _links(groups, n_channels)
 
@@ -338,7 +338,7 @@ class CircuitEngine:
             role[p, self._slot[network.neurons(rule.modulator)]] |= kernels.MODULATOR
             role[p, self._slot[network.neurons(projection.target)]] |= kernels.TARGET
             for animal in range(self._animals):
-                pre, post, weight = self._ends(projection, animal)
+                pre, post, weight, _ = self._ends(projection, animal)
                 order = np.argsort(post, kind="stable")
                 first[p, animal] = count + np.searchsorted(post[order], np.arange(self._slots + 1))
                 synapse.append(self._places[projection.name][animal][order])
@@ -403,12 +403,16 @@ class _Links(NamedTuple):
     places: list[_Ints]  # for each group that was given: where its connections have gone
 
 
-def _links(groups: Sequence[tuple[_Ints, _Ints, _Floats, int]], origins: int) -> _Links:
-    """Sort groups of connections (origin, slot, weight, delay in steps) by origin and delay."""
+_Group = tuple[_Ints, _Ints, _Floats, _Ints]
+"""Origin, slot of the target, weight and delay (steps) of each connection."""
+
+
+def _links(groups: Sequence[_Group], origins: int) -> _Links:
+    """Sort groups of connections by origin and delay."""
     origin = np.concatenate([np.empty(0, int), *(group[0] for group in groups)])
     slot = np.concatenate([np.empty(0, int), *(group[1] for group in groups)])
     weight = np.concatenate([np.empty(0), *(group[2] for group in groups)])
-    delay = np.repeat([group[3] for group in groups], [len(group[0]) for group in groups])
+    delay = np.concatenate([np.empty(0, int), *(group[3] for group in groups)])
     order = np.lexsort((delay, origin))
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order))

@@ -14,10 +14,10 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.brains.network import Network, Synapses
+from ethospike.brains.network import Network, Synapses, steps_of_delay
 from ethospike.brains.simulator.settings import Capabilities, SimulatorSettings
 from ethospike.brains.simulator.window import SpikeBlock, Stimulus
-from ethospike.clock import whole_number
+from ethospike.clock import off_the_grid, whole_number
 from ethospike.errors import BrainError, SimulatorUnavailable
 from ethospike.states import State
 
@@ -72,8 +72,9 @@ class Simulator(ABC):
         self.dt_ms = dt_ms
         self.step = 0
         self.backend = self.name
-        for name, delay_ms in network.delays():
-            self.delay_steps(name, delay_ms)
+        for name, delays_ms in network.delays():
+            for delay_ms in off_the_grid(delays_ms, dt_ms)[:1]:
+                self.delay_steps(name, float(delay_ms))
         self._wired: dict[tuple[str, int], Synapses] = {}
         self._closed = False
         self._broken = False
@@ -242,6 +243,10 @@ class Simulator(ABC):
                 f"{name!r}: a delay of {delay_ms} ms is not a whole number of steps of {self.dt_ms} ms"
             )
         return steps
+
+    def synapse_delay_steps(self, projection: str, animal: int) -> NDArray[np.int64]:
+        """Return the delay of each synapse of a projection in an animal, in steps."""
+        return steps_of_delay(self._synapses(projection, animal).delay_ms, self.dt_ms)
 
     # -- checks -------------------------------------------------------------------------------------
 

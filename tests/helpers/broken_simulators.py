@@ -12,7 +12,6 @@ import numpy as np
 from reference_simulator import ReferenceSimulator
 
 from ethospike.brains import conformance as c
-from ethospike.brains.network import Synapses
 from ethospike.brains.simulator import SpikeBlock, Stimulus
 
 
@@ -205,8 +204,8 @@ class InputOneStepEarly(ReferenceSimulator):
 class EqualSpikesMerged(ReferenceSimulator):
     def _deliver(self, step, neurons, weight):
         slot = step % self.max_delay
-        self.ring_ex[slot][neurons] = np.maximum(weight, 0)
-        self.ring_in[slot][neurons] = np.minimum(weight, 0)
+        self.ring_ex[slot, neurons] = np.maximum(weight, 0)
+        self.ring_in[slot, neurons] = np.minimum(weight, 0)
 
 
 class CurrentAtOnce(ReferenceSimulator):
@@ -239,23 +238,23 @@ class ChannelsIgnored(ReferenceSimulator):
 class OneDelayForAll(ReferenceSimulator):
     def _wire(self):
         super()._wire()
-        self.delay = dict.fromkeys(self.delay, 1)
+        self.delay = {key: np.ones_like(delay) for key, delay in self.delay.items()}
 
 
 class TargetsShifted(ReferenceSimulator):
     def synapses(self, projection, animal):
-        source, target, weight = super().synapses(projection, animal)
+        wired = super().synapses(projection, animal)
         size = self.network.population(self.network.projection(projection).target).size
-        return Synapses(source, (target + 1) % size, weight)
+        return wired._replace(target=(wired.target + 1) % size)
 
 
 class WeightsOfOtherPairs(ReferenceSimulator):
     """Pairs are sorted, the weights listed with them are not."""
 
     def synapses(self, projection, animal):
-        source, target, weight = super().synapses(projection, animal)
+        wired = super().synapses(projection, animal)
         described = np.asarray(self.network.projection(projection).weight)
-        return Synapses(source, target, described if described.ndim else weight)
+        return wired._replace(weight=described) if described.ndim else wired
 
 
 class InhibitionExcites(ReferenceSimulator):
@@ -323,7 +322,8 @@ class SentBeforeLearned(ReferenceSimulator):
         for key, w in before.items():  # what was sent with the new weight is corrected to the old one
             own = spiked[self.source[key]]
             if own.any():
-                super()._deliver(step + self.delay[key], self.target[key][own], (w - self.w[key])[own])
+                sent = (w - self.w[key])[own]
+                super()._deliver(step + self.delay[key][own], self.target[key][own], sent)
 
 
 class LearnedWeightsNotUsed(ReferenceSimulator):

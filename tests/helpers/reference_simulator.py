@@ -50,9 +50,10 @@ class ReferenceSimulator(Simulator):
         self.syn_ex, self.syn_in, self.g_sfa = np.zeros((3, self.n))
         self.refractory = np.zeros(self.n)
         self.I_now, self.I_next = np.zeros((2, self.n))  # acting in this step; in the next one
-        self.max_delay = max((self.delay_steps(*d) for d in net.delays()), default=1) + 1
-        self.ring_ex, self.ring_in = np.zeros((2, self.max_delay, self.n))
         self._wire()
+        inputs = [self.delay_steps(i.name, i.delay_ms) for i in net.spike_inputs]
+        self.max_delay = 1 + max([*inputs, *(int(d.max(initial=1)) for d in self.delay.values())], default=1)
+        self.ring_ex, self.ring_in = np.zeros((2, self.max_delay, self.n))
         self.watched: NDArray[np.integer] = np.empty(0, np.int64)
         self.recorded: list[NDArray[np.float64]] = []
 
@@ -73,7 +74,7 @@ class ReferenceSimulator(Simulator):
                 self.source[key] = animal * n + net.offset(proj.source) + wired.source
                 self.target[key] = animal * n + net.offset(proj.target) + wired.target
                 self.w[key] = wired.weight.copy()
-                self.delay[key] = self.delay_steps(proj.name, proj.delay_ms)
+                self.delay[key] = np.maximum(1, np.round(wired.delay_ms / self.dt_ms)).astype(int)
         self.w0 = {key: w.copy() for key, w in self.w.items()}
         self.trace = {key: np.zeros(len(w)) for key, w in self.w.items()}
         self.channels = []  # (neurons of one animal, weight, delay in steps)
@@ -113,10 +114,10 @@ class ReferenceSimulator(Simulator):
         neurons, weight, delay = self.channels[channel]
         self._deliver(step + delay, animal * self.network.n_neurons + neurons, weight)
 
-    def _deliver(self, step: int, neurons, weight) -> None:
+    def _deliver(self, step, neurons, weight) -> None:
         slot = step % self.max_delay
-        np.add.at(self.ring_ex[slot], neurons, np.maximum(weight, 0))
-        np.add.at(self.ring_in[slot], neurons, np.minimum(weight, 0))
+        np.add.at(self.ring_ex, (slot, neurons), np.maximum(weight, 0))
+        np.add.at(self.ring_in, (slot, neurons), np.minimum(weight, 0))
 
     def _advance(self, step: int, given) -> NDArray[np.int64]:
         p, dt = self.p, self.dt_ms
@@ -193,7 +194,7 @@ class ReferenceSimulator(Simulator):
                     self._learn(step, key, proj.plasticity, animal, spiked)
                 own = spiked[self.source[key]]
                 if own.any():
-                    self._deliver(step + self.delay[key], self.target[key][own], self.w[key][own])
+                    self._deliver(step + self.delay[key][own], self.target[key][own], self.w[key][own])
 
     def _learn(self, step: int, key, rule, animal: int, spiked) -> None:
         """The trace is kept as the step of the source's last spike would have it, one value a synapse."""

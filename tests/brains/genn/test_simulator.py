@@ -34,6 +34,7 @@ from ethospike.brains.network import (
     DopaminePlasticity,
     Explicit,
     FixedIndegree,
+    FixedOutdegree,
     Network,
     OneToOne,
     PairwiseBernoulli,
@@ -41,6 +42,7 @@ from ethospike.brains.network import (
     Projection,
     RandomIndegree,
     SpikeInput,
+    Uniform,
 )
 from ethospike.brains.network import network as network_module
 from ethospike.brains.simulator import SimulatorSettings, SpikeBlock, Stimulus, open_simulator
@@ -350,9 +352,13 @@ def drawn_network(rule_ee, rule_ei, **given):
         Population("E", 60, CURRENT_BASED, {"V_m": -54.0}, clusters=4),
         Population("I", 20, CURRENT_BASED, clusters=4),
     ]
-    weight = given.get("weight", ClusteredWeight(3000.0, 1000.0))
+    weight, delay_ms = given.get("weight", ClusteredWeight(3000.0, 1000.0)), given.get("delay_ms", 0.1)
     return Network(
-        cells, [Projection("E>E", "E", "E", rule_ee, weight), Projection("E>I", "E", "I", rule_ei, weight)]
+        cells,
+        [
+            Projection("E>E", "E", "E", rule_ee, weight, delay_ms),
+            Projection("E>I", "E", "I", rule_ei, weight, delay_ms),
+        ],
     )
 
 
@@ -432,12 +438,16 @@ def test_drawn_networks_have_the_weights_of_their_clusters(drawn_by_genn, monkey
     ("change", "message"),
     [
         ({"animals": 2}, "animals: expected 1, got 2"),
-        ({"weight": np.ones(5)}, "known order"),
+        ({"weight": Uniform(1.0, 2.0)}, "'E>E'.weight.*gives them one weight"),
+        ({"delay_ms": Uniform(1.0, 2.0)}, "'E>E'.delay_ms.*gives them one delay"),
+        ({"rule": FixedOutdegree(2)}, "cannot draw the rule FixedOutdegree"),
+        ({"rule": FixedIndegree(2, multapses=True)}, "cannot draw multapses"),
         ({"weight": ClusteredWeight(1.0, -1.0)}, "one sign"),
     ],
 )
 def test_what_a_drawn_network_cannot_have_is_refused(drawn_by_genn, change, message):
-    network = drawn_network(FixedIndegree(2), FixedIndegree(2), **change)
+    rule = change.get("rule", FixedIndegree(2))
+    network = drawn_network(rule, rule, **change)
     with pytest.raises(BrainError, match=message):
         open_simulator(network, GENN, seed=1, animals=change.get("animals", 1))
 

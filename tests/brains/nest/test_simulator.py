@@ -27,13 +27,18 @@ from ethospike.brains.network import (
     ClusteredWeight,
     Explicit,
     FixedIndegree,
+    FixedOutdegree,
+    FixedTotalNumber,
+    LogNormal,
     Network,
+    Normal,
     OneToOne,
     PairwiseBernoulli,
     Population,
     Projection,
     RandomIndegree,
     SpikeInput,
+    Uniform,
 )
 from ethospike.brains.simulator import SimulatorSettings, open_simulator
 from ethospike.errors import BrainError, SimulatorUnavailable
@@ -228,21 +233,29 @@ def connections(simulator):
     """Return the (source, target) pairs and the weights between neurons, counted from 0."""
     from ethospike.brains.nest.simulator import nest
 
-    everyone = nest.NodeCollection(range(1, simulator.network.n_neurons + 1))
+    everyone = nest.NodeCollection(range(1, simulator.animals * simulator.network.n_neurons + 1))
     found = nest.GetConnections(everyone, everyone).get(["source", "target", "synapse_model"])
     pairs = np.column_stack([found["source"], found["target"]]) - 1
-    # Homogeneous weights belong to the synapse model, the others to the synapse.
-    if any(model.startswith("static") for model in found["synapse_model"]):
+    # Homogeneous weights belong to the synapse model (its name ends with the weight), others to the synapse.
+    if not any(" " in model for model in found["synapse_model"]):
         return pairs, np.array(nest.GetConnections(everyone, everyone).get("weight"))
     weight = {model: nest.GetDefaults(model)["weight"] for model in set(found["synapse_model"])}
     return pairs, np.array([weight[model] for model in found["synapse_model"]])
 
 
-def clustered(rule, weight, recurrent):
+class Constant:
+    """A distribution that no simulator knows."""
+
+    def draw(self, rng, size):
+        return np.ones(size)
+
+
+def clustered(rule, weight, recurrent, delay_ms=1.0):
     populations = [Population("E", 40, CURRENT_BASED, clusters=4)]
     if not recurrent:
         populations.append(Population("I", 20, CURRENT_BASED, clusters=4))
-    return Network(tuple(populations), (Projection("p", "E", "E" if recurrent else "I", rule, weight),))
+    projection = Projection("p", "E", "E" if recurrent else "I", rule, weight, delay_ms)
+    return Network(tuple(populations), (projection,))
 
 
 @pytest.mark.parametrize("recurrent", [True, False], ids=["recurrent", "feedforward"])
@@ -323,18 +336,78 @@ def test_nest_draws_a_fixed_indegree_and_takes_listed_pairs():
 
 @pytest.mark.usefixtures("drawn_by_nest")
 @pytest.mark.parametrize(
-    ("network", "animals", "message"),
+    ("network", "message"),
     [
-        (clustered(PairwiseBernoulli(0.4), 1.0, True), 2, "animals=2"),
-        (clustered(RandomIndegree(2, 6), 1.0, True), 1, "RandomIndegree"),
-        (clustered(AllToAll(), np.ones(1560), True), 1, "Explicit"),
-        (trained(), 1, "plastic"),
+        (clustered(FixedTotalNumber(20), 1.0, True), "FixedTotalNumber.*multapses=True"),
+        (clustered(FixedOutdegree(5), ClusteredWeight(1.0, 2.0), True), "within and across clusters"),
+        (clustered(AllToAll(), np.ones(1560), True), "one weight a synapse needs the rule Explicit"),
+        (clustered(AllToAll(), 1.0, True, np.ones(1560)), "one delay a synapse needs the rule Explicit"),
+        (clustered(AllToAll(), Constant(), True), r"weight: NEST .* has no .*it has Uniform, Normal"),
+        (trained(), "plastic"),
     ],
-    ids=["animals", "rule", "weights", "plastic"],
+    ids=["rule", "clustered", "weights", "delays", "distribution", "plastic"],
 )
-def test_what_nest_cannot_draw_is_refused(network, animals, message):
+def test_what_nest_cannot_draw_is_refused(network, message):
     with pytest.raises(BrainError, match=message):
-        open_nest(network, animals=animals)
+        open_nest(network)
+
+
+@pytest.mark.usefixtures("drawn_by_nest")
+@pytest.mark.parametrize(
+    ("rule", "ends", "degrees"),
+    [
+        (FixedOutdegree(5), 0, {5}),
+        (FixedOutdegree(45, multapses=True), 0, {45}),
+        (FixedIndegree(45, multapses=True), 1, {45}),
+        (RandomIndegree(2, 6), 1, {2, 3, 4, 5, 6}),
+    ],
+)
+def test_nest_draws_degrees(rule, ends, degrees):
+    with open_nest(clustered(rule, 1.0, True)) as simulator:
+        pairs, _ = connections(simulator)
+    assert set(np.bincount(pairs[:, ends], minlength=40)) == degrees
+    assert (pairs[:, 0] != pairs[:, 1]).all()
+    assert (len(np.unique(pairs, axis=0)) == len(pairs)) == (not rule.may_repeat_pairs)
+
+
+@pytest.mark.usefixtures("drawn_by_nest")
+def test_nest_draws_a_total_number():
+    with open_nest(clustered(FixedTotalNumber(2_000, multapses=True), 1.0, True)) as simulator:
+        pairs, _ = connections(simulator)
+    assert len(pairs) == 2_000
+
+
+@pytest.mark.usefixtures("drawn_by_nest")
+@pytest.mark.parametrize(
+    "drawn",
+    [Uniform(1.0, 3.0), Normal(2.0, 0.5, low=1.0), LogNormal(2.0, 1.0), LogNormal(-2.0, 1.0)],
+    ids=repr,
+)
+def test_nest_draws_weights_and_delays(drawn):
+    """Mean and standard deviation are those of the same distribution drawn by NumPy."""
+    from ethospike.brains.nest.simulator import nest
+
+    with open_nest(clustered(FixedIndegree(30), drawn, True, Normal(3.0, 1.0, low=0.1))) as simulator:
+        everyone = nest.NodeCollection(range(1, simulator.network.n_neurons + 1))
+        got = nest.GetConnections(everyone, everyone).get(["weight", "delay"])
+    weight, delay = np.array(got["weight"]), np.array(got["delay"])
+    expected = drawn.draw(np.random.default_rng(0), 200_000)
+    assert len(weight) == 1_200
+    assert abs(weight.mean() - expected.mean()) < 5 * expected.std() / np.sqrt(1_200)
+    assert weight.std() == pytest.approx(expected.std(), rel=0.25)
+    assert 2.8 < delay.mean() < 3.2
+    np.testing.assert_allclose(delay, np.round(delay, 1), atol=1e-9)
+
+
+@pytest.mark.usefixtures("drawn_by_nest")
+def test_nest_draws_each_animal_for_itself():
+    with open_nest(clustered(FixedIndegree(5), 1.0, True), animals=2) as simulator:
+        pairs, _ = connections(simulator)
+    first, second = (np.sort(pairs[pairs[:, 1] // 40 == a] - 40 * a, axis=0) for a in range(2))
+    assert len(first) == len(second) == 200
+    assert first.min() == second.min() == 0
+    assert first.max() == second.max() == 39
+    assert not np.array_equal(first, second)
 
 
 @pytest.mark.usefixtures("drawn_by_nest")

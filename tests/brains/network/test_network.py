@@ -14,7 +14,11 @@ from ethospike.brains.network import (
     DopamineGated,
     Explicit,
     FixedIndegree,
+    FixedOutdegree,
+    FixedTotalNumber,
+    LogNormal,
     Network,
+    Normal,
     OneToOne,
     PairwiseBernoulli,
     Population,
@@ -41,7 +45,19 @@ def wire(rule, weight=1.0, recurrent=True, seed=1, animal=0, clusters=4):
     return Network(populations, (Projection("p", "E", target, rule, weight),)).wire("p", seed, animal)
 
 
-RANDOM = [PairwiseBernoulli(0.3), FixedIndegree(7), RandomIndegree(2, 6), ClusteredIndegree(3)]
+RANDOM = [
+    PairwiseBernoulli(0.3),
+    PairwiseBernoulli(0.9),
+    FixedIndegree(7),
+    FixedIndegree(30),  # more than half: drawn by what is left out
+    FixedOutdegree(7),
+    FixedTotalNumber(90),
+    FixedTotalNumber(700),
+    RandomIndegree(2, 6),
+    RandomIndegree(10, 35),
+    ClusteredIndegree(3),
+    ClusteredIndegree(8),
+]
 RULES = [AllToAll(), *RANDOM]
 
 
@@ -113,29 +129,40 @@ def test_clustered_weights():
 
 def test_weights_of_listed_pairs_stay_with_their_pair():
     wired = wire(Explicit(np.array([[2, 0], [0, 1], [1, 2]])), np.array([-7.0, 1.0, 2.0]))
-    assert list(zip(*wired, strict=True)) == [(0, 1, 1.0), (1, 2, 2.0), (2, 0, -7.0)]
+    assert list(zip(*wired[:3], strict=True)) == [(0, 1, 1.0), (1, 2, 2.0), (2, 0, -7.0)]
     twice = wire(Explicit(np.array([[3, 1], [0, 1], [3, 1]])), np.array([5.0, 1.0, 4.0]))
-    assert list(zip(*twice, strict=True)) == [(0, 1, 1.0), (3, 1, 5.0), (3, 1, 4.0)]
+    assert list(zip(*twice[:3], strict=True)) == [(0, 1, 1.0), (3, 1, 5.0), (3, 1, 4.0)]
 
 
 def test_clustered_weights_of_listed_pairs_follow_their_clusters():
     wired = wire(Explicit(np.array([[39, 0], [0, 1], [1, 39]])), ClusteredWeight(within=3.0, across=-1.0))
-    assert list(zip(*wired, strict=True)) == [(0, 1, 3.0), (1, 39, -1.0), (39, 0, -1.0)]
+    assert list(zip(*wired[:3], strict=True)) == [(0, 1, 3.0), (1, 39, -1.0), (39, 0, -1.0)]
 
 
 def test_listed_pairs_need_as_many_weights():
     pairs = np.array([[0, 1], [0, 2], [4, 3]])
     for weights in (np.array([1.0, 2.0]), np.ones((3, 1))):
-        with pytest.raises(BrainError, match="expected one weight or 3, one for each pair"):
+        with pytest.raises(BrainError, match="expected one number or 3, one for each pair"):
             wire(Explicit(pairs), weights)
 
 
 def test_large_networks_are_not_wired_here():
-    network = Network((cells("E", 2_000),), (Projection("p", "E", "E", PairwiseBernoulli(0.6), 1.0),))
-    assert network.expected_synapses(network.projections[0]) == pytest.approx(0.6 * 2_000 * 1_999)
+    listed = Projection("q", "E", "E", Explicit(np.array([[3, 2], [1, 5]])), 1.0)
+    drawn = Projection("p", "E", "E", PairwiseBernoulli(0.6), 1.0)
+    network = Network((cells("E", 10_000),), (drawn, listed))
+    assert network.expected_synapses(drawn) == pytest.approx(0.6 * 10_000 * 9_999)
+    assert network.n_synapses == network.expected_synapses(drawn) + 2
     assert not network.is_wired_by_numpy
     with pytest.raises(BrainError, match="simulator draws"):
         network.wire("p", 1, 0)
+    assert network.wire("q", 1, 0).source.tolist() == [1, 3]
+
+
+def test_listed_pairs_are_never_drawn_anew(monkeypatch):
+    monkeypatch.setattr("ethospike.brains.network.network.NUMPY_WIRING_LIMIT", 1)
+    pairs = np.array([[3, 2], [1, 5], [0, 0]])
+    network = Network((cells("E", 40),), (Projection("q", "E", "E", Explicit(pairs), 1.0),))
+    assert network.is_wired_by_numpy
 
 
 def test_drawn_parameters_are_keyed_by_animal_and_name():
@@ -218,6 +245,43 @@ def net(*projections, inputs=(), size=40):
         (lambda: net(Projection("p", "E", "I", AllToAll(), 1.0, 0.1, DopamineGated("X"))), "no population"),
         (lambda: net(inputs=(SpikeInput("i", "E", 1.0, channels=3),)), "do not form 3 equal parts"),
         (lambda: net(inputs=(SpikeInput("i", "E", 1.0, start=30, stop=41),)), "not within"),
+        (lambda: net(Projection("p", "E", "E", FixedOutdegree(40), 1.0)), r"out-degree 40 is not in 0 … 39"),
+        (lambda: net(Projection("p", "E", "I", FixedTotalNumber(801), 1.0)), r"801 synapses.* 0 … 800"),
+        (lambda: net(Projection("p", "E", "I", "all", 1.0)), r"rule: expected a rule such as.*got 'all'"),
+        (
+            lambda: net(Projection("p", "E", "I", AllToAll(), "x")),
+            "weight: expected a number, an array or a d",
+        ),
+        (lambda: net(Projection("p", "E", "I", AllToAll(), np.ones(3))), r"one number or 800.*shape \(3,\)"),
+        (lambda: net(Projection("p", "E", "I", AllToAll(), 1.0, np.ones(3))), r"delay_ms.*800.*\(3,\)"),
+        (
+            lambda: net(Projection("p", "E", "I", AllToAll(), 1.0, None)),
+            "delay_ms: expected at least one step",
+        ),
+        (
+            lambda: net(Projection("p", "E", "I", AllToAll(), 1.0, "x")),
+            "delay_ms: expected a number, an array",
+        ),
+        (
+            lambda: net(Projection("p", "E", "I", AllToAll(), ClusteredWeight(1.0, np.ones(2)))),
+            "equal numbers",
+        ),
+        (
+            lambda: net(Projection("p", "E", "E", AllToAll(), ClusteredWeight(1.0, Uniform(1, 2)))),
+            "a number, got",
+        ),
+        (lambda: net(Projection("p", "E", "I", AllToAll(), 1.0, 0.1, "stdp_synapse")), "got 'stdp_synapse'"),
+        (
+            lambda: net(inputs=(SpikeInput("i", "E", Uniform(1, 2)),)),
+            r"'i'.weight: expected a number, got Un",
+        ),
+        (
+            lambda: net(inputs=(SpikeInput("i", "E", 1.0, delay_ms=Uniform(1, 2)),)),
+            r"'i'.delay_ms: expected a n",
+        ),
+        (lambda: Normal(1.0, -1.0), "sd of at least 0"),
+        (lambda: Normal(1.0, 0.0, low=2.0), "no value lies within"),
+        (lambda: LogNormal(0.0, 1.0), "mean other than 0"),
         (lambda: PairwiseBernoulli(1.5), "probability"),
         (lambda: FixedIndegree(2.5), r"FixedIndegree\.k: expected a whole number, got 2\.5"),
         (lambda: RandomIndegree(1.5, 3), r"RandomIndegree\.low"),

@@ -388,8 +388,10 @@ def _refused():
     return {
         "iaf_cond_exp_sfa_rr; it runs iaf_psc_exp": Network((adapting,)),
         "'E>E' is plastic": Network(base.populations, (plastic,)),
-        "'E>E' has an array of weights": with_projection(rule=OneToOne(), weight=[1.0] * 240),
+        "'E>E' has a weight for each synapse": with_projection(rule=OneToOne(), weight=[1.0] * 240),
+        "'E>E' has a delay for each synapse": with_projection(delay_ms=Uniform(0.1, 0.3)),
         r"delays \[0.1, 0.2\] ms": with_projection(delay_ms=0.2),
+        "FixedIndegree, which may repeat pairs": with_projection(rule=FixedIndegree(3, multapses=True)),
         "rule of 'E>E' is OneToOne": with_projection(rule=OneToOne()),
     }
 
