@@ -19,17 +19,15 @@ from ethospike.brains.network import (
     NEVER,
     CurrentInput,
     Network,
-    Population,
     Projection,
     SpikeInput,
     steps_of_delay,
 )
 from ethospike.brains.numba import sparse_kernels as kernels
+from ethospike.brains.numba.cells import aligned, neuron_blocks, not_finite_error, plain, slots_of
 from ethospike.brains.numba.sparse_kernels import INBOX, INBOX_START, LANES, ROWS, STATE_ROWS, STRIDE
 from ethospike.brains.simulator import SpikeBlock, Stimulus
-from ethospike.brains.simulator.exact_integration import current_to_potential, mean_decay, refractory_steps
 from ethospike.brains.threads import share
-from ethospike.errors import NotFiniteError
 from ethospike.states import State, check_state
 
 SPIKES_HELD = 2**23
@@ -38,9 +36,6 @@ each animal could fire in every step. Memory that is not written to costs nothin
 
 MOST_SYNAPSES = 2_000_000
 """Synapses an animal beyond which this engine is not used: its lists take 30 bytes a synapse."""
-
-CACHE_LINE = 64
-"""Bytes; also the size of the largest registers."""
 
 _Floats = NDArray[np.float64]
 _Ints = NDArray[np.int64]
@@ -75,15 +70,15 @@ class CircuitEngine:
             f"numba {numba.__version__}, {self._threads} thread{'s' * (self._threads > 1)}, "
             f"{precision} precision"
         )
-        self._slot, conductance = _slots(network)
+        self._slot, conductance = slots_of(network)
         self._slots = len(conductance) * LANES
         self._neuron_of_slot = np.full(self._slots, -1, dtype=np.int32)
         self._neuron_of_slot[self._slot] = np.arange(network.n_neurons)
 
-        cells = _aligned((animals, len(conductance), len(ROWS), LANES), self._real)
+        cells = aligned((animals, len(conductance), len(ROWS), LANES), self._real)
         self._scale = np.ones((animals, len(conductance) * STRIDE))
         for animal in range(animals):
-            cells[animal], scale = self._neurons(animal)
+            cells[animal], scale = neuron_blocks(network, seed, animal, dt_ms, self._slot, self._slots)
             self._scale[animal] = scale.ravel()
         self._places: dict[str, list[_Ints]] = {}
         self._circuit = self._connect(cells, conductance)
@@ -179,91 +174,20 @@ class CircuitEngine:
         current_pa = stimulus.current_pa
         if current_pa is None:
             current_pa = np.zeros((self._animals, self._network.n_current_channels))
-        step, channel = _plain(stimulus.step, np.int64), _plain(stimulus.channel, np.int32)
+        step, channel = plain(stimulus.step, np.int64), plain(stimulus.channel, np.int32)
         if self._animals == 1:
             first = np.array([0, len(step)])
         else:
-            animal = _plain(stimulus.animal, np.int32)
+            animal = plain(stimulus.animal, np.int32)
             step, channel, first = kernels.by_animal(step, animal, channel, self._animals)
-        return kernels.Window(step, channel, first, _plain(current_pa, np.float64))
+        return kernels.Window(step, channel, first, plain(current_pa, np.float64))
 
     def _report_not_finite(self, first_step: int, n_steps: int) -> None:
         cells = self._circuit.cells.reshape(self._animals, -1, len(ROWS), LANES)[:, :, :4]
         finite = np.isfinite(cells).all(axis=2).reshape(self._animals, -1)[:, self._slot]
-        animal, neuron = np.argwhere(~finite)[0]
-        for population in self._network.populations:
-            inside = self._network.neurons(population.name)
-            if inside.start <= neuron < inside.stop:
-                raise NotFiniteError(
-                    f"V_m or the synaptic input of neuron {neuron - inside.start} of {population.name!r} in "
-                    f"animal {animal} is no longer finite after the steps {first_step} … "
-                    f"{first_step + n_steps - 1}; look for weights or currents that are too large"
-                )
+        raise not_finite_error(self._network, finite, first_step, n_steps)
 
     # -- construction -------------------------------------------------------------------------------
-
-    def _neurons(self, animal: int) -> tuple[_Floats, _Floats]:
-        """Return an animal's blocks, and in the same places of the inboxes the effect of a unit of weight."""
-        by_row = dict.fromkeys(ROWS, 0.0) | {"v_th": np.inf, "decay_ex": 1.0}  # padding: at rest for ever
-        rows = {name: np.full(self._slots, value) for name, value in by_row.items()}
-        scale = {name: np.ones(self._slots) for name in ROWS}
-        for population in self._network.populations:
-            slots = self._slot[self._network.neurons(population.name)]
-            constants, scale["inbox_ex"][slots], scale["inbox_in"][slots] = self._constants(
-                population, animal
-            )
-            for name, values in constants.items():
-                rows[name][slots] = values
-        return _blocks(rows), _blocks(scale)
-
-    def _constants(self, population: Population, animal: int) -> tuple[dict[str, Any], Any, Any]:
-        """Return the rows of a population, and the effect of a unit of weight at both receptors."""
-
-        def parameter(key: str) -> _Floats:
-            return self._network.parameter(population.name, key, self._seed, animal)
-
-        h, e_l, c_m, v_th, v_reset = self._dt_ms, *map(parameter, ("E_L", "C_m", "V_th", "V_reset"))
-        tau_ex, tau_in = parameter("tau_syn_ex"), parameter("tau_syn_in")
-        rows = {
-            "v": parameter("V_m") - e_l,
-            "decay_ex": np.exp(-h / tau_ex),
-            "decay_in": np.exp(-h / tau_in),
-            "v_th": v_th - e_l,
-            "v_reset": v_reset - e_l,
-            "t_ref": refractory_steps(population.name, parameter("t_ref"), v_reset, v_th, h),
-            "i_e": parameter("I_e"),
-            "e_l": e_l,
-        }
-        if population.model == "iaf_psc_exp":
-            tau_m = parameter("tau_m")
-            rows |= {
-                "leak": np.exp(-h / tau_m),
-                "per_pa": tau_m / c_m * (1.0 - np.exp(-h / tau_m)),
-                "from_ex": current_to_potential(h, tau_ex, tau_m, c_m),
-                "from_in": current_to_potential(h, tau_in, tau_m, c_m),
-            }
-            rows["drive"] = rows["i_e"] * rows["per_pa"]
-            return rows, 1.0, 1.0
-        per_pa = h / c_m
-        scale_ex, scale_in = per_pa * mean_decay(h, tau_ex), per_pa * mean_decay(h, tau_in)
-        rows |= {
-            "leak": per_pa * parameter("g_L"),
-            "per_pa": per_pa,
-            "drive": per_pa * parameter("I_e"),
-            "from_ex": parameter("E_ex") - e_l,
-            "from_in": parameter("E_in") - e_l,
-            "slope_ex": -h / tau_ex / 12.0,
-            "slope_in": -h / tau_in / 12.0,
-        }
-        if population.model == "iaf_cond_exp_sfa_rr":
-            tau_sfa = parameter("tau_sfa")
-            rows |= {
-                "from_sfa": parameter("E_sfa") - e_l,
-                "decay_sfa": np.exp(-h / tau_sfa),
-                "slope_sfa": -h / tau_sfa / 12.0,
-                "q_sfa": parameter("q_sfa") * per_pa * mean_decay(h, tau_sfa),
-            }
-        return rows, scale_ex, -scale_in  # inhibitory weights are negative, conductances are not
 
     def _connect(self, cells: NDArray[Any], conductance: NDArray[np.bool_]) -> kernels.Circuit:
         """Return neurons, synapses and inputs as the compiled code reads them."""
@@ -432,35 +356,3 @@ def _links(groups: Sequence[_Group], origins: int) -> _Links:
 def _dest(slot: _Ints, weight: _Floats) -> NDArray[np.int32]:
     """Return the place in the inboxes: the sign of a weight chooses the receptor."""
     return (slot // LANES * STRIDE + INBOX_START + (weight < 0) * LANES + slot % LANES).astype(np.int32)
-
-
-def _slots(network: Network) -> tuple[_Ints, NDArray[np.bool_]]:
-    """Return the slot of each neuron, and for each block whether its neurons are conductance-based.
-
-    Slots follow the order of the neurons; a block holds one kind only.
-    """
-    sizes = [population.size for population in network.populations]
-    kind = np.repeat([population.model != "iaf_psc_exp" for population in network.populations], sizes)
-    slot, blocks = np.empty(network.n_neurons, dtype=np.int64), list[bool]()
-    for neurons in np.split(np.arange(len(kind)), np.flatnonzero(np.diff(kind)) + 1):
-        slot[neurons] = len(blocks) * LANES + np.arange(len(neurons))
-        blocks += [bool(kind[neurons[0]])] * -(-len(neurons) // LANES)
-    return slot, np.array(blocks)
-
-
-def _blocks(rows: Mapping[str, _Floats]) -> _Floats:
-    """Return one number a slot for each row as blocks, shape (blocks, rows, LANES)."""
-    return np.stack([rows[name].reshape(-1, LANES) for name in ROWS], axis=1)
-
-
-def _aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return an array that begins at a cache line, so that no register is filled from two of them."""
-    room = np.empty(int(np.prod(shape)) * dtype.itemsize + CACHE_LINE, dtype=np.uint8)
-    start = -room.ctypes.data % CACHE_LINE
-    return room[start : start + room.size - CACHE_LINE].view(dtype).reshape(shape)
-
-
-def _plain(array: NDArray[Any], dtype: type[np.generic]) -> NDArray[Any]:
-    """Return an array of the kind that the code was compiled for: contiguous and not read-only."""
-    array = np.ascontiguousarray(array, dtype=dtype)
-    return array if array.flags.writeable else array.copy()
