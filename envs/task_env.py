@@ -14,14 +14,15 @@ from typing import Any, Protocol, TypeAlias
 import gymnasium
 import numpy as np
 from gymnasium.spaces import Box
-from gymnasium.vector import VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from ethospike.envs.checks import animals_to_reset, check_options, checked_action, checked_seed
+from ethospike.envs.contract import GroupEnv
 from ethospike.envs.window import Window, pixels
 from ethospike.errors import EnvError
 from ethospike.states import State
+from ethospike.variables import Component
 
 Spaces: TypeAlias = "tuple[Box[np.float32], Box[np.float32]]"
 """The observation and the action space of one animal; in quotes, because not every Gymnasium that we support
@@ -33,6 +34,9 @@ class Task(Protocol):
 
     control_interval_ms: float
     animals: int
+    features: tuple[Component, ...]
+    actuators: tuple[Component, ...]
+    phases: tuple[str, ...]
 
     @property
     def is_seeded(self) -> bool:
@@ -96,6 +100,8 @@ class TaskEnv:
         self._task = task
         self.control_interval_ms = task.control_interval_ms
         self.animals = task.animals
+        self.features, self.actuators = task.features, task.actuators
+        self.phases = task.phases
         fps = max(1, round(1000.0 / task.control_interval_ms))
         self.metadata = {**self.metadata, "render_fps": fps}
         self.render_mode = render_mode
@@ -188,7 +194,7 @@ class SingleTaskEnv(TaskEnv, gymnasium.Env[NDArray[np.float32], NDArray[np.float
         }
 
 
-class VectorTaskEnv(TaskEnv, VectorEnv[NDArray[np.float32], NDArray[np.floating], NDArray[np.generic]]):
+class VectorTaskEnv(TaskEnv, GroupEnv):
     """A task of many animals as a vector environment that resets nothing by itself.
 
     Parameters

@@ -17,6 +17,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from ethospike.errors import RecordingError
 from ethospike.recorders.recorder import Layout, PopulationLayout, Variable
+from ethospike.variables import Component, Panel
 
 FORMAT_NAME = "ethospike-recording"
 FORMAT_VERSION = (1, 0)
@@ -175,6 +176,52 @@ def variable_spec(
         variable.units,
         variable.long_name,
         length,
+        **_described(path, variable),
+    )
+
+
+def _described(path: str, variable: Variable) -> dict[str, Any]:
+    """Return the attributes for components and panel: `<dimension>_names`, `<dimension>_units`, `panel`."""
+    attributes: dict[str, Any] = {}
+    if variable.components:
+        if not variable.shape or len(variable.components) != variable.shape[-1]:
+            raise RecordingError(
+                f"{path}: expected a component for each entry of the last dimension of {variable.shape}, got "
+                f"{len(variable.components)}"
+            )
+        attributes[f"{variable.dims[-1]}_names"] = [c.name for c in variable.components]
+        attributes[f"{variable.dims[-1]}_units"] = [c.units for c in variable.components]
+    if variable.panel is not None:
+        attributes["panel"] = asdict(variable.panel)
+    return attributes
+
+
+def read_variable(
+    attributes: Mapping[str, Any], dims: tuple[str, ...], shape: tuple[int, ...], dtype: str
+) -> Variable:
+    """Return the variable that an array of `variable_spec` describes.
+
+    Parameters
+    ----------
+    attributes : mapping
+        Of the array.
+    dims, shape : tuple
+        After the dimensions that all arrays of the group share.
+    dtype : str
+    """
+    kind = dims[-1] if dims else ""
+    names = attributes.get(f"{kind}_names", ())
+    units = attributes.get(f"{kind}_units", ())
+    panel = attributes.get("panel")
+    known = {f.name for f in fields(Panel)}
+    return Variable(
+        str(attributes["units"]),
+        str(attributes["long_name"]),
+        dims,
+        shape,
+        dtype,
+        tuple(Component(*pair) for pair in zip(names, units, strict=True)),
+        None if panel is None else Panel(**{name: panel[name] for name in known & panel.keys()}),
     )
 
 

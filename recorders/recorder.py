@@ -14,6 +14,8 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ethospike.variables import Component, Panel
+
 
 class Spikes(Protocol):
     """Spikes of a window, sorted by (step, animal, neuron); integer arrays of one length."""
@@ -45,13 +47,19 @@ class StimulusLike(Protocol):
 
 @dataclass(frozen=True)
 class Variable:
-    """One array of `behavior/`: what each of its rows holds, after the dimensions (time, animal)."""
+    """One array of `behavior/`; dimensions and shape are those of a row, after (time, animal).
+
+    `components` are names and units of the entries of the last dimension, empty if they have none; `panel` is
+    the panel of a view that draws the variable.
+    """
 
     units: str
     long_name: str
     dims: tuple[str, ...] = ()
     shape: tuple[int, ...] = ()
     dtype: str = "float32"
+    components: tuple[Component, ...] = ()
+    panel: Panel | None = None
 
 
 @dataclass(frozen=True)

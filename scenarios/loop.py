@@ -17,6 +17,7 @@ from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
 from ethospike.agents.agent import Agent
+from ethospike.envs.contract import group_env
 from ethospike.recorders.recorder import Recorder, StepRecord
 
 
@@ -51,11 +52,12 @@ def start_loop(env: VectorEnv, agent: Agent, *, seed: int, action_delay: int = 0
         When the delay is negative.
     AgentError
         When the agent was built for another number of animals or another control interval.
+    EnvError
+        When the environment is no `GroupEnv`.
     """
     if action_delay < 0:
         raise ValueError(f"action_delay: expected at least 0 control steps, got {action_delay}")
-    # Gymnasium's vector environments have no control interval; those of this contract do (docs/design.md §2).
-    agent.check_fits(env.num_envs, env.unwrapped.control_interval_ms)  # type: ignore[attr-defined]
+    agent.check_fits(env.num_envs, group_env(env).control_interval_ms)
     observation, _ = env.reset(seed=seed)
     nothing = np.zeros(env.action_space.shape or (), env.action_space.dtype)
     return LoopState(0, observation, deque([nothing] * action_delay))
@@ -74,7 +76,7 @@ def run_closed_loop(
     the spikes that it caused in its window, the action that they chose, and the reward and the state of
     the body that followed. `keep_going` is asked between control steps and sees the loop's state.
     """
-    ended = False
+    body, ended = group_env(env), False
     while not ended and keep_going(loop):
         decision = agent.act(loop.observation)
         loop.waiting_actions.append(decision.action)
@@ -89,16 +91,10 @@ def run_closed_loop(
                 stimulus=decision.stimulus,
                 spikes=decision.spikes,
                 weights=agent.weights,
-                events=pop_events(env),
+                events=body.pop_events(),
                 voltages=agent.voltages(),
             )
         )
         loop.control_step, loop.observation = loop.control_step + 1, observation
         ended = bool((terminated | truncated).all())
     return ended
-
-
-def pop_events(env: VectorEnv) -> dict[str, NDArray[Any]]:
-    """Return the table rows (e.g. trials) that ended since the last call, if the environment has any."""
-    pop = getattr(env.unwrapped, "pop_trials", None)
-    return {} if pop is None else pop()

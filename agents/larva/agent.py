@@ -257,10 +257,10 @@ class LarvaAgent(Agent):
     # -- the control step ---------------------------------------------------------------------------
 
     def _act(self, observation: NDArray[np.floating]) -> Decision:
-        expected = features(self.odors)
-        if observation.shape[1] != len(expected):
+        names = [feature.name for feature in features(self.odors)]
+        if observation.shape[1] != len(names):
             raise AgentError(
-                f"observation: expected {len(expected)} features ({', '.join(expected)}), "
+                f"observation: expected {len(names)} features ({', '.join(names)}), "
                 f"got {observation.shape[1]}"
             )
         senses = observation[:, :WALL_COLUMN].astype(np.float64)

@@ -83,11 +83,11 @@ class NeuronlessLarva(Agent):
         )
 
     def _act(self, observation: NDArray[np.floating]) -> Decision:
-        expected = features([f"{self.odors} odors"])
+        names = [feature.name for feature in features([f"{self.odors} odors"])]
         n_expected = self.odors + len(OTHER_FEATURES)
         if observation.shape[1] != n_expected:
             raise AgentError(
-                f"observation: expected {n_expected} features ({', '.join(expected)}), "
+                f"observation: expected {n_expected} features ({', '.join(names)}), "
                 f"got {observation.shape[1]}"
             )
         drive = self._drive(observation[:, ODOR_COLUMNS])

@@ -14,25 +14,27 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
 from ethospike.agents.agent import Agent, Decision
 from ethospike.brains.network import CurrentInput, Network, OneToOne, Population, Projection
 from ethospike.brains.simulator import Simulator, Stimulus, open_simulator
+from ethospike.envs.contract import GroupEnv
 from ethospike.recorders.recording import Recording
 from ethospike.scenarios.scenario import Scenario, ScenarioConfig, steps_of_run, whole_steps
 from ethospike.states import State
+from ethospike.variables import Component
 
 
 # -- the environment: Gymnasium's vector API, one row an animal -------------------------------------------
-class LightEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDArray[Any]]):
+class LightEnv(GroupEnv):
     """A vehicle on a turntable, with the light at angle 0.
 
     Observation: light at the left and the right sensor, 0 … 1. Action: turning, −1 (right) … 1 (left).
     """
 
-    metadata = {"autoreset_mode": AutoresetMode.DISABLED, "render_modes": []}
+    features = (Component("light_left"), Component("light_right"))
+    actuators = (Component("turning"),)
     variables = {"heading_rad": {"units": "rad", "long_name": "heading, 0 is towards the light"}}
 
     def __init__(self, num_envs: int, control_interval_ms: float, n_control_steps: int) -> None:

@@ -50,7 +50,6 @@ class _Reach(TaskEnv):
     """What is the reach's own in the single and the vector class."""
 
     _task: ReachTask
-    phases = PHASES
     variables: Mapping[str, Mapping[str, Any]] = VARIABLES
 
     @property
@@ -77,7 +76,7 @@ class _Reach(TaskEnv):
         """Return what stays the same in the task, for recordings: see `ReachScene.plain`."""
         return ReachScene(self.config).plain()
 
-    def pop_trials(self) -> dict[str, NDArray[np.generic]]:
+    def pop_events(self) -> dict[str, NDArray[Any]]:
         """Return the trials that ended since the last call as columns, see `ReachTask.pop_trials`."""
         return self._task.pop_trials()
 
@@ -135,7 +134,7 @@ class DelayedReachEnv(_Reach, SingleTaskEnv):
     ## Information
 
     The body's state after the step, see `VARIABLES`. An outcome is to be seen for at least one control step,
-    before the next trial begins. `pop_trials()` hands out finished trials as a table.
+    before the next trial begins. `pop_events()` returns finished trials as a table.
 
     Parameters
     ----------

@@ -22,6 +22,7 @@ from ethospike.envs.delayed_reach.config import ReachConfig, target_directions
 from ethospike.errors import EnvError
 from ethospike.randomness import Role, pack_generators, random_stream, unpack_generators
 from ethospike.states import State, check_state
+from ethospike.variables import Component, named
 
 __all__ = ["OUTCOMES", "PHASES", "ReachConfig", "ReachTask", "target_directions"]
 
@@ -69,6 +70,14 @@ _ARRAYS = (
 )
 
 
+def features(n_targets: int) -> tuple[Component, ...]:
+    """Return names and units of the observation's entries; positions and velocities are scaled, see
+    `DelayedReachEnv`.
+    """
+    signals = [f"{signal}_{i}" for signal in ("preparatory", "response") for i in range(n_targets)]
+    return named((*signals, "hand_x", "hand_y", "hand_velocity_x", "hand_velocity_y"), "1")
+
+
 class ReachTask:
     """Hand and rules for a group of animals that do not see each other.
 
@@ -93,6 +102,9 @@ class ReachTask:
         self._keys = tuple(animals)
         self.animals = n = len(self._keys)
         targets = config.n_targets
+        self.features = features(targets)
+        self.actuators = named(("drive_x", "drive_y"), "1")
+        self.phases: tuple[str, ...] = PHASES
         self.position_mm = np.zeros((n, 2))
         self.velocity_mm_s = np.zeros((n, 2))
         self.preparatory_signal = np.zeros((n, targets), dtype=bool)

@@ -16,6 +16,7 @@ from ethospike.envs.odor_arena.larva_body import BODY_LENGTH_MM
 from ethospike.envs.odor_arena.odor import OdorSource
 from ethospike.envs.odor_arena.reinforcement import KINDS, Reinforcement
 from ethospike.errors import EnvError
+from ethospike.variables import Component, named
 
 DISH_DIAMETER_MM = 100.0
 """Diameter of the dish (mm): larvaworld (Sakagiannis et al.), as a laboratory's large Petri dish."""
@@ -32,9 +33,12 @@ START_SD_MM = (2.5, 10.0)
 uses half as the deviation; a narrow band on the midline, between the odors."""
 
 
-def features(odors: Sequence[str]) -> tuple[str, ...]:
-    """Return the names of what an observation holds, in its order, for an arena with these odors."""
-    return (*odors, *OTHER_FEATURES)
+def features(odors: Sequence[str]) -> tuple[Component, ...]:
+    """Return names and units of the observation's entries in an arena with these odors.
+
+    Odors are concentrations; reward, punishment and wall contact have no unit.
+    """
+    return (*named(odors, "µM"), *named(OTHER_FEATURES, "1"))
 
 
 @dataclass(frozen=True)

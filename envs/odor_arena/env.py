@@ -15,7 +15,7 @@ import numpy as np
 from gymnasium.spaces import Box
 from gymnasium.vector import AutoresetMode
 
-from ethospike.envs.odor_arena.config import ArenaConfig, Phase, features
+from ethospike.envs.odor_arena.config import ArenaConfig, Phase
 from ethospike.envs.odor_arena.odor import OdorSource
 from ethospike.envs.odor_arena.reinforcement import KINDS, Reinforcement
 from ethospike.envs.odor_arena.task import ArenaTask
@@ -67,16 +67,6 @@ class _Arena(TaskEnv):
     def odors(self) -> tuple[str, ...]:
         """Names of the odors, in the order of the observation."""
         return self.config.odors
-
-    @property
-    def features(self) -> tuple[str, ...]:
-        """Names of what an observation holds, in its order: the odors, then `OTHER_FEATURES`."""
-        return features(self.odors)
-
-    @property
-    def phases(self) -> tuple[str, ...]:
-        """Names of the phases of the timetable."""
-        return tuple(phase.name for phase in self.config.phases)
 
     def view_state(self) -> dict[str, Any]:
         """Return what a view needs to draw the dish: see `ArenaTask.view`."""

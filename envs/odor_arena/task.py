@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ethospike.clock import whole_number
 from ethospike.envs.checks import RESET_FIRST, checked_seed, inner_steps
-from ethospike.envs.odor_arena.config import WALL_COLUMN, ArenaConfig, Phase
+from ethospike.envs.odor_arena.config import WALL_COLUMN, ArenaConfig, Phase, features
 from ethospike.envs.odor_arena.larva_body import BODY_LENGTH_MM, INNER_STEP_MS, LarvaBodies
 from ethospike.envs.odor_arena.odor import OdorField
 from ethospike.envs.odor_arena.reinforcement import KINDS, ReinforcementField
@@ -27,6 +27,7 @@ from ethospike.envs.odor_arena.scene import ArenaScene
 from ethospike.errors import EnvError
 from ethospike.randomness import Role, pack_generators, random_stream, unpack_generators
 from ethospike.states import State, check_state
+from ethospike.variables import named
 
 
 class ArenaTask:
@@ -54,6 +55,9 @@ class ArenaTask:
         self.config = config
         self.control_interval_ms = float(control_interval_ms)
         self.animals = animals
+        self.features = features(config.odors)
+        self.actuators = named(("crawling_drive", "turning_drive"), "1")
+        self.phases = tuple(phase.name for phase in config.phases)
         self._inner_steps = inner_steps(control_interval_ms, INNER_STEP_MS)
         self._numbers = range(first_animal, first_animal + animals)
         self.scene = ArenaScene(config, self._numbers)

@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ethospike.clock import whole_number
 from ethospike.errors import NotRecorded, RecordingError
-from ethospike.recorders.format import INTERRUPTED, RECORDING, SPIKES, STEPS
+from ethospike.recorders.format import INTERRUPTED, RECORDING, SPIKES, STEPS, read_variable
 from ethospike.recorders.lock import is_being_written
 from ethospike.recorders.recorder import Layout, PopulationLayout, Variable
 from ethospike.recorders.recording.store import CommittedStore, read_attributes
@@ -600,13 +600,9 @@ class Recording:
         for name, array in members.arrays():
             if name in ("time", "control_step"):
                 continue
-            dims, attrs = array.metadata.dimension_names, array.attrs
-            described[name] = Variable(
-                str(attrs["units"]),
-                str(attrs["long_name"]),
-                tuple(dims[own_dims:]),
-                tuple(array.shape[own_dims:]),
-                str(array.dtype),
+            dims = tuple(array.metadata.dimension_names[own_dims:])
+            described[name] = read_variable(
+                array.attrs, dims, tuple(array.shape[own_dims:]), str(array.dtype)
             )
         return described
 

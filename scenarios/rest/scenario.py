@@ -9,21 +9,15 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import gymnasium
-import numpy as np
-from gymnasium.vector import AutoresetMode, VectorEnv
-from numpy.typing import NDArray
-
-from ethospike.agents.agent import Agent, Decision
-from ethospike.brains.circuits.clustered_cortex import PARAMETER_SETS, CortexConfig, clustered_cortex
-from ethospike.brains.simulator import Simulator, Stimulus, open_simulator
+from ethospike.agents.resting import RestingCortex
+from ethospike.brains.circuits.clustered_cortex import PARAMETER_SETS, CortexConfig
 from ethospike.clock import whole_number
+from ethospike.envs.idle import IdleEnv
 from ethospike.errors import ScenarioError
 from ethospike.scenarios.rest import measures as rest_measures
-from ethospike.scenarios.scenario import Scenario, ScenarioConfig, steps_of_run, whole_steps
-from ethospike.states import State
+from ethospike.scenarios.scenario import Scenario, ScenarioConfig, steps_of_run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,86 +48,19 @@ class RestConfig(ScenarioConfig):
             )
 
 
-class RestEnv(VectorEnv[NDArray[np.float32], NDArray[np.float32], NDArray[Any]]):
-    """A body that feels nothing and does nothing, for `n_control_steps`.
-
-    Observation and action are one number that means nothing: 0.
-    """
-
-    metadata = {"autoreset_mode": AutoresetMode.DISABLED, "render_modes": []}
-    variables: dict[str, dict[str, Any]] = {}
-
-    def __init__(self, num_envs: int, control_interval_ms: float, n_control_steps: int) -> None:
-        self.num_envs = num_envs
-        self.control_interval_ms = control_interval_ms
-        self.n_control_steps = n_control_steps
-        self.control_step = 0
-        self.single_observation_space = gymnasium.spaces.Box(0.0, 1.0, (1,), np.float32)
-        self.single_action_space = gymnasium.spaces.Box(-1.0, 1.0, (1,), np.float32)
-        self.observation_space = gymnasium.spaces.Box(0.0, 1.0, (num_envs, 1), np.float32)
-        self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (num_envs, 1), np.float32)
-
-    def reset(self, *, seed: Any = None, options: Any = None) -> tuple[NDArray[np.float32], dict[str, Any]]:
-        """Begin anew."""
-        self.control_step = 0
-        return self._nothing(), {}
-
-    def step(self, actions: NDArray[np.float32]) -> Any:
-        """Let time pass."""
-        self.control_step += 1
-        done = np.full(self.num_envs, self.control_step >= self.n_control_steps)
-        return self._nothing(), np.zeros(self.num_envs), done, np.zeros_like(done), {}
-
-    def state(self) -> State:
-        """Return the time."""
-        return {"control_step": np.array(self.control_step)}
-
-    def set_state(self, state: State) -> None:
-        """Continue from a state."""
-        self.control_step = int(state["control_step"])
-
-    def _nothing(self) -> NDArray[np.float32]:
-        return np.zeros((self.num_envs, 1), dtype=np.float32)
-
-
-class RestingCortex(Agent):
-    """A clustered cortex without input."""
-
-    simulator: Simulator
-
-    def __init__(self, config: RestConfig) -> None:
-        super().__init__(config.animals, config.control_interval_ms)
-        self.network = clustered_cortex(config.cortex)
-        self._n_steps = whole_steps(config.control_interval_ms, config.dt_ms)
-        self.simulator = open_simulator(
-            self.network, config.simulator, seed=config.seed, animals=config.animals, dt_ms=config.dt_ms
-        )
-        self.backend = self.simulator.backend
-
-    def _act(self, observation: NDArray[np.floating]) -> Decision:
-        # Zeros rather than no currents at all: the recording then has the channels of every other run.
-        stimulus = Stimulus.currents(np.zeros((self.animals, self.simulator.network.n_current_channels)))
-        spikes = self.simulator.run(self._n_steps, stimulus)
-        return Decision(np.zeros((self.animals, 1), dtype=np.float32), stimulus, spikes)
-
-    def state(self) -> State:
-        """Return the simulator's state; nothing else changes."""
-        return self.simulator.state()
-
-    def set_state(self, state: State) -> None:
-        """Continue from a state."""
-        self.simulator.set_state(state)
-
-    def close(self) -> None:
-        """Close the simulator."""
-        self.simulator.close()
-
-
-def open_experiment(config: RestConfig) -> tuple[VectorEnv, RestingCortex]:
+def open_experiment(config: RestConfig) -> tuple[IdleEnv, RestingCortex]:
     """Make the body that does nothing, and the cortex."""
     n_control_steps = steps_of_run("minutes", config.minutes, 60.0, config.control_interval_ms)
-    env = RestEnv(config.animals, config.control_interval_ms, n_control_steps)
-    return env, RestingCortex(config)
+    env = IdleEnv(config.animals, config.control_interval_ms, n_control_steps)
+    cortex = RestingCortex(
+        config.cortex,
+        config.simulator,
+        seed=config.seed,
+        animals=config.animals,
+        control_interval_ms=config.control_interval_ms,
+        dt_ms=config.dt_ms,
+    )
+    return env, cortex
 
 
 def duration_s(config: RestConfig) -> float:

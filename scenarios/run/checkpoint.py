@@ -18,6 +18,7 @@ from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
 
 from ethospike.agents.agent import Agent
+from ethospike.envs.contract import GroupEnv, group_env
 from ethospike.errors import RunFolderError, SimulatorUnavailable
 from ethospike.scenarios.loop import LoopState
 from ethospike.scenarios.run.folder import RunFolder, write_whole
@@ -39,9 +40,8 @@ def save(path: Path, env: VectorEnv, agent: Agent, loop: LoopState) -> None:
     RunFolderError
         When the checkpoint cannot be written.
     """
-    body: Any = env.unwrapped
     parts: dict[str, Mapping[str, NDArray[Any]]] = {
-        "env": body.state(),
+        "env": group_env(env).state(),
         "agent": agent.state(),
         "loop": {
             "control_step": np.array(loop.control_step),
@@ -99,9 +99,8 @@ def restore(arrays: Mapping[str, NDArray[Any]], env: VectorEnv, agent: Agent, *,
     SimulatorUnavailable
         When the simulator cannot restore a state.
     """
-    body: Any = env.unwrapped
     env.reset(seed=seed)
-    body.set_state(state_of("env", arrays))
+    group_env(env).set_state(state_of("env", arrays))
     agent.set_state(state_of("agent", arrays))
     loop = state_of("loop", arrays)
     return LoopState(int(loop["control_step"]), loop["observation"], deque(loop["waiting_actions"]))
@@ -109,12 +108,11 @@ def restore(arrays: Mapping[str, NDArray[Any]], env: VectorEnv, agent: Agent, *,
 
 def obstacle(env: VectorEnv, agent: Agent) -> str | None:
     """Return what keeps a run from having checkpoints, for `run.json`; None if nothing does."""
-    parts: dict[str, Any] = {"environment": env.unwrapped, "agent": agent}
-    for what, part in parts.items():
-        name = f"the {what} {type(part).__name__}"
-        missing = [method for method in ("state", "set_state") if not hasattr(part, method)]
-        if missing:
-            return f"{name} has no method {' and no '.join(missing)}"
+    parts: dict[str, GroupEnv | Agent] = {"environment": group_env(env), "agent": agent}
+    for role, part in parts.items():
+        name = f"the {role} {type(part).__name__}"
+        if isinstance(part, GroupEnv) and type(part).set_state is GroupEnv.set_state:
+            return f"{name} cannot restore a state"
         try:
             state = part.state()
         except SimulatorUnavailable:

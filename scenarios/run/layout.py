@@ -6,24 +6,25 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from gymnasium.spaces import Space
 from gymnasium.vector import VectorEnv
 
 from ethospike.agents.agent import Agent
 from ethospike.brains.network import Network
+from ethospike.envs.contract import component_names, group_env
+from ethospike.errors import EnvError
 from ethospike.recorders.recorder import Layout, PopulationLayout, Variable
 from ethospike.scenarios.scenario import whole_steps
+from ethospike.variables import Component, common_units
 
 
 def describe(env: VectorEnv, agent: Agent, *, dt_ms: float) -> Layout:
     """Return what a run of this agent in this environment can record; no neuron is watched yet."""
-    body: Any = env.unwrapped
+    body = group_env(env)
+    seen, done = body.single_observation_space, body.single_action_space
     variables = {
-        "observation": Variable(
-            "1", "observation that the agent used", ("feature",), _shape(env.single_observation_space)
-        ),
-        "action": Variable(
-            "1", "action that the agent chose", ("actuator",), _shape(env.single_action_space)
-        ),
+        "observation": _vector("observation that the agent used", seen, body.features, "feature"),
+        "action": _vector("action that the agent chose", done, body.actuators, "actuator"),
         "reward": Variable("1", "reward after the step"),
         "terminated": Variable("1", "experiment finished", dtype="bool"),
         "truncated": Variable("1", "experiment cut off by a time limit", dtype="bool"),
@@ -39,8 +40,8 @@ def describe(env: VectorEnv, agent: Agent, *, dt_ms: float) -> Layout:
         control_interval_ms=agent.control_interval_ms,
         steps_per_control=whole_steps(agent.control_interval_ms, dt_ms),
         variables=variables,
-        phases=tuple(getattr(body, "phases", ())),
-        scene=body.scene() if hasattr(body, "scene") else {},
+        phases=tuple(body.phases),
+        scene=body.scene(),
         **({} if network is None else _of_network(network, seed)),
     )
 
@@ -66,8 +67,12 @@ def _of_network(network: Network, seed: int) -> dict[str, Any]:
     }
 
 
-def _shape(space: Any) -> tuple[int, ...]:
-    return tuple(space.shape)
+def _vector(long_name: str, space: Space[Any], components: tuple[Component, ...], kind: str) -> Variable:
+    """Describe an observation or an action, with the names and units of its entries."""
+    if space.shape is None or len(space.shape) != 1:
+        raise EnvError(f"{kind}s: expected a space of one dimension, got {space}")
+    named = component_names(components, space.shape[0], kind)
+    return Variable(common_units(named), long_name, (kind,), space.shape, components=named)
 
 
 def _variables(described: Mapping[str, Mapping[str, Any]]) -> dict[str, Variable]:
@@ -78,6 +83,8 @@ def _variables(described: Mapping[str, Mapping[str, Any]]) -> dict[str, Variable
             dims=tuple(one.get("dims", ())),
             shape=tuple(one.get("shape", ())),
             dtype=str(np.dtype(one.get("dtype", "float32"))),
+            components=tuple(one.get("components", ())),
+            panel=one.get("panel"),
         )
         for name, one in described.items()
     }

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from ethospike.agents.agent import Agent, Decision
+from ethospike.envs.idle import IdleEnv
 from ethospike.errors import ScenarioError
-from ethospike.scenarios.rest.scenario import RestEnv
 from ethospike.scenarios.scenario import Scenario, ScenarioConfig
 
 
@@ -76,7 +76,7 @@ SCENARIO = Scenario(
     name="toy",
     about="A scenario for tests.",
     config=ToyConfig,
-    open=lambda config: (RestEnv(config.animals, config.control_interval_ms, 2), Idle(config)),
+    open=lambda config: (IdleEnv(config.animals, config.control_interval_ms, 2), Idle(config)),
     duration_s=lambda config: 0.2,
     summarize=summarize,
 )

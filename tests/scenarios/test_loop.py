@@ -7,20 +7,18 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
-from gymnasium.vector import AutoresetMode, VectorEnv
 
 from ethospike.agents.agent import Agent, Decision
-from ethospike.errors import AgentError
+from ethospike.envs.contract import GroupEnv
+from ethospike.errors import AgentError, EnvError
 from ethospike.recorders.recorder import Recorder, StepRecord
 from ethospike.scenarios.loop import run_closed_loop, start_loop
 
 N_CONTROL_STEPS = 5
 
 
-class Body(VectorEnv):
+class Body(GroupEnv):
     """Observes the number of steps so far, and writes down what it is asked to do."""
-
-    metadata = {"autoreset_mode": AutoresetMode.DISABLED}
 
     def __init__(self, log: list[Any]) -> None:
         self.log = log
@@ -131,6 +129,13 @@ def test_keep_going_stops_between_control_steps() -> None:
 def test_an_agent_for_another_group_is_refused() -> None:
     with pytest.raises(AgentError, match="1 animals, the agent was built for 2"):
         start_loop(Body([]), Brain([], animals=2), seed=1)
+
+
+def test_a_plain_vector_environment_is_refused_with_the_remedy() -> None:
+    env = gymnasium.make_vec("CartPole-v1", 1, vectorization_mode="sync")
+    with pytest.raises(EnvError, match="GroupEnv, got SyncVectorEnv; derive it from GroupEnv"):
+        start_loop(env, Brain([]), seed=1)
+    env.close()
 
 
 def test_a_negative_delay_is_refused() -> None:

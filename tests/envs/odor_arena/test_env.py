@@ -164,13 +164,14 @@ def test_the_features_are_named_in_their_order_and_columns():
     observation, _ = env.reset(seed=1)
     while not observation[WALL_COLUMN]:
         observation, *_ = env.step(np.array([1.0, 0.0], np.float32))
-    sensed = dict(zip(env.features, observation.tolist(), strict=True))
+    names = [feature.name for feature in env.features]
+    sensed = dict(zip(names, observation.tolist(), strict=True))
     assert sensed == pytest.approx(
         {"B": OdorSource("B").peak_um, "A": 3.0, "reward": 0.5, "punishment": 0.25, "wall_contact": 1.0}
     )
-    assert env.features[ODOR_COLUMNS] == ("B", "A")
-    assert env.features[REINFORCEMENT_COLUMNS] == ("reward", "punishment")
-    assert env.features[WALL_COLUMN] == "wall_contact"
+    assert env.features[ODOR_COLUMNS] == (("B", "µM"), ("A", "µM"))
+    assert env.features[REINFORCEMENT_COLUMNS] == (("reward", "1"), ("punishment", "1"))
+    assert env.features[WALL_COLUMN].name == "wall_contact"
 
 
 def test_wall_contact_is_felt_once_the_wall_is_reached():

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from ethospike.brains.circuits.clustered_cortex import PARAMETER_SETS
+from ethospike.envs.idle import IdleEnv
 from ethospike.errors import ScenarioError
 from ethospike.recorders.recording import open_recording
 from ethospike.scenarios.configuration import configure
 from ethospike.scenarios.reach.scenario import DelayedReachConfig
 from ethospike.scenarios.rest.measures import cluster_rates, dominance
-from ethospike.scenarios.rest.scenario import SCENARIO, RestConfig, RestEnv, duration_s
+from ethospike.scenarios.rest.scenario import SCENARIO, RestConfig, duration_s
 from ethospike.scenarios.run.runner import RunResult, run_scenario
 from ethospike.scenarios.scenario import steps_of_run
 
@@ -64,7 +65,7 @@ def test_bad_parameters_give_clear_errors(words: list[str], message: str) -> Non
 
 
 def test_the_body_feels_nothing_and_ends_in_time() -> None:
-    env = RestEnv(2, 10.0, 3)
+    env = IdleEnv(2, 10.0, 3)
     observation, _ = env.reset(seed=1)
     assert observation.tolist() == [[0.0], [0.0]]
     ends = [env.step(env.action_space.sample())[2].tolist() for _ in range(3)]

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from vehicle import SCENARIO, Vehicle, VehicleConfig
 
+from ethospike.agents.larva.baselines import RandomLarva
 from ethospike.brains.network import DopamineGated, Network, PairwiseBernoulli, Population, Projection
 from ethospike.brains.simulator import SimulatorSettings, open_simulator
+from ethospike.envs.odor_arena import OdorArenaVectorEnv
+from ethospike.recorders.config import RecorderConfig
+from ethospike.recorders.recording import open_recording
+from ethospike.recorders.zarr_recorder import ZarrRecorder
+from ethospike.scenarios.loop import run_closed_loop, start_loop
 from ethospike.scenarios.run.layout import describe
 
 
@@ -27,3 +35,24 @@ def test_randomly_many_plastic_weights_are_those_of_the_run_and_its_seed() -> No
         assert layout.weights == {"E>E": (n_synapses, "pA")}
         counts.add(n_synapses)
     assert len(counts) == 3
+
+
+def test_observation_and_action_are_recorded_with_names_and_units(tmp_path: Path) -> None:
+    """They were a nameless array of unit 1, although an odor is a concentration."""
+    env = OdorArenaVectorEnv(2)
+    agent = RandomLarva.for_env(env, seed=1)
+    layout = describe(env, agent, dt_ms=0.1)
+    config = RecorderConfig(writer="inline")
+    with ZarrRecorder(tmp_path / "recording.zarr", layout, config) as recorder:
+        run_closed_loop(
+            env, agent, recorder, start_loop(env, agent, seed=1), lambda loop: loop.control_step < 3
+        )
+    recording = open_recording(tmp_path / "recording.zarr")
+    assert recording.n_steps == 3
+    attributes = recording.behavior["observation"].attrs
+    assert attributes["feature_names"] == ["A", "B", "reward", "punishment", "wall_contact"]
+    assert attributes["feature_units"] == ["µM", "µM", "1", "1", "1"]
+    assert attributes["units"] == "mixed"
+    action = recording.behavior["action"].attrs
+    assert (action["actuator_names"], action["units"]) == (["crawling_drive", "turning_drive"], "1")
+    assert recording.layout.variables == layout.variables

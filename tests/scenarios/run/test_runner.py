@@ -222,7 +222,8 @@ def test_the_example_scenario_goes_on_from_a_checkpoint(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("was", "is_", "why"),
     [
-        ("def state(self)", "def no_state(self)", "the environment LightEnv has no method state"),
+        ("def state(self)", "def no_state(self)", "the environment LightEnv cannot save its state"),
+        ("def set_state(self", "def no_set_state(self", "the environment LightEnv cannot restore a state"),
         (
             '"heading_rad": self.heading_rad.copy()',
             '"rng": np.random.default_rng()',

@@ -1,0 +1,128 @@
+"""The contract of an environment that a brain can live in: a group of animals that step together.
+
+`GroupEnv` is a Gymnasium vector environment that says how long its step is, what its numbers mean, and how to
+continue from a saved state. The loop, the recorder and the views ask for nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gymnasium.vector import AutoresetMode, VectorEnv
+from numpy.typing import NDArray
+
+from ethospike.errors import EnvError
+from ethospike.states import State
+from ethospike.variables import UNKNOWN, Component
+
+Array = NDArray[Any]
+
+
+class GroupEnv(VectorEnv[Array, Array, Array]):
+    """A vector environment for brains; row i of every array is animal i.
+
+    Subclasses have the four spaces and `num_envs` of Gymnasium, `reset` and `step`. An animal that has ended
+    stays ended until `reset` is called with it in `options["reset_mask"]`: a brain's clock would run on
+    through a reset that nobody asked for.
+
+    Attributes
+    ----------
+    control_interval_ms : float
+        Simulated time of one `step` (ms).
+    variables : mapping of str to mapping
+        Descriptions of the arrays in `info`, made by `ethospike.variables.variable`; each is an array of
+        shape (animals, …) in the `info` of every step, and is recorded.
+    features, actuators : tuple of Component
+        Names and units of the observation's and the action's entries; empty if they have none.
+    phases : tuple of str
+        Names to which the integer variable `phase` refers; empty without phases.
+    """
+
+    metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.DISABLED, "render_modes": []}
+    control_interval_ms: float
+    variables: Mapping[str, Mapping[str, Any]] = {}
+    features: tuple[Component, ...] = ()
+    actuators: tuple[Component, ...] = ()
+    phases: tuple[str, ...] = ()
+
+    def scene(self) -> dict[str, Any]:
+        """Return the parts of the world that stay, in the plain types of JSON; empty if nothing is drawn.
+
+        The entry `kind` names the class that draws it, see `ethospike.envs.scene`.
+        """
+        return {}
+
+    def pop_events(self) -> dict[str, Array]:
+        """Return the table rows that ended since the last call as columns, and forget them.
+
+        Each column has one entry a row; `animal` is one of them. Empty if no row ended.
+        """
+        return {}
+
+    def frame(self, animal: int) -> Array | None:
+        """Return a picture of an animal now, uint8 of shape (height, width, 3); None if there is none.
+
+        Only environments without a scene of their own need it.
+        """
+        return None
+
+    def state(self) -> State:
+        """Return copies of all that the next step depends on, random generators included.
+
+        Raises
+        ------
+        NotImplementedError
+            When the environment cannot save its state; runs then make no checkpoints.
+        """
+        raise NotImplementedError(f"{type(self).__name__} cannot save its state")
+
+    def set_state(self, state: Mapping[str, Array]) -> None:
+        """Continue from a `state()` of an environment made alike.
+
+        Raises
+        ------
+        EnvError
+            When an entry is missing, unknown, or of another shape.
+        NotImplementedError
+            When the environment cannot restore a state.
+        """
+        raise NotImplementedError(f"{type(self).__name__} cannot restore a state")
+
+
+def group_env(env: VectorEnv) -> GroupEnv:
+    """Return the environment inside all wrappers.
+
+    Raises
+    ------
+    EnvError
+        When it is no `GroupEnv`.
+    """
+    inner = env.unwrapped
+    if isinstance(inner, GroupEnv):
+        return inner
+    raise EnvError(
+        f"expected an environment of type ethospike.envs.contract.GroupEnv, got {type(inner).__name__}; "
+        f"derive it from GroupEnv"
+    )
+
+
+def component_names(components: tuple[Component, ...], size: int, kind: str) -> tuple[Component, ...]:
+    """Return the components of an array of `size` entries, with names and unknown units if it has none.
+
+    Raises
+    ------
+    EnvError
+        When the number of components is neither 0 nor `size`, or a name is there twice.
+
+    Examples
+    --------
+    >>> component_names((), 2, "feature")[1].name
+    'feature[1]'
+    """
+    if not components:
+        return tuple(Component(f"{kind}[{i}]", UNKNOWN) for i in range(size))
+    names = [component.name for component in components]
+    if len(names) != size or len(set(names)) < size:
+        raise EnvError(f"{kind} names: expected {size} different names, got {', '.join(names)}")
+    return components
