@@ -1,8 +1,4 @@
-"""The contract of an agent: an observation in, a decision out, once per control step.
-
-In: observations of an environment, with the animal axis first. Out: a `Decision`. This file knows no
-particular brain and no particular body.
-"""
+"""The contract of an agent: an observation in, a decision out, once per control step."""
 
 from __future__ import annotations
 
@@ -22,18 +18,18 @@ from ethospike.states import State
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What an agent did in one control step.
+    """The decision of an agent in one control step, and the way to it.
 
     Parameters
     ----------
     action : ndarray of float32, shape (animals, actions) or (actions,)
         For the environment's `step`; unbatched if the observation was.
     stimulus : Stimulus or None
-        What the senses became; None for an agent without neurons.
+        Input of the network; None for an agent without neurons.
     spikes : SpikeBlock or None
-        What the stimulus caused in its window; None for an agent without neurons.
+        Spikes of the window; None for an agent without neurons.
     readout : mapping of str to ndarray, shape (animals, …)
-        What was decoded on the way, for recordings; described by `Agent.variables`.
+        Decoded quantities for recordings; described by `Agent.variables`.
     """
 
     action: NDArray[np.float32]
@@ -54,11 +50,11 @@ class Agent(ABC):
         Name of each readout to its description, `{"dims": (...), "shape": (...), "units": str,
         "long_name": str, "dtype": str}`; `dims` and `shape` are those after (time, animal).
     network : Network or None
-        What runs in the brain; None for an agent without neurons.
+        The network of the brain; None for an agent without neurons.
     simulator : Simulator or None
-        What runs it; None for an agent without neurons.
+        The simulator of the brain; None for an agent without neurons.
     backend : str
-        What actually runs it, for `run.json`.
+        Simulator, version and device, for `run.json`.
     """
 
     network: Network | None = None
@@ -102,14 +98,16 @@ class Agent(ABC):
         """Act on a checked observation of shape (animals, features)."""
 
     def learn(self, reward: NDArray[np.floating] | float, terminated: NDArray[np.bool_] | bool) -> None:
-        """Take notice of a reward; does nothing by default (the mushroom body learns inside `act`)."""
+        """Learn from a reward; does nothing by default (the mushroom body learns inside `act`)."""
 
     def weights(self) -> dict[str, NDArray[np.float64]]:
         """Return the plastic weights by projection, each of shape (animals, synapses)."""
         return {}
 
     def watch(self, neurons: Sequence[int]) -> None:
-        """Have `voltages` return V_m of these neurons (counted through an animal) from now on; none is none.
+        """Have `voltages` return V_m of these neurons, counted through an animal.
+
+        An empty sequence stops watching.
 
         Raises
         ------
@@ -158,7 +156,7 @@ class Agent(ABC):
         """
 
     def close(self) -> None:
-        """Give back what the agent holds (its simulator); closing twice is harmless."""
+        """Release the simulator; closing twice is harmless."""
 
     def __enter__(self) -> Self:
         return self

@@ -1,8 +1,4 @@
-"""What environments with an animal axis share: random streams, checked actions, whom to reset, snapshots.
-
-In: what a user of an environment hands over. Out: arrays that can be trusted, or an `EnvError` that says
-what was expected. This file knows no body and no task.
-"""
+"""Checks of arguments that all environments share: control intervals, actions, seeds, options and masks."""
 
 from __future__ import annotations
 
@@ -16,11 +12,11 @@ from ethospike.clock import whole_number
 from ethospike.errors import EnvError
 
 RESET_FIRST = "step: expected a reset before the first step; call reset()"
-"""What an environment says that is to step with an animal that was never reset."""
+"""Message for a step before the first reset."""
 
 
 def inner_steps(control_interval_ms: float, inner_step_ms: float) -> int:
-    """Return how many inner steps a control interval holds.
+    """Return the number of inner steps in a control interval.
 
     Raises
     ------
@@ -79,7 +75,7 @@ def check_options(options: Mapping[str, Any] | None, known: Sequence[str] = ()) 
 
 
 def animals_to_reset(options: Mapping[str, Any] | None, animals: int) -> NDArray[np.bool_]:
-    """Return which animals `reset` is about: those of `options["reset_mask"]`, else all.
+    """Return the mask of the animals to reset: `options["reset_mask"]`, or all.
 
     Raises
     ------

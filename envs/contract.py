@@ -1,7 +1,7 @@
-"""The contract of an environment that a brain can live in: a group of animals that step together.
+"""The contract of an environment for brains: a group of animals that step together.
 
-`GroupEnv` is a Gymnasium vector environment that says how long its step is, what its numbers mean, and how to
-continue from a saved state. The loop, the recorder and the views ask for nothing else.
+`GroupEnv` is a Gymnasium vector environment with a control interval, names and units for its numbers, and
+saved states. The loop, the recorder and the views ask for nothing else.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class GroupEnv(VectorEnv[Array, Array, Array]):
     """A vector environment for brains; row i of every array is animal i.
 
     Subclasses have the four spaces and `num_envs` of Gymnasium, `reset` and `step`. An animal that has ended
-    stays ended until `reset` is called with it in `options["reset_mask"]`: a brain's clock would run on
-    through a reset that nobody asked for.
+    stays ended until `reset` is called with it in `options["reset_mask"]`: through an automatic reset, a
+    brain's clock would run on.
 
     Attributes
     ----------

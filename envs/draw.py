@@ -1,8 +1,4 @@
-"""What all pictures share: colors, text, and the way from millimeters to pixels.
-
-In: a pygame surface and what to put on it. Out: the surface, changed. This file knows no task; it opens no
-window and no audio device: of pygame it uses surfaces, shapes and fonts.
-"""
+"""Parts that all pictures share: colors, text, trails, and the map from millimeters to pixels."""
 
 from __future__ import annotations
 
@@ -66,7 +62,7 @@ class Frame:
         return cls((size_px[0] / 2.0, size_px[1] / 2.0), scale)
 
     def to_px(self, position_mm: ArrayLike) -> NDArray[np.float64]:
-        """Return where positions (…, 2) in mm are in the picture."""
+        """Return the pixels of positions (…, 2) in mm."""
         position = np.asarray(position_mm, float)
         return np.asarray(self.center_px) + position * (self.px_per_mm, -self.px_per_mm)
 
@@ -121,9 +117,9 @@ def _rendered(words: str, size_px: int, color: Color) -> pygame.Surface:
     return font(size_px).render(words, True, color)
 
 
-def mixed(one: Color, other: Color, share: float) -> Color:
-    """Return a color between two, `share` of the way from one to the other."""
-    red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
+def mixed(color: Color, other: Color, share: float) -> Color:
+    """Return a color between two, `share` of the way from the first to the other."""
+    red, green, blue = (round(a + (b - a) * share) for a, b in zip(color, other, strict=True))
     return red, green, blue
 
 

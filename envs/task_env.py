@@ -1,8 +1,7 @@
-"""A task behind the Gymnasium API: what the single and the vector classes of all environments share.
+"""A task behind the Gymnasium API: base classes of the single and the vector environments.
 
-Takes a `Task` (physics and rules on arrays with the animal axis first) and gives the base classes of
-`envs/odor_arena/env.py` and `envs/delayed_reach/env.py`: seeding, stepping, time limits, snapshots and
-pictures. This file knows no body and no rule.
+A `Task` has physics and rules on arrays with the animal axis first; the classes here add seeding, stepping,
+time limits, snapshots and pictures.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ class Task(Protocol):
 
     @property
     def is_seeded(self) -> bool:
-        """Whether the animals have their random streams."""
+        """True once the animals have their random streams."""
 
     @property
     def control_step(self) -> NDArray[np.int64]:
@@ -48,7 +47,7 @@ class Task(Protocol):
 
     @property
     def terminated(self) -> NDArray[np.bool_]:
-        """Whose task is finished, shape (animals,)."""
+        """Mask of the animals with a finished task, shape (animals,)."""
 
     def seed(self, seed: int, which: NDArray[np.bool_]) -> None:
         """Begin the random streams of some animals anew (of all, if there are none yet)."""
@@ -60,7 +59,7 @@ class Task(Protocol):
         """Act, shape (animals, 2), for one control step; return the rewards, shape (animals,)."""
 
     def observation(self) -> NDArray[np.float32]:
-        """Return what the animals sense now, the animal axis first."""
+        """Return the present observation, the animal axis first."""
 
     def info(self) -> dict[str, NDArray[Any]]:
         """Return the state after the last control step: arrays that nothing else changes."""
@@ -73,7 +72,7 @@ class Task(Protocol):
 
 
 class TaskEnv:
-    """What the single and the vector class have in common: everything but the shapes of Gymnasium.
+    """Base of the single and the vector class: everything but the shapes of Gymnasium.
 
     Subclasses draw: `_surface`.
 
@@ -81,7 +80,7 @@ class TaskEnv:
     ----------
     task : Task
     title : str
-        What the window is called.
+        Title of the window.
     render_mode : str or None
         One of `metadata["render_modes"]`, or None.
 
@@ -135,7 +134,7 @@ class TaskEnv:
         self._show()
 
     def _show(self) -> None:
-        """Show the window, if somebody looks."""
+        """Show the window in the render mode "human"."""
         if self.render_mode == "human":
             self._window.show(self._surface(None))
 

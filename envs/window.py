@@ -1,7 +1,4 @@
-"""A window on the screen for `render_mode="human"`, and pictures as arrays; pygame is loaded on demand.
-
-In: pygame surfaces. Out: what somebody sees, or pixels. This file knows no environment.
-"""
+"""A window on the screen for `render_mode="human"`, and pictures as arrays; pygame is loaded on demand."""
 
 from __future__ import annotations
 

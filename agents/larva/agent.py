@@ -1,9 +1,5 @@
 """The learning larva: a mushroom body between a nose and a pair of crawling and turning oscillators.
 
-In: observations of the odor arena (concentrations, reward, punishment, wall contact). Out: the arena's
-action, with the stimulus, the spikes and the read-outs on the way. This file knows no simulator in
-particular, and nothing of where the larva is.
-
 In each control step concentrations become rates of the receptor channels, reinforcement becomes rates of
 the DAN channels, the circuit runs (and learns: plasticity is part of it), and the rates of its two output
 neurons become a preference. The preference sets the gain with which the relative change of the smell
@@ -12,10 +8,7 @@ suppresses or enhances turning; crawling and turning go on by themselves.
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import math
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ethospike.agents.agent import Agent, Decision
+from ethospike.agents.larva import memory
 from ethospike.agents.larva.locomotion import Locomotion, LocomotionConfig
 from ethospike.agents.larva.olfaction import DETECTION_FLOOR_UM, DRIVE_VARIABLE, INNATE_GAIN, OlfactoryDrive
 from ethospike.brains.circuits.mushroom_body import ODOR_PATTERNS, PRESETS, MushroomBodyConfig, mushroom_body
@@ -36,22 +30,11 @@ from ethospike.envs.odor_arena import PEAK_UM, WALL_COLUMN, features
 from ethospike.envs.odor_arena.reinforcement import KINDS
 from ethospike.errors import AgentError, nearest
 from ethospike.states import State, check_state, join_states, state_of, without
-from ethospike.variables import variable
+from ethospike.variables import Panel, named, variable
 
 READ_OUT = ("MBONp", "MBONn", "DANp", "DANn")
-"""Populations, of one neuron each, whose rates are read out."""
-MEMORY_FORMAT = 1
-"""Version of the files of `save_memory`."""
-FREE_OF_MEMORY = frozenset(
-    {
-        # How weights change from here on. That is an experiment: a retention test has a learning rate of 0.
-        *("learning_rate", "tau_eligibility_ms", "homeostasis"),
-        # What comes in: rates and regularity of the trains, which no synapse knows of.
-        *("baseline_hz", "reward_hz", "punishment_hz", "input_shape"),
-    }
-)
-"""Fields of `MushroomBodyConfig` in which larvae may differ from those whose memory they load. All others are
-wiring or initial weights, to which homeostasis leads back: they make the circuit what it is."""
+"""Populations of one neuron each with a rate that is read out."""
+RATES = Panel("rates (Hz)", key="f")
 
 
 @dataclass(frozen=True)
@@ -85,7 +68,7 @@ class LarvaConfig:
     little beside the 14 mm width of an odor."""
     min_spikes: float = 5.0
     """Output spikes, both neurons together, that the filter must hold for there to be a preference; below
-    it the preference is 0. Chosen here: 5 spikes in 1 s are what a larva without odor stays under, and a
+    it the preference is 0. Chosen here: a larva without odor stays below 5 spikes in 1 s, and a
     difference of 4 to 1 is no evidence."""
     gain: float = INNATE_GAIN
     """Olfactory gain at preference 1. Chosen here: a fully trained larva then navigates like larvaworld's
@@ -168,12 +151,27 @@ class LarvaAgent(Agent):
     network: Network
     simulator: Simulator
     variables: Mapping[str, Mapping[str, Any]] = {
-        "preference": variable("(MBONp - MBONn) / (MBONp + MBONn), filtered", "1", "float32"),
+        "preference": variable(
+            "(MBONp - MBONn) / (MBONp + MBONn), filtered",
+            "1",
+            "float32",
+            panel=Panel("preference: approach above, avoidance below 0", low=-1.0, high=1.0),
+        ),
         "mbon_rate_hz": variable(
-            "filtered rates of MBONp (approach) and MBONn (avoidance)", "Hz", "float32", mbon=2
+            "filtered rates of MBONp (approach) and MBONn (avoidance)",
+            "Hz",
+            "float32",
+            components=named(READ_OUT[:2], "Hz"),
+            panel=RATES,
+            mbon=2,
         ),
         "dan_rate_hz": variable(
-            "filtered rates of DANp (reward) and DANn (punishment)", "Hz", "float32", dan=2
+            "filtered rates of DANp (reward) and DANn (punishment)",
+            "Hz",
+            "float32",
+            components=named(READ_OUT[2:], "Hz"),
+            panel=RATES,
+            dan=2,
         ),
         "olfactory_drive": DRIVE_VARIABLE,
     }
@@ -279,7 +277,7 @@ class LarvaAgent(Agent):
         return Decision(self._locomotion.action(drive), stimulus, spikes, readout)
 
     def _wire_senses(self) -> None:
-        """Work out what each sense (odors, reward, punishment) adds to the rate of each input channel."""
+        """Set the rate that each sense (odors, reward, punishment) adds to each input channel."""
         network, brain, config = self.network, self.brain, self.config
         odor_channels = network.spike_channels("odor")
         n_odors = len(self.odors)
@@ -323,21 +321,15 @@ class LarvaAgent(Agent):
         return {p.name: self.simulator.weights(p.name) for p in self.network.plastic_projections}
 
     def memory(self) -> dict[str, NDArray[Any]]:
-        """Return what the larvae have learned: the entries of a `save_memory`.
+        """Return the memory of the larvae: the entries of a `save_memory`.
 
-        Those of `weights`, and `about`, text that says to which circuits they belong: seed and configuration
-        of the brain, as JSON.
+        Those of `weights`, and `about`: seed and configuration of the brain, as JSON.
         """
-        about = {"format": MEMORY_FORMAT, "seed": self.seed, "brain": dataclasses.asdict(self.brain)}
-        return {"about": np.array(json.dumps(about)), **self.weights()}
+        return {"about": memory.described(self.seed, self.brain), **self.weights()}
 
     def save_memory(self, path: str | Path) -> Path:
-        """Save what the larvae have learned, `memory`, as a NumPy archive; return its path (suffix .npz)."""
-        path = Path(path)
-        path = path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
-        entries: dict[str, Any] = self.memory()
-        np.savez(path, **entries)
-        return path
+        """Save `memory` as a NumPy archive; return its path (suffix .npz)."""
+        return memory.write(path, self.memory())
 
     def load_memory(self, path: str | Path) -> None:
         """Give the larvae the weights of a `save_memory`; those of animal i to animal i.
@@ -346,31 +338,11 @@ class LarvaAgent(Agent):
         ------
         AgentError
             When the file is no memory, or was made by another circuit (wiring, initial weights or seed) or
-            by fewer animals. How larvae learn, and what drives them, may differ (`FREE_OF_MEMORY`).
+            by fewer animals. Rules of learning and inputs may differ (`memory.FREE`).
         """
-        weights, about = _read_memory(Path(path))
-        mine = {"format": MEMORY_FORMAT, "seed": self.seed, **dataclasses.asdict(self.brain)}
-        theirs = {"format": about["format"], "seed": about["seed"], **about["brain"]}
-        for name in {**mine, **theirs}:
-            if name not in FREE_OF_MEMORY and mine.get(name) != theirs.get(name):
-                raise AgentError(
-                    f"memory {path}: it was made with {name} = {theirs.get(name)}, these larvae have "
-                    f"{mine.get(name)}; weights fit only the circuit that learned them, with its wiring, its "
-                    f"initial weights and its seed"
-                )
-        for name, expected in self.weights().items():
-            if name not in weights or len(weights[name]) < self.animals:
-                raise AgentError(
-                    f"memory {path}: expected {name!r} of at least {self.animals} animals, got "
-                    f"{len(weights.get(name, ()))}"
-                )
-            if weights[name].shape[1:] != expected.shape[1:]:
-                raise AgentError(
-                    f"memory {path}: expected {expected.shape[1]} synapses in {name!r}, got shape "
-                    f"{weights[name].shape}"
-                )
+        weights = memory.read(path, self.seed, self.brain, self.weights())
         for projection in self.network.plastic_projections:
-            self.simulator.set_weights(projection.name, weights[projection.name][: self.animals])
+            self.simulator.set_weights(projection.name, weights[projection.name])
 
     def state(self) -> State:
         """Return copies of all that the next decision depends on.
@@ -415,22 +387,3 @@ class LarvaAgent(Agent):
     def close(self) -> None:
         """Close the simulator; closing twice is harmless."""
         self.simulator.close()
-
-
-def _read_memory(path: Path) -> tuple[dict[str, NDArray[np.float64]], dict[str, Any]]:
-    """Return the weights and the description that a file of `save_memory` holds."""
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = dict(archive)
-            about = json.loads(str(arrays.pop("about")))
-            return arrays, {"format": about["format"], "seed": about["seed"], "brain": dict(about["brain"])}
-    except FileNotFoundError:
-        raise AgentError(f"memory {path}: there is no such file; save_memory writes one") from None
-    except OSError as error:
-        raise AgentError(f"memory {path}: cannot be read ({error.strerror or error})") from None
-    except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile):
-        # NumPy's own words would advise to load it unsafely.
-        raise AgentError(
-            f"memory {path}: expected a file of save_memory, such as the memory.npz of an odor-conditioning "
-            f"run; this is another file, or not all of one"
-        ) from None

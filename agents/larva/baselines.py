@@ -1,7 +1,7 @@
-"""Larvae without neurons: what the mushroom body has to be compared with.
+"""Larvae without neurons, for comparison with the mushroom body.
 
-In: observations of the odor arena. Out: the arena's action. All three move by the same `Locomotion`; they
-differ in what smells mean to them: nothing, something from birth, or what they learned from rewards.
+All three move by the same `Locomotion`; they differ in the meaning of smells: none, innate, or learned from
+rewards.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ patch of 15 mm radius in some 20 s, which is time enough to learn but not to lea
 
 
 class _Group(TypedDict, total=False):
-    """What subclasses hand on to `NeuronlessLarva`, whose defaults hold for all of them."""
+    """Arguments that subclasses hand on to `NeuronlessLarva`, with its defaults."""
 
     animals: int
     control_interval_ms: float
@@ -173,7 +173,7 @@ class ChemotaxisLarva(NeuronlessLarva):
 
 
 class RewardLearner(ChemotaxisLarva):
-    """Larvae that learn from the environment's reward what each odor is worth.
+    """Larvae that learn the value of each odor from the environment's reward.
 
     The reward is predicted as the sum of value × concentration (1 at the peak of an odor cup), and the
     values follow the error of the prediction: the delta rule of Rescorla and Wagner (1972),
@@ -229,7 +229,7 @@ class RewardLearner(ChemotaxisLarva):
         ----------
         reward : float or ndarray, shape (animals,)
         terminated : bool or ndarray
-            Not used: what is learned holds beyond an episode.
+            Not used: values hold beyond an episode.
 
         Raises
         ------
@@ -245,8 +245,8 @@ class RewardLearner(ChemotaxisLarva):
 
     def state(self) -> State:
         """Return copies of all that the next decision depends on."""
-        own = {"value": self.value.copy(), "concentration": self._concentration.copy()}
-        return super().state() | own | {"gain": self._gain.copy()}
+        values = {"value": self.value.copy(), "concentration": self._concentration.copy()}
+        return super().state() | values | {"gain": self._gain.copy()}
 
     def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
         """Continue bit-identically from a `state()` of an agent made alike."""

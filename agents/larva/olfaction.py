@@ -1,7 +1,4 @@
-"""What a larva makes of a changing smell: the drive that makes it keep its course or turn.
-
-In: concentrations, and a gain that says how good or bad the smell is. Out: the olfactory drive of
-`Locomotion`, in [-1, 1]. This file knows neither neurons nor positions.
+"""The olfactory drive of a larva: a changing smell makes it keep its course or turn.
 
 It is larvaworld's olfactor (Sakagiannis et al.; github.com/nawrotlab/larvaworld 2.4.0: sensor.py): a leaky
 sum of gain × relative change of concentration, clipped to [-1, 1]. There the change is
@@ -37,7 +34,7 @@ to the rate of a receptor than the rate fluctuates within 100 ms."""
 DRIVE_VARIABLE: Mapping[str, Any] = variable(
     "olfactory drive of the turner: 1 suppresses, -1 enhances turning", "1", "float32"
 )
-"""What a recording says about the drive, which every larva has among its read-outs."""
+"""Description of the drive in recordings; every larva reads it out."""
 
 
 class OlfactoryDrive:
@@ -87,7 +84,7 @@ class OlfactoryDrive:
         Parameters
         ----------
         concentration_um : ndarray, shape (animals, smells)
-        gain : ndarray, shape (animals, smells) or what broadcasts to it
+        gain : ndarray, shape (animals, smells) or a shape that broadcasts to it
             Positive for a smell to approach.
 
         Returns

@@ -1,8 +1,4 @@
-"""What output neurons say: their rates, filtered, and the preference between two of them, in compiled code.
-
-In: the spikes of a control window. Out: the filtered rates, changed in place, and preferences. This file
-knows no circuit: which neurons are read, and where to, is an array.
-"""
+"""Filtered rates of output neurons, and the preference between two of them, in compiled code."""
 
 from __future__ import annotations
 
@@ -35,9 +31,9 @@ def filter_rates(
     place_of_neuron : ndarray, shape (neurons,)
         Column of `rate_hz` in which a neuron is read, −1 for none.
     keep : float
-        What a window leaves of a rate.
+        Factor of a rate from window to window.
     rate_per_spike : float
-        What a spike adds to it (Hz).
+        Rate of one spike (Hz).
     rate_hz : ndarray, shape (animals, places)
         Changes.
     """

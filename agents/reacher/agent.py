@@ -1,9 +1,7 @@
-"""The reaching agent: signals into the clusters of a cortex, and out of their race a direction for the hand.
+"""The reaching agent: a clustered cortex between the signals of the delayed reach and the drive of the hand.
 
-In: observations of `ethospike/DelayedReach-v0`. Out: the drive of the hand, with the currents, the spikes
-and the decision variable on the way. The read-out is that of Rostami et al. 2024 (Nat Commun 15:6304;
-authors' code reaction_times_functions.py, "RT" below): leaky-integrated cluster rates, normalized across
-directions, race to one threshold. The agent knows of the trial only what it observes.
+The signals become currents into the clusters of their directions; the race of the clusters (`race.py`)
+decides for a direction, and the hand (`hand.py`) goes there.
 """
 
 from __future__ import annotations
@@ -17,21 +15,19 @@ from numpy.typing import NDArray
 
 from ethospike.agents.agent import Agent, Decision
 from ethospike.agents.reacher.hand import HandConfig, HandControl, ReachSenses
+from ethospike.agents.reacher.race import BIN_MS, UNDECIDED, ClusterRace, first_crossing
 from ethospike.brains.circuits.clustered_cortex import CortexConfig, clustered_cortex
 from ethospike.brains.simulator import Simulator, SimulatorSettings, SpikeBlock, Stimulus, open_simulator
 from ethospike.clock import whole_number
 from ethospike.errors import AgentError
 from ethospike.randomness import Role, random_stream
 from ethospike.states import State, check_state, join_states, state_of, without
-from ethospike.variables import variable
+from ethospike.variables import Panel, variable
 
-BIN_MS = 1.0
-"""Resolution of the decision (RT: spikes are counted per millisecond)."""
 STIMULUS_V_TH = 15.0
 """Threshold in mV for which the currents are stated; they scale with it, as all currents of the model do."""
-SILENCE = 1e-10
-"""What stands for an integral of zero before normalization (RT): without spikes, all directions are equal."""
-UNDECIDED = -1
+SMOOTHED_S = 0.05
+"""Width of the running mean of cluster rates in a view (s): in 10 ms a neuron fires hardly once."""
 PUBLISHED_DIRECTIONS = {"reach-fig5": (2, 4, 1, 3, 5, 0), "reach-fig6": (0, 3, 4, 5, 1, 2)}
 """Cluster of each direction in the two published networks: the authors' draw from the same seeds as the
 wirings (simulate_experiment.py with 150 and with 2000 trials a condition)."""
@@ -65,7 +61,7 @@ class ReacherConfig:
     decision_window_ms: float = 1000.0
     """A trial without a decision so long after the response signal is undecided (ms; authors' tlim)."""
     hand: HandConfig = field(default_factory=HandConfig)
-    """How a decision moves the hand."""
+    """Control of the hand after a decision."""
 
     def __post_init__(self) -> None:
         if not 2 <= self.directions <= self.cortex.clusters:
@@ -101,66 +97,8 @@ class ReacherConfig:
         return self.cortex.clusters // self.directions
 
 
-class ClusterRace:
-    """Leaky integrators of the spikes for each direction, and their race to a threshold.
-
-    I(t + 1 ms) = I(t) − I(t)/τ + c(t), where c(t) is the number of spikes per neuron in the millisecond
-    after t (RT, `integrate`); the decision variable is I divided by the sum over directions.
-
-    Parameters
-    ----------
-    animals, directions, bins : int
-        `bins` milliseconds make a control step.
-    tau_ms : float
-    """
-
-    def __init__(self, animals: int, directions: int, bins: int, tau_ms: float) -> None:
-        keep = 1.0 - BIN_MS / tau_ms
-        later = np.arange(bins + 1)
-        self._fade = keep**later
-        # Row j holds what each bin's count has become at offset j: keep^(j − 1 − i) for the bins i before it.
-        age = later[:, None] - 1 - np.arange(bins)[None, :]
-        self._kernel = np.where(age >= 0, keep ** np.maximum(age, 0), 0.0)
-        self.integral = np.zeros((animals, directions))
-
-    def advance(self, counts: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Integrate the counts of a control step, spikes per neuron of shape (animals, directions, bins).
-
-        Returns
-        -------
-        ndarray of float64, shape (animals, directions, bins + 1)
-            The decision variable at the beginning of the control step and after each of its bins.
-        """
-        integral = self.integral[:, :, None] * self._fade + counts @ self._kernel.T
-        self.integral = integral[:, :, -1].copy()
-        integral = np.where(integral == 0.0, SILENCE, integral)
-        return np.asarray(integral / integral.sum(axis=1, keepdims=True))
-
-
-def first_crossing(
-    share: NDArray[np.floating], threshold: float
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return who first exceeds the threshold, and when (RT, `race_to_threshold`).
-
-    Parameters
-    ----------
-    share : ndarray, shape (races, directions, times)
-    threshold : float
-
-    Returns
-    -------
-    winner, time : ndarray of int64, shape (races,)
-        Direction and index of the time; both −1 where the threshold is never exceeded.
-    """
-    crossed = share.max(axis=1) > threshold
-    time = crossed.argmax(axis=1)
-    winner = share[np.arange(len(share)), :, time].argmax(axis=1)
-    never = ~crossed.any(axis=1)
-    return np.where(never, UNDECIDED, winner), np.where(never, UNDECIDED, time)
-
-
 class ReacherAgent(Agent):
-    """A clustered cortex that reaches for the direction whose clusters win.
+    """A clustered cortex that reaches for the direction of the winning clusters.
 
     Parameters
     ----------
@@ -290,12 +228,12 @@ class ReacherAgent(Agent):
 
     def _own_state(self) -> State:
         """Return the state without the simulator's."""
-        own = {
+        parts = {
             "integral": self._race.integral.copy(),
             "direction": self._direction.copy(),
             "decision_ms": self._decision_ms.copy(),
         }
-        return own | join_states({"hand": self._hand.state()})
+        return parts | join_states({"hand": self._hand.state()})
 
     def set_state(self, state: State) -> None:
         """Continue from a `state()` of an agent built alike.
@@ -326,12 +264,16 @@ def _variables(config: ReacherConfig) -> dict[str, dict[str, Any]]:
             "mean rate of each excitatory cluster in the window",
             "Hz",
             "float32",
+            panel=Panel(
+                f"cluster rates (Hz), mean of {SMOOTHED_S * 1000:g} ms", key="f", smoothed_s=SMOOTHED_S
+            ),
             cluster=config.cortex.clusters,
         ),
         "decision_variable": variable(
             "share of each direction in the integrated rates at the end of the window",
             "1",
             "float32",
+            panel=Panel("decision variable", low=0.0, high=1.0),
             direction=config.directions,
         ),
         "decided_direction": variable("direction that won the race, −1 before", "1", "int64"),
@@ -339,9 +281,9 @@ def _variables(config: ReacherConfig) -> dict[str, dict[str, Any]]:
     }
 
 
-def _whole(duration_ms: float, unit_ms: float, what: str) -> int:
+def _whole(duration_ms: float, unit_ms: float, units: str) -> int:
     """Return a duration as a whole number of units, or raise with both numbers."""
     count = whole_number(duration_ms, unit_ms)
     if count is None:
-        raise AgentError(f"{duration_ms:g} ms is not a whole number of {what} ({unit_ms:g} ms each)")
+        raise AgentError(f"{duration_ms:g} ms is not a whole number of {units} ({unit_ms:g} ms each)")
     return count

@@ -1,24 +1,20 @@
-"""The hand of a reaching agent, and an agent without neurons that solves the delayed reach.
+"""The control of a reaching hand: observations of the delayed reach and a direction become a drive.
 
-In: observations of `ethospike/DelayedReach-v0`, and a direction to reach for. Out: the drive of the hand.
-Both agents of this task share `HandControl`; what they do not share is how they come to a direction. This
-file knows no neuron.
+All agents of the task share it and differ in the way they choose the direction.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.agents.agent import Agent, Decision
 from ethospike.envs.delayed_reach import target_directions
 from ethospike.errors import AgentError
 from ethospike.states import State, check_state
-from ethospike.variables import variable
 
 CENTER = -1
 """The goal of a hand that waits or goes back."""
@@ -53,7 +49,7 @@ class ReachSenses(NamedTuple):
 
 @dataclass(frozen=True)
 class HandConfig:
-    """How the hand is driven: drive = gain · (goal − position) − damping · velocity, of length at most 1.
+    """Gains of the control: drive = gain · (goal − position) − damping · velocity, of length at most 1.
 
     Positions are in target distances and velocities in the speed at full drive, as the environment gives
     them. The defaults damp the environment's default hand (1/τ = 20/s, 6.25 distances/s at full drive)
@@ -103,7 +99,7 @@ class HandControl:
         self._signal = np.zeros(animals, dtype=bool)
 
     def sense(self, senses: ReachSenses) -> None:
-        """Take notice of the signals and of the position, once per control step."""
+        """Update goals from signals and position, once per control step."""
         signal, prepared = _is_on(senses.response), _is_on(senses.preparatory)
         onset = signal & ~self._signal
         self._signal = signal
@@ -144,61 +140,5 @@ class HandControl:
 
 
 def _is_on(signals: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """Return in which animals any target is lit, shape (animals,)."""
+    """Return a mask of the animals with a lit target, shape (animals,)."""
     return np.asarray(signals.any(axis=1))
-
-
-class ReachBaseline(Agent):
-    """Goes where the response signal is, at once: the upper bound of the task, without neurons.
-
-    Parameters
-    ----------
-    animals : int
-    control_interval_ms : float
-    n_targets : int
-    hand : HandConfig, optional
-
-    Examples
-    --------
-    >>> from ethospike.envs.delayed_reach import DelayedReachEnv
-    >>> env, agent = DelayedReachEnv(), ReachBaseline()
-    >>> observation, _ = env.reset(seed=1)
-    >>> agent.act(observation).action
-    array([0., 0.], dtype=float32)
-    """
-
-    variables: Mapping[str, Mapping[str, Any]] = {
-        "decided_direction": variable("target that the hand is sent to, −1 at the center", "1", "int64")
-    }
-
-    def __init__(
-        self,
-        animals: int = 1,
-        control_interval_ms: float = 10.0,
-        *,
-        n_targets: int = 6,
-        hand: HandConfig | None = None,
-    ) -> None:
-        super().__init__(animals, control_interval_ms)
-        self.n_targets = n_targets
-        self._hand = HandControl(hand or HandConfig(), animals, n_targets)
-
-    def _act(self, observation: NDArray[np.floating]) -> Decision:
-        senses = ReachSenses.of(observation, self.n_targets)
-        self._hand.sense(senses)
-        self._hand.send(self._hand.armed, senses.response.argmax(axis=1))
-        return Decision(self._hand.drive(senses), readout={"decided_direction": self._hand.goal.copy()})
-
-    def state(self) -> State:
-        """Return copies of all that the next decision depends on."""
-        return self._hand.state()
-
-    def set_state(self, state: State) -> None:
-        """Continue from a `state()` of an agent built alike.
-
-        Raises
-        ------
-        AgentError
-            When an entry is missing, unknown, or of another shape; nothing has changed then.
-        """
-        self._hand.set_state(state)

@@ -1,8 +1,6 @@
-"""What a delayed reach can be asked for: trials, times, targets and the hand.
+"""The configuration of the delayed reach: trials, times, targets and the hand.
 
-In: numbers, from code, flags or a file. Out: a `ReachConfig` that has been checked. This file knows neither
-the rules of the task nor Gymnasium. Source of the published values: Rostami et al. 2024 (Nat Commun 15:6304),
-authors' simulate_experiment.py.
+Source of the published values: Rostami et al. 2024 (Nat Commun 15:6304), authors' simulate_experiment.py.
 """
 
 from __future__ import annotations
@@ -26,8 +24,8 @@ class ReachConfig:
     Raises
     ------
     EnvError
-        When a value is out of range, or a condition has no set of targets. Whether times are whole numbers
-        of control steps is looked at by who uses them: `require_whole_steps`.
+        When a value is out of range, or a condition has no set of targets. `require_whole_steps` checks that
+        times are whole numbers of control steps.
 
     Examples
     --------
@@ -62,7 +60,7 @@ class ReachConfig:
     response_window_ms: float = 1000.0
     """Time for leaving the center (ms): the authors look at 1000 ms after the response signal."""
     movement_window_ms: float = 1000.0
-    """Time from leaving the center to a target (ms): seven times what the hand needs at full drive."""
+    """Time from leaving the center to a target (ms): seven times the time of a reach at full drive."""
     target_distance_mm: float = 80.0
     """From the center to each target (mm): chosen, a hand-sized reach."""
     target_radius_mm: float = 15.0
@@ -80,11 +78,11 @@ class ReachConfig:
         # A configuration file has lists where a frozen dataclass needs tuples.
         object.__setattr__(self, "conditions", tuple(self.conditions))
         object.__setattr__(self, "cue_sets", tuple(self.cue_sets))
-        for one in fields(self):
-            if one.type == "float":
-                value = getattr(self, one.name)
+        for field in fields(self):
+            if field.type == "float":
+                value = getattr(self, field.name)
                 if not (np.isfinite(value) and value >= 0):
-                    raise EnvError(f"ReachConfig.{one.name}: expected a number of at least 0, got {value}")
+                    raise EnvError(f"ReachConfig.{field.name}: expected a number of at least 0, got {value}")
         for name in _POSITIVE:
             if not getattr(self, name) > 0:
                 raise EnvError(f"ReachConfig.{name}: expected a value above 0, got {getattr(self, name)}")
@@ -112,17 +110,17 @@ class ReachConfig:
 
     def _check_conditions(self) -> None:
         valid = {str(target) for target in range(self.n_targets)}
-        for one in self.cue_sets:
-            targets = str(one).split("+")
+        for cue_set in self.cue_sets:
+            targets = str(cue_set).split("+")
             if len(set(targets)) < len(targets) or not valid.issuperset(targets):
                 raise EnvError(
                     f"ReachConfig.cue_sets: expected distinct targets 0 … {self.n_targets - 1}, joined by + "
-                    f"as in {CUE_SETS[-1]!r}, got {one!r}"
+                    f"as in {CUE_SETS[-1]!r}, got {cue_set!r}"
                 )
         if not self.conditions:
             raise EnvError("ReachConfig.conditions: expected at least one number of cued targets")
         for condition in self.conditions:
-            sizes = sorted({len(one) for one in self.cued_targets})
+            sizes = sorted({len(targets) for targets in self.cued_targets})
             if condition not in sizes:
                 raise EnvError(
                     f"ReachConfig.conditions: condition {condition} has no targets, since no cue set has "
@@ -132,7 +130,7 @@ class ReachConfig:
     @property
     def cued_targets(self) -> tuple[tuple[int, ...], ...]:
         """The targets of each of `cue_sets`."""
-        return tuple(tuple(int(target) for target in one.split("+")) for one in self.cue_sets)
+        return tuple(tuple(int(target) for target in cue_set.split("+")) for cue_set in self.cue_sets)
 
     def require_whole_steps(self) -> None:
         """Refuse durations that are no whole number of control steps.
@@ -177,7 +175,9 @@ _POSITIVE = (
 )
 _NO_DURATIONS = ("control_interval_ms", "hand_tau_ms")
 _DURATIONS = tuple(
-    one.name for one in fields(ReachConfig) if one.name.endswith("_ms") and one.name not in _NO_DURATIONS
+    field.name
+    for field in fields(ReachConfig)
+    if field.name.endswith("_ms") and field.name not in _NO_DURATIONS
 )
 
 

@@ -1,7 +1,6 @@
 """Pictures of the delayed reach: targets, cues, hand, epoch, outcome.
 
-In: a `ReachConfig` and what `view_state` of the environment says. Out: a pygame surface. A cue is a ring and
-the response signal a filled disc; outcomes are words as well as colors. This file knows no recording.
+A cue is a ring and the response signal a filled disc; outcomes are words as well as colors.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ BAR_MM = 50.0
 
 
 def reach_frame(size_px: tuple[int, int], config: ReachConfig) -> Frame:
-    """Return where the workspace lies in a picture."""
+    """Return the place of the workspace in a picture."""
     return Frame.fitting(size_px, config.workspace_mm, margin_px=max(4.0, min(size_px) * 0.012))
 
 
@@ -66,9 +65,9 @@ def reach_surface(
     size_px : tuple of int
         Width and height.
     trail_mm : ndarray, shape (points, 2), optional
-        Where the hand was, the oldest first; NaN breaks the trail.
+        Path of the hand, the oldest point first; NaN breaks the trail.
     caption : bool
-        Whether to write epoch, time and trial into a corner.
+        Write epoch, time and trial into a corner.
     """
     frame = reach_frame(size_px, config)
     surface = pygame.Surface(size_px)
@@ -98,19 +97,19 @@ def _draw_targets(
     size = text_size(surface.get_size())
     directions = target_directions(config.n_targets)
     for target, place in enumerate(frame.to_px(directions * config.target_distance_mm)):
-        at = np.rint(place).tolist()
+        center = np.rint(place).tolist()
         fill = mixed(PANEL, TEXT, 0.08)
         if view["response_signal"][target]:
             fill = GO
         elif view["preparatory_signal"][target]:
             fill = mixed(PANEL, CUE, 0.35)
-        pygame.draw.aacircle(surface, fill, at, radius)
+        pygame.draw.aacircle(surface, fill, center, radius)
         rim, width = (LINE, 2)
         if view["preparatory_signal"][target]:
             rim, width = CUE, 5
         if view["chosen"] == target and view["outcome"]:
             rim, width = OUTCOME_COLORS[view["outcome"]], 5
-        pygame.draw.aacircle(surface, rim, at, radius, width)
+        pygame.draw.aacircle(surface, rim, center, radius, width)
         number = (0, 0, 0) if view["response_signal"][target] else DIM
         text(surface, str(target), (place[0], place[1]), size, number, "center")
 

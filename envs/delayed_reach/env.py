@@ -1,8 +1,6 @@
 """`ethospike/DelayedReach-v0`: the delayed center-out reach behind the Gymnasium API.
 
-In: a 2-D drive of the hand in [-1, 1]. Out: Gymnasium's observation, reward, terminated, truncated and info.
-Both classes are adapters of `ReachTask`, which has the hand and the rules; this file knows no agent and no
-neuron.
+Both classes are adapters of `ReachTask`, which has the hand and the rules.
 """
 
 from __future__ import annotations
@@ -47,7 +45,7 @@ VARIABLES: dict[str, dict[str, Any]] = {
 
 
 class _Reach(TaskEnv):
-    """What is the reach's own in the single and the vector class."""
+    """Configuration, scene and picture of the reach, for the single and the vector class."""
 
     _task: ReachTask
     variables: Mapping[str, Mapping[str, Any]] = VARIABLES
@@ -58,12 +56,11 @@ class _Reach(TaskEnv):
         return self._task.config
 
     def view_state(self, animal: int = 0) -> dict[str, Any]:
-        """Return what a picture of an animal (row of the arrays) needs: see `reach_view`."""
+        """Return the contents of a picture of an animal (row of the arrays), see `reach_view`."""
         task = self._task
         return reach_view(
             position_mm=task.position_mm[animal],
-            preparatory_signal=task.preparatory_signal[animal],
-            response_signal=task.response_signal[animal],
+            signals=np.stack((task.preparatory_signal[animal], task.response_signal[animal])),
             phase=int(task.phase[animal]),
             outcome=int(task.outcome[animal]),
             trial=int(task.trial[animal]),
@@ -73,7 +70,7 @@ class _Reach(TaskEnv):
         )
 
     def scene(self) -> dict[str, Any]:
-        """Return what stays the same in the task, for recordings: see `ReachScene.plain`."""
+        """Return the parts of the task that stay, for recordings, see `ReachScene.plain`."""
         return ReachScene(self.config).plain()
 
     def pop_events(self) -> dict[str, NDArray[Any]]:
@@ -169,8 +166,8 @@ class DelayedReachEnv(_Reach, SingleTaskEnv):
 class DelayedReachVectorEnv(_Reach, VectorTaskEnv):
     """Many hands that do not see each other; row i is `DelayedReachEnv(animal=i)` with the same seed.
 
-    Each animal has its own trials and random intervals, so they are at different times of a trial. An animal
-    whose episode has ended stays `terminated` and gets no more trials until it is reset: pass
+    Each animal has its own trials and random intervals, so they are at different times of a trial. After its
+    episode an animal stays `terminated` and gets no more trials until it is reset: pass
     `options={"reset_mask": ended}` to reset some of them (`AutoresetMode.DISABLED`).
 
     Parameters

@@ -1,9 +1,8 @@
 """The delayed center-out reach: its trials, its rules, and the hand.
 
-In: a 2-D drive of the hand. Out: the signals that are on, where the hand is, and how trials ended. The task
-is that of Rostami et al. 2024 (Nat Commun 15:6304; timing from the authors' simulate_experiment.py): a
-preparatory signal shows one, two or three possible targets, a response signal names the right one, and only
-then may the hand leave the center. This file knows no Gymnasium, no neuron and no screen.
+The task is that of Rostami et al. 2024 (Nat Commun 15:6304; timing from the authors' simulate_experiment.py):
+a preparatory signal shows one, two or three possible targets, a response signal names the right one, and only
+then may the hand leave the center.
 
 All state is in arrays with the animal axis first. Everything happens at whole control steps; the hand's
 equation is linear and is solved exactly over each of them.
@@ -44,7 +43,7 @@ is off, so that early answers do not shorten the published 400 ms. `finished` fo
 INTER_TRIAL, TRIAL_START, PREPARATORY, DELAY, RESPONSE, MOVEMENT, FEEDBACK, FINISHED = range(len(PHASES))
 
 OUTCOMES = ("correct", "wrong", "false_start", "time_out")
-"""How a trial can end; `info["outcome"]` is an index into them, −1 before."""
+"""Outcomes of a trial; `info["outcome"]` is an index into them, −1 before."""
 CORRECT, WRONG, FALSE_START, TIME_OUT = range(len(OUTCOMES))
 
 
@@ -95,7 +94,7 @@ class ReachTask:
 
     def __init__(self, config: ReachConfig, animals: Sequence[int]) -> None:
         if not animals or min(animals) < 0:
-            raise EnvError(f"animals: expected at least 1, from 0 on; got {list(animals)}")
+            raise EnvError(f"animals: expected at least one key, of at least 0; got {list(animals)}")
         config.require_whole_steps()
         self.config = config
         self.control_interval_ms = config.control_interval_ms
@@ -131,8 +130,8 @@ class ReachTask:
         self._directions = target_directions(targets)
         self._targets_mm = self._directions * config.target_distance_mm
         self._cued_targets = config.cued_targets
-        self._sizes = np.array([len(one) for one in self._cued_targets])
-        self._cued = np.array([[t in one for t in range(targets)] for one in self._cued_targets])
+        self._sizes = np.array([len(cued) for cued in self._cued_targets])
+        self._cued = np.array([[t in cued for t in range(targets)] for cued in self._cued_targets])
         durations = {
             TRIAL_START: "trial_start_ms",
             PREPARATORY: "preparatory_ms",
@@ -152,7 +151,7 @@ class ReachTask:
 
     @property
     def is_seeded(self) -> bool:
-        """Whether the random streams exist."""
+        """True once the random streams exist."""
         return bool(self._rng)
 
     def seed(self, seed: int, which: NDArray[np.bool_]) -> None:
@@ -217,7 +216,7 @@ class ReachTask:
         return observation
 
     def info(self) -> dict[str, NDArray[Any]]:
-        """Return copies of what is to be seen of hands and trials; times are −1 before they exist, because
+        """Return copies of the visible state of hands and trials; times are −1 before they exist, because
         Gymnasium's checks compare `info` and NaN equals nothing.
         """
         return {
@@ -293,14 +292,14 @@ class ReachTask:
             self.velocity_mm_s[beyond] = 0.0
 
     def _is_away(self) -> NDArray[np.bool_]:
-        """Return which hands are not at the center."""
+        """Return a mask of the hands away from the center."""
         squared = (self.position_mm * self.position_mm).sum(axis=1)
         return np.asarray(squared > self.config.center_radius_mm**2)
 
     # -- the rules ----------------------------------------------------------------------------------
 
     def _something_happens(self) -> NDArray[np.bool_]:
-        """Return for which animals a rule may apply now: time is up, or the hand is away when it counts."""
+        """Return a mask of the animals to which a rule may apply: time is up, or the hand left too early."""
         counts = (self.phase >= TRIAL_START) & (self.phase <= MOVEMENT)
         time_is_up = (self.steps_left <= 0) & (self.phase != FINISHED)
         return np.asarray(time_is_up | (counts & self._is_away()))

@@ -1,8 +1,4 @@
-"""The configuration of an odor arena: its dish, and its timetable of phases.
-
-In: what an experimenter decides. Out: frozen dataclasses that hold together. This file knows no physics and
-no control interval.
-"""
+"""The configuration of an odor arena: its dish, and its timetable of phases."""
 
 from __future__ import annotations
 
@@ -23,11 +19,11 @@ DISH_DIAMETER_MM = 100.0
 ODOR_DISTANCE_MM = 40.0
 """Distance of the two odors of a preference test from the dish's center (mm): larvaworld."""
 OTHER_FEATURES = (*KINDS, "wall_contact")
-"""What an observation holds after the concentration of each odor, in this order."""
+"""Entries of an observation after the concentrations, in this order."""
 ODOR_COLUMNS = slice(0, -len(OTHER_FEATURES))
 REINFORCEMENT_COLUMNS = slice(-len(OTHER_FEATURES), -len(OTHER_FEATURES) + len(KINDS))
 WALL_COLUMN = OTHER_FEATURES.index("wall_contact") - len(OTHER_FEATURES)
-"""Where an observation has them, however many odors there are (the last axis)."""
+"""Columns of an observation, for any number of odors."""
 START_SD_MM = (2.5, 10.0)
 """Standard deviations of the start around the center (mm): larvaworld's spread of 5 × 20 mm, of which it
 uses half as the deviation; a narrow band on the midline, between the odors."""
@@ -43,19 +39,19 @@ def features(odors: Sequence[str]) -> tuple[Component, ...]:
 
 @dataclass(frozen=True)
 class Phase:
-    """A part of the experiment: what lies in the dish, and for how long.
+    """A part of the experiment: contents of the dish, and duration.
 
     Parameters
     ----------
     name : str
-        What the phase is called in recordings and figures; phases may share a name.
+        Name in recordings and figures; phases may share a name.
     duration_s : float
         Above 0; a whole number of the environment's control intervals.
     sources : tuple of OdorSource
     reinforcements : tuple of Reinforcement
     replace_animals : bool
-        Whether the animals are put back to the start when the phase begins, as larvae are that are moved
-        to the next dish. Their brains notice nothing of it but other senses.
+        Put the animals back to the start when the phase begins, as larvae that are moved to the next dish.
+        Their brains go on; only the senses change.
 
     Examples
     --------
@@ -106,8 +102,8 @@ class ArenaConfig:
     start_sd_mm : tuple of float
         Standard deviations of the start in x and y (mm), around the center; headings are uniform.
     mirror_odd_animals : bool
-        Whether left and right are exchanged in the dishes of animals 1, 3, 5 …, so that the side of an
-        odor is balanced within a group.
+        Exchange left and right in the dishes of animals 1, 3, 5 …, so that the side of an odor is balanced
+        within a group.
 
     Examples
     --------

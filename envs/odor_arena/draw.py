@@ -1,8 +1,7 @@
 """Pictures of the odor arena: dish, odors, reinforcement, larvae.
 
-In: what `ArenaScene.view` says. Out: a pygame surface. Odors are heat maps with contour lines, reward and
-punishment are circles filled with plus and minus signs, so that no meaning hangs on a color alone. This file
-knows no environment and no recording.
+Odors are heat maps with contour lines, reward and punishment are circles filled with plus and minus signs, so
+that no meaning hangs on a color alone.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ _backgrounds: OrderedDict[tuple[Any, ...], pygame.Surface] = OrderedDict()
 
 
 def arena_frame(size_px: tuple[int, int], dish_radius_mm: float) -> Frame:
-    """Return where the dish lies in a picture."""
+    """Return the place of the dish in a picture."""
     return Frame.fitting(size_px, dish_radius_mm, margin_px=max(4.0, min(size_px) * 0.012))
 
 
@@ -73,11 +72,11 @@ def arena_surface(
     size_px : tuple of int
         Width and height.
     trail_mm : ndarray, shape (points, animals, 2), optional
-        Where the larvae were, middle or head, the oldest first, each in its own dish; NaN breaks a trail.
+        Paths of middles or heads, the oldest point first, each in its own dish; NaN breaks a trail.
     selected : int, optional
         The animal to mark.
     caption : bool
-        Whether to write phase and time into a corner.
+        Write phase and time into a corner.
     """
     frame = arena_frame(size_px, view["dish_radius_mm"])
     surface = _background(view, size_px, frame).copy()
@@ -136,7 +135,7 @@ def _draw_trails(
     sheet = pygame.Surface(surface.get_size(), pygame.SRCALPHA)
     points = frame.to_px(trail_mm)
     alone = points.shape[1] == 1
-    for animal in sorted(range(points.shape[1]), key=lambda one: one == selected):
+    for animal in sorted(range(points.shape[1]), key=lambda row: row == selected):
         mine = animal == selected and not alone
         trail(sheet, points[:, animal], SELECTED if mine else BODY, 2 if mine or alone else 1)
     surface.blit(sheet, (0, 0))
@@ -270,7 +269,7 @@ def _draw_reinforcement(
     for row in range(-n, n + 1):
         for column in range(-n, n + 1):
             offset = np.array([column + 0.5 * (row % 2), row * 0.87]) * spacing
-            at = center + offset
-            from_middle = np.hypot(*(at - frame.center_px))
+            place = center + offset
+            from_middle = np.hypot(*(place - frame.center_px))
             if np.hypot(*offset) < radius_px - 0.5 * size and from_middle < dish_px - 0.6 * size:
-                text(surface, sign, (at[0], at[1]), size, bright, "center")
+                text(surface, sign, (place[0], place[1]), size, bright, "center")

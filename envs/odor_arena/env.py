@@ -1,8 +1,6 @@
 """`ethospike/OdorArena-v0`: larvae that crawl in a dish with odors, reward and punishment.
 
-In: actions. Out: observations and rewards, as Gymnasium has them. The physics and the rules are
-`task.py`'s, which serves the single and the vector class alike; this file says what the numbers mean,
-and loads the drawing when somebody wants to see something.
+Physics and rules are in `task.py`, which serves the single and the vector class alike.
 """
 
 from __future__ import annotations
@@ -49,11 +47,11 @@ VARIABLES: Mapping[str, Mapping[str, Any]] = {
     "angular_velocity_rad_s": variable("angular velocity of the head", "rad/s", "float32"),
     "phase": variable("index of the phase in whose time the control step lies", "1", "int32"),
 }
-"""The arrays of `info`, for recordings: what each holds, after the dimensions (time, animal)."""
+"""Descriptions of the arrays of `info`, after the dimensions (time, animal)."""
 
 
 class _Arena(TaskEnv):
-    """What is the dish's own in the single and the vector class."""
+    """Configuration, scene and picture of the dish, for the single and the vector class."""
 
     _task: ArenaTask
     variables: Mapping[str, Mapping[str, Any]] = VARIABLES
@@ -69,11 +67,11 @@ class _Arena(TaskEnv):
         return self.config.odors
 
     def view_state(self) -> dict[str, Any]:
-        """Return what a view needs to draw the dish: see `ArenaTask.view`."""
+        """Return the contents of a picture of the dish, see `ArenaTask.view`."""
         return self._task.view()
 
     def scene(self) -> dict[str, Any]:
-        """Return what stays the same in the dishes, for recordings: see `ArenaScene.plain`."""
+        """Return the parts of the dishes that stay, for recordings, see `ArenaScene.plain`."""
         return self._task.scene.plain()
 
     def _surface(self, animal: int | None) -> Any:
@@ -120,8 +118,8 @@ class OdorArenaEnv(_Arena, SingleTaskEnv):
     `gymnasium.make(…, max_episode_steps=…)` asks for it.
 
     ## Information
-    `info` holds the state of the body after the step, as `variables` describes it, and the phase in whose
-    time the step lay. At the end of a phase the observation already belongs to the next one.
+    `info` holds the state of the body after the step, as `variables` describes it, and the phase of the
+    step. At the end of a phase the observation already belongs to the next one.
 
     Parameters
     ----------

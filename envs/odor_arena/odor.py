@@ -1,8 +1,4 @@
-"""Odor sources and the concentrations that they make.
-
-In: sources and positions. Out: concentrations, by odor. This file knows neither dish nor larva: an odor
-does not mind where it is smelled.
-"""
+"""Odor sources and their concentrations."""
 
 from __future__ import annotations
 
@@ -74,7 +70,7 @@ class OdorField:
     odors : sequence of str
         Names in the order of the rows that come out; those of all sources are among them.
     side : ndarray, shape (animals,)
-        −1 for an animal in whose dish left and right are exchanged, else 1.
+        −1 for an animal with left and right exchanged in its dish, else 1.
     """
 
     def __init__(

@@ -1,8 +1,4 @@
-"""Reward and punishment on the agar.
-
-In: what lies where, and positions. Out: how much reward and punishment there is. This file knows neither
-dish nor larva, and not what an animal makes of either.
-"""
+"""Reward and punishment on the agar."""
 
 from __future__ import annotations
 
@@ -64,19 +60,19 @@ class ReinforcementField:
     ----------
     reinforcements : sequence of Reinforcement
     side : ndarray, shape (animals,)
-        −1 for an animal in whose dish left and right are exchanged, else 1.
+        −1 for an animal with left and right exchanged in its dish, else 1.
     """
 
     def __init__(self, reinforcements: Sequence[Reinforcement], side: NDArray[np.float64]) -> None:
         self._everywhere = np.zeros((len(KINDS), len(side)))
         self._patches: list[tuple[int, float, float, NDArray[np.float64]]] = []
-        for one in reinforcements:
-            row = KINDS.index(one.kind)
-            if one.radius_mm is None:
-                self._everywhere[row] += one.strength
+        for patch in reinforcements:
+            row = KINDS.index(patch.kind)
+            if patch.radius_mm is None:
+                self._everywhere[row] += patch.strength
             else:
-                center = np.array(one.center_mm)[:, None] * np.stack((side, np.ones_like(side)))
-                self._patches.append((row, one.strength, one.radius_mm**2, center))
+                center = np.array(patch.center_mm)[:, None] * np.stack((side, np.ones_like(side)))
+                self._patches.append((row, patch.strength, patch.radius_mm**2, center))
 
     def strengths(self, position_mm: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return reward and punishment, shape (2, animals), at positions of shape (2, animals)."""

@@ -5,6 +5,7 @@ A replay is drawn from the recording alone, by the code that draws the running e
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -12,17 +13,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ethospike.envs.odor_arena.config import ArenaConfig, Phase
-from ethospike.envs.odor_arena.larva_body import BODY_LENGTH_MM
+from ethospike.envs.odor_arena.larva_body import BODY_LENGTH_MM, middle_of_body_mm
 from ethospike.envs.odor_arena.odor import OdorField, OdorSource
 from ethospike.envs.odor_arena.reinforcement import Reinforcement
-from ethospike.envs.scene import plain_form
+from ethospike.envs.scene import Moment, Scene, plain_form
 from ethospike.errors import EnvError
 
 FIELD_POINTS = 101
 """Points along each side of the grid on which a view gives the odors."""
 
 
-class ArenaScene:
+class ArenaScene(Scene):
     """The dishes of a group of larvae.
 
     Parameters
@@ -39,6 +40,15 @@ class ArenaScene:
     """
 
     kind = "odor_arena"
+    needed = ("position_mm", "heading_rad", "bend_rad", "phase")
+    optional = ("centroid_mm",)
+    window_s = 10.0  # single spikes can be seen
+    trail_s = 60.0  # a larva crosses half a dish
+    has_timetable = True
+    help = (
+        ("click", "select a larva"),
+        ("t", "trails of the heads, of the middles of the bodies"),
+    )
 
     def __init__(self, config: ArenaConfig, animals: range) -> None:
         self.config = config
@@ -72,18 +82,18 @@ class ArenaScene:
         time_s: float = 0.0,
         which: slice = slice(None),
     ) -> dict[str, Any]:
-        """Return what is needed to draw a dish with some of the animals in it.
+        """Return the contents of a picture of a dish with some of the animals in it.
 
         Parameters
         ----------
         phase : int
-            Index of the phase whose odors and patches lie in the dish, on the side of the first animal.
+            Index of the phase; its odors and patches lie on the side of the first animal.
         position_mm : array, shape (animals, 2)
             Heads, each in its own dish.
         heading_rad, bend_rad : array, shape (animals,)
         time_s : float
         which : slice
-            To which of the scene's animals these arrays belong.
+            Rows of these arrays among the scene's animals.
 
         Returns
         -------
@@ -98,10 +108,12 @@ class ArenaScene:
         here, radius_mm = self.config.phases[phase], self.config.radius_mm
         side = self.side[which]
         patches = [
-            (one.center_mm[0] * side[0], one.center_mm[1], one.radius_mm or radius_mm)
-            for one in here.reinforcements
+            (patch.center_mm[0] * side[0], patch.center_mm[1], patch.radius_mm or radius_mm)
+            for patch in here.reinforcements
         ]
-        signs = [one.strength if one.kind == "reward" else -one.strength for one in here.reinforcements]
+        signs = [
+            patch.strength if patch.kind == "reward" else -patch.strength for patch in here.reinforcements
+        ]
         return {
             "dish_radius_mm": radius_mm,
             "body_length_mm": BODY_LENGTH_MM,
@@ -119,6 +131,54 @@ class ArenaScene:
             "patch_strength": np.array(signs),
         }
 
+    # -- the picture of a recorded control step ------------------------------------------------------
+
+    def picture(self, moment: Moment, size_px: tuple[int, int], *, head_trail: bool = False) -> Any:
+        """Return a dish with all larvae in it, mirrored to the side of the first, as a pygame surface."""
+        draw: Any = importlib.import_module("ethospike.envs.odor_arena.draw")
+        position, heading, bend = (moment.values(name) for name in self.needed[:3])
+        phase = int(moment.values("phase")[0])
+        return draw.arena_surface(
+            self.view(phase, position, heading, bend, time_s=moment.time_s),
+            size_px,
+            trail_mm=self.trail_mm(moment, head=head_trail),
+            selected=moment.animal,
+            caption=False,
+        )
+
+    def trail_mm(self, moment: Moment, *, head: bool = False) -> NDArray[np.float64]:
+        """Return the trails of the larvae, shape (points, animals, 2), the oldest point first.
+
+        They are those of the middles of the bodies, as laboratories track larvae, or of the heads.
+        """
+        n = self.trail_steps(moment)
+        if not head and "centroid_mm" in moment.recorded:
+            return self.trail(moment, *moment.source.rows("centroid_mm", moment.step, n))
+        steps, position = moment.source.rows("position_mm", moment.step, n)
+        if not head:  # recordings of version 0.1.0 have no centroid
+            _, heading = moment.source.rows("heading_rad", moment.step, n)
+            position = middle_of_body_mm(position, heading)
+        return self.trail(moment, steps, position)
+
+    def farthest_mm(self, seconds: float) -> float:
+        """Return twice the way of the fastest crawl (8 mm/s), and a stroke of the head (3 mm)."""
+        return 3.0 + 8.0 * seconds
+
+    def places_px(self, moment: Moment, size_px: tuple[int, int]) -> NDArray[np.float64]:
+        """Return the places of the heads in the picture, shape (animals, 2)."""
+        draw: Any = importlib.import_module("ethospike.envs.odor_arena.draw")
+        flip = np.stack((self.side * self.side[0], np.ones_like(self.side)), axis=1)
+        frame = draw.arena_frame(size_px, self.config.radius_mm)
+        return np.asarray(frame.to_px(moment.values("position_mm") * flip))
+
+    def animal_at(
+        self, moment: Moment, place_px: tuple[float, float], size_px: tuple[int, int]
+    ) -> int | None:
+        """Return the larva with its head near a place of the picture, if there is one."""
+        distance = np.hypot(*(self.places_px(moment, size_px) - np.array(place_px)).T)
+        nearest = int(distance.argmin())
+        return nearest if distance[nearest] <= max(12.0, size_px[0] / 40) else None
+
     def _odor_field(self, phase: int, side: float) -> NDArray[np.float32]:
         """Return concentrations (µM) on a grid over the dish's square, shape (odors, y, x)."""
         if (phase, side) not in self._fields:
@@ -134,9 +194,10 @@ class ArenaScene:
 
 def _phase(plain: Mapping[str, Any]) -> Phase:
     sources = tuple(
-        OdorSource(**{**one, "position_mm": tuple(one["position_mm"])}) for one in plain["sources"]
+        OdorSource(**{**source, "position_mm": tuple(source["position_mm"])}) for source in plain["sources"]
     )
     reinforcements = tuple(
-        Reinforcement(**{**one, "center_mm": tuple(one["center_mm"])}) for one in plain["reinforcements"]
+        Reinforcement(**{**patch, "center_mm": tuple(patch["center_mm"])})
+        for patch in plain["reinforcements"]
     )
     return Phase(**{**plain, "sources": sources, "reinforcements": reinforcements})

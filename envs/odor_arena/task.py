@@ -1,10 +1,9 @@
 """A group of larvae that go through the timetable of an odor arena, each in a dish of its own.
 
-In: crawling and turning drives. Out: what the animals sense, what they earn, and where they are. This is
-all of the arena's physics and rules, on arrays with one entry for each animal; the Gymnasium classes around
-it only pass arrays on.
+This is all of the arena's physics and rules, on arrays with one entry for each animal; the Gymnasium classes
+around it only pass arrays on.
 
-Control step k belongs to the phase in whose time it lies. At the end of a phase the last step's reward and
+Control step k belongs to the phase that lasts during it. At the end of a phase the last step's reward and
 information are still those of that phase; the observation, which the next step will use, is of the next.
 """
 
@@ -39,7 +38,7 @@ class ArenaTask:
     control_interval_ms : float
         A whole multiple of the body's inner step of 10 ms.
     first_animal, animals : int
-        Which animals these are: those from `first_animal` on, as many as `animals`.
+        Number of the first animal, and size of the group.
 
     Raises
     ------
@@ -51,7 +50,9 @@ class ArenaTask:
         self, config: ArenaConfig, control_interval_ms: float, *, first_animal: int = 0, animals: int = 1
     ) -> None:
         if first_animal < 0 or animals < 1:
-            raise EnvError(f"animals: expected at least 1, from 0 on; got {animals} from {first_animal} on")
+            raise EnvError(
+                f"first_animal and animals: expected at least 0 and 1, got {first_animal} and {animals}"
+            )
         self.config = config
         self.control_interval_ms = float(control_interval_ms)
         self.animals = animals
@@ -79,7 +80,7 @@ class ArenaTask:
         self._info: dict[str, NDArray[Any]] = {}
 
     def _control_steps(self, phase: Phase) -> int:
-        """Return how many control steps a phase lasts."""
+        """Return the number of control steps of a phase."""
         steps = whole_number(phase.duration_s * 1000.0, self.control_interval_ms)
         if steps is None:
             raise EnvError(
@@ -92,7 +93,7 @@ class ArenaTask:
 
     @property
     def is_seeded(self) -> bool:
-        """Whether the animals have their random streams."""
+        """True once the animals have their random streams."""
         return bool(self._generators)
 
     @property
@@ -102,7 +103,7 @@ class ArenaTask:
 
     @property
     def terminated(self) -> NDArray[np.bool_]:
-        """Which animals are through with the timetable, shape (animals,)."""
+        """Mask of the animals at the end of the timetable, shape (animals,)."""
         over: NDArray[np.bool_] = self._control_step >= self._phase_end[-1]
         return over
 
@@ -155,14 +156,14 @@ class ArenaTask:
         return reward
 
     def observation(self) -> NDArray[np.float32]:
-        """Return what the animals sense now, shape (animals, features): see `arena_config.features`."""
+        """Return the present observation, shape (animals, features), see `config.features`."""
         observation = np.empty((self.animals, len(self._senses) + 1), np.float32)
         observation[:, :WALL_COLUMN] = self._senses.T
         observation[:, WALL_COLUMN] = self._wall_contact
         return observation
 
     def info(self) -> dict[str, NDArray[Any]]:
-        """Return the bodies' state after the last control step, and the phase in whose time it lay."""
+        """Return the state of the bodies after the last control step, and its phase."""
         return self._info
 
     # -- snapshots and the view -----------------------------------------------------------------------
@@ -206,10 +207,10 @@ class ArenaTask:
         self._sense()
 
     def view(self, which: slice = slice(None)) -> dict[str, Any]:
-        """Return all that is needed to draw a dish with some of the animals in it, as it is now.
+        """Return the contents of a picture of a dish with some of the animals in it, as it is now.
 
         Phase, odors and patches are those of the first of them. Positions are those of each animal's own
-        dish; `mirrored` says in which of these left and right are exchanged with respect to the first's.
+        dish; `mirrored` marks those with left and right exchanged with respect to the first's.
         """
         return self.scene.view(
             int(self._phase[which][0]),
@@ -251,7 +252,7 @@ class ArenaTask:
             self._senses[odors:, here] = self._agar[phase].strengths(head_mm)[:, here]
 
     def _note(self) -> None:
-        """Keep what `info` returns: arrays that nothing else holds."""
+        """Make the arrays that `info` returns; nothing changes them later."""
         bodies = self._bodies
         wrapped = np.remainder(bodies.heading_rad + math.pi, 2.0 * math.pi)
         wrapped -= math.pi
@@ -266,7 +267,7 @@ class ArenaTask:
         }
 
     def _change_phases(self) -> None:
-        """Let the next phase begin for those whose phase is over."""
+        """Let the next phase begin for the animals at the end of a phase."""
         ended = (self._control_step == self._phase_end[self._phase]) & ~self.terminated
         self._phase[ended] += 1
         put_back = np.array([phase.replace_animals for phase in self.config.phases])
@@ -277,8 +278,9 @@ class ArenaTask:
         self._sense()
 
     def _look_at_clock(self) -> None:
-        """Find out which phases are going on, for how many steps nothing changes for anybody, and whether
-        there is another step: not when an animal is through, or was never reset.
+        """Update the present phases, the number of steps until the next change, and the permission to step.
+
+        There is no further step once an animal is at the end, or if one was never reset.
         """
         self._occupied = np.unique(self._phase).tolist()
         self._until_change = int((self._phase_end[self._phase] - self._control_step).min())

@@ -1,7 +1,6 @@
-"""How a live view and its process talk: messages as bytes, their length first.
+"""Messages between a live view and its process: pickled, with their length first.
 
-In: objects, or a socket. Out: bytes, or the objects that were sent. Both ends are this program on this
-machine, hence pickles. This file knows neither loop nor screen.
+Both ends are this program on this machine, hence pickles.
 """
 
 from __future__ import annotations

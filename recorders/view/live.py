@@ -1,9 +1,8 @@
-"""The live view, as the loop sees it: a recorder that shows what happens in a window.
+"""The live view: a recorder that shows the run in the window of another process.
 
-In: step records. Out: batches of them to a process of its own, some 25 times a second and only when that
-process is ready; nothing is ever waited for. Steps for which there was no time are left out of the picture,
-never out of the run. The process is a fresh interpreter, because a fork after `import nest` is unsafe. This
-file knows no pygame.
+Batches of step records go to the process some 25 times a second, and only when it is ready; the run never
+waits. Steps for which there was no time are left out of the picture, never out of the run. The process is a
+fresh interpreter, because a fork after `import nest` is unsafe.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ MOST_STEPS = 256
 MOST_SPIKES = 200_000
 """Spikes, of all animals, that wait for a batch at most, so that a busy view does not hold memory."""
 START_TIMEOUT_S = 60.0
-"""How long the window may take to open; on a busy machine with a cold disk, seconds."""
+"""Longest time for the window to open (s); on a busy machine with a cold disk it takes seconds."""
 CLOSE_TIMEOUT_S = 20.0
 
 
@@ -50,12 +49,12 @@ class LiveView(Recorder):
     title : str
         Name of the run in the window's title.
     tell : callable(str)
-        Where to say that the view has ended; by default standard error.
+        Called with the message that the view has ended; by default standard error.
 
     Raises
     ------
     ViewError
-        When no window can be opened; the message says what to do.
+        When no window can be opened; the message has the remedy.
 
     Examples
     --------
@@ -87,7 +86,7 @@ class LiveView(Recorder):
 
     @property
     def is_open(self) -> bool:
-        """Whether the window is still there."""
+        """True while the window is there."""
         return self._is_open
 
     @property
@@ -127,7 +126,7 @@ class LiveView(Recorder):
     # -- to and from the process --------------------------------------------------------------------
 
     def _begin(self, title: str) -> None:
-        """Tell the process what it will show, and wait until its window is there."""
+        """Send layout and title to the process, and wait until its window is there."""
         self._socket.settimeout(START_TIMEOUT_S)
         try:
             self._socket.sendall(packed((self._layout, title)))
@@ -145,7 +144,7 @@ class LiveView(Recorder):
         self._is_open = True
 
     def _show(self, now_s: float) -> None:
-        """Send what is waiting, unless the process has not yet taken what was sent before."""
+        """Send the waiting steps, unless the process is still busy with the batch before."""
         try:
             self._listen()
             if self._flush():
@@ -157,7 +156,7 @@ class LiveView(Recorder):
             self._tell("the view was closed; the run goes on")
 
     def _flush(self) -> bool:
-        """Send what is left of the last batch; return whether all of it is gone."""
+        """Send the rest of the last batch; return True when all of it is sent."""
         try:
             while self._unsent:
                 self._unsent = self._unsent[self._socket.send(self._unsent) :]
@@ -166,7 +165,7 @@ class LiveView(Recorder):
         return True
 
     def _listen(self) -> None:
-        """Take notice of the animal that the view has selected; raise if the view has ended."""
+        """Read the animal that the view has selected; raise if the view has ended."""
         try:
             heard = self._socket.recv(4096)
         except BlockingIOError:
@@ -183,13 +182,14 @@ class LiveView(Recorder):
         weights: dict[str, Any] = {}
         if self._layout.weights and now_s >= self._next_weights_s:
             self._next_weights_s = now_s + WEIGHTS_S
-            weights = {name: np.array(one[self._animal]) for name, one in records[-1].weights().items()}
-        kept = [(one.spikes.step, one.spikes.neuron, self._mine(one.spikes)) for one in records if one.spikes]
+            weights = {name: np.array(values[self._animal]) for name, values in records[-1].weights().items()}
+        blocks = [record.spikes for record in records if record.spikes]
+        kept = [(block.step, block.neuron, self._mine(block)) for block in blocks]
         return Batch(
             steps=np.array([record.control_step for record in records], np.int64),
             values={name: np.stack([record.values[name] for record in records]) for name in self._names},
             spike_step=np.concatenate([np.empty(0, np.int64), *(step[mine] for step, _, mine in kept)]),
-            spike_neuron=np.concatenate([np.empty(0, np.int32), *(who[mine] for _, who, mine in kept)]),
+            spike_neuron=np.concatenate([np.empty(0, np.int32), *(neuron[mine] for _, neuron, mine in kept)]),
             animal=self._animal,
             wall_s=now_s,
             weights=weights,
@@ -197,7 +197,7 @@ class LiveView(Recorder):
         )
 
     def _mine(self, spikes: Any) -> Any:
-        """Return which spikes are the selected animal's and in the raster."""
+        """Return a mask of the spikes of the selected animal in the raster."""
         shown = self._shown[spikes.neuron]
         return shown if self._layout.animals == 1 else shown & (spikes.animal == self._animal)
 

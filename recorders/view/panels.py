@@ -1,8 +1,6 @@
-"""The panels beside a task: raster, rates, preference or decision, and weights of one animal.
+"""The panels beside a scene: raster, rates and other read-outs, and weights of one animal.
 
-In: a `ViewSource`, a control step and a rectangle. Out: the rectangle of a surface, filled. Each panel shows
-the last seconds up to the control step; what a color means is written beside it. This file knows no keys and
-no window.
+Each panel shows the last seconds up to the control step, with the meaning of its colors beside it.
 """
 
 from __future__ import annotations
@@ -17,27 +15,14 @@ import pygame
 from numpy.typing import NDArray
 
 from ethospike.envs.draw import DIM, LINE, OKABE_ITO, PANEL, SELECTED, TEXT, Color, font, mixed, text
-from ethospike.recorders.recorder import Layout, PopulationLayout
+from ethospike.recorders.recorder import Layout, PopulationLayout, Variable
 from ethospike.recorders.view.source import ViewSource, raster_stride
+from ethospike.variables import Panel as Description
 
 COLORS = tuple(OKABE_ITO[name] for name in ("sky", "orange", "green", "yellow", "purple", "vermilion"))
 """Colors of populations, clusters and lines in their order; neighbors differ."""
-NAMED_COLORS: dict[str, Color] = {
-    "MBONp": OKABE_ITO["green"],
-    "MBONn": OKABE_ITO["vermilion"],
-    "DANp": OKABE_ITO["sky"],
-    "DANn": OKABE_ITO["orange"],
-}
-"""Neurons of the mushroom body that appear in several panels have one color in all of them."""
 AS_IN_RASTER = "colors as in the raster"
-LINES: dict[str, tuple[str, ...]] = {
-    "mbon_rate_hz": ("MBONp", "MBONn"),
-    "dan_rate_hz": ("DANp", "DANn"),
-}
-"""Names of the components of variables; of others, the components are counted."""
 PHASE_LINE: Color = (112, 122, 138)
-SMOOTHED_S = 0.05
-"""Cluster rates are averaged over so much time: in a control step of 10 ms, a neuron fires hardly once."""
 CIVIDIS = np.array(
     [(0, 34, 78), (53, 69, 108), (102, 105, 112), (148, 142, 119), (196, 182, 103), (254, 232, 56)], float
 )
@@ -46,7 +31,7 @@ CIVIDIS = np.array(
 
 @dataclass(frozen=True)
 class Window:
-    """What the panels show: `n` control steps up to `last`, with text of a height in pixels."""
+    """The time axis of the panels: `n` control steps up to `last`; and the height of text in pixels."""
 
     last: int
     n: int
@@ -64,7 +49,7 @@ class Window:
         return self.n * self.layout.control_interval_ms / 1000.0
 
     def x(self, time_s: NDArray[np.floating], rect: pygame.Rect) -> NDArray[np.float64]:
-        """Return where times lie in a rectangle."""
+        """Return the pixels of times in a rectangle."""
         share = 1.0 + (time_s - self.end_s) / self.length_s
         return np.asarray(rect.left + share * (rect.width - 1), float)
 
@@ -117,7 +102,7 @@ class RasterPanel(Panel):
     weight = 3.4
 
     def title(self, source: ViewSource, window: Window) -> str:
-        """Say what is shown and which neurons are left out."""
+        """Return the title, with the neurons that are left out."""
         stride, layout = raster_stride(source.layout), source.layout
         neurons = sum(population.size for population in layout.populations)
         words = f"spikes of animal {source.animal}, last {window.length_s:g} s"
@@ -161,41 +146,24 @@ class LinePanel(Panel):
 
     Parameters
     ----------
-    title : str
+    panel : Description
+        Title, key, ends of the axis and smoothing.
     variables : tuple of str
-        All of one unit.
-    key : str
-    low, high : float or None
-        Ends of the axis; None follows the data, but shows 0.
-    smoothed_s : float
-        Width of a running mean.
-    crowded : str
-        Stands for the names of the lines where there is no room for them beside the title.
+        Variables of one unit.
+    layout : Layout
     """
 
-    def __init__(
-        self,
-        title: str,
-        variables: tuple[str, ...],
-        *,
-        key: str = "",
-        low: float | None = None,
-        high: float | None = None,
-        smoothed_s: float = 0.0,
-        crowded: str = "",
-    ) -> None:
-        self.key = key
-        self._title, self._variables = title, variables
-        self._low, self._high, self._smoothed_s = low, high, smoothed_s
-        self._crowded = crowded
+    def __init__(self, panel: Description, variables: tuple[str, ...], layout: Layout) -> None:
+        self.key, self._panel = panel.key, panel
+        self._lines_of = {name: _named_lines(name, layout) for name in variables}
+        in_raster = all(_is_in_raster(layout.variables[name], layout) for name in variables)
+        self._crowded = AS_IN_RASTER if in_raster else ""
 
     def draw(self, surface: pygame.Surface, rect: pygame.Rect, source: ViewSource, window: Window) -> None:
         """Draw the lines, and their names into the title's line."""
-        inner = self._frame(surface, rect, self._title, window)
+        inner = self._frame(surface, rect, self._panel.title, window)
         lines = self._lines(source, window)
-        top = max((float(np.nanmax(y)) for _, _, _, y in lines if len(y)), default=0.0)
-        low = 0.0 if self._low is None else self._low
-        high = self._high if self._high is not None else _round_up(max(top, 1.0))
+        low, high = self._ends(lines)
         self._axis(surface, inner, low, high, window)
         self._mark_phases(surface, inner, source, window)
         for _, color, time_s, values in reversed(lines):
@@ -210,13 +178,13 @@ class LinePanel(Panel):
     def _name_lines(
         self, surface: pygame.Surface, rect: pygame.Rect, names: list[tuple[str, Color]], window: Window
     ) -> None:
-        """Write the names of the lines to the right of the title: all of them, or what stands for them."""
+        """Write the names of all lines to the right of the title, or a few words that stand for them."""
         size, gap = window.text_px, round(window.text_px * 0.8)
 
         def width(words: str) -> int:
             return font(size).size(words)[0] + gap
 
-        room = rect.width - size - width(self._title)
+        room = rect.width - size - width(self._panel.title)
         if sum(width(name) for name, _ in names) > room:
             names = [(self._crowded, DIM)] if width(self._crowded) <= room else []
         right = round(rect.right - size * 0.5)
@@ -227,19 +195,29 @@ class LinePanel(Panel):
         self, source: ViewSource, window: Window
     ) -> list[tuple[str, Color, NDArray[np.floating], NDArray[np.floating]]]:
         interval_s = source.layout.control_interval_ms / 1000.0
-        smooth = max(1, round(self._smoothed_s / interval_s))
+        smooth = max(1, round(self._panel.smoothed_s / interval_s))
         lines = []
-        for variable in self._variables:
+        for variable, named in self._lines_of.items():
             steps, values = source.rows(variable, window.last, window.n)
             mine = np.asarray(values[:, source.animal], float).reshape(len(steps), -1)
             if smooth > 1 and len(steps) > smooth:
                 mine, steps = _running_mean(mine, smooth), steps[smooth - 1 :]
-            n = mine.shape[1]
-            names = LINES.get(variable, ("",) if n == 1 else tuple(str(i) for i in range(n)))
-            for i, name in enumerate(names):
-                color = NAMED_COLORS.get(name, COLORS[i % len(COLORS)] if n > 1 else SELECTED)
+            for i, (name, color) in enumerate(named):
                 lines.append((name, color, (steps + 1) * interval_s, mine[:, i]))
         return lines
+
+    def _ends(self, lines: list[tuple[str, Color, Any, NDArray[np.floating]]]) -> tuple[float, float]:
+        """Return the ends of the axis; those that follow the data show 0 and are round."""
+        seen = [y[np.isfinite(y)] for *_, y in lines]
+        values = [float(end) for y in seen if len(y) for end in (y.min(), y.max())]
+        low, high = self._panel.low, self._panel.high
+        if low is None:
+            lowest = min(values, default=0.0)
+            low = -_round_up(-lowest) if lowest < 0.0 else 0.0
+        if high is None:
+            highest = max(values, default=0.0)
+            high = _round_up(max(highest, 1.0))
+        return low, high
 
     def _axis(
         self, surface: pygame.Surface, inner: pygame.Rect, low: float, high: float, window: Window
@@ -259,6 +237,7 @@ class WeightPanel(Panel):
 
     def __init__(self, layout: Layout) -> None:
         self._strongest = dict.fromkeys(layout.weights, 0.0)
+        self._colors = population_colors(layout)
 
     def draw(self, surface: pygame.Surface, rect: pygame.Rect, source: ViewSource, window: Window) -> None:
         """Draw the strips, each from 0 to the strongest weight seen so far, and the means."""
@@ -269,7 +248,7 @@ class WeightPanel(Panel):
         for row, (name, (_, units)) in enumerate(source.layout.weights.items()):
             y = inner.top + row * height
             target = name.split(">")[-1]
-            color = NAMED_COLORS.get(target, TEXT)
+            color = self._colors.get(target, TEXT)
             text(surface, target, (inner.left - size * 0.4, y + height / 2), size, color, "midright")
             if name not in weights or not len(weights[name]):
                 continue
@@ -282,36 +261,59 @@ class WeightPanel(Panel):
             text(surface, words, (inner.right, y + height / 2), size, DIM, "midright")
 
     def title(self, weights: Mapping[str, Any]) -> str:
-        """Say which weights these are."""
+        """Return the title, with the source of the weights."""
         sources = {name.split(">")[0] for name in self._strongest}
         words = f"weights from {', '.join(sorted(sources))}: a cell a synapse, dark is weak"
         return words if weights else f"{words} (not known yet)"
 
 
 def panels_for(layout: Layout) -> list[Panel]:
-    """Return the panels that fit what a run records."""
-    there = layout.variables
-    panels: list[Panel] = []
-    if layout.populations:
-        panels.append(RasterPanel())
-    rates = tuple(name for name in LINES if name in there)
-    if rates:
-        panels.append(LinePanel("rates (Hz)", rates, key="f", crowded=AS_IN_RASTER))
-    elif "cluster_rate_hz" in there:
-        title = f"cluster rates (Hz), mean of {SMOOTHED_S * 1000:g} ms"
-        rate = LinePanel(title, ("cluster_rate_hz",), key="f", smoothed_s=SMOOTHED_S, crowded=AS_IN_RASTER)
-        panels.append(rate)
-    if "preference" in there:
-        title = "preference: approach above, avoidance below 0"
-        panels.append(LinePanel(title, ("preference",), low=-1.0, high=1.0))
-    if "decision_variable" in there:
-        panels.append(LinePanel("decision variable", ("decision_variable",), low=0.0, high=1.0))
+    """Return the panels for the variables of a run."""
+    panels: list[Panel] = [RasterPanel()] if layout.populations else []
+    described: dict[Description, list[str]] = {}
+    for name, variable in sorted(layout.variables.items()):
+        if variable.panel is not None:
+            described.setdefault(variable.panel, []).append(name)
+    # Panels with a key first: rates, then the read-outs made of them.
+    for panel, names in sorted(described.items(), key=lambda item: (not item[0].key, item[0].title)):
+        panels.append(LinePanel(panel, tuple(names), layout))
     if layout.weights:
         panels.append(WeightPanel(layout))
     if not panels:
-        panels += [LinePanel("action", ("action",), low=-1.0, high=1.0)] if "action" in there else []
-        panels += [LinePanel("reward", ("reward",))] if "reward" in there else []
+        for panel in (Description("action", low=-1.0, high=1.0), Description("reward")):
+            if panel.title in layout.variables:
+                panels.append(LinePanel(panel, (panel.title,), layout))
     return panels
+
+
+def population_colors(layout: Layout) -> dict[str, Color]:
+    """Return the colors in the raster of the populations without clusters."""
+    groups = _groups(layout)
+    return {
+        population.name: _group_color(population, cluster, index)
+        for index, (population, cluster, _) in enumerate(groups)
+        if population.clusters == 1
+    }
+
+
+def _is_in_raster(variable: Variable, layout: Layout) -> bool:
+    """Return True if the lines of a variable have the colors of clusters or populations."""
+    names = {component.name for component in variable.components}
+    if names:
+        return names <= population_colors(layout).keys()
+    n_clusters = {population.clusters for population in layout.populations} - {1}
+    return bool(variable.shape) and variable.dims[-1] == "cluster" and variable.shape[-1] in n_clusters
+
+
+def _named_lines(name: str, layout: Layout) -> list[tuple[str, Color]]:
+    """Return name and color of each line of a variable."""
+    variable, colors = layout.variables[name], population_colors(layout)
+    n = int(np.prod(variable.shape))
+    names = [component.name for component in variable.components]
+    if len(names) != n:  # no names, or several dimensions
+        names = [""] if n == 1 else [str(i) for i in range(n)]
+    by_place = [SELECTED] if n == 1 else [COLORS[i % len(COLORS)] for i in range(n)]
+    return [(line, colors.get(line, color)) for line, color in zip(names, by_place, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -328,7 +330,7 @@ class _Band:
 
 def _bands(layout: Layout, height_px: int, text_px: int) -> list[_Band]:
     """Divide the raster: heights go with sizes, but every name can be read if there is room for all."""
-    groups = [(p, cluster, p.size // p.clusters) for p in layout.populations for cluster in range(p.clusters)]
+    groups = _groups(layout)
     sizes = np.array([size for _, _, size in groups], float)
     least = min(text_px * 0.85, height_px / len(groups))
     heights = least + (height_px - least * len(groups)) * sizes / sizes.sum()
@@ -346,6 +348,11 @@ def _bands(layout: Layout, height_px: int, text_px: int) -> list[_Band]:
     ]
 
 
+def _groups(layout: Layout) -> list[tuple[PopulationLayout, int, int]]:
+    """Return population, cluster and size of each band of the raster."""
+    return [(p, cluster, p.size // p.clusters) for p in layout.populations for cluster in range(p.clusters)]
+
+
 def _label(population: PopulationLayout, cluster: int) -> str:
     return population.name if population.clusters == 1 else f"{population.name} {cluster}"
 
@@ -354,13 +361,13 @@ def _group_color(population: PopulationLayout, cluster: int, index: int) -> Colo
     """Return the color of a cluster within its population, or of a population among all."""
     if population.clusters > 1:
         return COLORS[cluster % len(COLORS)]
-    return NAMED_COLORS.get(population.name, COLORS[index % len(COLORS)])
+    return COLORS[index % len(COLORS)]
 
 
 def _strip(shares: NDArray[np.float64], size_px: tuple[int, int]) -> pygame.Surface:
     """Return a row of cells in the colors of shares 0 … 1."""
-    at = np.clip(shares, 0.0, 1.0) * (len(CIVIDIS) - 1)
-    colors = np.stack([np.interp(at, np.arange(len(CIVIDIS)), CIVIDIS[:, i]) for i in range(3)], axis=1)
+    scale = np.clip(shares, 0.0, 1.0) * (len(CIVIDIS) - 1)
+    colors = np.stack([np.interp(scale, np.arange(len(CIVIDIS)), CIVIDIS[:, i]) for i in range(3)], axis=1)
     column = (np.arange(size_px[0]) * len(shares)) // size_px[0]
     pixels = np.repeat(colors[column].astype(np.uint8)[:, None], max(1, size_px[1]), axis=1)
     return pygame.surfarray.make_surface(pixels)

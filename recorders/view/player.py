@@ -1,7 +1,6 @@
-"""What keys and mouse do to a view: pause, step, speed, seek, animals, panels, help, screenshot.
+"""Keys and mouse of a view: pause, step, speed, seek, animals, panels, help, screenshot.
 
-In: names of keys, clicks, and the time on the wall that has passed. Out: which control step is shown. This
-file opens no window, so that everything a user can do can also be done by a test.
+It opens no window, so that a test can do everything that a user can do.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ from ethospike.recorders.view.source import ViewSource
 SPEEDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 50.0, 100.0, 200.0)
 """Speeds of a replay, in simulated time per wall time."""
 SEEK_S = 5.0
-"""How far an arrow jumps in a replay that plays (simulated s)."""
+"""Jump of an arrow in a replay that plays (simulated s)."""
 NOTE_S = 4.0
-"""How long a note stays on the screen (s)."""
+"""Time that a note stays on the screen (s)."""
 PANEL_KEYS = ("r", "w", "f")
 
 
@@ -80,8 +79,8 @@ class Player:
         steps = self.source.steps
         if len(steps):
             self._position = min(max(step, steps.start), steps[-1])
-            wanted = int(self._position)
-            self.state.step = self.source.nearest(wanted, wanted - self.state.step)
+            target = int(self._position)
+            self.state.step = self.source.nearest(target, target - self.state.step)
 
     def note(self, words: str) -> None:
         """Show a line for a while."""
@@ -90,7 +89,7 @@ class Player:
     # -- input --------------------------------------------------------------------------------------
 
     def handle(self, event: pygame.event.Event, surface: pygame.Surface) -> None:
-        """Do what an event of pygame asks for."""
+        """Handle an event of pygame."""
         if event.type == pygame.QUIT:
             self.is_open = False
         elif event.type == pygame.KEYDOWN:
@@ -105,7 +104,7 @@ class Player:
             self.seek(self.screen.step_at(event.pos[0]))
 
     def press(self, key: str, surface: pygame.Surface) -> None:
-        """Do what a key asks for; others do nothing."""
+        """Handle a key by its name; unknown keys do nothing."""
         state = self.state
         if key == "q":
             self.is_open = False
@@ -160,15 +159,15 @@ class Player:
             return
         speed = self.state.speed
         if direction > 0:
-            self.state.speed = next((one for one in SPEEDS if one > speed * 1.001), speed)
+            self.state.speed = next((faster for faster in SPEEDS if faster > speed * 1.001), speed)
         else:
-            self.state.speed = next((one for one in reversed(SPEEDS) if one < speed * 0.999), speed)
+            self.state.speed = next((slower for slower in reversed(SPEEDS) if slower < speed * 0.999), speed)
 
     def _select(self, animal: int) -> None:
         self.source.select(animal)
 
     def _click(self, position_px: tuple[int, int]) -> bool:
-        """Select a larva or seek; return whether the time bar was hit."""
+        """Select an animal or seek; return True if the time bar was hit."""
         if not len(self.source.steps):
             return False
         if self.screen.bar.inflate(0, 12).collidepoint(position_px):

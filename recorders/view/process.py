@@ -1,12 +1,11 @@
-"""The live view's process: takes batches from the loop as they come, and draws the newest state.
+"""The live view's process: receives batches from the loop, and draws the newest state.
 
-In: a socket, by its number on the command line. Out: a window. It ends when the window is closed, and when
-the run does, whatever became of it. Run as `python -m ethospike.recorders.view.process`.
+The socket is given by its number on the command line. The process ends when the window is closed, and when
+the run ends, in any way. Run as `python -m ethospike.recorders.view.process`.
 """
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import sys
@@ -25,7 +24,7 @@ MOST_WAITING = 25 * 60
 
 
 def main(fd: int) -> None:
-    """Show what comes through a socket until the window is closed or the run ends."""
+    """Show the batches of a socket until the window is closed or the run ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     lower_priority()
     link = socket.socket(fileno=fd)
@@ -66,6 +65,4 @@ def main(fd: int) -> None:
 
 
 if __name__ == "__main__":
-    # pygame greets on standard output, which belongs to the run.
-    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
     main(int(sys.argv[1]))

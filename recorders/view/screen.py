@@ -1,54 +1,35 @@
-"""The whole picture: header, task, panels, time bar, help.
+"""The whole picture: header, scene, panels, time bar, help.
 
-In: a `ViewSource`, a control step, and what is on. Out: a drawn surface, and the words on it as data. Live
-view, replay and video all draw through `Screen.draw`. This file knows no keys, no clock and no window.
+Live view, replay and video all draw through `Screen.draw`; `Screen.labels` returns the words as data.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pygame
 from numpy.typing import NDArray
 
-from ethospike.envs.delayed_reach.draw import reach_frame, reach_surface
-from ethospike.envs.delayed_reach.scene import ReachScene
 from ethospike.envs.draw import BACKGROUND, DIM, LINE, OKABE_ITO, PANEL, SELECTED, TEXT, font, mixed, text
-from ethospike.envs.odor_arena.draw import arena_frame, arena_surface
-from ethospike.envs.odor_arena.larva_body import middle_of_body_mm
-from ethospike.envs.odor_arena.scene import ArenaScene
-from ethospike.envs.scene import scene_of
+from ethospike.envs.scene import Moment
 from ethospike.recorders.recorder import Layout
 from ethospike.recorders.view.panels import Panel, Window, panels_for
-from ethospike.recorders.view.source import ViewSource
+from ethospike.recorders.view.source import ViewSource, scene_of_layout
 
-WINDOW_S = {"odor_arena": 10.0, "delayed_reach": 4.0}
-"""Length of the panels' time axis (s): single spikes can be seen; and a reaching trial fits."""
-TRAIL_S = {"odor_arena": 60.0, "delayed_reach": 1.5}
-"""Length of a trail (s): a larva crosses half a dish, a hand reaches once."""
-MAX_TRAIL_POINTS = 300
+WINDOW_S = 10.0
+"""Length of the panels' time axis without a scene (s): single spikes can be seen."""
 BAR_POINTS = 2000
 """Control steps at which the time bar looks for the phase: about one a pixel."""
 BOX = (8, 10, 13)
-BODY = ("position_mm", "heading_rad", "bend_rad")
-NEEDED: dict[type[ArenaScene] | type[ReachScene], tuple[str, ...]] = {
-    ArenaScene: (*BODY, "phase"),
-    ReachScene: ("position_mm", "phase", "trial", "target", "chosen", "outcome", "observation"),
-}
-"""Variables without which the picture of a task cannot be drawn."""
-
 HELP = (
     ("space", "pause, go on"),
     ("→ ←", "paused: one step; replay: 5 s"),
     ("PgUp PgDn", "replay: a tenth of the recording"),
     ("+ −", "replay: speed"),
     ("Home End", "first, last step"),
-    ("tab", "next animal; or click on a larva"),
+    ("tab", "next animal"),
     ("r w f", "raster, weights, rates on and off"),
-    ("t", "trails of the heads, of the middles of the bodies"),
     ("s", "screenshot"),
     ("h", "this help"),
     ("q", "close the view; a run goes on"),
@@ -57,7 +38,7 @@ HELP = (
 
 @dataclass
 class ScreenState:
-    """What is shown besides the data.
+    """The state of a view besides the data.
 
     Parameters
     ----------
@@ -68,9 +49,9 @@ class ScreenState:
     note : str
         A line for the reader, such as where a screenshot is.
     head_trail : bool
-        Whether the trails are those of the heads instead of the middles of the bodies.
+        Draw the trails of the heads instead of the middles of the bodies.
     film : bool
-        Whether nobody can press keys, so that none are named.
+        No keys are named, since a film has none.
     """
 
     step: int = 0
@@ -93,23 +74,21 @@ class Screen:
     Attributes
     ----------
     shows_task : bool
-        Whether body and world can be drawn; without them, panels have the whole width.
+        True if the scene can be drawn; without it, panels have the whole width.
     bar, task : pygame.Rect
-        Where time bar and task were drawn last; empty without them.
+        Places of time bar and scene when they were drawn last; empty without them.
     """
 
     def __init__(self, source: ViewSource) -> None:
         self.source = source
         self.layout = source.layout
         self.panels = panels_for(source.layout)
-        kind = source.layout.scene.get("kind")
-        self.scene = scene_of(source.layout.scene) if kind else None
-        self.shows_task = self.scene is not None and all(
-            name in source.layout.variables for name in NEEDED[type(self.scene)]
-        )
+        self.scene = scene_of_layout(source.layout)
+        self._recorded = frozenset(source.layout.variables)
+        self.shows_task = self.scene is not None and self._recorded.issuperset(self.scene.needed)
         self._interval_s = source.layout.control_interval_ms / 1000.0
-        self._window_n = max(2, round(WINDOW_S.get(str(kind), 10.0) / self._interval_s))
-        self._trail_n = max(2, round(TRAIL_S.get(str(kind), 10.0) / self._interval_s))
+        window_s = WINDOW_S if self.scene is None else self.scene.window_s
+        self._window_n = max(2, round(window_s / self._interval_s))
         self._phases: list[tuple[int, int]] | None = None
         self.bar = pygame.Rect(0, 0, 0, 0)
         self.task = pygame.Rect(0, 0, 0, 0)
@@ -137,11 +116,13 @@ class Screen:
             labels["step"] += f" of {source.steps.stop - 1}"
         if self.scene is not None and not self.shows_task:
             labels["missing"] = "body not recorded"
-        view = self._reach_view(step)
-        if view is not None and isinstance(self.scene, ReachScene):
-            labels["trial"] = f"trial {view['trial'] + 1} of {self.scene.config.n_trials}"
-            labels["outcome"] = view["outcome"].replace("_", " ")
+        elif self.scene is not None and len(source.rows(self.scene.needed[0], step, 1)[0]):
+            labels |= self.scene.labels(self.moment(step))
         return labels
+
+    def moment(self, step: int) -> Moment:
+        """Return a control step of the selected animal, for the scene."""
+        return Moment(self.source, step, self.source.animal, self._interval_s, self._recorded)
 
     def phase(self, step: int) -> str:
         """Return the phase of the selected animal in a control step; empty without phases."""
@@ -184,25 +165,18 @@ class Screen:
             self._draw_note(surface, state.note, foot.top - 2 * size, size)
 
     def animal_at(self, position_px: tuple[int, int], step: int) -> int | None:
-        """Return the larva at a place of the window as it was drawn last, if there is one."""
-        if not isinstance(self.scene, ArenaScene) or not self.task.collidepoint(position_px):
+        """Return the animal at a place of the window as it was drawn last, if there is one."""
+        if self.scene is None or not self.task.collidepoint(position_px):
             return None
-        distance = np.hypot(*(self.heads_px(step) - np.array(position_px)).T)
-        nearest = int(distance.argmin())
-        return nearest if distance[nearest] <= max(12.0, self.task.width / 40) else None
+        left, top = self.task.topleft
+        place = (position_px[0] - left, position_px[1] - top)
+        return self.scene.animal_at(self.moment(step), place, self.task.size)
 
     def heads_px(self, step: int) -> NDArray[np.float64]:
-        """Return where heads, or the hand, are in the window as it was drawn last, shape (animals, 2)."""
-        _, position = self.source.rows("position_mm", step, 1)
-        if isinstance(self.scene, ArenaScene):
-            frame = arena_frame(self.task.size, self.scene.config.radius_mm)
-            flip = np.stack((self.scene.side * self.scene.side[0], np.ones_like(self.scene.side)), axis=1)
-            return np.asarray(frame.to_px(position[-1] * flip) + self.task.topleft)
-        if isinstance(self.scene, ReachScene):
-            frame = reach_frame(self.task.size, self.scene.config)
-            hand = position[-1, self.source.animal : self.source.animal + 1]
-            return np.asarray(frame.to_px(hand) + self.task.topleft)
-        return np.empty((0, 2))
+        """Return the places of bodies in the window as it was drawn last, shape (bodies, 2)."""
+        if self.scene is None:
+            return np.empty((0, 2))
+        return self.scene.places_px(self.moment(step), self.task.size) + self.task.topleft
 
     def _draw_header(self, surface: pygame.Surface, rect: pygame.Rect, state: ScreenState, size: int) -> None:
         labels = self.labels(state)
@@ -221,67 +195,9 @@ class Screen:
             text(surface, mode, (right, y), size, OKABE_ITO["sky"], "midright")
 
     def _draw_task(self, surface: pygame.Surface, state: ScreenState) -> None:
-        picture = (
-            self._arena_picture(self.scene, state)
-            if isinstance(self.scene, ArenaScene)
-            else self._reach_picture(state.step)
-        )
-        if picture is not None:
+        if self.scene is not None and len(self.source.rows(self.scene.needed[0], state.step, 1)[0]):
+            picture = self.scene.picture(self.moment(state.step), self.task.size, head_trail=state.head_trail)
             surface.blit(picture, self.task)
-
-    def _arena_picture(self, scene: ArenaScene, state: ScreenState) -> pygame.Surface:
-        step = state.step
-        position, heading, bend = (self.source.rows(name, step, 1)[1][-1] for name in BODY)
-        _, phases = self.source.rows("phase", step, 1)
-        view = scene.view(int(phases[-1, 0]), position, heading, bend, time_s=(step + 1) * self._interval_s)
-        trail = self.trail_mm(step, head=state.head_trail)
-        return arena_surface(view, self.task.size, trail_mm=trail, selected=self.source.animal, caption=False)
-
-    def trail_mm(self, step: int, *, head: bool = False) -> NDArray[np.float64]:
-        """Return the trails of larvae up to a control step, shape (points, animals, 2), the oldest first.
-
-        Those of the middles of the bodies, as laboratories track larvae, or of the heads.
-        """
-        if not head and "centroid_mm" in self.layout.variables:
-            return self._trail(*self.source.rows("centroid_mm", step, self._trail_n))
-        steps, position = self.source.rows("position_mm", step, self._trail_n)
-        if not head:  # not recorded, as before there was a centroid
-            _, heading = self.source.rows("heading_rad", step, self._trail_n)
-            position = middle_of_body_mm(position, heading)
-        return self._trail(steps, position)
-
-    def _trail(self, steps: NDArray[np.int64], position: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Return a trail, with a gap where steps are missing or animals were put elsewhere."""
-        stride = max(1, len(steps) // MAX_TRAIL_POINTS)
-        # Whole multiples of the stride, so that a trail does not flicker; and the last, where it is now.
-        kept = steps % stride == 0
-        kept[-1:] = True
-        steps, points = steps[kept], np.array(position[kept], float)
-        if len(steps) < 2:
-            return points
-        jump_mm = 3.0 + 8.0 * stride * self._interval_s  # twice the fastest crawl, and a stroke of the head
-        if isinstance(self.scene, ArenaScene):
-            moved = np.hypot(*np.moveaxis(np.diff(points, axis=0), -1, 0))
-            points[1:][moved > jump_mm] = np.nan
-        points[1:][np.diff(steps) > 2 * stride] = np.nan
-        return points
-
-    def _reach_view(self, step: int) -> dict[str, Any] | None:
-        if not isinstance(self.scene, ReachScene) or not self.shows_task:
-            return None
-        values = {name: self.source.rows(name, step, 1)[1] for name in NEEDED[ReachScene]}
-        if not len(values["phase"]):
-            return None
-        row: Mapping[str, NDArray[Any]] = {name: value[-1] for name, value in values.items()}
-        return self.scene.view(row, self.source.animal, time_s=(step + 1) * self._interval_s)
-
-    def _reach_picture(self, step: int) -> pygame.Surface | None:
-        view = self._reach_view(step)
-        if view is None or not isinstance(self.scene, ReachScene):
-            return None
-        steps, position = self.source.rows("position_mm", step, self._trail_n)
-        trail = self._trail(steps, position)[:, self.source.animal]
-        return reach_surface(self.scene.config, view, self.task.size, trail_mm=trail, caption=False)
 
     def _draw_panels(
         self, surface: pygame.Surface, rect: pygame.Rect, panels: list[Panel], window: Window, gap: int
@@ -340,13 +256,13 @@ class Screen:
         """Return first steps and numbers of the phases of the first animal, unless they are too many."""
         if self._phases is None:
             self._phases = []
-            if isinstance(self.scene, ArenaScene) and "phase" in self.layout.variables:
+            if self.scene is not None and self.scene.has_timetable and "phase" in self._recorded:
                 steps = self.source.steps
                 looked = np.unique(np.linspace(0, len(steps) - 1, BAR_POINTS).astype(int))
                 _, phase = self.source.rows("phase", steps.stop - 1, len(steps))
                 seen = phase[looked, 0]
                 first = np.concatenate(([0], np.flatnonzero(np.diff(seen)) + 1))
-                self._phases = [(int(looked[at]), int(seen[at])) for at in first]
+                self._phases = [(int(looked[i]), int(seen[i])) for i in first]
         return self._phases
 
     def _draw_note(self, surface: pygame.Surface, note: str, y: int, size: int) -> None:
@@ -357,19 +273,19 @@ class Screen:
         text(surface, note, box.center, size, SELECTED, "center")
 
     def _draw_help(self, surface: pygame.Surface, size: int) -> None:
-        line = round(size * 1.6)
-        box = pygame.Rect(0, 0, round(size * 29), line * (len(HELP) + 1))
+        line, rows = round(size * 1.6), HELP if self.scene is None else (*self.scene.help, *HELP)
+        box = pygame.Rect(0, 0, round(size * 29), line * (len(rows) + 1))
         box.center = surface.get_rect().center
         pygame.draw.rect(surface, BOX, box, border_radius=10)
         pygame.draw.rect(surface, LINE, box, 2, border_radius=10)
-        for row, (keys, meaning) in enumerate(HELP):
+        for row, (keys, meaning) in enumerate(rows):
             y = box.top + line * (row + 1)
             text(surface, keys, (box.left + size * 8, y), size, SELECTED, "midright")
             text(surface, meaning, (box.left + size * 9, y), size, TEXT, "midleft")
 
 
 def window_steps(layout: Layout) -> int:
-    """Return how many control steps a live view has to remember to draw a picture."""
-    kind = str(layout.scene.get("kind"))
-    seconds = max(WINDOW_S.get(kind, 10.0), TRAIL_S.get(kind, 10.0))
+    """Return the number of control steps that a live view has to remember to draw a picture."""
+    scene = scene_of_layout(layout)
+    seconds = WINDOW_S if scene is None else max(scene.window_s, scene.trail_s)
     return max(2, round(seconds * 1000.0 / layout.control_interval_ms))

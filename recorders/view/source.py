@@ -1,8 +1,6 @@
-"""Where a view gets its step records from: the running loop, or a recording.
+"""Sources of the data of a view: the running loop, or a recording.
 
-In: batches of control steps, or a `Recording`. Out: rows, spikes and weights up to a control step. A view
-asks for the last so many steps and does not know whether they are remembered or read. This file knows no
-screen.
+A view asks for the last so many control steps, whether they are remembered or read.
 """
 
 from __future__ import annotations
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ethospike.envs.scene import Scene, scene_of
 from ethospike.recorders.recorder import Layout
 
 if TYPE_CHECKING:
@@ -26,13 +25,8 @@ T = TypeVar("T")
 RASTER_NEURONS = 1000
 """Neurons of an animal that a raster shows at most: more than a panel has lines of pixels, and 25,000 would
 be 150,000 dots a second."""
-VIEWED = (
-    *("position_mm", "centroid_mm", "heading_rad", "bend_rad", "phase", "reward", "action"),
-    *("preference", "mbon_rate_hz", "dan_rate_hz"),
-    *("trial", "condition", "target", "chosen", "outcome"),
-    *("cluster_rate_hz", "decision_variable", "decided_direction"),
-)
-"""Variables that a view draws; the observation only where the scene's signals are in it."""
+VIEWED = ("phase", "reward", "action")
+"""Variables that every view may draw, besides those of its scene and those with a panel."""
 BLOCK_STEPS = 512
 """Control steps read from a recording at a time."""
 KEPT_BLOCKS = 160
@@ -44,8 +38,16 @@ WEIGHTS_KEPT = 64
 
 def viewed_variables(layout: Layout) -> tuple[str, ...]:
     """Return the variables of a run that a view draws."""
-    names = VIEWED + (("observation",) if layout.scene.get("kind") == "delayed_reach" else ())
-    return tuple(name for name in names if name in layout.variables)
+    scene = scene_of_layout(layout)
+    drawn = set(VIEWED) if scene is None else {*VIEWED, *scene.needed, *scene.optional}
+    return tuple(
+        name for name, variable in layout.variables.items() if name in drawn or variable.panel is not None
+    )
+
+
+def scene_of_layout(layout: Layout) -> Scene | None:
+    """Return the scene of a run, or None for a run that has none."""
+    return scene_of(layout.scene) if layout.scene.get("kind") else None
 
 
 def raster_stride(layout: Layout) -> int:
@@ -55,7 +57,7 @@ def raster_stride(layout: Layout) -> int:
 
 
 def raster_neurons(layout: Layout) -> NDArray[np.bool_]:
-    """Return which neurons of an animal a raster shows, shape (neurons,)."""
+    """Return a mask of the neurons of an animal in a raster, shape (neurons,)."""
     shown = np.zeros(max((p.start + p.size for p in layout.populations), default=0), bool)
     for population in layout.populations:
         shown[population.start : population.start + population.size : raster_stride(layout)] = True
@@ -73,7 +75,7 @@ class Batch:
     spike_step, spike_neuron : ndarray, shape (spikes,)
         Of the neurons in the raster, of one animal.
     animal : int
-        Whose spikes and weights these are.
+        The animal of the spikes and weights.
     wall_s : float
         Seconds on a clock of the loop's when the last of them was done.
     weights : mapping of str to ndarray, shape (synapses,)
@@ -99,13 +101,13 @@ class ViewSource(ABC):
     ----------
     layout : Layout
     title : str
-        What is shown.
+        Name of the run.
     animal : int
-        Whose spikes and weights are given.
+        The animal of the spikes and weights.
     is_live : bool
-        Whether steps are still coming.
+        True while steps are still coming.
     unlisted : tuple of str
-        Populations whose spikes cannot be shown, because they were not recorded one by one.
+        Populations without a list of spikes in the recording.
     """
 
     is_live: bool = False
@@ -204,8 +206,8 @@ class LiveSource(ViewSource):
     def nearest(self, step: int, direction: int = 0) -> int:
         """Return the remembered control step nearest to one, which may have been left out."""
         known = self._steps[max(0, self._filled - self._kept) : self._filled]
-        at = int(np.searchsorted(known, step))
-        before, after = int(known[max(0, at - 1)]), int(known[min(at, len(known) - 1)])
+        place = int(np.searchsorted(known, step))
+        before, after = int(known[max(0, place - 1)]), int(known[min(place, len(known) - 1)])
         if after == step or direction > 0:
             return after
         return before if direction < 0 or step - before < after - step else after
@@ -252,17 +254,17 @@ class LiveSource(ViewSource):
         self._weights.clear()
 
     def rows(self, name: str, last: int, n: int) -> tuple[NDArray[np.int64], NDArray[Any]]:
-        """Return what is remembered of a variable."""
+        """Return the remembered rows of a variable."""
         steps = self._steps[: self._filled]
         begin, end = np.searchsorted(steps, (last - n + 1, last + 1))
         return steps[begin:end], self._values[name][begin:end]
 
     def spikes(self, last: int, n: int) -> tuple[NDArray[np.int64], NDArray[np.integer]]:
-        """Return what is remembered of the spikes."""
+        """Return the remembered spikes."""
         per_control = self.layout.steps_per_control
         first_step, last_step = (last - n + 1) * per_control + 1, (last + 1) * per_control
-        step = np.concatenate([np.empty(0, np.int64), *(one[0] for one in self._spikes)])
-        neuron = np.concatenate([np.empty(0, np.int32), *(one[1] for one in self._spikes)])
+        step = np.concatenate([np.empty(0, np.int64), *(step for step, _ in self._spikes)])
+        neuron = np.concatenate([np.empty(0, np.int32), *(neuron for _, neuron in self._spikes)])
         inside = (step >= first_step) & (step <= last_step)
         return step[inside], neuron[inside]
 

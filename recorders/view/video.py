@@ -1,13 +1,14 @@
 """A recording as a film: .mp4 or .gif, streamed to the encoder frame by frame.
 
-In: a `Recording`. Out: a file. Memory is that of a frame and of some blocks of the recording, whatever their
-length. It needs no display and no audio. This file knows no encoder but PyAV's.
+Memory is that of a frame and of some blocks of the recording, for any length. It needs no display, no audio,
+and of encoders only PyAV.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from fractions import Fraction
 from importlib.util import find_spec
 from numbers import Integral
@@ -22,7 +23,7 @@ from ethospike.envs.window import pixels
 from ethospike.errors import ViewError
 from ethospike.recorders.memory import give_back_memory
 from ethospike.recorders.recording import Recording
-from ethospike.recorders.view.checks import check_choice
+from ethospike.recorders.view.checks import Excerpt
 from ethospike.recorders.view.screen import Screen, ScreenState
 from ethospike.recorders.view.source import RecordingSource
 
@@ -32,97 +33,111 @@ SIZE_PX = {".mp4": (1280, 720), ".gif": (800, 450)}
 """Sizes of the picture (pixels), even numbers as the encoder needs them."""
 GIF_COLORS = 96
 TRIM_FRAMES = 10
-"""How often freed memory is given back (frames)."""
+"""Frames between two releases of freed memory."""
 PALETTE_FRAMES = 8
 """Frames of a GIF from which its colors are chosen."""
+
+
+@dataclass(frozen=True)
+class FilmStyle:
+    """Size and content of the picture of a film.
+
+    Parameters
+    ----------
+    size_px, fps : optional
+        By default those of the format, `SIZE_PX` and `FPS`.
+    hidden : set of str
+        Keys of the panels to leave out: r, w, f.
+    head_trail : bool
+        Draw the trails of the heads instead of the middles of the bodies.
+    """
+
+    size_px: tuple[int, int] | None = None
+    fps: int | None = None
+    hidden: frozenset[str] = frozenset()
+    head_trail: bool = False
+
+    def of_format(self, suffix: str) -> tuple[tuple[int, int], int]:
+        """Return size and frames a second for a format, checked."""
+        if unknown := "".join(sorted(self.hidden - set("rwf"))):
+            raise ViewError(
+                f"hide: expected panels out of r (raster), w (weights), f (rates), got {unknown!r}"
+            )
+        fps = FPS[suffix] if self.fps is None else self.fps
+        size_px = SIZE_PX[suffix] if self.size_px is None else self.size_px
+        _check_frames(suffix, size_px, fps)
+        return size_px, fps
 
 
 def write_video(
     recording: Recording,
     path: str | Path,
+    excerpt: Excerpt | None = None,
+    style: FilmStyle | None = None,
     *,
-    speed: float = 1.0,
-    animal: int = 0,
-    start_s: float = 0.0,
-    stop_s: float | None = None,
-    size_px: tuple[int, int] | None = None,
-    fps: int | None = None,
-    hidden: frozenset[str] = frozenset(),
-    head_trail: bool = False,
     progress: Callable[[float], None] = lambda share: None,
 ) -> int:
-    """Write a recording as a film; return how many frames it has.
+    """Write a recording as a film; return the number of frames.
 
     Parameters
     ----------
     recording : Recording
     path : path-like
         Ends in .mp4 or .gif; an existing file is replaced when the film is complete.
-    speed : float
-        Simulated time per time in the film.
-    animal : int
-        From 0; whose spikes and weights are shown.
-    start_s, stop_s : float
-        The part of the recording; by default all of it.
-    size_px, fps : optional
-        By default those of the format, `SIZE_PX` and `FPS`.
-    hidden : set of str
-        Panels to leave out, by their keys: r, w, f.
-    head_trail : bool
-        Draw the trails of the heads instead of the middles of the bodies.
+    excerpt : Excerpt, optional
+        By default the whole recording at its own speed, with the spikes of animal 0.
+    style : FilmStyle, optional
     progress : callable(share)
-        Called after each frame with the part that is done.
+        Called after each frame with the share of frames that are written.
 
     Raises
     ------
     ViewError
-        When the file's ending is another, there is nothing to show, a number makes no sense, or PyAV is
+        When the suffix is another, nothing is recorded in the excerpt, a number is out of range, or PyAV is
         not installed.
     """
-    path = Path(path)
+    path, excerpt, style = Path(path), excerpt or Excerpt(), style or FilmStyle()
     suffix = path.suffix.lower()
     _check_file(path, suffix)
-    check_choice(recording, speed, animal, start_s, stop_s)
-    if unknown := "".join(sorted(hidden - set("rwf"))):
-        raise ViewError(f"hide: expected panels out of r (raster), w (weights), f (rates), got {unknown!r}")
-    fps = FPS[suffix] if fps is None else fps
-    size_px = SIZE_PX[suffix] if size_px is None else size_px
-    _check_frames(suffix, size_px, fps)
-    interval_s = recording.interval_s
-    first = max(0, round(start_s / interval_s))
-    end = recording.n_steps if stop_s is None else min(recording.n_steps, round(stop_s / interval_s))
-    if end <= first:
-        until_s = recording.duration_s if stop_s is None else stop_s
-        raise ViewError(f"{path}: nothing is recorded between {start_s:g} s and {until_s:g} s")
-    n_frames = max(1, int(np.ceil((end - first) * interval_s / speed * fps - 1e-6)))
+    excerpt.check(recording)
+    size_px, fps = style.of_format(suffix)
+    steps = _steps_of_frames(recording, excerpt, fps, path)
     source = RecordingSource(recording)
-    source.select(animal)
+    source.select(excerpt.animal)
     screen, surface = Screen(source), pygame.Surface(size_px)
-    state = ScreenState(speed=speed, hidden=set(hidden), head_trail=head_trail, film=True)
+    state = ScreenState(speed=excerpt.speed, hidden=set(style.hidden), head_trail=style.head_trail, film=True)
+
+    def drawn(step: int) -> pygame.Surface:
+        state.step = step
+        screen.draw(surface, state)
+        return surface
+
     part = path.with_name(f".{path.stem}.part{suffix}")
     try:
-        steps = [
-            min(end - 1, first + int(frame * speed / fps / interval_s + 1e-6)) for frame in range(n_frames)
-        ]
-        examples = []
-        for step in steps[:: max(1, n_frames // PALETTE_FRAMES)] if suffix == ".gif" else []:
-            state.step = step
-            screen.draw(surface, state)
-            examples.append(pixels(surface))
-        with _Film(part, suffix, size_px, fps, examples) as film:
+        examples = steps[:: max(1, len(steps) // PALETTE_FRAMES)] if suffix == ".gif" else []
+        with _Film(part, suffix, size_px, fps, [pixels(drawn(step)) for step in examples]) as film:
             for frame, step in enumerate(steps):
-                state.step = step
-                screen.draw(surface, state)
-                film.add(surface)
+                film.add(drawn(step))
                 if frame % TRIM_FRAMES == 0:
                     give_back_memory()
-                progress((frame + 1) / n_frames)
+                progress((frame + 1) / len(steps))
         os.replace(part, path)
     except OSError as error:
         raise ViewError(f"{path}: the film could not be written: {error}") from error
     finally:
         part.unlink(missing_ok=True)
-    return n_frames
+    return len(steps)
+
+
+def _steps_of_frames(recording: Recording, excerpt: Excerpt, fps: int, path: Path) -> list[int]:
+    """Return the control step that each frame shows."""
+    shown, interval_s = excerpt.control_steps(recording), recording.interval_s
+    if not shown:
+        until_s = recording.duration_s if excerpt.stop_s is None else excerpt.stop_s
+        raise ViewError(f"{path}: nothing is recorded between {excerpt.start_s:g} s and {until_s:g} s")
+    n_frames = max(1, int(np.ceil(len(shown) * interval_s / excerpt.speed * fps - 1e-6)))
+    passed = (int(frame * excerpt.speed / fps / interval_s + 1e-6) for frame in range(n_frames))
+    return [min(shown[-1], shown.start + steps) for steps in passed]
 
 
 class _Film:
@@ -182,7 +197,7 @@ def _palette_graph(
 ) -> tuple[Any, Any, Any]:
     """Return a filter that gives all frames of a GIF one palette, the best for some of them, with its ends.
 
-    With one palette, a frame needs to hold only what has changed since the one before.
+    With one palette, a frame needs to hold only the changes since the frame before.
     """
     height, width = picture.shape[:2]
     finder = av.filter.Graph()

@@ -1,7 +1,6 @@
 """The window of a view: opens it, passes events on, draws at an even pace.
 
-In: a `Player`. Out: what somebody sees. Of pygame it uses display and fonts; no audio device is touched. This
-file knows neither loops nor recordings.
+Of pygame it uses display and fonts; no audio device is touched.
 """
 
 from __future__ import annotations
@@ -55,16 +54,7 @@ def show(
     ViewError
         When no window can be opened.
     """
-    try:
-        # Only these parts: pygame.init() would open audio and joysticks too.
-        os.environ["SDL_VIDEO_X11_WMCLASS"] = "ethospike"  # pygame has set it to the name of the script
-        pygame.display.init()
-        pygame.font.init()
-        _check_driver()
-        pygame.display.set_mode(_first_size(), pygame.RESIZABLE)
-    except pygame.error as error:
-        pygame.display.quit()
-        raise ViewError(f"no window could be opened: {error}") from error
+    _open_window()
     try:
         opened()
         player = Player(source, speed=speed, screenshots=screenshots)
@@ -87,6 +77,19 @@ def show(
             passed_s = min(0.5, clock.tick(FPS) / 1000.0)
     finally:
         pygame.display.quit()
+
+
+def _open_window() -> None:
+    try:
+        # Only these parts: pygame.init() would open audio and joysticks too.
+        os.environ["SDL_VIDEO_X11_WMCLASS"] = "ethospike"  # pygame has set it to the name of the script
+        pygame.display.init()
+        pygame.font.init()
+        _check_driver()
+        pygame.display.set_mode(_first_size(), pygame.RESIZABLE)
+    except pygame.error as error:
+        pygame.display.quit()
+        raise ViewError(f"no window could be opened: {error}") from error
 
 
 def _check_driver() -> None:

@@ -411,7 +411,7 @@ def replay(
         No progress.
     """
     from ethospike.recorders.recording import open_recording
-    from ethospike.recorders.view.replay import film, watch
+    from ethospike.recorders.view.checks import Excerpt
 
     recording = open_recording(path)
     if video is None:
@@ -423,19 +423,19 @@ def replay(
                 f"(in a window, keys hide panels)"
             )
         check_display("make a film with --video FILE.mp4")
-        watch(recording, speed=speed, animal=animal, start_s=start)
+        from ethospike.recorders.view.replay import watch
+
+        watch(recording, Excerpt(speed, animal, start))
         return
+    from ethospike.recorders.view.video import FilmStyle, write_video
+
     end_s = recording.duration_s if stop is None else min(stop, recording.duration_s)
     with RunProgress(video.name, max(0.0, end_s - start), quiet=quiet) as progress:
-        film(
+        write_video(
             recording,
             video,
-            speed=speed,
-            animal=animal,
-            start_s=start,
-            stop_s=stop,
-            hidden=frozenset(hide),
-            head_trail=head_trail,
+            Excerpt(speed, animal, start, stop),
+            FilmStyle(hidden=frozenset(hide), head_trail=head_trail),
             progress=lambda share: progress.update(share * (end_s - start)),
         )
     print(f"video: {video}")

@@ -17,7 +17,7 @@ from gymnasium.vector import VectorEnv
 
 from ethospike.agents.agent import Agent
 from ethospike.agents.reacher import PUBLISHED_DIRECTIONS, ReacherAgent, ReacherConfig
-from ethospike.agents.reacher.hand import ReachBaseline
+from ethospike.agents.reacher.baseline import ReachBaseline
 from ethospike.brains.circuits.clustered_cortex import PARAMETER_SETS
 from ethospike.envs.delayed_reach import ReachConfig
 from ethospike.errors import ScenarioError

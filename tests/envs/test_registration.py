@@ -63,5 +63,5 @@ def test_seeds_options_and_animals_are_checked_alike(name):
         with pytest.raises(EnvError, match="got 'reset_masks'"):
             env.reset(options={"reset_masks": np.array([True, False])})
         env.close()
-    with pytest.raises(EnvError, match="animals: expected at least 1, from 0 on"):
+    with pytest.raises(EnvError, match="animals: expected at least "):
         gymnasium.make(name, animal=-1)

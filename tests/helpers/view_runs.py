@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from ethospike.agents.larva import LarvaAgent
 from ethospike.envs.delayed_reach import DelayedReachVectorEnv, ReachConfig
 from ethospike.envs.odor_arena import ArenaConfig, OdorArenaVectorEnv, OdorSource, Phase
 from ethospike.envs.odor_arena.env import Reinforcement
 from ethospike.recorders.config import RecorderConfig
 from ethospike.recorders.recorder import Layout, PopulationLayout, StepRecord, Variable
 from ethospike.recorders.zarr_recorder import ZarrRecorder
+from ethospike.variables import Panel
 
 TIMETABLE = ArenaConfig(
     (
@@ -24,9 +26,16 @@ TIMETABLE = ArenaConfig(
     mirror_odd_animals=True,
 )
 READOUTS = {
-    "preference": Variable("1", "preference"),
-    "mbon_rate_hz": Variable("Hz", "MBONs", ("mbon",), (2,)),
-    "dan_rate_hz": Variable("Hz", "DANs", ("dan",), (2,)),
+    name: Variable(
+        about["units"],
+        about["long_name"],
+        about["dims"],
+        about["shape"],
+        components=about["components"],
+        panel=about["panel"],
+    )
+    for name, about in LarvaAgent.variables.items()
+    if name in ("preference", "mbon_rate_hz", "dan_rate_hz")
 }
 CLUSTERS = 6
 
@@ -98,8 +107,16 @@ class ReachRun:
         self.observation, _ = self.env.reset(seed=seed)
         self.rng = np.random.default_rng(seed)
         readouts = {
-            "cluster_rate_hz": Variable("Hz", "rates of the clusters", ("cluster",), (clusters,)),
-            "decision_variable": Variable("1", "shares", ("direction",), (6,)),
+            "cluster_rate_hz": Variable(
+                "Hz",
+                "rates of the clusters",
+                ("cluster",),
+                (clusters,),
+                panel=Panel("cluster rates (Hz), mean of 50 ms", key="f", smoothed_s=0.05),
+            ),
+            "decision_variable": Variable(
+                "1", "shares", ("direction",), (6,), panel=Panel("decision variable", low=0.0, high=1.0)
+            ),
         }
         population = PopulationLayout("E", 0, neurons, clusters=clusters)
         self.layout = _layout(self.env, readouts, populations=(population,))

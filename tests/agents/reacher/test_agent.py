@@ -9,7 +9,8 @@ import pytest
 
 from ethospike.agents.reacher import ClusterRace, ReacherAgent, ReacherConfig, first_crossing
 from ethospike.agents.reacher import agent as reacher
-from ethospike.agents.reacher.hand import HandConfig, HandControl, ReachBaseline, ReachSenses
+from ethospike.agents.reacher.baseline import ReachBaseline
+from ethospike.agents.reacher.hand import HandConfig, HandControl, ReachSenses
 from ethospike.brains.circuits.clustered_cortex import CortexConfig
 from ethospike.brains.simulator import SimulatorSettings, SpikeBlock
 from ethospike.envs.delayed_reach import DelayedReachVectorEnv, ReachConfig

@@ -444,7 +444,7 @@ def test_phases_that_do_not_fit_the_control_interval_are_refused():
     ("call", "message"),
     [
         (lambda: OdorArenaEnv().step([0.0, 0.0]), "expected a reset before the first step"),
-        (lambda: OdorArenaEnv(animal=-1), "from 0 on"),
+        (lambda: OdorArenaEnv(animal=-1), "expected at least 0 and 1, got -1 and 1"),
         (lambda: OdorArenaEnv(render_mode="ascii"), "render_mode: expected one of human, rgb_array or None"),
         (lambda: OdorArenaVectorEnv(0), "num_envs: expected at least 1, got 0"),
         (lambda: OdorArenaVectorEnv(1, max_episode_steps=0), "max_episode_steps: expected at least 1"),

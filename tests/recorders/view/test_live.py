@@ -22,6 +22,7 @@ from ethospike.errors import ViewError
 from ethospike.recorders.config import RecorderConfig
 from ethospike.recorders.recording import open_recording
 from ethospike.recorders.view import live as live_view
+from ethospike.recorders.view.checks import Excerpt
 from ethospike.recorders.view.link import Inbox, packed
 from ethospike.recorders.view.live import LiveView
 from ethospike.recorders.view.panels import COLORS, RasterPanel, Window, panels_for
@@ -114,8 +115,8 @@ def test_trails_are_those_of_the_middle_of_the_body_or_of_the_head(arena, tmp_pa
     head = np.stack([values["position_mm"] for values in last])
     heading = np.stack([values["heading_rad"] for values in last])
     behind = head - 2.0 * np.stack((np.cos(heading), np.sin(heading)), axis=-1)
-    np.testing.assert_allclose(screen.trail_mm(299)[-3:], behind, atol=1e-5)
-    np.testing.assert_allclose(screen.trail_mm(299, head=True)[-3:], head, atol=1e-5)
+    np.testing.assert_allclose(screen.scene.trail_mm(screen.moment(299))[-3:], behind, atol=1e-5)
+    np.testing.assert_allclose(screen.scene.trail_mm(screen.moment(299), head=True)[-3:], head, atol=1e-5)
     player = Player(RecordingSource(recording))
     player.press("t", pygame.Surface(SIZE))
     assert player.state.head_trail
@@ -456,7 +457,7 @@ def test_a_window_that_cannot_be_opened_is_an_error_with_advice(arena, monkeypat
 )
 def test_a_replay_that_makes_no_sense_is_refused(arena, more, words):
     with pytest.raises(ViewError, match=words):
-        watch(arena[2], **more)
+        watch(arena[2], Excerpt(**more))
 
 
 # -- the live view ----------------------------------------------------------------------------------------

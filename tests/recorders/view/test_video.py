@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -14,9 +15,10 @@ from view_runs import ArenaRun, ReachRun, write
 from ethospike.errors import ViewError
 from ethospike.recorders.config import RecorderConfig
 from ethospike.recorders.recording import open_recording
+from ethospike.recorders.view.checks import Excerpt
 from ethospike.recorders.view.screen import Screen, ScreenState
 from ethospike.recorders.view.source import RecordingSource
-from ethospike.recorders.view.video import SIZE_PX, write_video
+from ethospike.recorders.view.video import SIZE_PX, FilmStyle, write_video
 from ethospike.recorders.zarr_recorder import ZarrRecorder
 
 av = pytest.importorskip("av", reason="films need PyAV: pip install 'ethospike[video]'")
@@ -40,7 +42,7 @@ def decoded(path):
 def test_a_film_shows_the_recorded_steps_at_its_speed(arena, tmp_path, suffix, fps, error):
     path = tmp_path / f"film{suffix}"
     # 30 s at 10-fold speed are 3 s.
-    n = write_video(arena, path, speed=10.0)
+    n = write_video(arena, path, Excerpt(speed=10.0))
     frames, duration_s, rate, n_streams = decoded(path)
     assert (n, len(frames), rate) == (3 * fps, 3 * fps, fps)
     assert duration_s == pytest.approx(3.0, abs=0.05)
@@ -59,7 +61,12 @@ def test_a_film_shows_the_recorded_steps_at_its_speed(arena, tmp_path, suffix, f
 
 
 def test_a_part_and_an_animal_can_be_chosen(arena, tmp_path):
-    n = write_video(arena, tmp_path / "a.mp4", animal=2, start_s=10.0, stop_s=12.0, fps=5, size_px=(320, 180))
+    n = write_video(
+        arena,
+        tmp_path / "a.mp4",
+        Excerpt(animal=2, start_s=10.0, stop_s=12.0),
+        FilmStyle(fps=5, size_px=(320, 180)),
+    )
     frames, duration_s, _, _ = decoded(tmp_path / "a.mp4")
     assert (n, len(frames)) == (10, 10)
     assert duration_s == pytest.approx(2.0)
@@ -68,7 +75,9 @@ def test_a_part_and_an_animal_can_be_chosen(arena, tmp_path):
 
 def test_the_reach_task_becomes_a_film_too(tmp_path):
     write(ReachRun(), tmp_path / "run")
-    write_video(open_recording(tmp_path / "run"), tmp_path / "a.gif", fps=5, size_px=(320, 180))
+    write_video(
+        open_recording(tmp_path / "run"), tmp_path / "a.gif", style=FilmStyle(fps=5, size_px=(320, 180))
+    )
     frames, _, _, _ = decoded(tmp_path / "a.gif")
     assert len(frames) == 15
     assert np.abs(frames[-1].astype(int) - frames[0]).mean() > 1
@@ -97,8 +106,11 @@ def test_the_reach_task_becomes_a_film_too(tmp_path):
     ],
 )
 def test_what_cannot_be_filmed_is_refused(arena, tmp_path, name, more, words):
+    of_style = {field.name for field in dataclasses.fields(FilmStyle)}
+    style = FilmStyle(**{key: value for key, value in more.items() if key in of_style})
+    excerpt = Excerpt(**{key: value for key, value in more.items() if key not in of_style})
     with pytest.raises(ViewError, match=words):
-        write_video(arena, tmp_path / name, **more)
+        write_video(arena, tmp_path / name, excerpt, style)
     assert not list(tmp_path.iterdir())
 
 
@@ -108,7 +120,7 @@ def test_a_film_that_breaks_off_leaves_nothing(arena, tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write_video(arena, tmp_path / "a.mp4", speed=50.0, progress=stop)
+        write_video(arena, tmp_path / "a.mp4", Excerpt(speed=50.0), progress=stop)
     assert not list(tmp_path.iterdir())
 
 
@@ -129,14 +141,15 @@ def test_half_an_hour_becomes_a_minute_in_bounded_memory(tmp_path):
         import json, re, sys
         from pathlib import Path
         from ethospike.recorders.recording import open_recording
-        from ethospike.recorders.view.video import write_video
+        from ethospike.recorders.view.checks import Excerpt
+        from ethospike.recorders.view.video import FilmStyle, write_video
         # Not getrusage, which on Linux also counts what the process was before it began this program.
         peak = lambda: int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
-        recording = open_recording(sys.argv[1])
+        recording, one = open_recording(sys.argv[1]), FilmStyle(fps=1)
         # Forty frames of two minutes: the codec's own buffers have grown to their size after twenty.
-        write_video(recording, Path(sys.argv[2]).with_suffix(".first.mp4"), speed=3.0, stop_s=120.0, fps=1)
+        write_video(recording, Path(sys.argv[2]).with_suffix(".first.mp4"), Excerpt(3.0, stop_s=120.0), one)
         first = peak()
-        n = write_video(recording, sys.argv[2], speed=30.0, fps=1)
+        n = write_video(recording, sys.argv[2], Excerpt(30.0), one)
         print(json.dumps({"frames": n, "first_mb": first, "peak_mb": peak()}))
     """
     words = [sys.executable, "-c", code, str(tmp_path / "recording.zarr"), str(tmp_path / "film.mp4")]
