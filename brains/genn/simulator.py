@@ -22,7 +22,6 @@ from ethospike.brains.genn import wiring as genn_wiring
 from ethospike.brains.genn.exchange import CurrentTable, PendingPlasticity, SpikeRecord, SpikeTables
 from ethospike.brains.genn.library import BACKENDS, VERSION, backends, choose_backend, load, pygenn
 from ethospike.brains.network import (
-    NEURON_MODELS,
     NUMPY_WIRING_LIMIT,
     ClusteredWeight,
     CurrentInput,
@@ -33,6 +32,7 @@ from ethospike.brains.network import (
     Weight,
 )
 from ethospike.brains.simulator import Capabilities, Simulator, SpikeBlock, Stimulus
+from ethospike.brains.simulator.propagators import propagators
 from ethospike.errors import BrainError, NotFiniteError
 from ethospike.randomness import Role, random_stream
 
@@ -129,13 +129,13 @@ class GennSimulator(Simulator):
 
     def _add_population(self, pop: Population) -> Any:
         n_neurons = pop.size * self.animals
-        constants = genn_models.constants(pop, self._parameters(pop), self.dt_ms)
-        initial_v = constants.pop("V")
+        made = self._propagators(pop)
+        constants = genn_models.used_constants(pop.neuron_model, made)
         varying = tuple(name for name, values in constants.items() if np.ptp(values) > 0)
         plastic = [p.plasticity for p in self._plastic_onto(pop.name)]
         is_source = any(p.source == pop.name for p in self.network.plastic_projections)
         model, state = genn_models.neuron_model(
-            pop.model, tuple(constants), varying, genn_models.PlasticRoles(is_source, len(plastic))
+            pop.neuron_model, tuple(constants), varying, genn_models.PlasticRoles(is_source, len(plastic))
         )
         params = {name: values[0] for name, values in constants.items() if name not in varying}
         params |= {f"depression_{m}": rule.learning_rate for m, rule in enumerate(plastic) if rule}
@@ -147,21 +147,20 @@ class GennSimulator(Simulator):
             # Arrays, which are copied at the start; numbers would be compiled.
             {name: np.full(n_neurons, value) for name, value in state.items()}
             | {name: constants[name] for name in varying}
-            | {"V": initial_v},
+            | {name: made[name] for name in pop.neuron_model.state},
         )
         for name in params:
             group.set_param_dynamic(name)
         group.spike_recording_enabled = True
         return group
 
-    def _parameters(self, pop: Population) -> dict[str, NDArray[np.float64]]:
-        """Return all parameters of a population, each for the neurons of all animals."""
-        return {
-            key: np.concatenate(
-                [self.network.parameter(pop.name, key, self.seed, animal) for animal in range(self.animals)]
-            )
-            for key in (*NEURON_MODELS[pop.model], "V_m")
-        }
+    def _propagators(self, pop: Population) -> dict[str, NDArray[Any]]:
+        """Return constants and initial state of a population, each for the neurons of all animals."""
+        parts = [
+            propagators(self.network, pop.name, seed=self.seed, animal=animal, dt_ms=self.dt_ms)
+            for animal in range(self.animals)
+        ]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def _plastic_onto(self, target: str) -> list[Projection]:
         return [p for p in self.network.plastic_projections if p.target == target]
@@ -414,7 +413,7 @@ class GennSimulator(Simulator):
         """Raise `NotFiniteError` if a potential or a synaptic input is not finite after `step`."""
         for population in self.network.populations:
             state = self._populations[population.name].vars
-            for name in genn_models.state_variables(population.model):
+            for name in population.neuron_model.state:
                 state[name].pull_from_device()
                 finite = np.isfinite(state[name].view)
                 if not finite.all():

@@ -21,13 +21,14 @@ from numpy.typing import NDArray
 from ethospike.brains.nest.denormals import denormals_are_zero
 from ethospike.brains.nest.learning import Learning
 from ethospike.brains.nest.wiring import native_rule, native_value, parts
-from ethospike.brains.network import NEURON_MODELS, Distribution, Projection
+from ethospike.brains.network import Distribution, Projection
 from ethospike.brains.simulator import (
     Capabilities,
     Simulator,
     SpikeBlock,
     Stimulus,
 )
+from ethospike.brains.simulator.propagators import parameters
 from ethospike.brains.threads import cores
 from ethospike.clock import whole_number
 from ethospike.errors import BrainError, SimulatorNotInstalled, SimulatorUnavailable
@@ -165,14 +166,17 @@ class NestSimulator(Simulator):
         """Create animals as blocks: neuron i of animal a has NEST's id 1 + a · n_neurons + i."""
         for animal in range(self.animals):
             for population in self.network.populations:
-                keys = [*NEURON_MODELS[population.model], "V_m"]
-                values = {k: self.network.parameter(population.name, k, self.seed, animal) for k in keys}
+                model = population.neuron_model
+                if model.nest_name is None:
+                    raise BrainError(
+                        f"nest lacks the model {model.name}; simulators that have it: "
+                        f"{', '.join(model.simulators) or 'none'}"
+                    )
+                values = parameters(self.network, population.name, seed=self.seed, animal=animal)
                 params: dict[str, Any] = {
                     key: float(v[0]) if (v == v[0]).all() else v.tolist() for key, v in values.items()
                 }
-                if population.model == "iaf_cond_exp_sfa_rr":
-                    params["q_rr"] = 0.0  # this model's relative refractory mechanism is not part of ours
-                nest.Create(population.model, population.size, params=params)
+                nest.Create(model.nest_name, population.size, params={**params, **model.nest_fixed})
 
     def _connect(self, projection: Projection) -> None:
         if not self.network.has_known_synapses(projection):

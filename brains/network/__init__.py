@@ -1,9 +1,10 @@
 """Networks as data: populations, projections, wiring rules, plasticity rules and inputs."""
 
 from ethospike.brains.network.distributions import Distribution, LogNormal, Normal, Uniform
+from ethospike.brains.network.models import NEURON_MODELS, GennCode, NeuronModel
 from ethospike.brains.network.network import NUMPY_WIRING_LIMIT, Network
 from ethospike.brains.network.plasticity import NEVER, DopamineGated, DopaminePlasticity
-from ethospike.brains.network.population import NEURON_MODELS, Parameter, Population
+from ethospike.brains.network.population import Parameter, Population
 from ethospike.brains.network.projection import (
     CurrentInput,
     Projection,
@@ -43,8 +44,10 @@ __all__ = [
     "FixedIndegree",
     "FixedOutdegree",
     "FixedTotalNumber",
+    "GennCode",
     "LogNormal",
     "Network",
+    "NeuronModel",
     "Normal",
     "OneToOne",
     "PairwiseBernoulli",

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ethospike.brains.network.distributions import Distribution
-from ethospike.brains.network.population import NEURON_MODELS, Population
+from ethospike.brains.network.population import Population
 from ethospike.brains.network.projection import (
     CurrentInput,
     Delay,
@@ -246,13 +246,13 @@ class Network:
     def parameter(self, population: str, key: str, seed: int, animal: int) -> NDArray[np.float64]:
         """Return a parameter's value for each neuron of a population in one animal, shape (size,)."""
         pop = self.population(population)
-        if key == "V_m" and key not in pop.params:
-            key = "E_L"  # each neuron's own, also where it is drawn
+        default = pop.neuron_model.initial.get(key)
+        if isinstance(default, str) and key not in pop.params:
+            key = default  # each neuron's own, also where it is drawn
         value = pop.param(key)
         if not isinstance(value, Distribution):
             return np.broadcast_to(np.asarray(value, dtype=float), (pop.size,)).copy()
-        keys = [*NEURON_MODELS[pop.model], "V_m"]
-        channel = self.populations.index(pop) * 100 + keys.index(key)
+        channel = self.populations.index(pop) * 100 + pop.neuron_model.parameters.index(key)
         drawn = np.asarray(
             value.draw(random_stream(seed, animal, Role.PARAMETERS, channel), pop.size), dtype=float
         )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ethospike.brains.network import Network, Population
 from ethospike.brains.numba.sparse_kernels import LANES, ROWS
-from ethospike.brains.simulator.exact_integration import current_to_potential, mean_decay, refractory_steps
+from ethospike.brains.simulator.propagators import propagators
 from ethospike.errors import NotFiniteError
 
 CACHE_LINE = 64
@@ -29,7 +29,7 @@ def slots_of(network: Network) -> tuple[_Ints, NDArray[np.bool_]]:
     Slots follow the order of the neurons; a block holds one kind only.
     """
     sizes = [population.size for population in network.populations]
-    kind = np.repeat([population.model != "iaf_psc_exp" for population in network.populations], sizes)
+    kind = np.repeat([pop.neuron_model.kernel == "conductance" for pop in network.populations], sizes)
     slot, blocks = np.empty(network.n_neurons, dtype=np.int64), list[bool]()
     for neurons in np.split(np.arange(len(kind)), np.flatnonzero(np.diff(kind)) + 1):
         slot[neurons] = len(blocks) * LANES + np.arange(len(neurons))
@@ -78,52 +78,16 @@ def _constants(
     network: Network, population: Population, seed: int, animal: int, dt_ms: float
 ) -> tuple[dict[str, Any], Any, Any]:
     """Return the rows of a population, and the effect of a unit of weight at both receptors."""
-
-    def parameter(key: str) -> _Floats:
-        return network.parameter(population.name, key, seed, animal)
-
-    h, e_l, c_m, v_th, v_reset = dt_ms, *map(parameter, ("E_L", "C_m", "V_th", "V_reset"))
-    tau_ex, tau_in = parameter("tau_syn_ex"), parameter("tau_syn_in")
-    rows = {
-        "v": parameter("V_m") - e_l,
-        "decay_ex": np.exp(-h / tau_ex),
-        "decay_in": np.exp(-h / tau_in),
-        "v_th": v_th - e_l,
-        "v_reset": v_reset - e_l,
-        "t_ref": refractory_steps(population.name, parameter("t_ref"), v_reset, v_th, h),
-        "i_e": parameter("I_e"),
-        "e_l": e_l,
-    }
-    if population.model == "iaf_psc_exp":
-        tau_m = parameter("tau_m")
-        rows |= {
-            "leak": np.exp(-h / tau_m),
-            "per_pa": tau_m / c_m * (1.0 - np.exp(-h / tau_m)),
-            "from_ex": current_to_potential(h, tau_ex, tau_m, c_m),
-            "from_in": current_to_potential(h, tau_in, tau_m, c_m),
-        }
-        rows["drive"] = rows["i_e"] * rows["per_pa"]
+    made = propagators(network, population.name, seed=seed, animal=animal, dt_ms=dt_ms)
+    rows = {name: values for name, values in made.items() if name in ROWS}
+    rows["drive"] = made["i_e"] * made["per_pa"]
+    if population.neuron_model.kernel == "current":
         return rows, 1.0, 1.0
-    per_pa = h / c_m
-    scale_ex, scale_in = per_pa * mean_decay(h, tau_ex), per_pa * mean_decay(h, tau_in)
-    rows |= {
-        "leak": per_pa * parameter("g_L"),
-        "per_pa": per_pa,
-        "drive": per_pa * parameter("I_e"),
-        "from_ex": parameter("E_ex") - e_l,
-        "from_in": parameter("E_in") - e_l,
-        "slope_ex": -h / tau_ex / 12.0,
-        "slope_in": -h / tau_in / 12.0,
-    }
-    if population.model == "iaf_cond_exp_sfa_rr":
-        tau_sfa = parameter("tau_sfa")
-        rows |= {
-            "from_sfa": parameter("E_sfa") - e_l,
-            "decay_sfa": np.exp(-h / tau_sfa),
-            "slope_sfa": -h / tau_sfa / 12.0,
-            "q_sfa": parameter("q_sfa") * per_pa * mean_decay(h, tau_sfa),
-        }
-    return rows, scale_ex, -scale_in  # inhibitory weights are negative, conductances are not
+    per_pa = made["per_pa"]
+    if "q_sfa" in made:
+        rows["q_sfa"] = made["q_sfa"] * per_pa * made["mean_sfa"]
+    # Inhibitory weights are negative, conductances are not.
+    return rows, per_pa * made["mean_ex"], -(per_pa * made["mean_in"])
 
 
 def _blocks(rows: Mapping[str, _Floats]) -> _Floats:

@@ -9,7 +9,6 @@ or seed compiles nothing again.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from functools import partial
 from typing import Any
 
@@ -29,7 +28,7 @@ from ethospike.brains.numba import bit_matrix
 from ethospike.brains.numba import dense_kernels as kernels
 from ethospike.brains.numba.bit_matrix import WORD, BitLayout, Wiring, draw_wiring, wiring_key
 from ethospike.brains.simulator import SpikeBlock, Stimulus
-from ethospike.brains.simulator.exact_integration import Propagators, propagators
+from ethospike.brains.simulator.propagators import propagators
 from ethospike.brains.threads import run_all
 from ethospike.errors import BrainError, NotFiniteError, SimulatorUnavailable
 from ethospike.states import State, check_state
@@ -256,12 +255,9 @@ class DenseEngine:
             propagators(network, one.name, seed=seed, animal=animal, dt_ms=self._dt_ms)
             for one in network.populations
         ]
-        if max(part.t_ref.max() for part in parts) > LONGEST_T_REF_STEPS:
+        if max(part["t_ref"].max() for part in parts) > LONGEST_T_REF_STEPS:
             raise BrainError(f"t_ref: the dense Numba engine counts at most {LONGEST_T_REF_STEPS} steps")
-        values = {
-            one.name: np.concatenate([getattr(part, one.name) for part in parts])
-            for one in fields(Propagators)
-        }
+        values = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         self._e_l.append(values["e_l"])
         self._constants.append(self._kernel_constants(parts))
         deepest_input = max([self._steps(one.delay_ms) for one in network.spike_inputs], default=1)
@@ -291,16 +287,16 @@ class DenseEngine:
         lanes[self.wiring.layout.lane_of_neuron] = values
         return lanes
 
-    def _kernel_constants(self, parts: Sequence[Propagators]) -> kernels.Constants:
+    def _kernel_constants(self, parts: Sequence[Mapping[str, NDArray[Any]]]) -> kernels.Constants:
         """Return one number a population where all its neurons are equal, else one a lane."""
         names = kernels.Constants._fields
-        equal = all((getattr(part, name) == getattr(part, name)[0]).all() for part in parts for name in names)
+        equal = all((part[name] == part[name][0]).all() for part in parts for name in names)
         arrays = {}
         for name in names:
             if equal:
-                values = np.array([getattr(part, name)[0] for part in parts], dtype=self._real)
+                values = np.array([part[name][0] for part in parts], dtype=self._real)
             else:
-                values = self._lanes(np.concatenate([getattr(part, name) for part in parts]))
+                values = self._lanes(np.concatenate([part[name] for part in parts]))
             arrays[name] = values.astype(np.int16) if name == "t_ref" else values
         return kernels.Constants(**arrays)
 

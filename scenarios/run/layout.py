@@ -50,7 +50,6 @@ def _of_network(network: Network, seed: int) -> dict[str, Any]:
     def channels(inputs: Any) -> tuple[str, ...]:
         return tuple(f"{one.name}[{i}]" for one in inputs for i in range(network.n_channels(one)))
 
-    units = {"iaf_psc_exp": "pA"}
     return {
         "populations": tuple(
             PopulationLayout(p.name, network.offset(p.name), p.size, p.clusters) for p in network.populations
@@ -60,7 +59,7 @@ def _of_network(network: Network, seed: int) -> dict[str, Any]:
         "weights": {
             p.name: (
                 len(network.wire(p.name, seed, 0).source),
-                units.get(network.population(p.target).model, "nS"),
+                network.population(p.target).neuron_model.weight_unit,
             )
             for p in network.plastic_projections
         },

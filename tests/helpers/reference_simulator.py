@@ -16,7 +16,7 @@ from ethospike.brains.simulator import Capabilities, Simulator, SimulatorSetting
 from ethospike.errors import BrainError
 from ethospike.states import State
 
-KEYS = sorted({key for model in NEURON_MODELS.values() for key in model} | {"V_m"})
+KEYS = sorted({key for model in NEURON_MODELS.values() for key in model.parameters})
 
 
 class ReferenceSimulator(Simulator):
@@ -38,7 +38,7 @@ class ReferenceSimulator(Simulator):
         for animal in range(self.animals):
             for pop in net.populations:
                 own = np.arange(self.n)[animal * n :][net.neurons(pop.name)]
-                for key in [*NEURON_MODELS[pop.model], "V_m"]:
+                for key in pop.neuron_model.parameters:
                     self.p[key][own] = self.parameter(pop.name, key, animal)
                 self.is_psc[own] = pop.model == "iaf_psc_exp"
                 self.is_sfa[own] = pop.model == "iaf_cond_exp_sfa_rr"

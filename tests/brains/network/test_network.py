@@ -228,7 +228,7 @@ def net(*projections, inputs=(), size=40):
         (lambda: Population("E", 3, MODEL, {"C_m": np.ones(2)}), r"expected shape \(\) or \(3,\)"),
         (lambda: Population("E", 3, MODEL, {"C_m": 0.0}), "above 0"),
         (lambda: Population("E", 3, MODEL, {"E_L": np.nan}), "finite"),
-        (lambda: Population("E", 3, MODEL, {"t_ref": -1.0}), "at least 0 ms"),
+        (lambda: Population("E", 3, MODEL, {"t_ref": -1.0}), "at least 0, got"),
         (lambda: Population("E", 10, MODEL, clusters=4), "do not form 4 equal clusters"),
         (lambda: Network(()), "at least one population"),
         (lambda: Network((cells(), cells())), "used 2 times"),
@@ -301,5 +301,6 @@ def test_defaults_are_those_of_nest(model):
     from ethospike.brains.nest.simulator import nest
 
     native = nest.GetDefaults(model)
-    assert {key: native[key] for key in NEURON_MODELS[model]} == NEURON_MODELS[model]
+    described = NEURON_MODELS[model]
+    assert {key: native[key] for key in described.defaults} == described.defaults
     assert native["V_m"] == native["E_L"]

@@ -7,7 +7,8 @@ import pytest
 from scipy.linalg import expm
 
 from ethospike.brains.network import Network, Population
-from ethospike.brains.simulator.exact_integration import current_to_potential, propagators
+from ethospike.brains.network.models.exact_integration import current_to_potential
+from ethospike.brains.simulator.propagators import propagators
 from ethospike.errors import BrainError
 
 
@@ -24,12 +25,12 @@ def test_propagators_are_the_matrix_exponential(tau_ex, dt_ms):
     equations[0, 0], equations[1, 1], equations[2, 2] = -1 / tau_ex, -1 / tau_in, -1 / tau_m
     equations[2, [0, 1, 3]] = 1 / c_m
     step = expm(equations * dt_ms)
-    assert made.leak == pytest.approx(step[2, 2], rel=1e-12)
-    assert made.from_ex == pytest.approx(step[2, 0], rel=1e-9)
-    assert made.from_in == pytest.approx(step[2, 1], rel=1e-9)
-    assert made.per_pa == pytest.approx(step[2, 3], rel=1e-9)
-    assert made.decay_ex == pytest.approx(step[0, 0], rel=1e-12)
-    assert made.decay_in == pytest.approx(step[1, 1], rel=1e-12)
+    assert made["leak"] == pytest.approx(step[2, 2], rel=1e-12)
+    assert made["from_ex"] == pytest.approx(step[2, 0], rel=1e-9)
+    assert made["from_in"] == pytest.approx(step[2, 1], rel=1e-9)
+    assert made["per_pa"] == pytest.approx(step[2, 3], rel=1e-9)
+    assert made["decay_ex"] == pytest.approx(step[0, 0], rel=1e-12)
+    assert made["decay_in"] == pytest.approx(step[1, 1], rel=1e-12)
 
 
 def test_equal_time_constants_are_the_limit_of_nearly_equal_ones():
@@ -42,15 +43,16 @@ def test_equal_time_constants_are_the_limit_of_nearly_equal_ones():
 def test_potentials_are_relative_to_rest():
     network = Network((Population("E", 1, "iaf_psc_exp", {"E_L": -65.0, "V_th": -50.0, "V_m": -60.0}),))
     made = propagators(network, "E", seed=1, animal=0, dt_ms=0.1)
-    assert (made.v_th[0], made.v_reset[0], made.v[0], made.e_l[0]) == (15.0, -5.0, 5.0, -65.0)
-    assert made.t_ref[0] == 20
+    assert (made["v_th"][0], made["v_reset"][0], made["v"][0], made["e_l"][0]) == (15.0, -5.0, 5.0, -65.0)
+    assert made["t_ref"][0] == 20
 
 
 @pytest.mark.parametrize(
     ("params", "message"),
     [
         ({"t_ref": 2.05}, "t_ref: expected whole numbers of steps of 0.1 ms"),
-        ({"V_reset": -55.0}, "V_reset: expected values below V_th"),
+        ({"t_ref": 2.0 + 1e-7}, "t_ref: expected whole numbers of steps of 0.1 ms"),
+        ({"V_reset": -55.0}, r"^Population 'E'\.V_reset: expected values below V_th"),
     ],
 )
 def test_what_does_not_fit_is_named(params, message):
