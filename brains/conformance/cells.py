@@ -1,7 +1,6 @@
 """Conformance of cells and synapses: equations, delays, inputs, wiring, weights, plasticity.
 
-In: `open_network`, which builds a network in the simulator under test. Out: nothing, or a
-`ConformanceError`. `suite.py` lists the checks and says how to use them.
+`suite.py` says how to use the checks.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from ethospike.brains.conformance.expectations import (
     SEED,
     ConformanceError,
     OpenNetwork,
+    check,
     expect,
     expect_active,
     expect_close,
@@ -48,6 +48,7 @@ from ethospike.brains.simulator import SpikeBlock, Stimulus
 from ethospike.errors import SimulatorUnavailable
 
 
+@check
 def check_first_spike_latency(open_network: OpenNetwork) -> None:
     """Cells under constant current fire when the closed solution says so, each with its own parameters."""
     for model in NEURON_MODELS:
@@ -79,6 +80,7 @@ def check_first_spike_latency(open_network: OpenNetwork) -> None:
                 )
 
 
+@check
 def check_synaptic_time_constants(open_network: OpenNetwork) -> None:
     """Cells of one population may differ in their synaptic time constants."""
     for model in MODELS:
@@ -92,6 +94,7 @@ def check_synaptic_time_constants(open_network: OpenNetwork) -> None:
         )
 
 
+@check
 def check_adaptation(open_network: OpenNetwork) -> None:
     """Spike-frequency adaptation lengthens intervals after the first spike and leaves the first one alone."""
     network = tonic(ADAPTING, I_e=np.array([600.0, 600.0]), q_sfa=np.array([0.0, 2.0]), tau_sfa=200.0)
@@ -111,6 +114,7 @@ def check_adaptation(open_network: OpenNetwork) -> None:
     expect(bool((np.diff(plain) == np.diff(plain)[0]).all()), "without q_sfa, intervals must not change")
 
 
+@check
 def check_voltages(open_network: OpenNetwork) -> None:
     """Recorded voltages are those of the closed solution; where there are none, asking is an error."""
     network = tonic(CURRENT_BASED, I_e=np.array([300.0, 200.0]))
@@ -137,6 +141,7 @@ def check_voltages(open_network: OpenNetwork) -> None:
                 )
 
 
+@check
 def check_stimulus_timing(open_network: OpenNetwork) -> None:
     """A stimulus spike at step s with a delay of d steps first moves V_m at s + d + 1."""
     late = round(PROBE_LATE_MS / 0.1)
@@ -158,6 +163,7 @@ def check_stimulus_timing(open_network: OpenNetwork) -> None:
             )
 
 
+@check
 def check_stimulus_adds_up(open_network: OpenNetwork) -> None:
     """Two equal stimulus spikes act twice."""
     for model in MODELS:
@@ -172,6 +178,7 @@ def check_stimulus_adds_up(open_network: OpenNetwork) -> None:
         )
 
 
+@check
 def check_current_timing(open_network: OpenNetwork) -> None:
     """The current of a window that begins after step t moves V_m at t + 3 … t + n + 2, and no longer."""
     for model in NEURON_MODELS:
@@ -194,6 +201,7 @@ def check_current_timing(open_network: OpenNetwork) -> None:
             )
 
 
+@check
 def check_live_input(open_network: OpenNetwork) -> None:
     """What is given to a window acts in that window, is not repeated in the next, and may change any time."""
     for model in MODELS:
@@ -211,6 +219,7 @@ def check_live_input(open_network: OpenNetwork) -> None:
                 )
 
 
+@check
 def check_delays(open_network: OpenNetwork) -> None:
     """A spike of step s with a delay of d steps makes its target fire at s + d + 1 at the earliest."""
     for model in NEURON_MODELS:
@@ -225,6 +234,7 @@ def check_delays(open_network: OpenNetwork) -> None:
             )
 
 
+@check
 def check_wiring(open_network: OpenNetwork) -> None:
     """Each spike reaches exactly the targets that `Network.wire` lists, in every animal."""
     network = bipartite(CURRENT_BASED)
@@ -252,6 +262,7 @@ def check_wiring(open_network: OpenNetwork) -> None:
         )
 
 
+@check
 def check_listed_weights(open_network: OpenNetwork) -> None:
     """Each listed pair has the weight listed with it, in whatever order the pairs are listed."""
     network, pairs, strong = listed()
@@ -278,6 +289,7 @@ def check_listed_weights(open_network: OpenNetwork) -> None:
     )
 
 
+@check
 def check_signs(open_network: OpenNetwork) -> None:
     """Excitation raises and inhibition lowers the firing of a cell, the more the stronger."""
     for model in NEURON_MODELS:
@@ -298,6 +310,7 @@ def check_signs(open_network: OpenNetwork) -> None:
         )
 
 
+@check
 def check_weights(open_network: OpenNetwork) -> None:
     """Weights are those of the description, can be replaced, are copies, and act on their own synapse."""
     for model in MODELS:
@@ -328,6 +341,7 @@ def check_weights(open_network: OpenNetwork) -> None:
             )
 
 
+@check
 def check_plasticity(open_network: OpenNetwork) -> None:
     """Final weights are those of the reference rule for the simulator's own spikes."""
     network, animals, n_steps = trained(), 2, 6000
@@ -366,6 +380,7 @@ def check_plasticity(open_network: OpenNetwork) -> None:
         )
 
 
+@check
 def check_plasticity_acts(open_network: OpenNetwork) -> None:
     """Depressed weights are the ones that transmit; with exact plasticity from the same step on."""
     network = trained(learning_rate=1000.0, homeostasis=0.0)
@@ -397,6 +412,7 @@ def check_plasticity_acts(open_network: OpenNetwork) -> None:
     )
 
 
+@check
 def check_recovery(open_network: OpenNetwork) -> None:
     """Plastic weights that were set recover to those of the network's description."""
     network = trained(learning_rate=0.0, homeostasis=0.5)

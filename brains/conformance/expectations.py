@@ -1,8 +1,4 @@
-"""Expectations: what the checks of `suite.py` are made of, and how two spike trains are compared.
-
-In: spikes, weights and what was expected of them. Out: nothing, or a `ConformanceError`. This file knows
-no particular simulator.
-"""
+"""Expectations that the checks of the suite are made of, and the comparison of two spike trains."""
 
 from __future__ import annotations
 
@@ -34,6 +30,18 @@ class OpenNetwork(Protocol):
 
     def __call__(self, network: Network, *, seed: int, animals: int = 1, dt_ms: float = 0.1) -> Simulator:
         """Return an open simulator; the caller closes it."""
+
+
+Check = Callable[[OpenNetwork], None]
+
+CHECKS: list[Check] = []
+"""All checks of a single simulator, in the order of their definition; `@check` adds one."""
+
+
+def check(function: Check) -> Check:
+    """Add a function to `CHECKS`."""
+    CHECKS.append(function)
+    return function
 
 
 def run_once(

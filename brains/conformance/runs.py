@@ -1,7 +1,6 @@
 """Conformance of runs: clocks, windows, seeds, animals, states, and manners.
 
-In: `open_network`, which builds a network in the simulator under test. Out: nothing, or a
-`ConformanceError`. `suite.py` lists the checks and says how to use them.
+`suite.py` says how to use the checks.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ from ethospike.brains.conformance.expectations import (
     MODELS,
     SEED,
     OpenNetwork,
+    check,
     expect,
     expect_active,
     expect_close,
@@ -50,6 +50,7 @@ LEAK_LIMIT_BYTES = 8_000_000
 a window takes more than this."""
 
 
+@check
 def check_spike_block(open_network: OpenNetwork) -> None:
     """Spikes are sorted by (step, animal, neuron), lie in their window, and have the agreed types."""
     for model in MODELS:
@@ -83,6 +84,7 @@ def check_spike_block(open_network: OpenNetwork) -> None:
                 )
 
 
+@check
 def check_same_seed_same_spikes(open_network: OpenNetwork) -> None:
     """The same seed gives the same spikes, another seed another network."""
     for model in MODELS:
@@ -102,6 +104,7 @@ def check_same_seed_same_spikes(open_network: OpenNetwork) -> None:
         )
 
 
+@check
 def check_split_run(open_network: OpenNetwork) -> None:
     """Windows of any lengths give the spikes of one long run, plasticity included."""
     lengths = (1, 7, 92, 200, 33, 667, 500)
@@ -119,6 +122,7 @@ def check_split_run(open_network: OpenNetwork) -> None:
         )
 
 
+@check
 def check_animals_are_independent(open_network: OpenNetwork) -> None:
     """Animal 1 of 2 is animal 1 of 3; animals differ; and what happens to one does not move another."""
     for (network, of_two), (_, of_three) in zip(busy(1200, 2), busy(1200, 3), strict=True):
@@ -154,6 +158,7 @@ def check_animals_are_independent(open_network: OpenNetwork) -> None:
     )
 
 
+@check
 def check_state(open_network: OpenNetwork) -> None:
     """A run that is continued from a saved state is bit-identical; where it cannot be, asking is an error."""
     for network, stimulus in busy(2000, 2):
@@ -191,6 +196,7 @@ def check_state(open_network: OpenNetwork) -> None:
             )
 
 
+@check
 def check_long_clock(open_network: OpenNetwork, steps: int = 2**24) -> None:
     """Spike steps are exact beyond step 2^24, where single-precision time cannot count any more."""
     network = clock()
@@ -219,6 +225,7 @@ def check_long_clock(open_network: OpenNetwork, steps: int = 2**24) -> None:
     )
 
 
+@check
 def check_memory(open_network: OpenNetwork) -> None:
     """Memory does not grow over 1,000 windows."""
     network = small_deterministic_network(CURRENT_BASED)
@@ -237,6 +244,7 @@ def check_memory(open_network: OpenNetwork) -> None:
     )
 
 
+@check
 def check_bad_input_is_refused(open_network: OpenNetwork) -> None:
     """Input that does not fit raises a `BrainError` and changes nothing."""
     network = probe(CURRENT_BASED)
@@ -293,6 +301,7 @@ def check_bad_input_is_refused(open_network: OpenNetwork) -> None:
         expect_close(simulator.weights("source>target"), weights, "refused weights must leave no trace")
 
 
+@check
 def check_delay_off_the_grid_is_refused(open_network: OpenNetwork) -> None:
     """A delay that is not a whole number of steps raises a `BrainError` instead of being rounded."""
     expect_raises(
@@ -302,6 +311,7 @@ def check_delay_off_the_grid_is_refused(open_network: OpenNetwork) -> None:
     )
 
 
+@check
 def check_close(open_network: OpenNetwork) -> None:
     """Closing twice is harmless, using a closed simulator is an error, and another one can be opened."""
     network = probe(CURRENT_BASED)

@@ -87,13 +87,14 @@ def self_test(name: str) -> str:
     ConformanceError
         When a check fails.
     """
-    from ethospike.brains import conformance
+    from ethospike.brains.conformance import CHECKS
     from ethospike.brains.network import Network, Population
     from ethospike.brains.simulator import SimulatorSettings, open_simulator
 
     settings = SimulatorSettings(name=name)
-    for check in SELF_TEST_CHECKS:
-        getattr(conformance, check)(lambda network, **options: open_simulator(network, settings, **options))
+    checks = {check.__name__: check for check in CHECKS}
+    for name_of_check in SELF_TEST_CHECKS:
+        checks[name_of_check](lambda network, **options: open_simulator(network, settings, **options))
     with open_simulator(Network((Population("E", 1, "iaf_psc_exp"),)), settings, seed=1) as simulator:
         return simulator.backend
 

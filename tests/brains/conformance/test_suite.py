@@ -11,12 +11,8 @@ from broken_simulators import DEFECTS, Silent
 from reference_simulator import open_reference
 
 from ethospike.brains.conformance import CHECKS, ConformanceError, check_parity, compare_spike_trains
-from ethospike.brains.conformance.suite import (
-    check_delay_off_the_grid_is_refused,
-    check_listed_weights,
-    check_long_clock,
-    check_voltages,
-)
+from ethospike.brains.conformance.cells import check_listed_weights, check_voltages
+from ethospike.brains.conformance.runs import check_delay_off_the_grid_is_refused, check_long_clock
 from ethospike.brains.network import NEURON_MODELS
 from ethospike.brains.simulator import SIMULATORS, SimulatorSettings, SpikeBlock, open_simulator
 from ethospike.errors import BrainError
