@@ -69,6 +69,6 @@ def test_the_table_says_which_simulator_runs_groups_of_large_networks(
     refuses = re.search(
         "groups of animals (above fifty million drawn synapses|there)", said_to_be_impossible(name)
     )
-    expectation = pytest.raises(BrainError, match="animal") if refuses else nullcontext()
+    expectation = pytest.raises(BrainError) if refuses else nullcontext()
     with expectation:
         open_simulator(network, SimulatorSettings(name=name), seed=1, animals=2).close()
