@@ -29,6 +29,7 @@ from ethospike.brains.network import (
     PairwiseBernoulli,
     Projection,
 )
+from ethospike.brains.numba.placement import placed
 from ethospike.brains.threads import run_all
 from ethospike.errors import BrainError
 from ethospike.randomness import Role
@@ -209,7 +210,7 @@ def draw_wiring(network: Network, *, seed: int, animals: int, threads: int) -> W
 
 def _copy_wired(network: Network, layout: BitLayout, seed: int, animal: int, threads: int) -> Words:
     """Set the bits of the synapses that `Network.wire` draws."""
-    bits = np.zeros((network.n_neurons, layout.row_words), dtype=np.uint64)
+    bits = placed((network.n_neurons, layout.row_words), np.uint64)
     for projection in network.projections:
         synapses = network.wire(projection.name, seed, animal)
         lanes = layout.lane_of_neuron[network.offset(projection.target) + synapses.target]
@@ -219,7 +220,7 @@ def _copy_wired(network: Network, layout: BitLayout, seed: int, animal: int, thr
 
 def _draw_large(network: Network, layout: BitLayout, seed: int, animal: int, threads: int) -> Words:
     """Draw the bits of all projections, word by word of the targets."""
-    bits = np.zeros((network.n_neurons, layout.row_words), dtype=np.uint64)
+    bits = placed((network.n_neurons, layout.row_words), np.uint64)
     tasks: list[Callable[[], None]] = []
     for index, projection in enumerate(network.projections):
         stream = np.random.SeedSequence(seed, spawn_key=(animal, Role.WIRING, index))

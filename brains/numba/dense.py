@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numba
@@ -27,6 +28,9 @@ from ethospike.brains.network import (
 from ethospike.brains.numba import bit_matrix
 from ethospike.brains.numba import dense_kernels as kernels
 from ethospike.brains.numba.bit_matrix import WORD, BitLayout, Wiring, draw_wiring, wiring_key
+from ethospike.brains.numba.placement import STAGGER, placed
+from ethospike.brains.numba.row_counts import COUNTER_LIMIT
+from ethospike.brains.numba.team import Team
 from ethospike.brains.simulator import SpikeBlock, Stimulus
 from ethospike.brains.simulator.propagators import propagators
 from ethospike.brains.threads import run_all
@@ -34,6 +38,8 @@ from ethospike.errors import BrainError, NotFiniteError, SimulatorUnavailable
 from ethospike.states import State, check_state
 
 LONGEST_T_REF_STEPS = int(np.iinfo(np.int16).max)
+LANES_A_THREAD = 6_000
+"""Neurons for which a thread of an animal pays: they take 4 µs a step, the meeting of threads almost 1 µs."""
 SPIKES_HELD = 2**18
 """Spikes an animal that are made room for; longer windows are run in pieces."""
 
@@ -95,10 +101,13 @@ class DenseEngine:
         if wiring is not None and wiring.key != wiring_key(network, seed, animals):
             raise BrainError("wiring: it was drawn for other populations, rules, seed or number of animals")
         self._network, self._animals, self._dt_ms = network, animals, dt_ms
-        self._threads = min(threads, animals)
+        self._parallel = min(threads, animals)
         self._real = np.dtype(np.float32 if precision == "single" else np.float64)
-        self.backend = f"numba {numba.__version__}, dense, {self._threads} threads, {precision} precision"
         self.wiring = wiring or draw_wiring(network, seed=seed, animals=animals, threads=threads)
+        each = max(1, min(threads // self._parallel, self.wiring.layout.lanes // LANES_A_THREAD))
+        self._teams = [Team(each) for _ in range(animals)]
+        used = f"{each * self._parallel} thread{'s' * (each * self._parallel > 1)}"
+        self.backend = f"numba {numba.__version__}, dense, {used}, {precision} precision"
         delays = [self._steps(float(np.asarray(one.delay_ms))) for one in network.projections]
         self._delay = delays[0] if delays else 1
         self._layout = _kernel_layout(self.wiring.layout)
@@ -106,6 +115,8 @@ class DenseEngine:
         self._weights = np.stack([[_block_weights(one) for one in network.projections]] * animals)
         self._weights = self._weights.reshape(animals, len(network.projections), 2)  # pA: within, across
         self._brains: list[kernels.Brain] = []
+        self._shared: list[kernels.Shared] = []
+        self._scratches: list[kernels.Scratch] = []
         self._constants: list[kernels.Constants] = []
         self._e_l: list[_Floats] = []
         for animal in range(animals):
@@ -127,7 +138,7 @@ class DenseEngine:
             partial(self._run_animal, animal, first_step, n_steps, windows[animal], voltage[animal])
             for animal in range(self._animals)
         ]
-        spikes = run_all(calls, self._threads)
+        spikes = run_all(calls, self._parallel)
         e_l = np.stack([values[self._watched] for values in self._e_l])
         self._voltages = voltage.transpose(1, 0, 2) + e_l
         if self._animals == 1:
@@ -195,7 +206,7 @@ class DenseEngine:
 
     def close(self) -> None:
         """Give back memory."""
-        del self._brains, self._constants, self._room, self._voltages, self.wiring
+        del self._brains, self._shared, self._constants, self._room, self._voltages, self.wiring
 
     # -- a window -----------------------------------------------------------------------------------
 
@@ -221,20 +232,16 @@ class DenseEngine:
         brain, (step, neuron) = self._brains[animal], self._room[animal]
         lanes = self.wiring.layout.lane_of_neuron[self._watched]
         out = kernels.Output(step, neuron, lanes, voltage)
+        team, shared = self._teams[animal], self._shared[animal]
         done, steps, neurons = 0, [], []
         while done < n_steps:
-            done, count = kernels.advance(
-                first_step,
-                done,
-                n_steps,
-                self._delay,
-                self._layout,
-                self._constants[animal],
-                self._inputs,
-                brain,
-                window,
-                out,
+            phases = team.run(
+                partial(self._advance, animal, (first_step, done, n_steps), window, out),
+                1 + team.piece(n_steps - done),  # the first prepares the steps
+                len(self._layout.segment_word),
             )
+            done += phases - 1
+            count = shared.n_spikes[0]
             steps.append(step[:count].copy())
             neurons.append(neuron[:count].copy())
         if not kernels.is_finite(self._layout, brain.v, brain.i_ex, brain.i_in):
@@ -243,6 +250,34 @@ class DenseEngine:
                 f"{first_step} … {first_step + n_steps - 1}; look for weights or currents that are too large"
             )
         return (steps[0], neurons[0]) if len(steps) == 1 else (np.concatenate(steps), np.concatenate(neurons))
+
+    def _advance(
+        self,
+        animal: int,
+        span: tuple[int, int, int],
+        window: kernels.Window,
+        out: kernels.Output,
+        board: NDArray[np.int64],
+    ) -> None:
+        """Call the compiled code in one thread, with a scratch that no other thread has."""
+        try:
+            scratch = self._scratches.pop()
+        except IndexError:
+            scratch = _new_scratch(self._real)
+        kernels.advance(
+            board,
+            span,
+            self._delay,
+            self._layout,
+            self._constants[animal],
+            self._inputs,
+            self._brains[animal],
+            window,
+            self._shared[animal],
+            scratch,
+            out,
+        )
+        self._scratches.append(scratch)
 
     # -- construction -------------------------------------------------------------------------------
 
@@ -261,29 +296,38 @@ class DenseEngine:
         self._e_l.append(values["e_l"])
         self._constants.append(self._kernel_constants(parts))
         deepest_input = max([self._steps(one.delay_ms) for one in network.spike_inputs], default=1)
-        zeros, channels = self._lanes, network.n_current_channels
+        channels = network.n_current_channels
+        self._shared.append(
+            kernels.Shared(
+                fired=np.empty(layout.lanes, dtype=np.int32),
+                n_fired=np.zeros(len(self._layout.segment_word), dtype=np.int64),
+                n_spikes=np.zeros(1, dtype=np.int64),
+                event=np.zeros(1, dtype=np.int64),
+            )
+        )
         self._brains.append(
             kernels.Brain(
                 bits=self.wiring.bits[animal],
                 weight=np.zeros((len(parts), len(parts), 2, 2), dtype=self._real),
                 i_e=self._lanes(values["i_e"]),
                 per_pa=self._lanes(values["per_pa"]),
-                v=self._lanes(values["v"], padding=-np.inf),  # never reaches a threshold
-                i_ex=zeros(),
-                i_in=zeros(),
-                refractory=np.zeros(layout.lanes, dtype=np.int16),
+                v=self._lanes(values["v"], padding=-np.inf, turn=1),  # never reaches a threshold
+                i_ex=self._lanes(turn=2),
+                i_in=self._lanes(turn=3),
+                refractory=placed(layout.lanes, np.int16, turn=4),
                 spiked=np.zeros((self._delay + 1, network.n_neurons), dtype=np.int32),
                 spiked_first=np.zeros((self._delay + 1, len(layout.blocks) + 1), dtype=np.int64),
                 arriving=np.zeros((deepest_input + 1, network.n_spike_channels), dtype=np.int32),
                 pipeline=np.zeros((2, channels), dtype=self._real),
                 driven=np.full(channels, np.nan, dtype=self._real),
-                drive=self._lanes(values["i_e"] * values["per_pa"]),
+                drive=self._lanes(values["i_e"] * values["per_pa"], turn=5),
             )
         )
 
-    def _lanes(self, values: NDArray[Any] | float = 0.0, padding: float = 0.0) -> NDArray[Any]:
-        """Return an array with the values at the lanes of the neurons."""
-        lanes = np.full(self.wiring.layout.lanes, padding, dtype=self._real)
+    def _lanes(self, values: NDArray[Any] | float = 0.0, padding: float = 0.0, turn: int = 0) -> NDArray[Any]:
+        """Return an array with the values at the lanes of the neurons; `turn` as in `placed`."""
+        lanes = placed(self.wiring.layout.lanes, self._real, turn)
+        lanes[:] = padding
         lanes[self.wiring.layout.lane_of_neuron] = values
         return lanes
 
@@ -368,8 +412,38 @@ def _only_value(weights: _Floats, default: float, name: str) -> float:
     return float(weights[0]) if len(weights) else default
 
 
+def _new_scratch(real: np.dtype[Any]) -> kernels.Scratch:
+    lanes = kernels.SEGMENT * WORD
+    arrived = placed((2, lanes + STAGGER // real.itemsize), real, turn=6)
+    arrived[:] = kernels.TINY
+    place = np.empty(COUNTER_LIMIT, dtype=np.int64)
+    return kernels.Scratch(arrived, arrived[0], arrived[1], placed(lanes, np.uint8), place)
+
+
 def _kernel_layout(layout: BitLayout) -> kernels.Layout:
-    first_word = [block.first_lane // WORD for block in layout.blocks]
+    first_word = np.array([*(block.first_lane // WORD for block in layout.blocks), layout.lanes // WORD])
+    first_neuron = [block.first_neuron for block in layout.blocks]
+    n_neurons = layout.blocks[-1].first_neuron + layout.blocks[-1].size
+    segments = [
+        (population, begin, min(end, begin // kernels.SEGMENT * kernels.SEGMENT + kernels.SEGMENT))
+        for population, (first, end) in enumerate(pairwise(first_word[layout.first_block].tolist()))
+        for begin in _segment_starts(first, end)
+    ]
+    population, begin, end = np.array(segments, dtype=np.int64).T.copy()
     return kernels.Layout(
-        layout.first_block, np.array([*first_word, layout.lanes // WORD]), layout.neuron_of_lane
+        first_block=layout.first_block,
+        first_word=first_word,
+        first_neuron=np.array([*first_neuron, n_neurons]),
+        neuron_of_lane=layout.neuron_of_lane,
+        segment_population=population,
+        segment_word=begin,
+        segment_end=end,
+        segment_block=np.searchsorted(first_word, begin, side="right") - 1,
+        segment_end_block=np.searchsorted(first_word, end, side="left"),
     )
+
+
+def _segment_starts(first_word: int, end_word: int) -> list[int]:
+    """Return where a population's segments begin: at its first word, then at multiples of their length."""
+    later = (first_word // kernels.SEGMENT + 1) * kernels.SEGMENT
+    return [first_word, *range(later, end_word, kernels.SEGMENT)]

@@ -1,43 +1,45 @@
-"""Compiled code of the dense Numba engine: one animal through one window.
+"""Compiled code of the dense Numba engine: one animal through one window, on one thread or several.
 
-In: the arrays that `dense.py` lays out. Out: the same arrays, advanced, and spikes. This file knows
-no populations by name and no rules. All compiled functions of the engine stand here because Numba's cache
-notices changes only in the file that it caches.
+The arrays that it works on are laid out by `dense.py`. The compiled functions stand here, in `row_counts.py`
+and in `team.py`; Numba's cache notices changes only in the file of the function that it caches, so that after
+a change of the other two the caches (`__pycache__`) must be deleted.
 
 How spikes are transmitted. Connectivity is dense and has few different weights, so it is bits: one row for
-each neuron as a source, one bit for each neuron as a target ("lane"). In every step, the rows of the
-neurons whose spikes arrive are read word by word; the 64 bits of a word are the mask under which 64
-one-byte counters, which is one 512-bit register, are incremented (`_add_counts`). Then each target receives
-count × weight. On a processor without mask registers the compiler expands the bits to bytes with a few
-instructions, which costs more but stays correct. Adding the rows with bit-sliced (carry-save) adders needs
-fewer increments, but its counters must be unpacked for all targets in every step: in a prototype this alone
-took as long as counting and updating 25,000 neurons take here.
+each neuron as a source, one bit for each neuron as a target ("lane"). In every step, the rows of the neurons
+whose spikes arrive are counted column by column, and each target receives count × weight (`row_counts.py`).
 
 Neurons are grouped into blocks, the clusters of a population, each padded to whole words. Clustered weights
 need the spikes of a target's own cluster once more: total × across + own × (within − across).
+
+How threads share the work. Targets are cut into segments of `SEGMENT` words, whose currents stay in the cache
+from the first spike to the neurons' update. Segments are claimed one by one (`team.py`); the thread that
+finishes the last one of a step joins the lists of spikes and lets input spikes arrive. Each target adds the
+same numbers in the same order, whichever thread does it: results do not depend on the number of threads.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numba
 import numpy as np
-from llvmlite import ir
-from numba.core import cgutils, types
-from numba.extending import intrinsic, overload
+from numba.core import types
+from numba.extending import overload
 from numpy.typing import NDArray
 
-LANES = 64
-"""Neurons in a word of connectivity."""
-COUNTER_LIMIT = 255
-"""Rows that may be added before a one-byte counter overflows."""
+from ethospike.brains.numba.row_counts import COUNTER_LIMIT, WORD, add_stored, lowest, mask_of
+from ethospike.brains.numba.team import claim, close, finish, open_next
+
+SEGMENT = 32
+"""Words in a segment: 2,048 neurons, whose currents and state take 80 kB. Smaller ones cost more bookkeeping,
+larger ones leave threads idle at the end of a step."""
 TINY = 1e-30
 """Added to both currents (pA) in every step: it changes no spike, but a silent network's currents stay out
 of the range of denormal numbers, which are computed up to 100 times slower."""
 
 Array = NDArray[Any]
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Layout(NamedTuple):
@@ -45,7 +47,13 @@ class Layout(NamedTuple):
 
     first_block: Array  # (populations + 1,) first block of each population
     first_word: Array  # (blocks + 1,) first word of each block
+    first_neuron: Array  # (blocks + 1,) first neuron of each block
     neuron_of_lane: Array  # (lanes,) −1 where a lane is padding
+    segment_population: Array  # (segments,)
+    segment_word: Array  # (segments,) first word of each segment
+    segment_end: Array  # (segments,) its last word + 1
+    segment_block: Array  # (segments,) first block that lies in it, perhaps in part
+    segment_end_block: Array  # (segments,) the last such block + 1
 
 
 class Constants(NamedTuple):
@@ -108,120 +116,100 @@ class Output(NamedTuple):
     voltage: Array  # (steps, watched) mV above E_L
 
 
+class Shared(NamedTuple):
+    """What the threads of one animal tell each other in a step."""
+
+    fired: Array  # (lanes,) neurons that fired: a segment's begin at its first lane
+    n_fired: Array  # (segments,)
+    n_spikes: Array  # (1,) in `out`
+    event: Array  # (1,) next spike of the window
+
+
+class Scratch(NamedTuple):
+    """What one thread needs for a segment."""
+
+    arrived: Array  # (2, lanes of a segment or more) pA; `TINY` between segments
+    arrived_ex: Array  # its first row
+    arrived_in: Array  # its second row
+    fired: Array  # (lanes of a segment,)
+    place: Array  # (COUNTER_LIMIT,) first word of each row that is being counted
+
+
 # Division by zero gives infinity, as in NumPy: Python's exception would prevent vectorization. Products and
-# sums are not fused: it would save nothing, and last digits would depend on the processor.
-_compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
-
-
-def _generate_add_counts(
-    typing_context: Any,
-    into: Any,
-    receptor: Any,
-    lane: Any,
-    bits: Any,
-    word: Any,
-    rows: Any,
-    row: Any,
-    start: Any,
-    stop: Any,
-    weight: Any,
-) -> Any:
-    """Add weight × number of rows with the bit set, for the lanes of one word, to `into[receptor, lane:]`.
-
-    The rows are `rows[row, start:stop]` of `bits`, at most `COUNTER_LIMIT`. This is written in LLVM's vector
-    types because Numba has none: a word is cast to 64 truth values, which are added to 64 bytes.
-    """
-    index, real = types.intp, into.dtype
-    signature = types.void(into, index, index, bits, index, rows, index, index, index, real)
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        into, receptor, lane, bits, word, rows, row, start, stop, weight = arguments
-        into_place = _element(context, builder, signature.args[0], into, receptor, lane)
-        word_place = _element(context, builder, signature.args[3], bits, start.type(0), word)
-        row_place = _element(context, builder, signature.args[5], rows, row, start.type(0))
-        row_words = _row_length(context, builder, signature.args[3], bits)
-        number = into_place.type.pointee
-        numbers, counters = ir.VectorType(number, LANES), ir.VectorType(ir.IntType(8), LANES)
-        truths, places = ir.VectorType(ir.IntType(1), LANES), ir.VectorType(ir.IntType(32), LANES)
-
-        with builder.goto_entry_block():
-            counts = builder.alloca(counters)
-        builder.store(counters(None), counts)
-        with cgutils.for_range_slice(builder, start, stop, start.type(1)) as (at, _):
-            source = builder.sext(builder.load(builder.gep(row_place, [at])), start.type)
-            bits_of_source = builder.load(builder.gep(word_place, [builder.mul(source, row_words)]))
-            increments = builder.zext(builder.bitcast(bits_of_source, truths), counters)
-            builder.store(builder.add(builder.load(counts), increments), counts)
-
-        first_only = builder.insert_element(numbers(ir.Undefined), weight, ir.IntType(32)(0))
-        weights = builder.shuffle_vector(first_only, numbers(ir.Undefined), places(None))
-        effect = builder.fmul(builder.uitofp(builder.load(counts), numbers), weights)
-        place = builder.bitcast(into_place, numbers.as_pointer())
-        aligned = context.get_abi_sizeof(number)  # arrays are aligned to their items, not to vectors
-        builder.store(builder.fadd(builder.load(place, align=aligned), effect), place, align=aligned)
-        return context.get_dummy_value()
-
-    return signature, generate
-
-
-def _element(context: Any, builder: Any, kind: Any, array: Any, row: Any, column: Any) -> Any:
-    """Return the address of an element of a C-contiguous matrix."""
-    data = context.make_array(kind)(context, builder, array).data
-    offset = builder.mul(row, _row_length(context, builder, kind, array))
-    return builder.gep(data, [builder.add(offset, column)])
-
-
-def _row_length(context: Any, builder: Any, kind: Any, array: Any) -> Any:
-    return builder.extract_value(context.make_array(kind)(context, builder, array).shape, 1)
-
-
-_add_counts: Callable[..., None] = intrinsic(_generate_add_counts)
+# sums are not fused: it would save nothing, and last digits would depend on the processor. Nothing here makes
+# arrays, so that nobody need count references to them: in each segment this took longer than 500 neurons.
+_options: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False}
+_compiled: Callable[[F], F] = numba.njit(**_options)
+# Parts of the loop over segments: a call would copy all the addresses of a brain, which takes 0.1 µs.
+_inlined: Callable[[F], F] = numba.njit(**_options, inline="always")
 
 
 @_compiled
 def _add_arriving(
-    first_block: int,
-    end_block: int,
+    words: tuple[int, int],
     receptor: int,
-    row: int,
-    start: int,
-    stop: int,
     weight: float,
-    layout: Layout,
-    brain: Brain,
+    row: int,
+    spikes: tuple[int, int],
+    spiked: Array,
+    bits: Array,
     arrived: Array,
+    place: Array,
 ) -> None:
-    """Add the effect of the spikes `brain.spiked[row, start:stop]` on the lanes of some blocks."""
+    """Add the effect of some spikes of a row of `spiked` on the targets of some words of one segment."""
+    first_word, end_word = words
+    start, stop = spikes
+    segment = first_word // SEGMENT * SEGMENT
     for begin in range(start, stop, COUNTER_LIMIT):
-        end = min(begin + COUNTER_LIMIT, stop)
-        for word in range(layout.first_word[first_block], layout.first_word[end_block]):
-            _add_counts(
-                arrived, receptor, word * LANES, brain.bits, word, brain.spiked, row, begin, end, weight
-            )
+        rows = min(COUNTER_LIMIT, stop - begin)
+        for i in range(rows):
+            place[i] = spiked[row, begin + i] * bits.shape[1] + segment
+        add_stored(arrived, receptor, bits, place, rows, first_word - segment, end_word - segment, weight)
 
 
-@_compiled
-def _receive(target: int, row: int, layout: Layout, brain: Brain, arrived: Array) -> None:
-    """Let the spikes of one row of `brain.spiked` arrive at a population, by receptor."""
-    first_block, end_block = layout.first_block[target], layout.first_block[target + 1]
+@_inlined
+def _receive(segment: int, row: int, layout: Layout, brain: Brain, scratch: Scratch) -> None:
+    """Let the spikes of one row of `brain.spiked` arrive at a segment's neurons, by receptor."""
+    first_word, end_word = layout.segment_word[segment], layout.segment_end[segment]
+    target = layout.segment_population[segment]
     for source in range(len(layout.first_block) - 1):
         first_source, end_source = layout.first_block[source], layout.first_block[source + 1]
         start, stop = brain.spiked_first[row, first_source], brain.spiked_first[row, end_source]
         if start == stop:
             continue
         for receptor in range(2):
-            anywhere, own = brain.weight[source, target, receptor]
+            anywhere = brain.weight[source, target, receptor, 0]
+            own = brain.weight[source, target, receptor, 1]
             if anywhere != 0:
                 _add_arriving(
-                    first_block, end_block, receptor, row, start, stop, anywhere, layout, brain, arrived
+                    (first_word, end_word),
+                    receptor,
+                    anywhere,
+                    row,
+                    (start, stop),
+                    brain.spiked,
+                    brain.bits,
+                    scratch.arrived,
+                    scratch.place,
                 )
             if own == 0:
                 continue
-            for block in range(first_block, end_block):  # the source has as many clusters as the target
-                same = first_source + block - first_block
+            for block in range(layout.segment_block[segment], layout.segment_end_block[segment]):
+                # The source has as many clusters as the target.
+                same = first_source + block - layout.first_block[target]
                 start_own, stop_own = brain.spiked_first[row, same], brain.spiked_first[row, same + 1]
+                if start_own == stop_own:
+                    continue
                 _add_arriving(
-                    block, block + 1, receptor, row, start_own, stop_own, own, layout, brain, arrived
+                    (max(first_word, layout.first_word[block]), min(end_word, layout.first_word[block + 1])),
+                    receptor,
+                    own,
+                    row,
+                    (start_own, stop_own),
+                    brain.spiked,
+                    brain.bits,
+                    scratch.arrived,
+                    scratch.place,
                 )
 
 
@@ -252,18 +240,18 @@ def _of_population(constants: Constants, population: int) -> Any:
     )
 
 
-@_compiled
-def _update(
-    first_lane: int, end_lane: int, brain: Brain, arrived: Array, fired: Array, constants: Any
-) -> None:
-    """Advance the neurons of a population by one step, in the order of NEST, and mark those that fire.
+@_inlined
+def _update(first_lane: int, end_lane: int, brain: Brain, scratch: Scratch, constants: Any) -> None:
+    """Advance the neurons of a segment by one step, in the order of NEST, and mark those that fire.
 
     The potential moves by what flowed during the step, then arriving spikes change the currents, then the
     threshold is tested. Unsigned indices spare the compiler Python's wrap-around of negative ones.
     """
     leak, from_ex, from_in, decay_ex, decay_in, v_th, v_reset, t_ref = constants
+    segment = np.uintp(first_lane // (SEGMENT * WORD) * (SEGMENT * WORD))
     for lane in range(first_lane, end_lane):
         at = np.uintp(lane)
+        here = at - segment
         v, i_ex, i_in, left = brain.v[at], brain.i_ex[at], brain.i_in[at], brain.refractory[at]
         moved = v * _at(leak, at) + i_ex * _at(from_ex, at) + i_in * _at(from_in, at) + brain.drive[at]
         v = v if left > 0 else moved
@@ -271,32 +259,42 @@ def _update(
         left = np.int16(left - 1) if left > 0 else np.int16(0)
         brain.v[at] = _at(v_reset, at) if fires else v
         brain.refractory[at] = _at(t_ref, at) if fires else left
-        brain.i_ex[at] = i_ex * _at(decay_ex, at) + arrived[0, at]
-        brain.i_in[at] = i_in * _at(decay_in, at) + arrived[1, at]
-        arrived[0, at] = TINY  # for the next step: cheaper here than in a loop of its own
-        arrived[1, at] = TINY
-        fired[at] = fires
+        brain.i_ex[at] = i_ex * _at(decay_ex, at) + scratch.arrived_ex[here]
+        brain.i_in[at] = i_in * _at(decay_in, at) + scratch.arrived_in[here]
+        scratch.arrived_ex[here] = TINY  # for the next segment: cheaper here than in a loop of its own
+        scratch.arrived_in[here] = TINY
+        scratch.fired[here] = fires
 
 
-@_compiled
-def _collect(step: int, begin: int, fired: Array, layout: Layout, brain: Brain, out: Output) -> int:
-    """List the neurons that fired, block by block, and return the new number of spikes in `out`.
+@_inlined
+def _list_fired(first_word: int, end_word: int, layout: Layout, scratch: Scratch, fired: Array) -> int:
+    """List the neurons of a segment that fired at its place in `fired`, and return their number."""
+    segment, count = first_word // SEGMENT * SEGMENT, 0
+    for word in range(first_word, end_word):
+        mask = mask_of(scratch.fired, word - segment)
+        while mask != 0:
+            fired[first_word * WORD + count] = layout.neuron_of_lane[word * WORD + lowest(mask)]
+            count += 1
+            mask &= mask - np.uint64(1)
+    return count
 
-    `fired` has one byte a lane; lanes are looked through eight at a time, as almost none fires.
-    """
-    row, count, eight_lanes = step % len(brain.spiked), begin, fired.view(np.uint64)
-    for block in range(len(layout.first_word) - 1):
-        for word in range(layout.first_word[block], layout.first_word[block + 1]):
-            for eight in range(word * 8, word * 8 + 8):
-                if eight_lanes[eight] == 0:
-                    continue
-                for lane in range(eight * 8, eight * 8 + 8):
-                    if fired[lane]:
-                        out.step[count] = step
-                        out.neuron[count] = layout.neuron_of_lane[lane]
-                        brain.spiked[row, count - begin] = layout.neuron_of_lane[lane]
-                        count += 1
-        brain.spiked_first[row, block + 1] = count - begin
+
+@_inlined
+def _collect(step: int, begin: int, shared: Shared, layout: Layout, brain: Brain, out: Output) -> int:
+    """Join the lists of all segments, which are in order, and return the new number of spikes in `out`."""
+    row, count = step % len(brain.spiked), begin
+    for segment in range(len(layout.segment_word)):
+        first = layout.segment_word[segment] * WORD
+        for i in range(first, first + shared.n_fired[segment]):
+            out.step[count] = step
+            out.neuron[count] = shared.fired[i]
+            brain.spiked[row, count - begin] = shared.fired[i]
+            count += 1
+    spike = 0
+    for block in range(1, len(layout.first_neuron)):
+        while spike < count - begin and brain.spiked[row, spike] < layout.first_neuron[block]:
+            spike += 1
+        brain.spiked_first[row, block] = spike
     return count
 
 
@@ -318,7 +316,7 @@ def _set_drive(brain: Brain, inputs: Inputs, amplitude: Array) -> None:
         brain.drive[lane] *= brain.per_pa[lane]
 
 
-@_compiled
+@_inlined
 def _deliver_inputs(step: int, event: int, window: Window, inputs: Inputs, brain: Brain) -> int:
     """Send the input spikes of a step, let those due arrive, and return the next event of the window."""
     depth = len(brain.arriving)
@@ -341,52 +339,104 @@ def _deliver_inputs(step: int, event: int, window: Window, inputs: Inputs, brain
 
 
 @_compiled
+def _begin(
+    step: int, k: int, layout: Layout, inputs: Inputs, brain: Brain, window: Window, shared: Shared
+) -> None:
+    """Prepare a step, the k-th of a window (from 0), and those after it."""
+    event = 0
+    while event < len(window.step) and window.step[event] < step:
+        event += 1
+    shared.event[0], shared.n_spikes[0] = event, 0
+    _set_drive_of(k, inputs, brain, window)
+
+
+@_compiled
 def advance(
-    first_step: int,
-    done: int,
-    n_steps: int,
+    board: Array,
+    span: tuple[int, int, int],
     delay: int,
     layout: Layout,
     constants: Constants,
     inputs: Inputs,
     brain: Brain,
     window: Window,
+    shared: Shared,
+    scratch: Scratch,
     out: Output,
-) -> tuple[int, int]:
-    """Run one animal through the steps first_step + done … first_step + n_steps − 1 of a window.
+) -> None:
+    """Run one animal through the phases of a board, together with other threads that do the same.
 
-    Returns the number of steps of the window that are done, which is below `n_steps` when `out` could not
-    hold another step's spikes, and the number of spikes in `out`.
+    The first phase prepares the others, which are a step each. `span` is the first step of the window, the
+    number of its steps that are done, and their total number. The board is closed early when `out` could not
+    hold another step's spikes. Their number is left in `shared.n_spikes`.
     """
-    depth, lanes = len(brain.spiked), len(brain.v)
-    arrived, fired = np.full((2, lanes), TINY, brain.v.dtype), np.empty(lanes, np.uint8)
-    one_a_lane = len(constants.leak) == lanes
-    event, count = 0, 0
-    while event < len(window.step) and window.step[event] < first_step + done:
-        event += 1
-    for k in range(done, n_steps):
-        if len(out.step) - count < len(brain.bits):
-            return k, count
+    first_step, done, n_steps = span
+    depth = len(brain.spiked)
+    one_a_lane = len(constants.leak) == len(brain.v)
+    while True:
+        phase, segment = claim(board)
+        if segment < 0:
+            break
+        k = done + phase - 1
         step = first_step + k
-        if k < 3:  # a window's current acts from its third step on, as NEST's dc_generator
-            _set_drive(brain, inputs, brain.pipeline[k] if k < 2 else window.current_pa)
-        for population in range(len(layout.first_block) - 1):
-            lane = layout.first_word[layout.first_block[population]] * LANES
-            end = layout.first_word[layout.first_block[population + 1]] * LANES
-            _receive(population, (step - delay) % depth, layout, brain, arrived)
+        if phase > 0:
+            first, end = layout.segment_word[segment], layout.segment_end[segment]
+            _receive(segment, (step - delay) % depth, layout, brain, scratch)
             if one_a_lane:
-                _update(lane, end, brain, arrived, fired, constants)
+                _update(first * WORD, end * WORD, brain, scratch, constants)
             else:
-                _update(lane, end, brain, arrived, fired, _of_population(constants, population))
-        count = _collect(step, count, fired, layout, brain, out)
-        event = _deliver_inputs(step, event, window, inputs, brain)
-        for watched in range(len(out.watched)):
-            out.voltage[k, watched] = brain.v[out.watched[watched]]
+                population = _of_population(constants, layout.segment_population[segment])
+                _update(first * WORD, end * WORD, brain, scratch, population)
+            shared.n_fired[segment] = _list_fired(first, end, layout, scratch, shared.fired)
+        if not finish(board):
+            continue
+        if phase == 0:
+            _begin(step + 1, k + 1, layout, inputs, brain, window, shared)
+        else:
+            _end_step(step, k, n_steps, layout, inputs, brain, window, shared, out)
+        if len(out.step) - shared.n_spikes[0] < len(brain.bits):
+            close(board)
+        else:
+            open_next(board)
+
+
+@_inlined
+def _end_step(
+    step: int,
+    k: int,
+    n_steps: int,
+    layout: Layout,
+    inputs: Inputs,
+    brain: Brain,
+    window: Window,
+    shared: Shared,
+    out: Output,
+) -> None:
+    """Do what is left to one thread when all neurons have been advanced by a step, the k-th of a window."""
+    shared.n_spikes[0] = _collect(step, shared.n_spikes[0], shared, layout, brain, out)
+    shared.event[0] = _deliver_inputs(step, shared.event[0], window, inputs, brain)
+    for watched in range(len(out.watched)):
+        out.voltage[k, watched] = brain.v[out.watched[watched]]
+    if k + 1 == n_steps:
+        _keep_currents(n_steps, brain, window)
+    else:
+        _set_drive_of(k + 1, inputs, brain, window)
+
+
+@_compiled
+def _set_drive_of(k: int, inputs: Inputs, brain: Brain, window: Window) -> None:
+    """Set the currents of step k of a window: its own act from its third step on, as NEST's dc_generator."""
+    if k < 3:
+        _set_drive(brain, inputs, brain.pipeline[k] if k < 2 else window.current_pa)
+
+
+@_compiled
+def _keep_currents(n_steps: int, brain: Brain, window: Window) -> None:
+    """Keep the currents that have not acted yet for the next window."""
     for channel in range(len(window.current_pa)):
         last = window.current_pa[channel]
         brain.pipeline[0, channel] = brain.pipeline[1, channel] if n_steps == 1 else last
         brain.pipeline[1, channel] = last
-    return n_steps, count
 
 
 @_compiled

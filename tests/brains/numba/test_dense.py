@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ from ethospike.brains.network import (
 )
 from ethospike.brains.numba import dense as numba_dense
 from ethospike.brains.numba import dense_kernels as kernels
+from ethospike.brains.numba import team as thread_team
 from ethospike.brains.numba.dense import DenseEngine
 from ethospike.brains.simulator import SimulatorSettings, SpikeBlock, Stimulus, open_simulator
 from ethospike.errors import BrainError, SimulatorUnavailable, StateError
@@ -251,6 +253,39 @@ def test_animals_do_not_depend_on_each_other_or_on_threads():
         mine = spikes.animal == animal
         np.testing.assert_array_equal(spikes.step[mine], expected[:, 0])
         np.testing.assert_array_equal(spikes.neuron[mine], expected[:, 1])
+
+
+@pytest.mark.parametrize("precision", ["single", "double"])
+def test_one_animal_is_the_same_on_any_number_of_threads(precision, monkeypatch):
+    """Several segments a population, spikes of all kinds, and helpers that come at any time."""
+    monkeypatch.setattr("ethospike.brains.numba.dense.LANES_A_THREAD", 64)
+    monkeypatch.setattr(thread_team, "MOST_WAITING", 1.0)  # never rest: helpers are to take part
+    pool = ThreadPoolExecutor(3)
+    monkeypatch.setattr(thread_team, "helpers", lambda: pool)
+    network = clustered_cortex(CortexConfig(n_e=4_800, n_i=1_200, clusters=3, j_plus=2.0))
+    windows, lengths = [Stimulus.none()] * 4, [1, 300, 1, 2]
+    seen = {}
+    for threads in (1, 2, 4):
+        simulated = engine(network, precision=precision, threads=threads)
+        assert len(simulated._layout.segment_word) >= 4
+        assert f"{threads} thread" in simulated.backend
+        simulated.watch(np.array([7, 4_900]))
+        seen[threads] = *run_windows(simulated, windows, lengths), simulated.state()
+        seen[threads, "helped"] = len(simulated._scratches) > 1
+    assert len(seen[1][0]) > 1000
+    assert seen[2, "helped"] or seen[4, "helped"]
+    for threads in (2, 4):
+        assert_same(seen[threads][0], seen[1][0])
+        np.testing.assert_array_equal(seen[threads][1], seen[1][1])
+        for name, array in seen[1][2].items():
+            np.testing.assert_array_equal(seen[threads][2][name], array, err_msg=name)
+    pool.shutdown()
+
+
+def test_a_small_network_stays_on_one_thread():
+    assert "dense, 1 thread," in engine(mixed_network(), threads=8).backend
+    two = engine(mixed_network(), animals=2, threads=8)
+    assert "dense, 2 threads," in two.backend
 
 
 def test_a_window_whose_spikes_do_not_fit_is_run_in_pieces(monkeypatch):
