@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from gymnasium.vector import VectorEnv
@@ -209,9 +210,22 @@ def _where(error: Exception, path: Path) -> str:
     return f"{line}{type(error).__name__}: {error}"
 
 
-def _from_file(path: Path) -> Scenario:
+def load_file(path: Path, defines: str) -> ModuleType:
+    """Run a user's Python file and return its module.
+
+    Parameters
+    ----------
+    path : Path
+    defines : str
+        Completes the message "expected a Python file that defines …".
+
+    Raises
+    ------
+    ScenarioError
+        When there is no such file, or its code raises an error; the message names the line.
+    """
     if not path.is_file():
-        raise ScenarioError(f"no file {path}; expected a Python file that defines SCENARIO")
+        raise ScenarioError(f"no file {path}; expected a Python file that defines {defines}")
     spec = importlib.util.spec_from_file_location(f"_ethospike_scenario_{path.stem}", path)
     if spec is None or spec.loader is None:
         raise ScenarioError(f"{path} cannot be loaded as a Python file")
@@ -222,7 +236,11 @@ def _from_file(path: Path) -> Scenario:
         spec.loader.exec_module(module)
     except Exception as error:  # whatever the user's code raises: it is told, with its place
         raise ScenarioError(f"{path} cannot be run: {_where(error, path)}") from error
-    scenario = getattr(module, "SCENARIO", None)
+    return module
+
+
+def _from_file(path: Path) -> Scenario:
+    scenario = getattr(load_file(path, "SCENARIO"), "SCENARIO", None)
     if not isinstance(scenario, Scenario):
         raise ScenarioError(f"{path} defines no SCENARIO of type ethospike.scenarios.scenario.Scenario")
     return dataclasses.replace(scenario, file=path.resolve())

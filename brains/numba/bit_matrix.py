@@ -21,6 +21,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from ethospike.brains.memory import check_memory
 from ethospike.brains.network import (
     AllToAll,
     ClusteredIndegree,
@@ -186,14 +187,10 @@ def draw_wiring(network: Network, *, seed: int, animals: int, threads: int) -> W
     Raises
     ------
     BrainError
-        When there is more than one animal and a network too large for `Network.wire`: its bits are for one.
+        When the bits would take more memory than is free.
     """
     layout = BitLayout(network)
-    if animals > 1 and not network.is_wired_by_numpy:
-        raise BrainError(
-            f"animals: expected 1, got {animals}: networks of this size are run for one animal at a time; "
-            "run them one after the other, with seeds of their own"
-        )
+    check_memory("numba", animals, network.n_synapses, 8.0 * animals * network.n_neurons * layout.row_words)
     key = wiring_key(network, seed, animals)
     for kept in _last or ():
         if kept.key == key:

@@ -407,7 +407,7 @@ def _only_value(weights: _Floats, default: float, name: str) -> float:
     if len(weights) and (weights != weights[0]).any():
         raise SimulatorUnavailable(
             f"weights of {name!r}: the dense Numba engine holds one weight within and one across clusters; "
-            "networks below numba_simulator.DENSE_FROM synapses may have one a synapse"
+            "describe the projection with an array of weights, or use NEST, to have one a synapse"
         )
     return float(weights[0]) if len(weights) else default
 

@@ -1,8 +1,4 @@
-"""What the Numba simulator's two engines have in common: one interface behind one facade.
-
-`sparse.py` runs any network that NumPy can wire; `dense.py` runs large, densely connected
-networks of `iaf_psc_exp`. `simulator.py` chooses. Each engine's file also has a function
-`refusal(network) -> str | None`: why this engine cannot run the network, or None when it can.
+"""The interface that the engines of the Numba simulator have in common.
 
 An engine may trust what `Simulator` has checked: the stimulus fits the window, weights have the right
 shape and signs, delays are whole steps, and it is not used after `close`.

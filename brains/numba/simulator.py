@@ -1,9 +1,8 @@
 """The Numba simulator: a facade that gives each network to the engine that runs it fastest.
 
-In: a `Network`. Out: an engine of compiled code behind the contract of `Simulator`. Two engines exist:
-`sparse.py` lists synapses one by one and runs every neuron model, plasticity included;
-`dense.py` counts spikes in bit rows, for large networks of `iaf_psc_exp` with random wiring and
-few different weights. A network that neither can run is refused with both reasons.
+Three engines of compiled code stand behind the contract of `Simulator`: `sparse.py` keeps lists for many
+small networks, `dense.py` bits for large networks with random wiring and few different weights, `rows.py`
+compressed rows for any other large network. `choice.py` chooses and says why.
 """
 
 from __future__ import annotations
@@ -15,43 +14,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ethospike.brains.network import Network
-from ethospike.brains.numba import sparse as numba_circuit
+from ethospike.brains.numba.choice import choose, engine_class
 from ethospike.brains.numba.engine import Engine
 from ethospike.brains.simulator import Capabilities, Simulator, SpikeBlock, Stimulus
 from ethospike.brains.threads import cores
 from ethospike.errors import BrainError
 from ethospike.states import State, check_state
 
-DENSE_FROM = 1_000_000
-"""Synapses an animal from which the dense engine is preferred where both can run a network. Measured on one
-core at 3 to 5 Hz, sparse against dense in µs a step: 1,500 neurons with 0.7 million synapses 1.1 and 1.6;
-1,800 with 1.0 million 1.5 and 1.6; 2,500 with 2.0 million 2.4 and 2.2."""
-
 
 def choose_engine(network: Network) -> type[Engine]:
-    """Return the engine that runs a network.
-
-    Raises
-    ------
-    BrainError
-        With both reasons, when there is none.
-    """
-    sparse_refusal = numba_circuit.refusal(network)
-    synapses = sum(network.expected_synapses(one) for one in network.projections)
-    if sparse_refusal is None and synapses < DENSE_FROM:
-        return numba_circuit.CircuitEngine
-
-    from ethospike.brains.numba import dense as numba_dense  # most networks do not need its compiled code
-
-    dense_refusal = numba_dense.refusal(network)
-    if dense_refusal is None:
-        return numba_dense.DenseEngine
-    if sparse_refusal is None:
-        return numba_circuit.CircuitEngine
-    raise BrainError(
-        f"numba: no engine runs this network. The sparse one does not: {sparse_refusal}. The dense one does "
-        f"not: {dense_refusal}. NEST may run it (simulator name 'nest')"
-    )
+    """Return the engine that runs a network."""
+    return engine_class(choose(network).engine)
 
 
 class NumbaSimulator(Simulator):

@@ -34,18 +34,8 @@ SPIKES_HELD = 2**23
 """Longest list of spikes that is made room for: longer windows run in pieces in which each neuron of
 each animal could fire in every step. Memory that is not written to costs nothing."""
 
-MOST_SYNAPSES = 2_000_000
-"""Synapses an animal beyond which this engine is not used: its lists take 30 bytes a synapse."""
-
 _Floats = NDArray[np.float64]
 _Ints = NDArray[np.int64]
-
-
-def refusal(network: Network) -> str | None:
-    """Return why this engine cannot run a network, or None."""
-    if network.n_synapses > MOST_SYNAPSES:
-        return f"it is made for up to {MOST_SYNAPSES:,} synapses an animal"
-    return None
 
 
 class CircuitEngine:
@@ -225,7 +215,7 @@ class CircuitEngine:
 
     def _ends(self, projection: Projection, animal: int) -> _Group:
         """Return the synapses of a projection, with the slots of their sources and targets."""
-        synapses = self._network.wire(projection.name, self._seed, animal)
+        synapses = self._network.draw(projection.name, self._seed, animal)
         source = self._slot[self._network.offset(projection.source) + synapses.source]
         target = self._slot[self._network.offset(projection.target) + synapses.target]
         return source, target, synapses.weight, steps_of_delay(synapses.delay_ms, self._dt_ms)

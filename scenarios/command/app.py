@@ -442,8 +442,20 @@ def replay(
 
 
 @app.command(name="doctor")
-def run_doctor() -> None:
-    """Say which simulators are installed and whether they work, and what to do about those that do not."""
+def run_doctor(*, network: str = "") -> None:
+    """Say which simulators are installed and whether they work, and what to do about those that do not.
+
+    Parameters
+    ----------
+    network
+        FILE:NAME of a network in a Python file: say instead which engine of the Numba simulator runs it, and
+        why.
+    """
+    if network:
+        from ethospike.scenarios.command.networks import report_engine
+
+        report_engine(network)
+        return
     from ethospike.scenarios.command import doctor
 
     if not doctor.report():

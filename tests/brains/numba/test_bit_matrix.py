@@ -145,8 +145,18 @@ def test_projections_are_drawn_independently():
 
 
 @pytest.mark.usefixtures("large")
-def test_several_animals_of_a_large_network_are_refused():
-    with pytest.raises(BrainError, match="animals: expected 1, got 2"):
+def test_each_animal_of_a_large_network_has_synapses_of_its_own():
+    network = network_with(PairwiseBernoulli(0.5))
+    wiring = draw_wiring(network, seed=1, animals=2, threads=1)
+    first, second = (matrix(network, wiring, "E>I", animal) for animal in range(2))
+    assert np.mean(first == second) == pytest.approx(0.5, abs=0.01)
+    alone = draw_wiring(network, seed=1, animals=1, threads=2)
+    np.testing.assert_array_equal(matrix(network, alone, "E>I"), first)
+
+
+def test_bits_that_do_not_fit_into_memory_are_refused(monkeypatch):
+    monkeypatch.setattr("ethospike.brains.memory.free_bytes", lambda: 1e5)
+    with pytest.raises(BrainError, match=r"2 animals with .* synapses each would take about"):
         draw_wiring(network_with(AllToAll()), seed=1, animals=2, threads=1)
 
 

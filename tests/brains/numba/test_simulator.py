@@ -11,8 +11,9 @@ from ethospike.brains.conformance import small_deterministic_network
 from ethospike.brains.network import FixedIndegree, Network, PairwiseBernoulli, Population, Projection
 from ethospike.brains.numba import simulator as numba_simulator
 from ethospike.brains.numba import sparse as numba_circuit
+from ethospike.brains.numba.choice import choose
 from ethospike.brains.simulator import SimulatorSettings, Stimulus, open_simulator
-from ethospike.errors import BrainError
+from ethospike.errors import BrainError, StateError
 
 pytestmark = pytest.mark.simulator("numba")
 
@@ -24,17 +25,30 @@ def dense_network(size: int, model: str = "iaf_psc_exp") -> Network:
 
 def test_the_engine_is_chosen_by_model_and_size() -> None:
     from ethospike.brains.numba.dense import DenseEngine
+    from ethospike.brains.numba.rows import RowsEngine
 
     choose = numba_simulator.choose_engine
     assert choose(mushroom_body(MushroomBodyConfig())) is numba_circuit.CircuitEngine
     assert choose(dense_network(100)) is numba_circuit.CircuitEngine
     assert choose(dense_network(3000)) is DenseEngine
-    assert choose(dense_network(1900, "iaf_cond_exp")) is numba_circuit.CircuitEngine
+    assert choose(dense_network(1900, "iaf_cond_exp")) is RowsEngine
+    assert choose(dense_network(900, "iaf_cond_exp")) is numba_circuit.CircuitEngine
+    assert choose(Network([Population("E", 30_000, "iaf_psc_exp")])) is RowsEngine
 
 
-def test_a_network_that_no_engine_runs_is_refused_with_both_reasons() -> None:
-    with pytest.raises(BrainError, match=r"sparse one does not: .*2,000,000.*dense one does not: .*iaf"):
-        open_simulator(dense_network(3000, "iaf_cond_exp"), SimulatorSettings("numba"), seed=1)
+def test_a_choice_gives_the_reason_against_each_other_engine() -> None:
+    network = dense_network(3000, "iaf_cond_exp")
+    chosen = choose(network)
+    assert chosen.engine == "rows"
+    assert "3,000 neurons with 4,498,500 synapses" in chosen.because
+    assert "fewer than 1,000,000 synapses" in chosen.instead["lists"]
+    assert "iaf_cond_exp; it runs iaf_psc_exp" in chosen.instead["bits"]
+    sparse = Network(
+        [Population("E", 30_000, "iaf_psc_exp")], [Projection("E>E", "E", "E", FixedIndegree(100), 1.0)]
+    )
+    assert "0.33% of the pairs" in choose(sparse).instead["bits"]
+    assert set(choose(dense_network(3000)).instead) == {"lists", "rows"}
+    assert set(choose(dense_network(10)).instead) == {"bits", "rows"}
 
 
 def test_the_backend_says_what_runs() -> None:
@@ -84,7 +98,7 @@ def test_a_state_that_does_not_fit_is_refused_and_changes_nothing() -> None:
             before | {"surplus": np.zeros(1)},
             before | {"step": np.array(3.5)},
         ):
-            with pytest.raises(BrainError, match="state"):
+            with pytest.raises(StateError, match="state"):
                 simulator.set_state(bad)
         for name, array in simulator.state().items():
             np.testing.assert_array_equal(array, before[name])

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -95,3 +96,56 @@ def test_a_module_without_its_distribution_has_no_version_and_is_tested(
     found = diagnose("nest")
     assert (found.version, found.works) == ("unknown", True)
     assert found.detail.startswith("NEST 3.9; self-test passed in")
+
+
+NETWORKS = """
+from ethospike.brains.network import FixedIndegree, Network, Population, Projection
+
+cells = Population("E", 30_000, "iaf_cond_exp")
+large = Network([cells], [Projection("E>E", "E", "E", FixedIndegree(100), 1.0)])
+
+def small():
+    return Network([Population("E", 10, "iaf_psc_exp")])
+
+number = 3
+"""
+
+
+@pytest.mark.simulator("numba")
+@pytest.mark.parametrize(("name", "engine"), [("large", "rows"), ("small", "lists")])
+def test_the_engine_of_a_users_network_is_given_with_the_reasons(
+    name: str,
+    engine: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    (tmp_path / "brain.py").write_text(NETWORKS)
+    main(["doctor", "--network", f"{tmp_path / 'brain.py'}:{name}"])
+    rows = {line.split()[1]: line for line in capsys.readouterr().out.splitlines() if len(line.split()) > 4}
+    assert {key for key, line in rows.items() if " yes " in line} == {engine}
+    assert {key for key, line in rows.items() if " no " in line} == {"lists", "bits", "rows"} - {engine}
+    if name == "large":
+        assert "30,000 neurons with 3,000,000 synapses" in rows["rows"]
+        assert "iaf_cond_exp; it runs iaf_psc_exp" in rows["bits"]
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("brain.py", "expected FILE:NAME"),
+        ("{folder}/absent.py:net", "no file"),
+        ("{folder}/brain.py:number", "defines no 'number' that is a Network"),
+    ],
+)
+def test_a_network_that_is_not_there_is_told_in_one_line(
+    place: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "brain.py").write_text(NETWORKS)
+    with pytest.raises(SystemExit) as ended:
+        main(["doctor", "--network", place.format(folder=tmp_path)])
+    assert ended.value.code == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.strip().splitlines()) == 1
