@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,3 +40,28 @@ def off_the_grid(quantities: NDArray[np.float64], unit: float) -> NDArray[np.flo
     counts = quantities / unit
     whole = np.rint(counts)
     return quantities[~((whole >= 1) & (np.abs(counts - whole) <= TOLERANCE * np.abs(counts)))]
+
+
+@overload
+def seconds(steps: int, dt_ms: float) -> float: ...
+
+
+@overload
+def seconds(steps: NDArray[np.integer[Any]], dt_ms: float) -> NDArray[np.float64]: ...
+
+
+def seconds(steps: int | NDArray[np.integer[Any]], dt_ms: float) -> float | NDArray[np.float64]:
+    """Return the time of whole steps in seconds: the float nearest to the decimal number.
+
+    Steps decide the order of moments; a time is made from them here and nowhere else, so that equal moments
+    are equal floats, and a spike at the end of a window is not after it.
+
+    Examples
+    --------
+    >>> seconds(7000, 0.1), 7000 * (0.1 / 1000)
+    (0.7, 0.7000000000000001)
+    """
+    per_second = whole_number(1000.0, dt_ms)
+    if isinstance(steps, int):
+        return steps * dt_ms / 1000.0 if per_second is None else steps / per_second
+    return np.asarray(steps * (dt_ms / 1000.0) if per_second is None else steps / per_second, np.float64)

@@ -49,6 +49,7 @@ def variable(
     *,
     components: Sequence[Component] = (),
     panel: Panel | None = None,
+    categories: Sequence[str] = (),
     **dims: int,
 ) -> dict[str, Any]:
     """Return the description of a recorded array.
@@ -63,6 +64,8 @@ def variable(
         Names and units of the entries of the last dimension.
     panel : Panel, optional
         The panel of a view that draws the variable.
+    categories : sequence of str
+        Names of the values 0, 1, … of an integer variable; −1 stands for none of them.
     **dims : int
         Name and length of each dimension after (time, animal).
     """
@@ -74,6 +77,7 @@ def variable(
         "dtype": dtype,
         "components": tuple(components),
         "panel": panel,
+        "categories": tuple(categories),
     }
 
 

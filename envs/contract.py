@@ -37,6 +37,12 @@ class GroupEnv(VectorEnv[Array, Array, Array]):
         Names and units of the observation's and the action's entries; empty if they have none.
     phases : tuple of str
         Names to which the integer variable `phase` refers; empty without phases.
+    phase_at_end : bool
+        False if `phase` is the phase in whose time the control step lies, True if it is the phase in which
+        the task is after it.
+    intervals : mapping of str to mapping of str to mapping
+        Kinds of intervals that `pop_intervals` returns, such as `trial` or `episode`, and of each the
+        descriptions of its columns beside `animal`, `start_step` and `stop_step`: floats or signed integers.
     """
 
     metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.DISABLED, "render_modes": []}
@@ -45,6 +51,8 @@ class GroupEnv(VectorEnv[Array, Array, Array]):
     features: tuple[Component, ...] = ()
     actuators: tuple[Component, ...] = ()
     phases: tuple[str, ...] = ()
+    phase_at_end: bool = False
+    intervals: Mapping[str, Mapping[str, Mapping[str, Any]]] = {}
 
     def scene(self) -> dict[str, Any]:
         """Return the parts of the world that stay, in the plain types of JSON; empty if nothing is drawn.
@@ -53,10 +61,14 @@ class GroupEnv(VectorEnv[Array, Array, Array]):
         """
         return {}
 
-    def pop_events(self) -> dict[str, Array]:
-        """Return the table rows that ended since the last call as columns, and forget them.
+    def pop_intervals(self) -> dict[str, dict[str, Array]]:
+        """Return the intervals (trials, episodes) that ended since the last call, and forget them.
 
-        Each column has one entry a row; `animal` is one of them. Empty if no row ended.
+        Returns
+        -------
+        dict of str to dict of str to ndarray, shape (intervals,)
+            By kind and column; empty if no interval ended. `start_step` and `stop_step` are control steps
+            from the first reset: the interval holds the calls start_step … stop_step − 1 of `step`.
         """
         return {}
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ethospike.clock import whole_number
 from ethospike.errors import RecordingError
+from ethospike.recorders.format import PHASE
 from ethospike.recorders.recorder import Layout
 
 ALL = "all"
@@ -33,7 +34,8 @@ class RecorderConfig:
     """
 
     behavior: tuple[str, ...] = (ALL,)
-    """Variables of `behavior/` to record by name; `all` is every one."""
+    """Variables of `behavior/` to record by name; `all` is every one. `phase` is always recorded, because the
+    table of phases is made from it."""
     spike_populations: tuple[str, ...] = (ALL,)
     """Populations whose spikes are listed one by one; `all` is every one, nothing is none. Spike counts are
     always recorded for all."""
@@ -67,7 +69,7 @@ class RecorderConfig:
 
     def kept_behavior(self, layout: Layout) -> set[str]:
         """Return the names of the variables to record."""
-        return _chosen("recorder.behavior", self.behavior, layout.variables)
+        return _chosen("recorder.behavior", self.behavior, layout.variables) | ({PHASE} & {*layout.variables})
 
     def kept_spikes(self, layout: Layout) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Return for each neuron of an animal, and for each animal, whether its spikes are listed."""
@@ -101,11 +103,6 @@ class RecorderConfig:
                 f"of {layout.control_interval_ms} ms"
             )
         return steps
-
-    def keeps_phase(self, layout: Layout) -> bool:
-        """Return whether weights follow a phase that is not recorded, and that a continued run must know."""
-        recorded = self.kept_behavior(layout)
-        return self.weight_steps(layout) > 0 and "phase" in layout.variables and "phase" not in recorded
 
     def content(self, layout: Layout) -> dict[str, Any]:
         """Return what decides which values a recording holds, for the recording's own attributes."""

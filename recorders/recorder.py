@@ -47,10 +47,20 @@ class StimulusLike(Protocol):
 
 @dataclass(frozen=True)
 class Variable:
-    """One array of `behavior/`; dimensions and shape are those of a row, after (time, animal).
+    """One array of `behavior/`, or one column of the table of intervals.
 
-    `components` are names and units of the entries of the last dimension, empty if they have none; `panel` is
-    the panel of a view that draws the variable.
+    Parameters
+    ----------
+    units, long_name : str
+    dims, shape : tuple
+        Dimensions and shape of a row, after (time, animal).
+    dtype : str
+    components : tuple of Component
+        Names and units of the entries of the last dimension; empty if they have none.
+    panel : Panel, optional
+        The panel of a view that draws the variable.
+    categories : tuple of str
+        Names of the values 0, 1, … of an integer variable; −1 stands for none of them.
     """
 
     units: str
@@ -60,6 +70,7 @@ class Variable:
     dtype: str = "float32"
     components: tuple[Component, ...] = ()
     panel: Panel | None = None
+    categories: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,11 +104,14 @@ class Layout:
         Plastic projections.
     phases : tuple of str
         Names of the phases to which the integer variable `phase` refers; empty without phases.
+    phase_at_end : bool
+        False if row k of `phase` is the phase in whose time control step k lies, True if it is the phase
+        that the task is in after the control step.
     watched : tuple of int
         Neurons, counted through an animal, whose voltages each `StepRecord` holds.
-    events : mapping of str to Variable
-        Columns of `StepRecord.events`. Without it, the first rows tell the columns and their names the
-        units (`_ms`, `_mm`, …). With it, all columns but `animal` must be described.
+    intervals : mapping of str to mapping of str to Variable
+        The kinds of intervals that the task reports, such as `trial` or `episode`, and the columns of each
+        beside `animal`, `start_step` and `stop_step`: numbers, one an interval.
     scene : mapping
         What the environment says of its world, in the plain types of JSON: all that stays the same and is
         needed to draw a `StepRecord`. Empty for an environment that cannot be drawn.
@@ -113,8 +127,9 @@ class Layout:
     current_channels: tuple[str, ...] = ()
     weights: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     phases: tuple[str, ...] = ()
+    phase_at_end: bool = False
     watched: tuple[int, ...] = ()
-    events: Mapping[str, Variable] = field(default_factory=dict)
+    intervals: Mapping[str, Mapping[str, Variable]] = field(default_factory=dict)
     scene: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -133,9 +148,11 @@ class StepRecord:
         As the agent's decision holds them; None for an agent without neurons.
     weights : callable
         Returns the plastic weights by projection, each (animals, synapses); called when they are due.
-    events : mapping of str to ndarray
-        Rows that ended in this step, by table column (e.g. of a trial); empty in most steps. Each column
-        is an array of shape (rows,), all of one length, with the integer column `animal`.
+    intervals : mapping of str to mapping of str to ndarray
+        Intervals that were reported after this step, by kind and column (`Layout.intervals`); empty in most
+        steps. Each column is an array of shape (rows,). `start_step` and `stop_step` are control steps of
+        the run: an interval holds the rows start_step … stop_step − 1 of a recording, and its time is
+        (start_step, stop_step] · `control_interval_ms`. None ends after this step.
     voltages : ndarray or None, shape (steps, animals, watched)
         V_m in mV of the neurons in `Layout.watched` at the end of each simulation step of the window.
     """
@@ -145,7 +162,7 @@ class StepRecord:
     stimulus: StimulusLike | None = None
     spikes: Spikes | None = None
     weights: Callable[[], Mapping[str, NDArray[np.float64]]] = dict
-    events: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    intervals: Mapping[str, Mapping[str, NDArray[Any]]] = field(default_factory=dict)
     voltages: NDArray[np.float64] | None = None
 
 

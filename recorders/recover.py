@@ -13,6 +13,7 @@ from typing import Any
 import zarr
 
 from ethospike.errors import RecordingError
+from ethospike.paths import user_path
 from ethospike.recorders.format import INTERRUPTED, LENGTH, SPIKES
 from ethospike.recorders.lock import WriterLock
 from ethospike.recorders.recording import find_recording, open_recording
@@ -65,7 +66,7 @@ def recover(path: str | Path, *, unclosed: str = INTERRUPTED) -> Recovery:
     RecordingError
         When there is no recording, when it is being written, or when a committed chunk is missing.
     """
-    root = find_recording(Path(path).absolute())
+    root = find_recording(user_path(path))
     lock = WriterLock(root)
     try:
         before = open_recording(root)

@@ -91,7 +91,7 @@ def run_closed_loop(
                 stimulus=decision.stimulus,
                 spikes=decision.spikes,
                 weights=agent.weights,
-                events=body.pop_events(),
+                intervals=body.pop_intervals(),
                 voltages=agent.voltages(),
             )
         )

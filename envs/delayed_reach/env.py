@@ -18,7 +18,7 @@ from ethospike.envs.delayed_reach.config import ReachConfig
 from ethospike.envs.delayed_reach.scene import ReachScene, reach_view
 from ethospike.envs.delayed_reach.task import OUTCOMES, PHASES, ReachTask
 from ethospike.envs.task_env import SingleTaskEnv, Spaces, TaskEnv, VectorTaskEnv, check_group
-from ethospike.variables import variable
+from ethospike.variables import named, variable
 
 __all__ = ["OUTCOMES", "PHASES", "VARIABLES", "DelayedReachEnv", "DelayedReachVectorEnv", "ReachConfig"]
 
@@ -28,8 +28,10 @@ PICTURE_PX = (480, 480)
 
 
 VARIABLES: dict[str, dict[str, Any]] = {
-    "position_mm": variable("position of the hand", "mm", "float64", xy=2),
-    "velocity_mm_s": variable("velocity of the hand", "mm/s", "float64", xy=2),
+    "position_mm": variable("position of the hand", "mm", "float64", components=named("xy", "mm"), xy=2),
+    "velocity_mm_s": variable(
+        "velocity of the hand", "mm/s", "float64", components=named("xy", "mm/s"), xy=2
+    ),
     "phase": variable("epoch of the trial: " + ", ".join(PHASES), "1", "int64"),
     "trial": variable("trial of the episode, from 0", "1", "int64"),
     "condition": variable("number of targets that the trial cues", "1", "int64"),
@@ -42,6 +44,22 @@ VARIABLES: dict[str, dict[str, Any]] = {
     "movement_time_ms": variable("leaving the center to touching a target, −1 before", "ms", "float64"),
 }
 """The entries of `info`: dimensions after (time, animal), shape, units, meaning and type of each."""
+INTERVALS: dict[str, dict[str, dict[str, Any]]] = {
+    "trial": {
+        "trial": variable("trial of the episode, from 0", "1", "int64"),
+        "condition": variable("number of targets that the trial cues", "1", "int64"),
+        "cue_set": variable("set of cued targets", "1", "int64"),
+        "target": variable("right target of the trial, from 0", "1", "int64"),
+        "chosen": variable("target that the hand touched, −1 for none", "1", "int64"),
+        "outcome": variable("outcome of the trial", "1", "int64", categories=OUTCOMES),
+        "preparatory_onset_ms": variable("onset of the cue, from the reset", "ms", "float64"),
+        "response_onset_ms": variable("onset of the response signal, from the reset", "ms", "float64"),
+        "movement_onset_ms": variable("leaving of the center, from the reset", "ms", "float64"),
+        "reaction_time_ms": variable("response signal to the hand's leaving the center", "ms", "float64"),
+        "movement_time_ms": variable("leaving the center to touching a target", "ms", "float64"),
+    }
+}
+"""Columns of the trials that `pop_intervals` returns; a time that does not exist is NaN."""
 
 
 class _Reach(TaskEnv):
@@ -49,6 +67,8 @@ class _Reach(TaskEnv):
 
     _task: ReachTask
     variables: Mapping[str, Mapping[str, Any]] = VARIABLES
+    intervals: Mapping[str, Mapping[str, Mapping[str, Any]]] = INTERVALS
+    phase_at_end = True
 
     @property
     def config(self) -> ReachConfig:
@@ -73,9 +93,9 @@ class _Reach(TaskEnv):
         """Return the parts of the task that stay, for recordings, see `ReachScene.plain`."""
         return ReachScene(self.config).plain()
 
-    def pop_events(self) -> dict[str, NDArray[Any]]:
-        """Return the trials that ended since the last call as columns, see `ReachTask.pop_trials`."""
-        return self._task.pop_trials()
+    def pop_intervals(self) -> dict[str, dict[str, NDArray[Any]]]:
+        """Return the trials that ended since the last call, see `ReachTask.pop_intervals`."""
+        return self._task.pop_intervals()
 
     def _surface(self, animal: int | None) -> Any:
         draw: Any = importlib.import_module("ethospike.envs.delayed_reach.draw")
@@ -131,7 +151,7 @@ class DelayedReachEnv(_Reach, SingleTaskEnv):
     ## Information
 
     The body's state after the step, see `VARIABLES`. An outcome is to be seen for at least one control step,
-    before the next trial begins. `pop_events()` returns finished trials as a table.
+    before the next trial begins. `pop_intervals()` returns finished trials as a table.
 
     Parameters
     ----------

@@ -232,16 +232,17 @@ class ReachTask:
             "movement_time_ms": self.movement_time_ms.copy(),
         }
 
-    def pop_trials(self) -> dict[str, NDArray[np.generic]]:
-        """Return the trials that ended since the last call as columns, and forget them; empty if none.
+    def pop_intervals(self) -> dict[str, dict[str, NDArray[np.generic]]]:
+        """Return the trials that ended since the last call, and forget them; empty if none did.
 
-        Columns: the integers `animal` (row of the arrays), `trial`, `condition`, `cue_set`, `target`,
-        `chosen` (−1: none) and `outcome`; and in ms, counted from the reset, `trial_start_ms`,
-        `preparatory_onset_ms`, `response_onset_ms`, `movement_onset_ms` and `end_ms`, with
-        `reaction_time_ms` and `movement_time_ms`. A time that does not exist is NaN.
+        Returns
+        -------
+        dict of str to dict of str to ndarray, shape (trials,)
+            Under `trial`: `animal` (row of the arrays), `start_step` and `stop_step` (control steps from the
+            reset, from the start of the trial to its outcome), and the columns in `INTERVALS`.
         """
         rows, self._ended = self._ended, []
-        return {name: np.array([row[name] for row in rows]) for name in rows[0]} if rows else {}
+        return {"trial": {name: np.array([row[name] for row in rows]) for name in rows[0]}} if rows else {}
 
     @property
     def condition(self) -> NDArray[np.int64]:
@@ -386,17 +387,17 @@ class ReachTask:
         reaction_ms, movement_ms = np.where(times_ms < 0, np.nan, times_ms)
         return {
             "animal": animal,
+            "start_step": int(self.onsets[animal, TRIAL_START]),
+            "stop_step": int(self.onsets[animal, FEEDBACK]),
             "trial": int(self.trial[animal]),
             "condition": int(self.condition[animal]),
             "cue_set": int(self.cue_set[animal]),
             "target": int(self.target[animal]),
             "chosen": int(self.chosen[animal]),
             "outcome": int(self.outcome[animal]),
-            "trial_start_ms": float(onset_ms[TRIAL_START]),
             "preparatory_onset_ms": float(onset_ms[PREPARATORY]),
             "response_onset_ms": float(onset_ms[RESPONSE]),
             "movement_onset_ms": float(onset_ms[MOVEMENT]),
-            "end_ms": float(onset_ms[FEEDBACK]),
             "reaction_time_ms": float(reaction_ms),
             "movement_time_ms": float(movement_ms),
         }

@@ -18,7 +18,7 @@ from ethospike.envs.odor_arena.odor import OdorSource
 from ethospike.envs.odor_arena.reinforcement import KINDS, Reinforcement
 from ethospike.envs.odor_arena.task import ArenaTask
 from ethospike.envs.task_env import SingleTaskEnv, Spaces, TaskEnv, VectorTaskEnv, check_group
-from ethospike.variables import variable
+from ethospike.variables import named, variable
 
 __all__ = [
     "CONTROL_INTERVAL_MS",
@@ -39,8 +39,12 @@ PICTURE_PX = (640, 640)
 
 
 VARIABLES: Mapping[str, Mapping[str, Any]] = {
-    "position_mm": variable("position of the head, from the dish's center", "mm", "float32", xy=2),
-    "centroid_mm": variable("position of the middle of the body", "mm", "float32", xy=2),
+    "position_mm": variable(
+        "position of the head, from the dish's center", "mm", "float32", components=named("xy", "mm"), xy=2
+    ),
+    "centroid_mm": variable(
+        "position of the middle of the body", "mm", "float32", components=named("xy", "mm"), xy=2
+    ),
     "heading_rad": variable("heading of the head, counter-clockwise from x, in [−π, π)", "rad", "float32"),
     "bend_rad": variable("bend of the body, positive to the left", "rad", "float32"),
     "speed_mm_s": variable("crawling speed, 0 where the wall stops it", "mm/s", "float32"),

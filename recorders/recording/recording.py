@@ -1,16 +1,8 @@
-"""Reading a recording back: by time, population and animal, without loading what was not asked for.
-
-In: a run folder or its `recording.zarr`, finished, running or broken. Out: xarray objects and spike tables of
-the rows that are committed. This file knows neither scenarios nor figures.
-"""
+"""Read a recording back by time, population and animal, without loading the rest of it."""
 
 from __future__ import annotations
 
-import json
-import math
-import tomllib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,52 +11,27 @@ import numpy as np
 import zarr
 from numpy.typing import ArrayLike, NDArray
 
-from ethospike.clock import whole_number
-from ethospike.errors import NotRecorded, RecordingError
-from ethospike.recorders.format import INTERRUPTED, RECORDING, SPIKES, STEPS, read_variable
-from ethospike.recorders.lock import is_being_written
-from ethospike.recorders.recorder import Layout, PopulationLayout, Variable
-from ethospike.recorders.recording.store import CommittedStore, read_attributes
+from ethospike.clock import seconds
+from ethospike.errors import NotRecorded, RecordingError, nearest
+from ethospike.paths import user_path
+from ethospike.recorders.format import (
+    EPISODE,
+    PHASE,
+    RECORDING,
+    TRIAL,
+)
+from ethospike.recorders.recorder import Variable
+from ethospike.recorders.recording.intervals import interval_table, phase_columns
+from ethospike.recorders.recording.opened import OpenedRecording
+from ethospike.recorders.recording.show import as_html
+from ethospike.recorders.recording.spikes import Several, SpikeTable, read_spikes
+from ethospike.recorders.recording.store import read_attributes
+from ethospike.recorders.recording.tidy import tidy_table
+from ethospike.recorders.recording.windows import Edges, cut_windows
 
 if TYPE_CHECKING:
-    import neo
-    import pynapple
+    import pandas as pd
     import xarray as xr
-
-SPIKES_AT_ONCE = 1 << 22
-"""Spikes read and filtered at a time: some 100 MB, whatever the length of the recording."""
-
-
-@dataclass(frozen=True)
-class SpikeTable:
-    """Spikes, sorted by (step, animal, neuron).
-
-    Parameters
-    ----------
-    step : ndarray of int64, shape (spikes,)
-        Simulation steps, from 1.
-    animal, neuron : ndarray of int32, shape (spikes,)
-        Animals from 0; neurons counted through the populations of an animal.
-    dt_ms : float
-    """
-
-    step: NDArray[np.int64]
-    animal: NDArray[np.int32]
-    neuron: NDArray[np.int32]
-    dt_ms: float
-
-    def __len__(self) -> int:
-        return len(self.step)
-
-    @property
-    def time_s(self) -> NDArray[np.float64]:
-        """Times of the spikes in seconds, shape (spikes,)."""
-        return np.asarray(self.step * (self.dt_ms / 1000.0), np.float64)
-
-
-def _known(kind: type[Layout | PopulationLayout], entries: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the entries that this version knows; a newer minor version may have added others."""
-    return {field.name: entries[field.name] for field in fields(kind) if field.name in entries}
 
 
 def open_recording(path: str | Path) -> Recording:
@@ -80,7 +47,7 @@ def open_recording(path: str | Path) -> Recording:
     RecordingError
         When there is none, or one of a newer format.
     """
-    root = find_recording(Path(path).absolute())
+    root = find_recording(user_path(path))
     return Recording(root, read_attributes(root))
 
 
@@ -98,114 +65,29 @@ def find_recording(path: Path) -> Path:
     raise RecordingError(f"there is no recording at {path}; expected the folder of a run or its {RECORDING}")
 
 
-class Recording:
-    """What was recorded, as committed when it was opened. Made by `open_recording`.
+class Recording(OpenedRecording):
+    """The committed rows of a recording at the moment when it was opened. Made by `open_recording`.
 
     Attributes
     ----------
     path : Path
     store : CommittedStore
         For zarr and xarray: shows committed rows only.
-    layout : Layout
-    """
 
-    def __init__(self, path: Path, attributes: dict[str, Any]) -> None:
-        self.path = path
-        self._attributes = attributes
-        self.store = CommittedStore(path, attributes)
-        self._root = zarr.open_group(self.store, mode="r", zarr_format=3)
+    Examples
+    --------
+    >>> recording = open_recording("runs/my-run")  # doctest: +SKIP
+    >>> recording.rates(bin_s=1.0).sel(group="KC").mean("time")  # doctest: +SKIP
+    >>> recording.windows(recording.trials().start_s, 0.5, 1.0, recording.counts)  # doctest: +SKIP
+    """
 
     def __repr__(self) -> str:
         return f"<Recording {self.path}: {self.status}, {self.duration_s:g} s, {self.animals} animals>"
 
-    # -- what it is ---------------------------------------------------------------------------------
+    def _repr_html_(self) -> str:
+        return as_html(self)
 
-    @cached_property
-    def layout(self) -> Layout:
-        """The layout of the run, with the variables that were recorded."""
-        plain = _known(Layout, self._attributes["layout"])
-        sequences = ("rate_channels", "current_channels", "phases", "watched")
-        return Layout(
-            **{
-                **plain,
-                **{name: tuple(plain[name]) for name in sequences},
-                "populations": tuple(
-                    PopulationLayout(**_known(PopulationLayout, p)) for p in plain["populations"]
-                ),
-                "weights": {name: (n, units) for name, (n, units) in plain["weights"].items()},
-                "variables": self._described("behavior", 2),
-                "events": self._described("events", 1),
-            }
-        )
-
-    @property
-    def status(self) -> str:
-        """How the run ended: running, complete, stopped, failed, or interrupted (ended without closing)."""
-        status = self.stored_status
-        if status != "running" or is_being_written(self.path):
-            return status
-        # Nobody writes: it may have been closed since it was opened here.
-        status = str(read_attributes(self.path)["status"])
-        return INTERRUPTED if status == "running" else status
-
-    @property
-    def stored_status(self) -> str:
-        """The status as the recording holds it: running until the writer says otherwise."""
-        return str(self._attributes["status"])
-
-    @property
-    def n_steps(self) -> int:
-        """Committed control steps."""
-        return int(self._attributes[STEPS])
-
-    @property
-    def n_spikes(self) -> int:
-        """Committed spikes that are listed one by one."""
-        return int(self._attributes[SPIKES])
-
-    @property
-    def animals(self) -> int:
-        """Number of animals."""
-        return int(self._attributes["layout"]["animals"])
-
-    @property
-    def interval_s(self) -> float:
-        """Length of a control step in seconds."""
-        return float(self._attributes["layout"]["control_interval_ms"]) / 1000.0
-
-    @property
-    def duration_s(self) -> float:
-        """Recorded time in seconds."""
-        return self.n_steps * float(self._attributes["layout"]["control_interval_ms"]) / 1000.0
-
-    @property
-    def listed_populations(self) -> list[str]:
-        """Populations whose spikes are listed one by one."""
-        return list(self._attributes["recorded"]["spike_populations"])
-
-    @property
-    def listed_animals(self) -> list[int]:
-        """Animals whose spikes are listed one by one, in ascending order."""
-        return list(self._attributes["recorded"].get("spike_animals", range(self.animals)))
-
-    @cached_property
-    def config(self) -> dict[str, Any]:
-        """`config.toml` of the run folder; empty for a recording on its own."""
-        path = self.path.parent / "config.toml"
-        return tomllib.loads(path.read_text()) if path.is_file() else {}
-
-    @cached_property
-    def run_info(self) -> dict[str, Any]:
-        """`run.json` of the run folder; empty for a recording on its own."""
-        path = self.path.parent / "run.json"
-        return dict(json.loads(path.read_text())) if path.is_file() else {}
-
-    @property
-    def size_bytes(self) -> int:
-        """Bytes on disk."""
-        return sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
-
-    # -- what happened ------------------------------------------------------------------------------
+    # -- behavior -----------------------------------------------------------------------------------
 
     @cached_property
     def behavior(self) -> xr.Dataset:
@@ -213,7 +95,7 @@ class Recording:
         return self._group("behavior")
 
     def variable(self, name: str) -> xr.DataArray:
-        """Return one variable of `behavior`: dimensions (time, animal, …), loaded when used.
+        """Return a variable of `behavior`: dimensions (time, animal, …), loaded when used.
 
         Raises
         ------
@@ -221,8 +103,41 @@ class Recording:
             When the recording has none of this name.
         """
         if name not in self.behavior:
-            raise NotRecorded(f"{name!r} was not recorded (recorder.behavior)")
+            raise NotRecorded(
+                f"{name!r} was not recorded (recorder.behavior); {nearest(name, map(str, self.behavior))}"
+            )
         return self.behavior[name]
+
+    def to_pandas(self, variables: Sequence[str] | None = None, animal: Several = None) -> pd.DataFrame:
+        """Return behavior as a tidy table: a row for each control step and animal, a column for each number.
+
+        Parameters
+        ----------
+        variables : sequence of str, optional
+            By default all of `behavior`.
+        animal : int or sequence of int, optional
+            By default all.
+
+        Returns
+        -------
+        DataFrame
+            `time` (s), `animal`, and the variables; of `position_mm` with the entries x and y, the columns
+            `position_mm_x` and `position_mm_y`. Phases and other categories are names.
+
+        Raises
+        ------
+        NotRecorded
+            When a variable was not recorded.
+        RecordingError
+            When there is no such animal.
+        """
+        names = list(map(str, self.behavior)) if variables is None else list(variables)
+        for name in names:
+            self.variable(name)
+        animals = range(self.animals) if animal is None else self._checked_animals(animal)
+        phases = {PHASE: self.layout.phases} if self.layout.phases else {}
+        categories = {name: self.layout.variables[name].categories for name in names} | phases
+        return tidy_table(self.behavior[names].isel(animal=list(animals)), list(animals), categories)
 
     @cached_property
     def stimulus(self) -> xr.Dataset:
@@ -233,10 +148,57 @@ class Recording:
             dataset = dataset.assign_coords({str(array.dims[-1]): array.attrs["channel_names"]})
         return dataset
 
-    @cached_property
-    def events(self) -> xr.Dataset:
-        """Rows that the environment reported, such as trials: dimension `event`; empty if there were none."""
-        return self._group("events")
+    # -- intervals ----------------------------------------------------------------------------------
+
+    def trials(self) -> pd.DataFrame:
+        """Return the trials that ended: see `intervals`."""
+        return self.intervals(TRIAL)
+
+    def episodes(self) -> pd.DataFrame:
+        """Return the episodes that ended: see `intervals`."""
+        return self.intervals(EPISODE)
+
+    def phases(self) -> pd.DataFrame:
+        """Return the phases of each animal, with the name of each in the column `phase`: see `intervals`."""
+        return self.intervals(PHASE)
+
+    def intervals(self, kind: str) -> pd.DataFrame:
+        """Return the intervals of a kind as a table, sorted by beginning and animal.
+
+        An interval holds the rows start_step … stop_step − 1 of `behavior`; its time is (start_s, stop_s].
+
+        Parameters
+        ----------
+        kind : str
+            `phase`, or a kind that the task reports, such as `trial` or `episode`.
+
+        Returns
+        -------
+        DataFrame
+            `animal`, `kind`, `start_step`, `stop_step` (control steps), `start_s`, `stop_s` (s), and the
+            columns of the task. Integers with names (`Variable.categories`) are given by name.
+
+        Raises
+        ------
+        NotRecorded
+            When phases were not recorded.
+        RecordingError
+            When the task reports no intervals of this kind.
+        """
+        layout = self.layout
+        if kind == PHASE and layout.phases:
+            phase = np.asarray(self.variable(PHASE).values)
+            columns = phase_columns(phase, at_end=layout.phase_at_end)
+            names = {PHASE: Variable("1", "phase", dtype="int64", categories=layout.phases)}
+            return interval_table(columns, names, kind, layout.control_interval_ms)
+        if kind not in layout.intervals:
+            raise RecordingError(
+                f"this recording has no intervals of kind {kind!r}; {nearest(kind, self.interval_kinds)}"
+            )
+        columns = self._interval_columns(kind)
+        return interval_table(columns, layout.intervals[kind], kind, layout.control_interval_ms)
+
+    # -- the brain ----------------------------------------------------------------------------------
 
     @cached_property
     def voltages(self) -> xr.DataArray:
@@ -298,52 +260,84 @@ class Recording:
     def spikes(
         self,
         population: str | Sequence[str] | None = None,
-        animal: int | Sequence[int] | None = None,
+        animal: Several = None,
         start_s: float = 0.0,
         stop_s: float | None = None,
     ) -> SpikeTable:
-        """Return the spikes in (start_s, stop_s], of all populations and animals that are listed, or of some.
+        """Return the spikes in (start_s, stop_s], of all listed populations and animals, or of some.
 
         Memory is that of the result, whatever the length of the recording.
 
         Parameters
         ----------
-        population, animal : one or several, optional
+        population, animal : a name or number, or several, optional
         start_s, stop_s : float
             Times beyond the recording are its beginning and its end.
 
         Raises
         ------
         NotRecorded
-            When the spikes of a population or an animal that is named were not listed, or nobody's were.
+            When the spikes of a named population or animal were not listed, or those of none were.
         RecordingError
             When there is no such population or animal, or a time is not a number.
         """
         self._require_listed(population, animal)
         neurons = self._neuron_mask(population)
         animals = None if animal is None else np.atleast_1d(np.asarray(animal))
-        dt_s = self._attributes["layout"]["dt_ms"] / 1000.0
-        stop_s = self.duration_s if stop_s is None else stop_s
-        if math.isnan(start_s) or math.isnan(stop_s):
-            raise RecordingError(f"expected times in seconds, got {start_s} … {stop_s}")
-        start_s, stop_s = (min(max(t, 0.0), self.duration_s) for t in (start_s, stop_s))
-        # A time that is a whole number of steps but for rounding is that step.
-        first, last = (int(np.floor(t / dt_s + 1e-6)) for t in (start_s, stop_s))
-        begin, end = self._spike_range(start_s, stop_s)
-        parts = []
-        for at in range(begin, end, SPIKES_AT_ONCE):
-            rows = slice(at, min(at + SPIKES_AT_ONCE, end))
-            step, who, neuron = (self._read(f"spikes/{name}", rows) for name in ("step", "animal", "neuron"))
-            kept = (step > first) & (step <= last)
-            if neurons is not None:
-                kept &= neurons[neuron]
-            if animals is not None:
-                kept &= np.isin(who, animals)
-            parts.append((step[kept], who[kept].astype(np.int32), neuron[kept].astype(np.int32)))
-        if not parts:
-            parts = [(np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int32))]
-        step, who, neuron = (np.concatenate(column) for column in zip(*parts, strict=True))
-        return SpikeTable(step, who, neuron, float(self._attributes["layout"]["dt_ms"]))
+        first, last = self.simulation_steps(start_s, stop_s)
+        rows = self._spike_rows(first, last)
+        return SpikeTable(*read_spikes(self._read, rows, (first, last), neurons, animals), self.dt_ms)
+
+    def neuron_counts(
+        self, population: str | Sequence[str] | None = None, animal: int = 0, bin_s: float | None = None
+    ) -> xr.DataArray:
+        """Return the listed spikes of each neuron of an animal in bins: dimensions (time, neuron).
+
+        Parameters
+        ----------
+        population : str or sequence of str, optional
+            By default all listed ones.
+        animal : int
+        bin_s : float, optional
+            Width of a bin, a whole number of control steps; by default a control step. `time` is the end of
+            a bin. A last bin that is not complete is left out.
+
+        Returns
+        -------
+        DataArray of uint16 or wider
+            `neuron` counts as `SpikeTable.neuron` does; the coordinate `population` names its population.
+
+        Raises
+        ------
+        NotRecorded
+            When the spikes of the population or the animal were not listed.
+        RecordingError
+            When there is no such population or animal, or bins are not whole control steps.
+        """
+        import xarray as xr
+
+        steps = 1 if bin_s is None else self._whole_steps("bin_s", bin_s)
+        n_bins, per_bin = self.n_steps // steps, steps * self.steps_per_control
+        table = self.spikes(population, animal, 0.0, seconds(n_bins * per_bin, self.dt_ms))
+        names = self.listed_populations if population is None else np.atleast_1d(population).tolist()
+        neurons = np.concatenate([np.asarray(self.neurons(name)) for name in names])
+        place = np.zeros(int(neurons.max()) + 1, np.int64)
+        place[neurons] = np.arange(len(neurons))
+        cell = (table.step - 1) // per_bin * len(neurons) + place[table.neuron]
+        counts = np.bincount(cell, minlength=n_bins * len(neurons)).reshape(n_bins, len(neurons))
+        ends_s = seconds((np.arange(n_bins) + 1) * per_bin, self.dt_ms)
+        return xr.DataArray(
+            counts.astype(np.uint16 if counts.max(initial=0) < 1 << 16 else np.uint32),
+            dims=("time", "neuron"),
+            coords={
+                "time": ("time", ends_s, {"units": "s", "long_name": "end of the bin"}),
+                "neuron": neurons,
+                "population": ("neuron", np.repeat(names, [len(self.neurons(name)) for name in names])),
+                "animal": animal,
+            },
+            name="count",
+            attrs={"units": "1", "long_name": "spikes of the neuron in the bin"},
+        )
 
     # -- around events ------------------------------------------------------------------------------
 
@@ -353,6 +347,9 @@ class Recording:
         before_s: float,
         after_s: float,
         data: xr.Dataset | xr.DataArray | None = None,
+        *,
+        animal: ArrayLike | None = None,
+        edges: Edges = "raise",
     ) -> Any:
         """Return behavior (or `data` with the same time, such as `counts`) around moments.
 
@@ -364,41 +361,37 @@ class Recording:
             Length of a window before and after them, whole numbers of control steps.
         data : Dataset or DataArray, optional
             By default `behavior`.
+        animal : int or array-like of int, shape (events,), optional
+            The animal of each event; by default a window holds all animals.
+        edges : {"raise", "drop", "nan"}
+            Windows that reach beyond the recording raise, are left out, or are filled up with NaN.
 
         Returns
         -------
         Dataset or DataArray
-            Dimensions (event, lag, …): `lag` in seconds from −before_s to after_s, `event` in the order of
-            `times_s`; without times, no events but all lags. Only the windows are read.
+            Dimensions (event, lag, …): `lag` in seconds from −before_s to after_s; `event` counts `times_s`,
+            with the coordinates `event_time` and, where given, `animal`. Without times, no events but all
+            lags. Only the windows are read.
 
         Raises
         ------
         RecordingError
-            When a window reaches beyond the recording, or is not a whole number of control steps.
+            When a window reaches beyond the recording, is not a whole number of control steps, or there is
+            no such animal.
         """
-        import xarray as xr
-
         data = self.behavior if data is None else data
         before, after = self._whole_steps("before_s", before_s, 0), self._whole_steps("after_s", after_s, 0)
         times = np.atleast_1d(np.asarray(times_s, float))
-        centers = np.rint(times / self.interval_s).astype(int) - 1
-        for time, center in zip(times, centers, strict=True):
-            if center - before < 0 or center + after >= self.n_steps:
+        animals = None
+        if animal is not None:
+            animals = np.asarray(animal, np.int64)
+            if animals.shape not in ((), times.shape):
                 raise RecordingError(
-                    f"the window −{before_s} … {after_s} s around {time} s reaches beyond the recording, "
-                    f"which holds {self.interval_s} … {self.duration_s} s"
+                    f"animal: expected a number, or one for each of {len(times)} events, got {len(animals)}"
                 )
-        lags = np.arange(-before, after + 1)
-        lag_s = xr.DataArray(
-            lags * self.interval_s, dims="lag", attrs={"units": "s", "long_name": "time from the event"}
-        )
-        # Without times, a window anywhere gives the shape, and is left out.
-        pieces: list[Any] = [
-            data.isel(time=rows).drop_vars("time").rename(time="lag").assign_coords(lag=lag_s)
-            for rows in ([c + lags for c in centers] or [0 * lags])
-        ]
-        joined = xr.concat(pieces, dim="event").isel(event=slice(0, len(times)))
-        return joined.assign_coords(event_time=("event", times))
+            self._checked_animals(animals)
+            animals = np.broadcast_to(animals, times.shape)
+        return cut_windows(data, times, range(-before, after + 1), self.interval_s, animals, edges)
 
     def spikes_around(
         self,
@@ -406,7 +399,7 @@ class Recording:
         before_s: float,
         after_s: float,
         population: str | Sequence[str] | None = None,
-        animal: int | Sequence[int] | None = None,
+        animal: Several = None,
     ) -> list[tuple[NDArray[np.float64], SpikeTable]]:
         """Return for each moment the spikes around it, and their times relative to it.
 
@@ -415,7 +408,7 @@ class Recording:
         times_s : array-like, shape (events,)
         before_s, after_s : float
             The spikes in (time − before_s, time + after_s], as far as the recording goes.
-        population, animal : one or several, optional
+        population, animal : a name or number, or several, optional
             As in `spikes`.
 
         Returns
@@ -426,7 +419,7 @@ class Recording:
         Raises
         ------
         NotRecorded
-            When the spikes of a population or an animal that is named were not listed, or nobody's were.
+            When the spikes of a named population or animal were not listed, or those of none were.
         RecordingError
             When there is no such population or animal, or a time is not a number.
         """
@@ -435,20 +428,6 @@ class Recording:
             table = self.spikes(population, animal, max(0.0, time - before_s), time + after_s)
             tables.append((table.time_s - time, table))
         return tables
-
-    def neurons(self, population: str) -> range:
-        """Return the neurons of a population, as `SpikeTable.neuron` counts them.
-
-        Raises
-        ------
-        RecordingError
-            When there is no population of this name.
-        """
-        for known in self.layout.populations:
-            if known.name == population:
-                return range(known.start, known.start + known.size)
-        names = ", ".join(p.name for p in self.layout.populations)
-        raise RecordingError(f"there is no population {population!r}; valid: {names or 'none'}")
 
     def to_zarr(self) -> zarr.Group:
         """Return the Zarr group, read-only, of committed rows."""
@@ -464,194 +443,3 @@ class Recording:
         tree = xr.DataTree.from_dict(groups)
         tree.attrs.update(self._attributes)
         return tree
-
-    def to_pynapple(
-        self,
-        animal: int = 0,
-        population: str | None = None,
-        start_s: float = 0.0,
-        stop_s: float | None = None,
-    ) -> dict[str, pynapple.TsGroup | pynapple.TsdFrame]:
-        """Return an animal's spikes and behavior for pynapple.
-
-        Parameters
-        ----------
-        animal : int
-            From 0.
-        population : str, optional
-            By default all whose spikes were listed.
-        start_s, stop_s : float
-            The part of the recording; by default all of it.
-
-        Returns
-        -------
-        dict of str to TsGroup or TsdFrame
-            `spikes`: a `TsGroup` with one train a neuron; each variable of `behavior`: a `TsdFrame`.
-
-        Raises
-        ------
-        AnalysisNotInstalled
-            When pynapple is not installed.
-        NotRecorded
-            When the spikes of the animal or the population were not listed.
-        RecordingError
-            When there is no such animal or population, or the times are not within the recording.
-        """
-        from ethospike.recorders.recording.exports import to_pynapple
-
-        return to_pynapple(self, animal, population, start_s, stop_s)
-
-    def to_neo(
-        self,
-        animal: int = 0,
-        population: str | None = None,
-        start_s: float = 0.0,
-        stop_s: float | None = None,
-    ) -> neo.Block:
-        """Return an animal's spike trains and behavior as a `neo.Block` of one segment.
-
-        Parameters
-        ----------
-        animal : int
-            From 0.
-        population : str, optional
-            By default all whose spikes were listed.
-        start_s, stop_s : float
-            The part of the recording; by default all of it.
-
-        Raises
-        ------
-        AnalysisNotInstalled
-            When Neo is not installed.
-        NotRecorded
-            When the spikes of the animal or the population were not listed.
-        RecordingError
-            When there is no such animal or population, or the times are not within the recording.
-        """
-        from ethospike.recorders.recording.exports import to_neo
-
-        return to_neo(self, animal, population, start_s, stop_s)
-
-    def to_nwb(
-        self,
-        file: str | Path,
-        animal: int = 0,
-        population: str | None = None,
-        start_s: float = 0.0,
-        stop_s: float | None = None,
-    ) -> Path:
-        """Write an animal's spikes and behavior to a Neurodata Without Borders file; return its path.
-
-        Parameters
-        ----------
-        file : path-like
-            By habit it ends in .nwb; it must not exist. It is there when it is complete.
-        animal : int
-            From 0.
-        population : str, optional
-            By default all whose spikes were listed.
-        start_s, stop_s : float
-            The part of the recording; by default all of it.
-
-        Raises
-        ------
-        AnalysisNotInstalled
-            When PyNWB is not installed.
-        NotRecorded
-            When the spikes of the animal or the population were not listed.
-        RecordingError
-            When the file exists, there is no such animal or population, or the times are not within the
-            recording.
-        """
-        from ethospike.recorders.recording.exports import to_nwb
-
-        return to_nwb(self, Path(file), animal, population, start_s, stop_s)
-
-    # -- reading ------------------------------------------------------------------------------------
-
-    def _group(self, name: str, drop: Iterable[str] = ()) -> xr.Dataset:
-        # Here and not on top: it takes longer to import than everything else together, and spikes and
-        # what a run says of itself are read without it.
-        import xarray as xr
-
-        if name not in self._root:
-            return xr.Dataset()
-        store: Any = self.store  # xarray's annotation of this argument leaves Zarr stores out
-        return xr.open_dataset(
-            store,
-            engine="zarr",
-            group=name,
-            consolidated=False,
-            zarr_format=3,
-            drop_variables=list(drop),
-            decode_times=False,
-        )
-
-    def _read(self, path: str, rows: slice | int) -> NDArray[Any]:
-        array: Any = self._root[path]
-        return np.asarray(array[rows])
-
-    def _described(self, group: str, own_dims: int) -> dict[str, Variable]:
-        """Return the variables of a group as they were described."""
-        if group not in self._root:
-            return {}
-        described = {}
-        members: Any = self._root[group]
-        for name, array in members.arrays():
-            if name in ("time", "control_step"):
-                continue
-            dims = tuple(array.metadata.dimension_names[own_dims:])
-            described[name] = read_variable(
-                array.attrs, dims, tuple(array.shape[own_dims:]), str(array.dtype)
-            )
-        return described
-
-    def _spike_range(self, start_s: float, stop_s: float) -> tuple[int, int]:
-        """Return where in the list the control steps that touch (start_s, stop_s] begin and end."""
-        first = max(0, min(self.n_steps, int(np.floor(start_s / self.interval_s + 1e-9))))
-        last = max(first, min(self.n_steps, int(np.ceil(stop_s / self.interval_s - 1e-9))))
-        begin, end = (int(self._read("spikes/interval_end", k - 1)) if k else 0 for k in (first, last))
-        return begin, end
-
-    def _require_listed(
-        self, population: str | Sequence[str] | None, animal: int | Sequence[int] | None
-    ) -> None:
-        if "spikes/step" not in self._root:
-            raise NotRecorded(
-                "no spikes were listed (recorder.spike_populations, recorder.spike_animals); "
-                "`counts` may hold what you need"
-            )
-        for one in [] if animal is None else np.atleast_1d(np.asarray(animal)).tolist():
-            if one not in range(self.animals):
-                raise RecordingError(f"there is no animal {one}; valid: 0 … {self.animals - 1}")
-            if one not in self.listed_animals:
-                raise NotRecorded(
-                    f"the spikes of animal {one} were not listed, only those of "
-                    f"{', '.join(map(str, self.listed_animals))} (recorder.spike_animals); `counts` holds "
-                    f"the counts of all"
-                )
-        listed = self.listed_populations
-        for name in [population] if isinstance(population, str) else population or ():
-            self.neurons(name)
-            if name not in listed:
-                raise NotRecorded(
-                    f"the spikes of {name!r} were not listed, only those of {', '.join(listed)} "
-                    f"(recorder.spike_populations); `counts` holds the counts of all"
-                )
-
-    def _neuron_mask(self, population: str | Sequence[str] | None) -> NDArray[np.bool_] | None:
-        if population is None:
-            return None
-        mask = np.zeros(max(p.start + p.size for p in self.layout.populations), bool)
-        for name in [population] if isinstance(population, str) else population:
-            chosen = self.neurons(name)
-            mask[chosen.start : chosen.stop] = True
-        return mask
-
-    def _whole_steps(self, name: str, seconds: float, least: int = 1) -> int:
-        steps = whole_number(seconds, self.interval_s, least=least)
-        if steps is None:
-            raise RecordingError(
-                f"{name}: {seconds} s is not a whole number of control steps of {self.interval_s} s"
-            )
-        return steps

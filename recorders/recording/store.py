@@ -17,7 +17,7 @@ from zarr.core.buffer import Buffer, BufferPrototype, default_buffer_prototype
 from zarr.storage import LocalStore
 
 from ethospike.errors import RecordingError
-from ethospike.recorders.format import COMMITTED, LENGTH, check_version
+from ethospike.recorders.format import COMMITTED, EVENTS_1, LENGTH, check_version
 
 
 def read_attributes(root: Path) -> dict[str, Any]:
@@ -61,7 +61,8 @@ class CommittedStore(LocalStore):
     def __init__(self, root: Path, attributes: Mapping[str, Any], *, read_only: bool = True) -> None:
         super().__init__(root, read_only=True)
         self._attributes = attributes
-        self._counters = {name: int(attributes[name]) for name in COMMITTED}
+        # Format 1 counted events where later ones count intervals.
+        self._counters = {name: int(n) for name, n in attributes.items() if name in (*COMMITTED, EVENTS_1)}
 
     def with_read_only(self, read_only: bool = True) -> Self:
         """Return the same view; it cannot be written."""

@@ -26,7 +26,7 @@ _ALIGNMENT = 64
 
 
 class Dated(NamedTuple):
-    """Weights, event rows or the new phase of one control step."""
+    """Weights or intervals of a control step."""
 
     control_step: int
     arrays: Mapping[str, NDArray[Any]]

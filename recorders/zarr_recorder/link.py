@@ -43,8 +43,7 @@ class WriterLink(ABC):
     first_step : int
         The control step that the recording expects next.
     last_phase : bytes or None
-        The variable `phase` in the last recorded step, if it is known; empty if it is only known that the
-        next step's is another.
+        The variable `phase` in the last recorded step; None before the first.
     failed : bool
         Whether a failure was reported.
     """
@@ -63,7 +62,7 @@ class WriterLink(ABC):
 
     @abstractmethod
     def send_dated(self, group: str, dated: Dated) -> None:
-        """Give away weights, event rows or the new phase of the control step that is being recorded."""
+        """Give away weights or intervals of the control step that is being recorded."""
 
     @abstractmethod
     def commit(self) -> int:

@@ -15,9 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ethospike.errors import RecordingError
+from ethospike.paths import user_path
 from ethospike.recorders.config import RecorderConfig
+from ethospike.recorders.format import PHASE
 from ethospike.recorders.recorder import Layout, Recorder, StepRecord
 from ethospike.recorders.zarr_recorder.buffer import Dated, StepBuffer
+from ethospike.recorders.zarr_recorder.interval_check import IntervalCheck
 from ethospike.recorders.zarr_recorder.link import InlineLink, ProcessLink, WriterLink, handover_s
 
 STATUSES = ("complete", "stopped", "failed")
@@ -63,7 +66,7 @@ class ZarrRecorder(Recorder):
         *,
         resume_at: int | None = None,
     ) -> None:
-        path, config = Path(path).absolute(), config or RecorderConfig()
+        path, config = user_path(path), config or RecorderConfig()
         # What `record` looks up at each step, of the buffer that is being filled.
         self._buffer: StepBuffer
         self._filled: NDArray[np.int64]
@@ -77,6 +80,7 @@ class ZarrRecorder(Recorder):
         self._max_spikes: int
         self._due: float
         self.layout = layout
+        self._intervals = IntervalCheck(layout)
         self._weight_steps = config.weight_steps(layout)
         if missing := set(config.watched(layout)) - set(layout.watched):
             raise RecordingError(
@@ -85,8 +89,7 @@ class ZarrRecorder(Recorder):
         link = InlineLink if config.writer == "inline" else ProcessLink
         self._link: WriterLink = link(path, layout, config, resume_at)
         self._next, self._last_phase = self._link.first_step, self._link.last_phase
-        self._keeps_phase = config.keeps_phase(layout)
-        phase = layout.variables.get("phase")
+        phase = layout.variables.get(PHASE)
         self._phase_type = None if phase is None else np.dtype(phase.dtype)
         # The types of the arrays of the step that was checked last, by path; of step, animal and neuron.
         self._types: dict[str, np.dtype[Any]] = {}
@@ -147,7 +150,7 @@ class ZarrRecorder(Recorder):
             self._check(record)
         phase = self._phase(record) if self._weight_steps else None
         weights = self._checked_weights(record.weights()) if self._weights_are_due(phase) else None
-        events = _checked_events(record) if record.events else None
+        intervals = self._intervals.checked(record) if record.intervals else None
         spikes = record.spikes
         total = 0 if spikes is None else len(spikes.step)
         n_spikes = self._n_spikes + total
@@ -164,12 +167,10 @@ class ZarrRecorder(Recorder):
             column[row] = 0.0 if signal is None else signal
         for _, _, _, column in self._voltages:
             column[row] = np.asarray(record.voltages).swapaxes(0, 1)
-        if self._keeps_phase and phase != self._last_phase:
-            self._link.send_dated("phase", Dated(self._next, {"phase": np.array(values["phase"])}))
         if weights is not None:
             self._link.send_dated("weights", Dated(self._next, weights))
-        if events is not None:
-            self._link.send_dated("events", Dated(self._next, events))
+        if intervals is not None:
+            self._link.send_dated("intervals", Dated(self._next, intervals))
         # The counters last: a reader of the buffer believes what they count.
         self._filled[1] = self._n_spikes = n_spikes
         self._filled[0] = self._row = row + 1
@@ -207,7 +208,7 @@ class ZarrRecorder(Recorder):
 
     def _phase(self, record: StepRecord) -> bytes | None:
         """Return the phase of each animal as the recording holds it; that of the step before if not told."""
-        phase = record.values.get("phase")
+        phase = record.values.get(PHASE)
         if phase is None:
             return self._last_phase
         dtype = phase.dtype if self._phase_type is None else self._phase_type
@@ -325,22 +326,6 @@ class ZarrRecorder(Recorder):
             _checked_type(f"{what}.{name}", getattr(spikes, name), (len(spikes.step),), np.dtype(np.int64))
             for name in ("step", "animal", "neuron")
         )
-
-
-def _checked_events(record: StepRecord) -> dict[str, NDArray[Any]]:
-    """Return copies of the columns of a step's events."""
-    columns = {name: np.array(values) for name, values in record.events.items()}
-    shapes = {name: values.shape for name, values in columns.items()}
-    if len(set(shapes.values())) > 1 or any(len(shape) != 1 for shape in shapes.values()):
-        raise RecordingError(
-            f"control step {record.control_step}: events: expected columns of one length, got {shapes}"
-        )
-    if not_numeric := [name for name, values in columns.items() if values.dtype.kind not in "biuf"]:
-        raise RecordingError(
-            f"control step {record.control_step}: events: expected numbers, got {', '.join(not_numeric)} "
-            f"of type {columns[not_numeric[0]].dtype}"
-        )
-    return columns
 
 
 def _checked_type(what: str, value: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.dtype[Any]:

@@ -86,18 +86,6 @@ class DurableStore(LocalStore):
         await super().delete(key)
         self._changed.add((self.root / key).parent)
 
-    async def delete_dir(self, prefix: str) -> None:
-        """Remove a folder, at once and as a whole: half a group would neither be read nor made again."""
-        self._check_writable()
-        folder = self.root / prefix
-        for key in [key for key in self._waiting if (self.root / key).is_relative_to(folder)]:
-            self._forget(key)
-        if folder.is_dir():
-            beside = self._beside()
-            self._rename(folder, beside)
-            self._changed.add(folder.parent)
-            shutil.rmtree(beside)
-
     def sync(self) -> None:
         """Bring everything that was written into the group, such that nothing can take it away any more."""
         with ThreadPoolExecutor(SYNC_THREADS) as threads:

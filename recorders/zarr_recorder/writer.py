@@ -16,18 +16,18 @@ from numpy.typing import NDArray
 from zarr.codecs import BloscCodec
 
 from ethospike.errors import RecordingError
+from ethospike.recorders.arrays import ArraySpec, array_specs
 from ethospike.recorders.config import RecorderConfig
 from ethospike.recorders.format import (
-    EVENTS,
-    LAST_PHASE,
+    FORMAT_VERSION,
+    INTERVALS,
     LENGTH,
+    PHASE,
     SPIKES,
     STEPS,
     WEIGHTS,
-    ArraySpec,
-    array_specs,
     check_version,
-    event_specs,
+    major_version,
     neuron_groups,
     root_attributes,
 )
@@ -123,9 +123,7 @@ class RecordingWriter:
             elif not (path / "zarr.json").is_file():
                 raise RecordingError(f"cannot continue {path}: there is no recording")
             self._arrays: dict[str, GrowingArray] = {}
-            self._dated: dict[str, list[Dated]] = {"weights": [], "events": [], "phase": []}
-            self._keeps_phase = config.keeps_phase(layout)
-            self._phase: list[Any] | None = None
+            self._dated: dict[str, list[Dated]] = {"weights": [], "intervals": []}
             if resume_at is None:
                 self._create(attributes, specs)
             else:
@@ -146,19 +144,13 @@ class RecordingWriter:
         return int(steps)
 
     def add_dated(self, group: str, dated: Dated) -> None:
-        """Take weights, event rows or a new phase, which wait until their control step is whole."""
+        """Accept weights or intervals, which wait until their control step is whole."""
         self._dated[group].append(dated)
 
     def last_phase(self) -> bytes | None:
         """Return the phases in the last recorded step, for a run that continues; see `WriterLink`."""
-        recorded = self._arrays.get("behavior/phase")
-        if self._steps == 0:
-            return None
-        if recorded is not None:
-            return recorded.last().tobytes()
-        if self._phase is None:
-            return None
-        return np.array(self._phase, self.layout.variables["phase"].dtype).tobytes()
+        recorded = self._arrays.get(f"behavior/{PHASE}")
+        return None if self._steps == 0 or recorded is None else recorded.last().tobytes()
 
     def append(self, block: Block) -> None:
         """Take the next control steps."""
@@ -170,12 +162,10 @@ class RecordingWriter:
         for path in self._step_times:
             self._arrays[path].append(ends_s)
         self._steps += n
-        for control_step, arrays in self._take_dated("weights"):
+        for control_step, arrays in self._due("weights"):
             self._append_dated("weights", control_step, 1, {k: v[None] for k, v in arrays.items()})
-        for control_step, arrays in self._take_dated("events"):
-            self._append_events(control_step, arrays)
-        for _, arrays in self._take_dated("phase"):
-            self._phase = arrays["phase"].tolist()
+        for control_step, arrays in self._due("intervals"):
+            self._append_dated("intervals", control_step, len(arrays["animal"]), arrays)
 
     def commit(self) -> None:
         """Make everything received permanent: data first, then the disk, then the counters."""
@@ -205,7 +195,7 @@ class RecordingWriter:
 
     def _publish(self, **more: Any) -> None:
         counters = self._counters()
-        self._root.attrs.update({**counters, **self._kept_phase(), **more})
+        self._root.attrs.update({**counters, **more})
         self._store.sync()
         self._committed = counters
 
@@ -214,11 +204,8 @@ class RecordingWriter:
             STEPS: self._steps,
             SPIKES: self._listed,
             WEIGHTS: self._rows("weights"),
-            EVENTS: self._rows("events"),
+            INTERVALS: self._rows("intervals"),
         }
-
-    def _kept_phase(self) -> dict[str, Any]:
-        return {LAST_PHASE: self._phase} if self._keeps_phase else {}
 
     def _rows(self, group: str) -> int:
         array = self._arrays.get(f"{group}/control_step")
@@ -260,37 +247,21 @@ class RecordingWriter:
             self._arrays[f"spikes/{name}"].append(values)
         self._listed += len(step)
 
-    # -- weights and events -------------------------------------------------------------------------
+    # -- weights and intervals ----------------------------------------------------------------------
 
-    def _take_dated(self, group: str) -> list[Dated]:
-        """Return what belongs to control steps that are whole now."""
+    def _due(self, group: str) -> list[Dated]:
+        """Return the entries of control steps that are whole now, and keep the others waiting."""
         waiting = self._dated[group]
         self._dated[group] = [dated for dated in waiting if dated.control_step >= self._steps]
         return [dated for dated in waiting if dated.control_step < self._steps]
-
-    def _append_events(self, control_step: int, columns: Mapping[str, NDArray[Any]]) -> None:
-        if "events/control_step" not in self._arrays:
-            for spec in event_specs(self.layout, columns):
-                self._add(spec)
-        self._append_dated("events", control_step, len(next(iter(columns.values()))), columns)
 
     def _append_dated(
         self, group: str, control_step: int, n: int, arrays: Mapping[str, NDArray[Any]]
     ) -> None:
         steps = np.full(n, control_step)
         rows = {"control_step": steps, "time": self._end_s(steps), **arrays}
-        known = {path.partition("/")[2] for path in self._arrays if path.startswith(f"{group}/")}
-        if known != set(rows):
-            raise RecordingError(
-                f"{group} of control step {control_step}: expected {sorted(known)}, got {sorted(rows)}"
-            )
         for name, values in rows.items():
-            array = self._arrays[f"{group}/{name}"]
-            if not np.can_cast(values.dtype, array.dtype, "same_kind"):
-                raise RecordingError(
-                    f"{group} of control step {control_step}: {name} was {array.dtype}, got {values.dtype}"
-                )
-            array.append(values)
+            self._arrays[f"{group}/{name}"].append(values)
 
     def _end_s(self, control_steps: NDArray[np.integer]) -> NDArray[np.float64]:
         return np.asarray((control_steps + 1) * self.layout.control_interval_ms / 1000.0, np.float64)
@@ -299,18 +270,13 @@ class RecordingWriter:
 
     def _specs(self) -> list[ArraySpec]:
         config = self.config
-        specs = array_specs(
+        return array_specs(
             self.layout,
             behavior=config.kept_behavior(self.layout),
             spikes=bool(self._keep_neuron.any() and self._keep_animal.any()),
             stimulus=config.stimulus,
             weights=config.weights_every_s > 0,
         )
-        if self.layout.events:
-            described = {"animal": np.empty(0, np.int64)}
-            described |= {name: np.empty(0, column.dtype) for name, column in self.layout.events.items()}
-            specs += event_specs(self.layout, described)
-        return specs
 
     def _create(self, attributes: Mapping[str, Any], specs: list[ArraySpec]) -> None:
         self._steps = self._listed = 0
@@ -350,6 +316,11 @@ class RecordingWriter:
         self._root = zarr.open_group(self._store, mode="r+", zarr_format=3)
         old: dict[str, Any] = dict(self._root.attrs)
         check_version(old, path)
+        if major_version(old) < FORMAT_VERSION[0]:
+            raise RecordingError(
+                f"cannot continue {path}: it has format version {old['format_version']}, which this version "
+                f"only reads; continue it with the version that began it, or begin a new run"
+            )
         for key in ("layout", "recorded"):
             if old[key] != attributes[key]:
                 raise RecordingError(
@@ -361,14 +332,10 @@ class RecordingWriter:
                 f"cannot continue {path} at control step {resume_at}: it holds 0 … {old[STEPS]} steps"
             )
         counters = _counters_at(self._root, resume_at)
-        if self._keeps_phase:
-            self._phase = _phase_at(self._root, resume_at)
         # The counters go down before the data: a reader never believes a row that is about to vanish.
-        self._root.attrs.update({**counters, **self._kept_phase(), "status": "running"})
+        self._root.attrs.update({**counters, "status": "running"})
         self._store.sync()
         # A crash may have come while arrays were made, of which none had a row yet.
-        if not counters[EVENTS] and not self.layout.events and "events" in self._root:
-            del self._root["events"]  # the first row makes all its columns
         with zarr.config.set({"array.write_empty_chunks": True}):
             for spec in [] if counters[STEPS] else specs:
                 if spec.path not in self._root:
@@ -403,17 +370,12 @@ def _counters_at(root: zarr.Group, steps: int) -> dict[str, int]:
     if steps and "spikes/interval_end" in root:
         ends: Any = root["spikes/interval_end"]
         listed = int(ends[steps - 1])
-    return {STEPS: steps, SPIKES: listed, WEIGHTS: rows("weights", WEIGHTS), EVENTS: rows("events", EVENTS)}
-
-
-def _phase_at(root: zarr.Group, steps: int) -> list[Any] | None:
-    """Return the phases before a control step: empty if it is only known that this step's are others."""
-    counters: dict[str, Any] = dict(root.attrs)
-    if steps == counters[STEPS]:
-        return counters.get(LAST_PHASE)
-    # The run will do again what it did: weights are due where they were.
-    weights: Any = root["weights/control_step"]
-    return [] if steps in weights[: counters[WEIGHTS]] else None
+    return {
+        STEPS: steps,
+        SPIKES: listed,
+        WEIGHTS: rows("weights", WEIGHTS),
+        INTERVALS: rows("intervals", INTERVALS),
+    }
 
 
 def all_arrays(root: zarr.Group) -> list[tuple[str, zarr.Array[Any]]]:

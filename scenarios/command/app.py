@@ -221,11 +221,11 @@ def export(path: Path, out: Path, /, *, animal: int = 0) -> None:
         The run's folder.
     out
         A file ending in .nwb that does not exist. Needs `pip install ethospike[analysis]`, as do the exports
-        that Python code has: `open_recording(path).to_pynapple()` and `.to_neo()`.
+        that Python code has: `to_pynapple(recording)` and `to_neo(recording)`.
     animal
         Which animal.
     """
-    from ethospike.recorders.recording import open_recording
+    from ethospike.recorders.recording import open_recording, to_nwb
 
     if out.exists():
         raise ScenarioError(f"{out} exists already; choose another file")
@@ -236,7 +236,7 @@ def export(path: Path, out: Path, /, *, animal: int = 0) -> None:
         raise ScenarioError(f"{out}: there is no folder {out.parent}; make it, or choose another")
     if out.suffix != ".nwb":
         raise ScenarioError(f"{out}: expected a file that ends in .nwb")
-    recording.to_nwb(out, animal=animal)
+    to_nwb(recording, out, animal=animal)
     print(f"written: {out}")
 
 

@@ -82,7 +82,7 @@ def read_trials(recording: Recording) -> Trials:
 
     It looks as if there had been no decisions where they were not recorded: see `has_decisions`.
     """
-    events = recording.events
+    trials = recording.trials().sort_values(["stop_step", "animal"], kind="stable")
     names = {
         **{name: name for name in ("animal", "condition", "cue_set", "target", "outcome")},
         "preparatory_ms": "preparatory_onset_ms",
@@ -90,8 +90,9 @@ def read_trials(recording: Recording) -> Trials:
         "reaction_ms": "reaction_time_ms",
         "movement_ms": "movement_time_ms",
     }
-    empty = {name: np.empty(0, float if name.endswith("_ms") else np.int64) for name in names}
-    columns = {name: events[column].values for name, column in names.items()} if events else empty
+    columns = {name: trials[column].to_numpy() for name, column in names.items()}
+    if columns["outcome"].dtype == object:  # names; recordings of 0.1 have the numbers
+        columns["outcome"] = np.array([OUTCOMES.index(name) for name in trials["outcome"]], np.int64)
     decision, decision_ms = _decisions(recording, columns)
     return Trials(**columns, decision=decision, decision_ms=decision_ms)
 

@@ -41,6 +41,8 @@ def describe(env: VectorEnv, agent: Agent, *, dt_ms: float) -> Layout:
         steps_per_control=whole_steps(agent.control_interval_ms, dt_ms),
         variables=variables,
         phases=tuple(body.phases),
+        phase_at_end=body.phase_at_end,
+        intervals={kind: _variables(columns) for kind, columns in body.intervals.items()},
         scene=body.scene(),
         **({} if network is None else _of_network(network, seed)),
     )
@@ -84,6 +86,7 @@ def _variables(described: Mapping[str, Mapping[str, Any]]) -> dict[str, Variable
             dtype=str(np.dtype(one.get("dtype", "float32"))),
             components=tuple(one.get("components", ())),
             panel=one.get("panel"),
+            categories=tuple(one.get("categories", ())),
         )
         for name, one in described.items()
     }

@@ -31,7 +31,7 @@ def test_every_entry_of_observation_and_action_has_a_name(env: GroupEnv) -> None
     assert len({feature.name for feature in env.features}) == observation.shape[1]
     assert len({actuator.name for actuator in env.actuators}) == env.action_space.shape[1]
     assert all(component.units for component in env.features + env.actuators)
-    assert env.pop_events() == {}
+    assert env.pop_intervals() == {}
     env.set_state(env.state())
 
 

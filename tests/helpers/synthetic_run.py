@@ -12,6 +12,7 @@ import numpy as np
 from ethospike.recorders.config import RecorderConfig
 from ethospike.recorders.recorder import Layout, PopulationLayout, StepRecord, Variable
 from ethospike.recorders.zarr_recorder import ZarrRecorder
+from ethospike.variables import named
 
 
 class SyntheticRun:
@@ -28,7 +29,9 @@ class SyntheticRun:
             steps_per_control=steps_per_control,
             variables={
                 "reward": Variable("1", "reward after the step"),
-                "position_mm": Variable("mm", "position of the head", ("xy",), (2,)),
+                "position_mm": Variable(
+                    "mm", "position of the head", ("xy",), (2,), components=named("xy", "mm")
+                ),
                 "terminated": Variable("1", "experiment finished", dtype="bool"),
                 "phase": Variable("1", "phase of the timetable", dtype="int32"),
             },
@@ -41,6 +44,13 @@ class SyntheticRun:
             weights={"KC>MBONp": (6, "nS"), "KC>MBONn": (6, "nS")},
             phases=("training", "test"),
             watched=watched,
+            intervals={
+                "trial": {
+                    "outcome": Variable("1", "outcome", dtype="int64", categories=("hit", "miss", "none")),
+                    "rt_ms": Variable("ms", "reaction time", dtype="float64"),
+                },
+                "episode": {"return": Variable("1", "sum of the rewards", dtype="float64")},
+            },
         )
 
     def record(self, k: int) -> StepRecord:
@@ -55,12 +65,21 @@ class SyntheticRun:
             neuron=rng.integers(0, 10, n).astype(np.int32),
         )
         weights = {name: rng.random((animals, size)) for name, (size, _) in layout.weights.items()}
-        events: dict[str, Any] = {}
+        intervals: dict[str, Any] = {}
         if k % 5 == 3:
-            events = {
+            intervals["trial"] = {
                 "animal": np.arange(animals),
-                "outcome": rng.integers(0, 9, animals),
+                "start_step": np.full(animals, k - 3),
+                "stop_step": np.full(animals, k + 1),
+                "outcome": rng.integers(0, 3, animals),
                 "rt_ms": rng.random(animals),
+            }
+        if k % 10 == 9:
+            intervals["episode"] = {
+                "animal": np.array([0]),
+                "start_step": np.array([k - 9]),
+                "stop_step": np.array([k + 1]),
+                "return": np.array([float(k)]),
             }
         return StepRecord(
             control_step=k,
@@ -73,7 +92,7 @@ class SyntheticRun:
             stimulus=SimpleNamespace(rate_hz=rng.random((animals, 3)), current_pa=rng.random((animals, 1))),
             spikes=spikes,
             weights=lambda: weights,
-            events=events,
+            intervals=intervals,
             voltages=rng.normal(-60.0, 5.0, (layout.steps_per_control, animals, len(layout.watched)))
             if layout.watched
             else None,

@@ -33,7 +33,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def tiny_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Chunks and buffers of a few rows, so that a short run fills many of each (inline writer only)."""
-    monkeypatch.setattr("ethospike.recorders.format.MAX_CHUNK_STEPS", 5)
-    monkeypatch.setattr("ethospike.recorders.format.MAX_CHUNK_SPIKES", 40)
+    monkeypatch.setattr("ethospike.recorders.arrays.MAX_CHUNK_STEPS", 5)
+    monkeypatch.setattr("ethospike.recorders.arrays.MAX_CHUNK_SPIKES", 40)
     monkeypatch.setattr("ethospike.recorders.zarr_recorder.buffer.MAX_ROWS", 4)
     monkeypatch.setattr("ethospike.recorders.zarr_recorder.buffer.MAX_SPIKES", 14)

@@ -56,7 +56,14 @@ LAYOUT = Layout(
         PopulationLayout("I", 20_000, 5_000, clusters=20),
     ),
     weights={"E>I": (50, "pA")},
+    intervals={"trial": {"trial": Variable("1", "trial", dtype="int64")}},
 )
+
+
+def trial_of(k: int) -> dict[str, np.ndarray]:
+    """Return a trial of the last ten control steps."""
+    columns = {"animal": 0, "start_step": k - 9, "stop_step": k + 1, "trial": k}
+    return {name: np.array([value]) for name, value in columns.items()}
 
 
 def make_step(k: int) -> StepRecord:
@@ -73,7 +80,7 @@ def make_step(k: int) -> StepRecord:
             neuron=rng.integers(0, NEURONS, SPIKES_PER_STEP).astype(np.int32),
         ),
         weights=lambda: weights,
-        events={"animal": np.zeros(1, int), "trial": np.array([k])} if k % 10 == 9 else {},
+        intervals={"trial": trial_of(k)} if k % 10 == 9 else {},
     )
 
 
@@ -103,8 +110,7 @@ def check_stream(recording: Recording, acknowledged: int) -> int:
         expected = [getattr(s.spikes, column) for s in steps]
         expect_equal(getattr(table, column), np.concatenate(expected) if n else [], column)
     expect(int(recording.counts.sum()) == len(table), "the counts do not add up to the spikes")
-    trials = recording.events["trial"].values if "events" in root else []
-    expect_equal(trials, np.arange(9, n, 10), "trial")
+    expect_equal(recording.trials()["trial"].to_numpy(), np.arange(9, n, 10), "trial")
     if n:
         kept = recording.weights("E>I")
         due = [0, *range(99, n, 100)]

@@ -78,7 +78,7 @@ def run_trials(env, agent, seed=1):
     while not ended:
         decision = agent.act(observation)
         observation, _, terminated, _, _ = env.step(decision.action)
-        rows = env.pop_events()
+        rows = env.pop_intervals().get("trial")
         if rows:
             names = [name for name in ("decided_direction", "decision_ms") if name in decision.readout]
             tables.append(rows | {name: decision.readout[name][rows["animal"]] for name in names})
@@ -305,7 +305,7 @@ def test_undecided_trials_time_out_and_the_next_one_is_open(made):
             plan += spikes_of(agent, int(env.view_state()["target"]), fake.step + 5)
         observation, _, terminated, _, _ = env.step(decision.action)
         ended = bool(terminated.all())
-        table = env.pop_events()
+        table = env.pop_intervals().get("trial")
         if table:
             rows.append((OUTCOMES[table["outcome"][0]], decision.readout["decision_ms"][0]))
     assert rows[0] == ("time_out", -1.0)

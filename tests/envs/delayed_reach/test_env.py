@@ -78,7 +78,7 @@ def test_every_episode_of_a_random_policy_terminates():
     rng = np.random.default_rng(0)
     seen = run(env, lambda observation, info: rng.uniform(-1, 1, 2), 100_000)
     assert seen[-1][2]
-    assert len(env.pop_events()["outcome"]) == 3
+    assert len(env.pop_intervals()["trial"]["outcome"]) == 3
 
 
 def test_make_vec_uses_the_native_class_and_truncates_itself():
@@ -143,7 +143,7 @@ def test_intervals_are_uniform_over_whole_control_steps():
     onsets = []
     for _ in range(600 * 9):
         envs.step(np.zeros((20, 2), np.float32))
-        rows = envs.pop_events()
+        rows = envs.pop_intervals().get("trial")
         if rows:
             onsets.append(np.stack([rows["animal"], rows["preparatory_onset_ms"]]))
     animal, onset = np.concatenate(onsets, axis=1)
@@ -167,7 +167,7 @@ def test_conditions_cue_the_sets_of_the_publication():
     # simulate_experiment.py, there counted from 1: singles, {1,2} {3,4} {5,6}, and {6,1,2} {3,4,5}.
     assert pairs == {(0,), (1,), (2,), (3,), (4,), (5,), (0, 1), (2, 3), (4, 5), (0, 1, 5), (2, 3, 4)}
     assert all(len(lit) == condition for lit, condition in cued.values())
-    rows = envs.pop_events()
+    rows = envs.pop_intervals()["trial"]
     for animal in range(6):
         mine = rows["animal"] == animal
         assert np.bincount(rows["condition"][mine]).tolist() == [0, 10, 10, 10]
@@ -190,13 +190,16 @@ def test_the_touched_target_decides(shift, outcome, reward):
     assert OUTCOMES[info["outcome"]] == outcome
     assert last_reward == reward
     assert sum(r for _, r, *_ in seen) == reward
-    row = env.pop_events()
+    row = env.pop_intervals()["trial"]
     assert row["target"].tolist() == [target]
     assert row["chosen"].tolist() == [(target + shift) % 6]
     assert row["reaction_time_ms"][0] == info["reaction_time_ms"] > 0
     assert row["movement_onset_ms"][0] - row["response_onset_ms"][0] == info["reaction_time_ms"]
-    assert row["end_ms"][0] - row["movement_onset_ms"][0] == info["movement_time_ms"]
-    assert env.pop_events() == {}
+    assert row["stop_step"][0] * 10.0 - row["movement_onset_ms"][0] == info["movement_time_ms"]
+    assert row["stop_step"].tolist() == [len(seen)]
+    assert row["start_step"][0] * 10.0 == row["preparatory_onset_ms"][0] - env.config.trial_start_ms
+    assert row.keys() == {"animal", "start_step", "stop_step", *env.intervals["trial"]}
+    assert env.pop_intervals() == {}
 
 
 def test_times_of_a_reach_follow_from_the_hand():
@@ -221,7 +224,7 @@ def test_leaving_early_is_a_false_start(when):
     info = run(env, policy, 1000)[-1][3]
     assert OUTCOMES[info["outcome"]] == "false_start"
     assert info["reaction_time_ms"] == -1
-    assert np.isnan(env.pop_events()["response_onset_ms"][0])
+    assert np.isnan(env.pop_intervals()["trial"]["response_onset_ms"][0])
 
 
 def test_a_hand_that_stays_or_gets_lost_is_timed_out():
@@ -257,7 +260,7 @@ def test_outcomes_do_not_end_an_episode_before_its_last_trial():
     env = DelayedReachEnv(ReachConfig(n_trials=3))
     seen = run(env, lambda observation, info: STILL, 2000)
     assert [terminated for *_, terminated, _ in seen].count(True) == 1
-    assert env.pop_events()["trial"].tolist() == [0, 1, 2]
+    assert env.pop_intervals()["trial"]["trial"].tolist() == [0, 1, 2]
 
 
 def test_hand_does_not_leave_the_workspace():
@@ -361,7 +364,7 @@ def test_animal_i_of_the_vector_is_the_single_environment():
         observation, reward, ended, _, info = single.step(actions[2])
         assert (rewards[2], terminated[2]) == (reward, ended)
     assert any(len(set(one)) > 1 for one in phases), "animals are at different times of their trials"
-    rows, row = envs.pop_events(), single.pop_events()
+    rows, row = envs.pop_intervals()["trial"], single.pop_intervals()["trial"]
     assert rows["trial"][rows["animal"] == 2].tolist() == row["trial"].tolist() == [0, 1]
 
 
@@ -385,7 +388,7 @@ def test_finished_animals_wait_until_they_are_reset():
         _, reward, terminated, *_ = envs.step(still)
         assert not reward.any()
     assert terminated.all()
-    assert len(envs.pop_events()["animal"]) == 2
+    assert len(envs.pop_intervals()["trial"]["animal"]) == 2
     with pytest.raises(EnvError, match="reset_mask"):
         envs.reset(options={"reset_mask": np.array([True])})
     envs.reset(options={"reset_mask": np.array([False, True])})
@@ -401,13 +404,13 @@ def test_a_snapshot_continues_bit_identically():
     other.reset(seed=8)
     for _ in range(333):
         envs.step(rng.uniform(-1, 1, (2, 2)))
-    envs.pop_events()
+    envs.pop_intervals()
     other.set_state(envs.state())
     for _ in range(700):
         actions = rng.uniform(-1, 1, (2, 2))
         one, two = envs.step(actions), other.step(actions)
         assert all(np.array_equal(a, b) for a, b in zip(one[:4], two[:4], strict=True))
-    rows, others = envs.pop_events(), other.pop_events()
+    rows, others = envs.pop_intervals()["trial"], other.pop_intervals()["trial"]
     assert len(rows["trial"]) > 2
     assert all(np.array_equal(rows[name], others[name], equal_nan=True) for name in rows)
     with pytest.raises(StateError, match="position_mm"):

@@ -12,7 +12,7 @@ import pytest
 
 from ethospike.errors import AnalysisNotInstalled, NotRecorded, RecordingError
 from ethospike.recorders.config import RecorderConfig
-from ethospike.recorders.recording import Recording, open_recording
+from ethospike.recorders.recording import Recording, open_recording, to_neo, to_nwb, to_pynapple
 
 N = 40
 REASON = "the extra `analysis` is not installed"
@@ -40,7 +40,7 @@ def positions_of(run: Any, animal: int) -> np.ndarray:
 
 def test_pynapple(run: Any, recording: Recording) -> None:
     pytest.importorskip("pynapple", reason=REASON)
-    exported = recording.to_pynapple(animal=1)
+    exported = to_pynapple(recording, animal=1)
     spikes: Any = exported["spikes"]
     assert list(spikes.keys()) == list(range(10))
     for neuron in range(10):
@@ -62,9 +62,9 @@ def test_an_animal_whose_spikes_were_not_listed_is_not_a_silent_one(
     recording = open_recording(tmp_path)
     assert len(recording.spikes(animal=1)) > 20
     export = {
-        "pynapple": recording.to_pynapple,
-        "neo": recording.to_neo,
-        "pynwb": lambda animal: recording.to_nwb(tmp_path / "file.nwb", animal),
+        "pynapple": lambda animal: to_pynapple(recording, animal),
+        "neo": lambda animal: to_neo(recording, animal),
+        "pynwb": lambda animal: to_nwb(recording, tmp_path / "file.nwb", animal),
     }[library]
     with pytest.raises(NotRecorded, match="the spikes of animal 0 were not listed, only those of 1"):
         export(0)
@@ -73,7 +73,7 @@ def test_an_animal_whose_spikes_were_not_listed_is_not_a_silent_one(
 
 def test_pynapple_of_a_part(run: Any, recording: Recording) -> None:
     pytest.importorskip("pynapple", reason=REASON)
-    exported: Any = recording.to_pynapple(0, "E", 0.1, 0.4)
+    exported: Any = to_pynapple(recording, 0, "E", 0.1, 0.4)
     assert list(exported["spikes"].keys()) == [6, 7, 8, 9]
     np.testing.assert_allclose(exported["spikes"][7].times(), times_of(run, 0, 7, start_s=0.1))
     np.testing.assert_allclose(exported["reward"].times(), np.arange(11, N + 1) * 0.01)
@@ -82,7 +82,7 @@ def test_pynapple_of_a_part(run: Any, recording: Recording) -> None:
 def test_neo(run: Any, recording: Recording, tmp_path: Path) -> None:
     neo = pytest.importorskip("neo", reason=REASON)
     file = tmp_path / "block.pkl"
-    neo.io.PickleIO(str(file)).write_block(recording.to_neo(animal=0))
+    neo.io.PickleIO(str(file)).write_block(to_neo(recording, animal=0))
     (segment,) = neo.io.PickleIO(str(file)).read_block().segments
     assert [train.name for train in segment.spiketrains[5:8]] == ["KC[5]", "E[0]", "E[1]"]
     for neuron, train in enumerate(segment.spiketrains):
@@ -101,7 +101,7 @@ def test_nwb(run: Any, recording: Recording) -> None:
     started = "2026-01-02T03:04:05+00:00"
     folder = recording.path.parent
     (folder / "run.json").write_text(json.dumps({"scenario": "odor-conditioning", "started": started}))
-    file = recording.to_nwb(folder / "animal.nwb", animal=1)
+    file = to_nwb(recording, folder / "animal.nwb", animal=1)
     with pynwb.NWBHDF5IO(str(file), "r") as io:
         nwb = io.read()
         assert nwb.session_start_time.isoformat() == started
@@ -113,7 +113,7 @@ def test_nwb(run: Any, recording: Recording) -> None:
         np.testing.assert_array_equal(position.data[:], positions_of(run, 1))
         assert position.unit == "mm"
     with pytest.raises(RecordingError, match="exists already and is not overwritten"):
-        recording.to_nwb(file)
+        to_nwb(recording, file)
 
 
 def test_an_export_that_breaks_off_can_be_repeated(
@@ -129,18 +129,18 @@ def test_an_export_that_breaks_off_can_be_repeated(
     with monkeypatch.context() as broken:
         broken.setattr(pynwb.NWBHDF5IO, "write", breaks_off)
         with pytest.raises(OSError, match="no space left"):
-            recording.to_nwb(tmp_path / "animal.nwb")
+            to_nwb(recording, tmp_path / "animal.nwb")
     assert not list(tmp_path.iterdir())
-    assert recording.to_nwb(tmp_path / "animal.nwb") == tmp_path / "animal.nwb"
+    assert to_nwb(recording, tmp_path / "animal.nwb") == tmp_path / "animal.nwb"
     assert [file.name for file in tmp_path.iterdir()] == ["animal.nwb"]
 
 
 @pytest.mark.parametrize(
     ("module", "export"),
     [
-        ("pynapple", lambda r, folder: r.to_pynapple()),
-        ("neo", lambda r, folder: r.to_neo()),
-        ("pynwb", lambda r, folder: r.to_nwb(folder / "x.nwb")),
+        ("pynapple", lambda r, folder: to_pynapple(r)),
+        ("neo", lambda r, folder: to_neo(r)),
+        ("pynwb", lambda r, folder: to_nwb(r, folder / "x.nwb")),
     ],
 )
 def test_an_absent_library_is_named(
@@ -162,4 +162,4 @@ def test_an_absent_library_is_named(
 def test_questions_without_an_answer(recording: Recording, arguments: Any, message: str) -> None:
     pytest.importorskip("neo", reason=REASON)
     with pytest.raises(RecordingError, match=message):
-        recording.to_neo(*arguments)
+        to_neo(recording, *arguments)

@@ -134,8 +134,10 @@ def check_holds_exactly(path: Path, run: Any, allowed: set[int]) -> int:
         assert table.step.tolist() == [s for r in records for s in r.spikes.step.tolist()]
         assert table.neuron.tolist() == [s for r in records for s in r.spikes.neuron.tolist()]
         assert int(recording.counts.sum()) == len(table)
-    outcomes = recording.events["outcome"].values.tolist() if "outcome" in recording.events else []
-    assert outcomes == [x for r in records if r.events for x in r.events["outcome"].tolist()]
+    times = recording.trials()["rt_ms"].tolist()
+    assert times == [
+        x for r in records if r.intervals for x in r.intervals.get("trial", {"rt_ms": np.empty(0)})["rt_ms"]
+    ]
     if n:
         kept = recording.weights("KC>MBONp")
         due = [k for k in range(n) if k == 0 or (k + 1) % 5 == 0 or (k and k % 7 == 0)]
@@ -260,28 +262,6 @@ def test_a_crash_while_it_is_repaired_or_continued(
         check_holds_exactly(path, run, {14})
         assert recover(path).cut == {}
         assert not list(tmp_path.glob(f"{path.name}.*"))
-
-
-@pytest.mark.usefixtures("tiny_chunks")
-def test_a_group_is_removed_whole_or_not_at_all(
-    run: Any, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run.write(path, range(5), CONFIG)
-    really_rmtree = shutil.rmtree
-
-    def breaks_off(folder: Path) -> None:
-        (folder / "zarr.json").unlink()
-        raise Crash
-
-    with monkeypatch.context() as broken:
-        broken.setattr(shutil, "rmtree", breaks_off)
-        with pytest.raises(Crash):  # before the first event: the group of events is removed
-            ZarrRecorder(path, run.layout, CONFIG, resume_at=2)
-    assert shutil.rmtree is really_rmtree
-    check_holds_exactly(path, run, {2})
-    run.write(path, range(2, 14), CONFIG, resume_at=2)
-    check_holds_exactly(path, run, {14})
-    assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
 def count_operations(run: Any, path: Path) -> int:

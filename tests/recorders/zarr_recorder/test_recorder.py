@@ -18,6 +18,7 @@ from ethospike.recorders.recorder import Layout, StepRecord, Variable
 from ethospike.recorders.recording import open_recording
 from ethospike.recorders.zarr_recorder import ZarrRecorder
 
+INTERVAL = ["animal", "kind", "start_step", "stop_step", "start_s", "stop_s"]
 INLINE = RecorderConfig(writer="inline")
 SPECIFIED_CODECS = {"bytes", "blosc"}  # https://zarr-specs.readthedocs.io/en/latest/v3/codecs/
 
@@ -58,10 +59,17 @@ def test_round_trip(run: Any, path: Path, writer: str) -> None:
     np.testing.assert_array_equal(arrays["spikes/interval_end"], ends)
     for group in ("behavior", "spikes", "stimulus"):
         np.testing.assert_allclose(arrays[f"{group}/time"], np.arange(1, n + 1) * 0.01, rtol=1e-12)
-    events = [r.events["outcome"] for r in records if r.events]
-    assert len(events) == 8
-    np.testing.assert_array_equal(arrays["events/outcome"], np.concatenate(events))
-    np.testing.assert_array_equal(arrays["events/control_step"], np.repeat(np.arange(3, n, 5), 2))
+    trials = [r.intervals["trial"]["outcome"] for r in records if "trial" in r.intervals]
+    assert len(trials) == 8
+    is_trial = arrays["intervals/kind"][...] == 0
+    np.testing.assert_array_equal(arrays["intervals/outcome"][...][is_trial], np.concatenate(trials))
+    reported = arrays["intervals/control_step"][...]
+    np.testing.assert_array_equal(reported[is_trial], np.repeat(np.arange(3, n, 5), 2))
+    np.testing.assert_array_equal(reported[~is_trial], np.arange(9, n, 10))
+    # A kind has no value in the columns of another.
+    assert (arrays["intervals/outcome"][...][~is_trial] == -1).all()
+    assert np.isnan(arrays["intervals/rt_ms"][...][~is_trial]).all()
+    assert np.isnan(arrays["intervals/return"][...][is_trial]).all()
 
 
 def test_counts_are_those_of_each_population_and_cluster(run: Any, path: Path) -> None:
@@ -97,7 +105,7 @@ def test_weights_every_second_and_when_the_phase_changes(run: Any, path: Path) -
 def test_every_array_is_described_and_uses_codecs_of_the_specification(run: Any, path: Path) -> None:
     run.write(path, range(10))
     arrays = all_arrays(path)
-    assert len(arrays) == 5 + 6 + 3 + 4 + 5  # behavior, spikes, stimulus, weights, events
+    assert len(arrays) == 5 + 6 + 3 + 4 + 9  # behavior, spikes, stimulus, weights, intervals
     for name, array in arrays.items():
         assert array.metadata.zarr_format == 3
         assert len(array.metadata.dimension_names) == array.ndim, name
@@ -108,7 +116,7 @@ def test_every_array_is_described_and_uses_codecs_of_the_specification(run: Any,
         assert {codec.to_dict()["name"] for codec in array.metadata.codecs} <= SPECIFIED_CODECS
 
 
-@pytest.mark.parametrize("group", ["behavior", "spikes", "stimulus", "weights", "events"])
+@pytest.mark.parametrize("group", ["behavior", "spikes", "stimulus", "weights", "intervals"])
 def test_plain_xarray_opens_every_group(run: Any, path: Path, group: str) -> None:
     run.write(path, range(20))
     dataset = xr.open_zarr(path, group=group, consolidated=False)
@@ -156,7 +164,6 @@ def test_continuing_equals_never_having_stopped(
         for k in range(resume_at[-1], 30):
             recorder.record(run.record(k))
     assert all_arrays(broken)["weights/control_step"][...].tolist() == [0, 4, 7, 9, 14, 19, 21, 24, 28, 29]
-    assert ("last_phase" in zarr.open_group(broken, mode="r").attrs) == (behavior == ("reward",))
     assert_equal_recordings(whole, broken)
 
 
@@ -222,39 +229,87 @@ def test_a_scene_is_kept_and_must_be_plain(run: Any, path: Path) -> None:
             ZarrRecorder(path.with_name("x"), dataclasses.replace(layout, scene=scene), INLINE)
 
 
-def test_described_events_exist_even_without_rows(run: Any, path: Path) -> None:
-    layout = dataclasses.replace(run.layout, events={"delay": Variable("ms", "delay of the go signal")})
-    with ZarrRecorder(path, layout, INLINE):
+def test_a_table_of_intervals_exists_even_without_rows(run: Any, path: Path) -> None:
+    with ZarrRecorder(path, run.layout, INLINE):
         pass
-    events = open_recording(path).events
-    assert set(events.variables) == {"time", "control_step", "animal", "delay"}
-    assert events["delay"].attrs["long_name"] == "delay of the go signal"
-    assert events.sizes["event"] == 0
+    recording = open_recording(path)
+    assert recording.layout.intervals == run.layout.intervals
+    assert recording.trials().columns.tolist() == [*INTERVAL, "outcome", "rt_ms"]
+    assert recording.episodes().columns.tolist() == [*INTERVAL, "return"]
+    assert len(recording.trials()) == len(recording.episodes()) == len(recording.phases()) == 0
 
 
-def test_the_first_rows_describe_events_that_are_not_described(run: Any, path: Path) -> None:
-    run.write(path, range(4))
-    arrays = all_arrays(path)
-    assert arrays["events/rt_ms"].attrs["units"] == "ms"
-    assert arrays["events/outcome"].attrs["units"] == "1"
-    with ZarrRecorder(path, run.layout, INLINE, resume_at=4) as recorder:
-        recorder.record(dataclasses.replace(run.record(4), events={"animal": np.arange(2)}))
-        with pytest.raises(RecordingError, match=r"events of control step 4: expected .*'outcome'.* got"):
-            recorder.commit()
+def intervals(kind: str = "trial", **columns: Any) -> dict[str, Any]:
+    """Return an interval of animal 0 in the control steps 0 … 3; a column that is None is left out."""
+    table = {
+        "animal": np.array([0]),
+        "start_step": np.array([0]),
+        "stop_step": np.array([4]),
+        "outcome": np.array([1]),
+        "rt_ms": np.array([1.5]),
+        **columns,
+    }
+    return {kind: {name: column for name, column in table.items() if column is not None}}
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (intervals("trail"), r"'trail': the layout describes no such kind; did you mean 'trial'\?"),
+        (intervals(rt_ms=None), r"expected the columns .*'rt_ms'.* got"),
+        (intervals(x=np.zeros(1)), r"expected the columns .* got .*'x'"),
+        (intervals(outcome=np.array([1, 2])), "expected columns of one length"),
+        (intervals(outcome=np.ones((1, 1), int)), "expected columns of one length"),
+        (intervals(outcome=np.array(["hit"])), "expected outcome as int64, got <U3"),
+        (intervals(outcome=np.array([0.5])), "expected outcome as int64, got float64"),
+        (intervals(animal=np.array([2])), r"expected animals 0 … 1, got \[2\]"),
+        (intervals(stop_step=np.array([5])), r"0 <= start_step <= stop_step <= 4, got \[\(0, 5\)\]"),
+        (intervals(start_step=np.array([-1])), r"0 <= start_step <= stop_step <= 4, got \[\(-1, 4\)\]"),
+        (intervals(start_step=np.array([4]), stop_step=np.array([3])), r"got \[\(4, 3\)\]"),
+    ],
+)
+def test_intervals_that_do_not_fit(run: Any, path: Path, bad: Any, message: str) -> None:
+    with ZarrRecorder(path, run.layout, INLINE) as recorder:
+        for k in range(3):
+            recorder.record(run.record(k))
+        with pytest.raises(RecordingError, match=f"control step 3: intervals of kind .*{message}"):
+            recorder.record(dataclasses.replace(run.record(3), intervals=bad))
+        recorder.record(dataclasses.replace(run.record(3), intervals=intervals()))
+    trials = open_recording(path).trials()
+    assert trials[["start_step", "stop_step", "outcome"]].values.tolist() == [[0, 4, "miss"]]
+
+
+@pytest.mark.parametrize(
+    ("described", "message"),
+    [
+        ({"phase": {}}, "the kind 'phase' is made from the variable 'phase'"),
+        ({"trial": {"start_step": Variable("1", "x", dtype="int64")}}, "cannot be called 'start_step'"),
+        ({"trial": {"kind": Variable("1", "x", dtype="int64")}}, "cannot be called 'kind'"),
+        ({"trial": {"x": Variable("1", "x", dtype="uint8")}}, "a signed integer .* got uint8"),
+        ({"trial": {"x": Variable("1", "x", ("xy",), (2,))}}, r"got float32 with the dimensions \('xy',\)"),
+        (
+            {"trial": {"x": Variable("1", "x")}, "episode": {"x": Variable("mm", "x")}},
+            "'x' is described twice and differently",
+        ),
+    ],
+)
+def test_intervals_that_cannot_be_stored(run: Any, path: Path, described: Any, message: str) -> None:
+    with pytest.raises(RecordingError, match=message):
+        ZarrRecorder(path, dataclasses.replace(run.layout, intervals=described), INLINE)
 
 
 def test_arrays_may_be_used_again_after_they_were_recorded(run: Any, path: Path) -> None:
     weights = {name: np.zeros((2, 6), np.float32) for name in run.layout.weights}
-    trials = np.zeros(2)
+    trials = np.zeros(1)
     with ZarrRecorder(path, run.layout, dataclasses.replace(INLINE, weights_every_s=0.01)) as recorder:
         for k in range(3):
             for array in (*weights.values(), trials):
                 array[:] = k
-            events = {"animal": np.arange(2), "trial": trials}
-            recorder.record(dataclasses.replace(run.record(k), weights=lambda: weights, events=events))
+            table = intervals(rt_ms=trials, stop_step=np.array([1]))
+            recorder.record(dataclasses.replace(run.record(k), weights=lambda: weights, intervals=table))
     arrays = all_arrays(path)
     assert arrays["weights/KC>MBONp"][:, 0, 0].tolist() == [0, 1, 2]
-    assert arrays["events/trial"][:].tolist() == [0, 0, 1, 1, 2, 2]
+    assert arrays["intervals/rt_ms"][:].tolist() == [0, 1, 2]
 
 
 # -- what is recorded is a choice ------------------------------------------------------------------------
@@ -263,7 +318,7 @@ def test_arrays_may_be_used_again_after_they_were_recorded(run: Any, path: Path)
 @pytest.mark.parametrize(
     ("choice", "gone"),
     [
-        ({"behavior": ("reward",)}, {"behavior/position_mm", "behavior/terminated", "behavior/phase"}),
+        ({"behavior": ("reward",)}, {"behavior/position_mm", "behavior/terminated"}),
         (
             {"spike_populations": ()},
             {"spikes/step", "spikes/animal", "spikes/neuron", "spikes/interval_end"},
@@ -390,11 +445,6 @@ def test_steps_that_do_not_fit(run: Any, path: Path) -> None:
             (dataclasses.replace(good, stimulus=None), "expected a stimulus"),
             (dataclasses.replace(good, weights=dict), "weights: expected"),
             (
-                dataclasses.replace(good, events={"animal": np.arange(2), "x": np.arange(3)}),
-                "events: expected columns of one length",
-            ),
-            (dataclasses.replace(good, events={"x": np.array(["left"])}), "events: expected numbers, got x"),
-            (
                 dataclasses.replace(run.record(3), control_step=0, weights=dict),
                 "weights: expected",
             ),
@@ -452,11 +502,14 @@ def test_later_steps_are_checked_like_the_first_and_leave_no_trace(
         (dataclasses.replace(good, voltages=None), "voltages: expected an array"),
         (with_spikes(good, animal=spikes.animal[:1]), r"spikes.animal: expected an array of shape \(\d+,\)"),
         (with_spikes(good, neuron=spikes.neuron + 0.5), "spikes.neuron: expected int64, got float64"),
-        (dataclasses.replace(good, events={"x": np.ones((1, 1))}), "events: expected columns of one length"),
+        (dataclasses.replace(good, intervals={"trial": {}}), "'trial': expected the columns"),
     ]
     if k in (0, 7):  # weights are due, at 7 because the phase changes
         wrong += [(dataclasses.replace(good, weights=dict), "weights: expected")]
-        wrong += [(dataclasses.replace(bad, events=run.record(3).events), words) for bad, words in wrong[:3]]
+        wrong += [
+            (dataclasses.replace(bad, intervals=run.record(3).intervals if k > 3 else {}), words)
+            for bad, words in wrong[:3]
+        ]
     with ZarrRecorder(path, layout, config) as recorder:
         for step in range(10):
             for bad, message in wrong if step == k else []:

@@ -7,11 +7,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
 from ethospike.agents.reacher import PUBLISHED_DIRECTIONS
 from ethospike.brains.circuits.clustered_cortex import PARAMETER_SETS
+from ethospike.envs.delayed_reach.env import OUTCOMES
 from ethospike.errors import ScenarioError
 from ethospike.recorders.recording import Recording, open_recording
 from ethospike.scenarios.command.app import main
@@ -133,10 +135,13 @@ def test_the_command_ends_with_one_line(capsys: pytest.CaptureFixture[str], tmp_
 
 def test_every_trial_is_a_row_of_the_recording(run: RunResult, recording: Recording) -> None:
     assert run.status == "complete"
-    events = recording.events
-    assert {"condition", "target", "outcome", "response_onset_ms", "reaction_time_ms"} <= set(
-        events.data_vars
-    )
+    table = recording.trials()
+    assert {"condition", "target", "outcome", "response_onset_ms", "reaction_time_ms"} <= set(table)
+    assert set(table["outcome"]) <= set(OUTCOMES)
+    phases = recording.phases().query("animal == 0 and phase == 'preparatory'")
+    mine = table.query("animal == 0")
+    # The preparatory signal comes on when the phase of this name begins.
+    np.testing.assert_allclose(phases["start_s"], mine["preparatory_onset_ms"] / 1000.0)
     trials = read_trials(recording)
     assert np.bincount(trials.animal).tolist() == [6, 6]
     for animal in range(2):
@@ -150,7 +155,7 @@ def test_decisions_are_those_that_sent_the_hand(recording: Recording) -> None:
     trials = read_trials(recording)
     arrived = np.isfinite(trials.movement_ms)
     assert arrived.sum() > 6
-    chosen = recording.events["chosen"].values
+    chosen = recording.trials().sort_values(["stop_step", "animal"])["chosen"].to_numpy()
     assert trials.decision[arrived].tolist() == chosen[arrived].tolist()
     assert (trials.decision_ms[arrived] <= trials.reaction_ms[arrived]).all()
 
@@ -280,9 +285,10 @@ def test_a_decision_counts_as_long_as_the_agent_says_and_for_its_own_trial() -> 
     columns = {name: np.zeros(3) for name in ("reaction_time_ms", "movement_time_ms")}
     columns |= {name: np.zeros(3, int) for name in ("animal", "condition", "cue_set", "target", "outcome")}
     onsets_ms = np.array([500.0, 3500.0, 6500.0])
+    columns["stop_step"] = np.arange(3)
     columns |= {"preparatory_onset_ms": onsets_ms - 400.0, "response_onset_ms": onsets_ms}
     made: Any = SimpleNamespace(
-        events=xr.Dataset({name: ("trial", values) for name, values in columns.items()}),
+        trials=lambda: pd.DataFrame(columns),
         behavior=xr.Dataset(
             {"decided_direction": (("time", "animal"), direction), "decision_ms": (("time", "animal"), when)}
         ),
@@ -292,7 +298,7 @@ def test_a_decision_counts_as_long_as_the_agent_says_and_for_its_own_trial() -> 
     assert trials.decision.tolist() == [4, -1, 2]
     assert trials.decision_ms == pytest.approx([1503.0, np.nan, 20.0], nan_ok=True)
     # Without the second trial's neighbor there is no signal in the table that would end the second one.
-    made.events = made.events.isel(trial=slice(0, 2))
+    made.trials = lambda: pd.DataFrame(columns).iloc[:2]
     assert read_trials(made).decision.tolist() == [4, -1]
 
 

@@ -355,7 +355,7 @@ def test_a_resumed_run_is_bit_identical(
         phase, action = expected["behavior/phase"], expected["behavior/action"]
         assert PHASES[phase[stop, 0]] == PHASES[phase[broke, 0]] == "movement"
         assert np.abs(action[stop - 1 : stop + 1]).min(axis=(1, 2)).all()  # those on their way
-        assert expected["events/trial"].tolist() == [0, 1, 2, 3]
+        assert expected["intervals/trial"].tolist() == [0, 1, 2, 3]
     for name in ("stopped", "broken"):
         folder = RunFolder.open(tmp_path / name)
         assert (folder.path / "checkpoint.npz").exists()
@@ -377,7 +377,7 @@ def test_an_action_delay_changes_the_recording(tmp_path: Path) -> None:
         path = tmp_path / str(delay)
         recording = open_recording(run_scenario(REACH, config, path, quiet=True, draw=False).folder.path)
         moved = np.abs(recording.behavior["position_mm"].values[:, 0]).sum(axis=1) > 0.0
-        found[delay] = int(np.argmax(moved)), float(recording.events["reaction_time_ms"].values[0])
+        found[delay] = int(np.argmax(moved)), float(recording.trials()["reaction_time_ms"][0])
     assert found[2] == (found[0][0] + 2, found[0][1] + 20.0)
 
 
