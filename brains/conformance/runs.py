@@ -36,6 +36,7 @@ from ethospike.brains.conformance.specimens import (
     chain,
     clock,
     drive,
+    listed_delays,
     probe,
     small_deterministic_network,
     spikes,
@@ -308,6 +309,11 @@ def check_delay_off_the_grid_is_refused(open_network: OpenNetwork) -> None:
         lambda: open_network(chain(CURRENT_BASED), seed=SEED, dt_ms=0.15).close(),
         BrainError,
         "a delay of 0.2 ms with steps of 0.15 ms",
+    )
+    expect_raises(
+        lambda: open_network(listed_delays()[0], seed=SEED, dt_ms=0.15).close(),
+        BrainError,
+        "an array of delays, such as 0.2 ms, with steps of 0.15 ms",
     )
 
 

@@ -8,7 +8,7 @@ either far above threshold or far below it; none describes an animal.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -228,6 +228,85 @@ def listed() -> tuple[Network, NDArray[np.int64], NDArray[np.bool_]]:
         (SpikeInput("in", "source", fire),),
     )
     return network, pairs, strong
+
+
+def _relays(size: int) -> list[Population]:
+    return [cell(name, size, CURRENT_BASED, t_ref=SILENT_MS) for name in ("source", "target")]
+
+
+def _fired_sources() -> SpikeInput:
+    return SpikeInput("in", "source", FIRE[CURRENT_BASED])
+
+
+def listed_delays() -> tuple[Network, NDArray[np.int64], NDArray[np.int64]]:
+    """Return a network of listed pairs that fire their targets, the pairs, and their delays in steps."""
+    size = 6
+    pairs = np.array([(s, t) for s in reversed(range(size)) for t in (4, 1, 5, 0)])
+    steps = 1 + np.arange(len(pairs)) * 7 % 23
+    delay_ms = (steps * 0.1).astype(np.float64)
+    projection = Projection(
+        "source>target", "source", "target", Explicit(pairs), FIRE[CURRENT_BASED], delay_ms
+    )
+    return Network(tuple(_relays(size)), (projection,), (_fired_sources(),)), pairs, steps
+
+
+@dataclass(frozen=True)
+class Either:
+    """A distribution of two values, equally likely."""
+
+    low: float
+    high: float
+
+    def draw(self, rng: np.random.Generator, size: int) -> NDArray[np.float64]:
+        """Return `size` values."""
+        return np.where(rng.random(size) < 0.5, self.low, self.high)
+
+
+def drawn_synapses() -> Network:
+    """Return sources with drawn synapses: half of the weights fire the target, and delays are up to 3 ms."""
+    weight = Either(1e-3, FIRE[CURRENT_BASED])
+    projection = Projection("source>target", "source", "target", FixedIndegree(4), weight, Uniform(0.06, 3.0))
+    return Network(tuple(_relays(12)), (projection,), (_fired_sources(),))
+
+
+def several_projections() -> tuple[Network, set[tuple[int, int, int]]]:
+    """Return four projections between two populations, and the (source, target, delay in steps) that act.
+
+    One spike of a weak synapse does not fire a target; two at once do, some steps later than a strong one.
+    """
+    weak, fire = NEARLY[CURRENT_BASED], FIRE[CURRENT_BASED]
+
+    def projection(name: str, pairs: list[tuple[int, int]], weight: float, delay_ms: float) -> Projection:
+        return Projection(name, "source", "target", Explicit(np.array(pairs)), weight, delay_ms)
+
+    network = Network(
+        tuple(_relays(6)),
+        (
+            projection("weak", [(0, 0), (1, 1), (3, 3), (3, 3)], weak, 0.5),
+            projection("weak too", [(1, 1), (2, 2)], weak, 0.5),
+            projection("strong", [(4, 4), (5, 0)], fire, 0.5),
+            projection("strong and late", [(4, 5), (5, 1)], fire, 2.0),
+        ),
+        (_fired_sources(),),
+    )
+    # V − E_L after t ms, the closed solution for C_m 250 pF, tau_m 10 ms and tau_syn 0.5 ms.
+    time_ms = np.arange(1, 20) * 0.1
+    rise = 2 * weak / 250.0 * 0.5 * 10.0 / 9.5 * (np.exp(-time_ms / 10.0) - np.exp(-time_ms / 0.5))
+    together = 5 + int(np.argmax(rise >= 15.0))
+    acting = {(1, 1, together), (3, 3, together), (4, 4, 5), (5, 0, 5), (4, 5, 20), (5, 1, 20)}
+    return network, acting
+
+
+def many_synapses() -> Network:
+    """Return two projections of over a million synapses each that fire their targets after 1 and 2 ms."""
+    return Network(
+        tuple(_relays(1_500)),
+        tuple(
+            Projection(name, "source", "target", FixedIndegree(700), FIRE[CURRENT_BASED], delay_ms)
+            for name, delay_ms in (("near", 1.0), ("far", 2.0))
+        ),
+        (_fired_sources(),),
+    )
 
 
 def small_deterministic_network(model: str) -> Network:

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 from reference_simulator import ReferenceSimulator
 
-from ethospike.brains.conformance import cells, runs
+from ethospike.brains.conformance import cells, runs, wiring
 from ethospike.brains.simulator import SpikeBlock, Stimulus
 
 
@@ -339,7 +339,66 @@ class RecoversToWhatWasSet(ReferenceSimulator):
             self.w0[projection, animal][:] = weights[animal]
 
 
+# -- wiring -------------------------------------------------------------------------------------------
+
+
+class DelaysOfOtherPairs(ReferenceSimulator):
+    """Pairs are sorted, the delays listed with them are not."""
+
+    def synapses(self, projection, animal):
+        wired = super().synapses(projection, animal)
+        described = np.asarray(self.network.projection(projection).delay_ms)
+        return wired._replace(delay_ms=described) if described.ndim else wired
+
+
+class DrawnDelaysCut(ReferenceSimulator):
+    """Drawn delays are cut to whole steps rather than rounded."""
+
+    def synapses(self, projection, animal):
+        wired = super().synapses(projection, animal)
+        return wired._replace(delay_ms=np.floor(wired.delay_ms / self.dt_ms + 1e-9) * self.dt_ms)
+
+
+class DrawnWeightsAreMeans(ReferenceSimulator):
+    def synapses(self, projection, animal):
+        wired = super().synapses(projection, animal)
+        return wired._replace(weight=np.full(len(wired.weight), wired.weight.mean()))
+
+
+class OneProjectionAPair(ReferenceSimulator):
+    """The last projection between two populations replaces those before."""
+
+    def synapses(self, projection, animal):
+        wired, described = super().synapses(projection, animal), self.network.projection(projection)
+        last = [
+            p
+            for p in self.network.projections
+            if (p.source, p.target) == (described.source, described.target)
+        ][-1]
+        return wired if last is described else wired._replace(weight=np.zeros(len(wired.weight)))
+
+
+class RepeatedPairsMerged(ReferenceSimulator):
+    def synapses(self, projection, animal):
+        wired = super().synapses(projection, animal)
+        _, first = np.unique(wired.source.astype(np.int64) * 2**32 + wired.target, return_index=True)
+        return type(wired)(*(column[first] for column in wired))
+
+
+class LargeNetworksDrawnAnew(ReferenceSimulator):
+    def synapses(self, projection, animal):
+        seed = self.seed + (self.network.n_synapses > 2e6)
+        return self.network.wire(projection, seed, animal)
+
+
 DEFECTS = [
+    (wiring.check_listed_delays, DelaysOfOtherPairs),
+    (wiring.check_listed_delays, OneDelayForAll),
+    (wiring.check_drawn_weights_and_delays, DrawnDelaysCut),
+    (wiring.check_drawn_weights_and_delays, DrawnWeightsAreMeans),
+    (wiring.check_several_projections, OneProjectionAPair),
+    (wiring.check_several_projections, RepeatedPairsMerged),
+    (wiring.check_many_synapses, LargeNetworksDrawnAnew),
     (runs.check_spike_block, Unsorted),
     (runs.check_spike_block, StepsCountedFromZero),
     (runs.check_same_seed_same_spikes, Unseeded),
