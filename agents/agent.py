@@ -22,7 +22,7 @@ class Decision:
 
     Parameters
     ----------
-    action : ndarray of float32, shape (animals, actions) or (actions,)
+    action : ndarray, shape (animals, actuators) or (actuators,)
         For the environment's `step`; unbatched if the observation was.
     stimulus : Stimulus or None
         Input of the network; None for an agent without neurons.
@@ -32,7 +32,7 @@ class Decision:
         Decoded quantities for recordings; described by `Agent.variables`.
     """
 
-    action: NDArray[np.float32]
+    action: NDArray[Any]
     stimulus: Stimulus | None = None
     spikes: SpikeBlock | None = None
     readout: Mapping[str, NDArray[Any]] = field(default_factory=dict)
@@ -97,8 +97,36 @@ class Agent(ABC):
     def _act(self, observation: NDArray[np.floating]) -> Decision:
         """Act on a checked observation of shape (animals, features)."""
 
-    def learn(self, reward: NDArray[np.floating] | float, terminated: NDArray[np.bool_] | bool) -> None:
-        """Learn from a reward; does nothing by default (the mushroom body learns inside `act`)."""
+    def learn(
+        self,
+        reward: NDArray[np.floating] | float,
+        terminated: NDArray[np.bool_] | bool,
+        truncated: NDArray[np.bool_] | bool = False,
+    ) -> None:
+        """Learn from a reward; does nothing by default (the mushroom body learns inside `act`).
+
+        Parameters
+        ----------
+        reward : float or ndarray, shape (animals,)
+            Reward of the control step; 0 between episodes.
+        terminated : bool or ndarray
+            The episode ended by its own rules: nothing of value comes after it.
+        truncated : bool or ndarray
+            The episode was cut off: the value of the final observation, which the next `act` gets, stands
+            for the rewards that would have come.
+        """
+
+    def begin_episode(self, which: NDArray[np.bool_]) -> None:
+        """Prepare for the first observation of an episode; does nothing by default.
+
+        Between the end of an episode and this call, the environment of an animal stands still: `act` gets
+        the final observation once, then the neutral one of the blank.
+
+        Parameters
+        ----------
+        which : ndarray of bool, shape (animals,)
+            The animals with a new episode.
+        """
 
     def weights(self) -> dict[str, NDArray[np.float64]]:
         """Return the plastic weights by projection, each of shape (animals, synapses)."""

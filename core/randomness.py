@@ -31,6 +31,10 @@ class Role(IntEnum):
     """Start positions and headings in the odor arena."""
     TRIALS = 25
     """Order and times of reaching trials."""
+    EPISODES = 30
+    """Seeds of the episodes of Gymnasium environments; the channel is the episode."""
+    READOUT = 31
+    """Draws of a stochastic read-out of actions."""
 
 
 def random_stream(seed: int, animal: int, role: Role, channel: int = 0) -> np.random.Generator:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
@@ -53,6 +54,20 @@ class GroupEnv(VectorEnv[Array, Array, Array]):
     phases: tuple[str, ...] = ()
     phase_at_end: bool = False
     intervals: Mapping[str, Mapping[str, Mapping[str, Any]]] = {}
+
+    def is_over(self, terminated: Array, truncated: Array) -> bool:
+        """Return True when the run ends: here, when every animal is terminated or truncated.
+
+        Environments with several episodes end otherwise.
+        """
+        return bool((terminated | truncated).all())
+
+    def pop_begun(self) -> Array:
+        """Return a mask of the animals with the first observation of an episode, once; shape (animals,).
+
+        Only environments with several episodes need it.
+        """
+        return np.zeros(self.num_envs, bool)
 
     def scene(self) -> dict[str, Any]:
         """Return the parts of the world that stay, in the plain types of JSON; empty if nothing is drawn.

@@ -67,9 +67,20 @@ class Frame:
         return np.asarray(self.center_px) + position * (self.px_per_mm, -self.px_per_mm)
 
 
-@lru_cache(maxsize=64)
 def font(size_px: int) -> pygame.font.Font:
-    """Return a font of a height; that of matplotlib, which is there and has all letters, else pygame's."""
+    """Return a font of a height: that of Matplotlib, which has all letters, or else that of pygame."""
+    made = _font(size_px)
+    try:
+        made.get_height()
+    except pygame.error:
+        # An environment of Gymnasium that is closed quits pygame, and with it all fonts.
+        _font.cache_clear()
+        made = _font(size_px)
+    return made
+
+
+@lru_cache(maxsize=64)
+def _font(size_px: int) -> pygame.font.Font:
     pygame.font.init()
     spec = find_spec("matplotlib")
     path = Path(spec.origin or "").parent / "mpl-data/fonts/ttf/DejaVuSans.ttf" if spec else Path()

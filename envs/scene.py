@@ -49,8 +49,10 @@ class Moment:
         The selected animal.
     interval_s : float
         Length of a control step (s).
-    recorded : collection of str
+    recorded : frozenset of str
         Names of the variables that `source` has.
+    frame : ndarray of uint8, shape (height, width, 3), optional
+        The running environment's own picture.
     """
 
     source: Rows
@@ -58,6 +60,7 @@ class Moment:
     animal: int
     interval_s: float
     recorded: frozenset[str]
+    frame: NDArray[np.uint8] | None = None
 
     @property
     def time_s(self) -> float:
@@ -180,6 +183,7 @@ class Scene(ABC):
 SCENES: dict[str, tuple[str, str]] = {
     "odor_arena": ("ethospike.envs.odor_arena.scene", "ArenaScene"),
     "delayed_reach": ("ethospike.envs.delayed_reach.scene", "ReachScene"),
+    "gymnasium": ("ethospike.envs.any_env.scene", "GymnasiumScene"),
 }
 """Kind, module and class of each scene; the module is loaded on demand. A recording names the kind alone, so
 that a recording of a stranger loads nothing else."""

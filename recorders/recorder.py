@@ -133,6 +133,10 @@ class Layout:
     scene: Mapping[str, Any] = field(default_factory=dict)
 
 
+def _no_frame(animal: int) -> None:
+    """Return no picture: the environment renders none."""
+
+
 @dataclass(frozen=True, slots=True)
 class StepRecord:
     """Control step k: the observation that was used, and all that it led to.
@@ -155,6 +159,9 @@ class StepRecord:
         (start_step, stop_step] · `control_interval_ms`. None ends after this step.
     voltages : ndarray or None, shape (steps, animals, watched)
         V_m in mV of the neurons in `Layout.watched` at the end of each simulation step of the window.
+    frame : callable(animal)
+        Returns the environment's own picture of an animal after the step, uint8 (height, width, 3), or None;
+        called by views, while the step is the last.
     """
 
     control_step: int
@@ -164,6 +171,7 @@ class StepRecord:
     weights: Callable[[], Mapping[str, NDArray[np.float64]]] = dict
     intervals: Mapping[str, Mapping[str, NDArray[Any]]] = field(default_factory=dict)
     voltages: NDArray[np.float64] | None = None
+    frame: Callable[[int], NDArray[np.uint8] | None] = _no_frame
 
 
 class Recorder(ABC):

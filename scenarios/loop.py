@@ -57,8 +57,11 @@ def start_loop(env: VectorEnv, agent: Agent, *, seed: int, action_delay: int = 0
     """
     if action_delay < 0:
         raise ValueError(f"action_delay: expected at least 0 control steps, got {action_delay}")
-    agent.check_fits(env.num_envs, group_env(env).control_interval_ms)
+    body = group_env(env)
+    agent.check_fits(env.num_envs, body.control_interval_ms)
     observation, _ = env.reset(seed=seed)
+    agent.begin_episode(np.ones(env.num_envs, bool))
+    body.pop_begun()
     nothing = np.zeros(env.action_space.shape or (), env.action_space.dtype)
     return LoopState(0, observation, deque([nothing] * action_delay))
 
@@ -81,7 +84,7 @@ def run_closed_loop(
         decision = agent.act(loop.observation)
         loop.waiting_actions.append(decision.action)
         observation, reward, terminated, truncated, info = env.step(loop.waiting_actions.popleft())
-        agent.learn(reward, terminated)
+        agent.learn(reward, terminated, truncated)
         outcome = {"reward": reward, "terminated": terminated, "truncated": truncated}
         used = {"observation": loop.observation, "action": decision.action}
         recorder.record(
@@ -93,8 +96,11 @@ def run_closed_loop(
                 weights=agent.weights,
                 intervals=body.pop_intervals(),
                 voltages=agent.voltages(),
+                frame=body.frame,
             )
         )
         loop.control_step, loop.observation = loop.control_step + 1, observation
-        ended = bool((terminated | truncated).all())
+        ended = body.is_over(terminated, truncated)
+        if (begun := body.pop_begun()).any() and not ended:
+            agent.begin_episode(begun)
     return ended

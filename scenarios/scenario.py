@@ -128,6 +128,7 @@ SCENARIOS: dict[str, str] = {
     "delayed-reach": "ethospike.scenarios.reach.scenario",
     "odor-conditioning": "ethospike.scenarios.odor.conditioning",
     "odor-preference": "ethospike.scenarios.odor.preference",
+    "reward-learning": "ethospike.scenarios.reward.scenario",
 }
 """Name and module of the scenarios that come with the package; each module has a `SCENARIO`."""
 

@@ -222,13 +222,18 @@ class RewardLearner(ChemotaxisLarva):
         self._concentration = np.asarray(concentration_um, dtype=np.float64) / PEAK_UM
         return super()._drive(concentration_um)
 
-    def learn(self, reward: NDArray[np.floating] | float, terminated: NDArray[np.bool_] | bool) -> None:
-        """Take notice of the reward that followed the last action.
+    def learn(
+        self,
+        reward: NDArray[np.floating] | float,
+        terminated: NDArray[np.bool_] | bool,
+        truncated: NDArray[np.bool_] | bool = False,
+    ) -> None:
+        """Learn from the reward that followed the last action.
 
         Parameters
         ----------
         reward : float or ndarray, shape (animals,)
-        terminated : bool or ndarray
+        terminated, truncated : bool or ndarray
             Not used: values hold beyond an episode.
 
         Raises

@@ -21,7 +21,7 @@ def run(n_steps: int = 100, seed: int = 1) -> float:
         for _ in range(n_steps):
             decision = agent.act(observation)
             observation, reward, terminated, truncated, _ = env.step(decision.action)
-            agent.learn(reward, terminated)
+            agent.learn(reward, terminated, truncated)
             total += float(reward)
             if terminated or truncated:
                 break

@@ -194,6 +194,7 @@ class LiveView(Recorder):
             wall_s=now_s,
             weights=weights,
             skipped=self._skipped,
+            frame=records[-1].frame(self._animal),
         )
 
     def _mine(self, spikes: Any) -> Any:

@@ -122,7 +122,8 @@ class Screen:
 
     def moment(self, step: int) -> Moment:
         """Return a control step of the selected animal, for the scene."""
-        return Moment(self.source, step, self.source.animal, self._interval_s, self._recorded)
+        frame = self.source.frame(step)
+        return Moment(self.source, step, self.source.animal, self._interval_s, self._recorded, frame)
 
     def phase(self, step: int) -> str:
         """Return the phase of the selected animal in a control step; empty without phases."""

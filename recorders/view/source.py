@@ -82,6 +82,8 @@ class Batch:
         The weights after the last of the steps; empty if they were not asked for.
     skipped : int
         Control steps that were left out so far, because the view was busy.
+    frame : ndarray, shape (height, width, 3), or None
+        The environment's own picture after the last of the steps.
     """
 
     steps: NDArray[np.int64]
@@ -92,6 +94,7 @@ class Batch:
     wall_s: float
     weights: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     skipped: int = 0
+    frame: NDArray[np.uint8] | None = None
 
 
 class ViewSource(ABC):
@@ -146,6 +149,10 @@ class ViewSource(ABC):
     def weights(self, last: int) -> Mapping[str, NDArray[Any]]:
         """Return the animal's plastic weights (synapses,) as they were last known at a control step."""
 
+    def frame(self, step: int) -> NDArray[np.uint8] | None:
+        """Return the environment's own picture after a control step, if it is kept."""
+        return None
+
     def nearest(self, step: int, direction: int = 0) -> int:
         """Return the control step that can be shown nearest to one.
 
@@ -193,6 +200,7 @@ class LiveSource(ViewSource):
         self._spikes: list[tuple[NDArray[np.int64], NDArray[np.int32]]] = []
         self._weights: OrderedDict[int, Mapping[str, NDArray[Any]]] = OrderedDict()
         self._clock: list[tuple[float, int]] = []
+        self._frame: tuple[int, NDArray[np.uint8]] | None = None
         self.skipped = 0
 
     @property
@@ -237,6 +245,8 @@ class LiveSource(ViewSource):
         self._filled += n
         self.skipped = batch.skipped
         if batch.animal == self.animal:
+            if batch.frame is not None:
+                self._frame = (int(batch.steps[-1]), batch.frame)
             self._spikes.append((batch.spike_step, batch.spike_neuron))
             self._forget_spikes()
             if batch.weights:
@@ -250,8 +260,13 @@ class LiveSource(ViewSource):
     def select(self, animal: int) -> None:
         """Forget the spikes of the animal before; those of this one come with the next batches."""
         super().select(animal)
+        self._frame = None
         self._spikes.clear()
         self._weights.clear()
+
+    def frame(self, step: int) -> NDArray[np.uint8] | None:
+        """Return the newest picture; it stays while the view is paused."""
+        return None if self._frame is None else self._frame[1]
 
     def rows(self, name: str, last: int, n: int) -> tuple[NDArray[np.int64], NDArray[Any]]:
         """Return the remembered rows of a variable."""

@@ -73,7 +73,8 @@ def _vector(long_name: str, space: Space[Any], components: tuple[Component, ...]
     if space.shape is None or len(space.shape) != 1:
         raise EnvError(f"{kind}s: expected a space of one dimension, got {space}")
     named = component_names(components, space.shape[0], kind)
-    return Variable(common_units(named), long_name, (kind,), space.shape, components=named)
+    dtype = str(np.dtype(space.dtype))
+    return Variable(common_units(named), long_name, (kind,), space.shape, dtype, named)
 
 
 def _variables(described: Mapping[str, Mapping[str, Any]]) -> dict[str, Variable]:

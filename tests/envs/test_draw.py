@@ -349,3 +349,13 @@ def test_colors_that_mean_different_things_differ_for_color_blind_readers(matrix
         seen.append(lab(np.clip(np.asarray(matrix) @ linear, 0, 1)))
     pairs = [(a, b) for a in range(len(seen)) for b in range(a)]
     assert min(np.linalg.norm(seen[a] - seen[b]) for a, b in pairs) > 23
+
+
+def test_text_is_written_after_pygame_was_quit() -> None:
+    """Classic control of Gymnasium quits pygame when it is closed, and cached fonts were dead."""
+    surface = pygame.Surface((80, 20))
+    draw.text(surface, "before", (0, 0), 14)
+    pygame.quit()
+    rect = draw.text(surface, "after", (0, 0), 14)
+    assert rect.width > 10
+    assert draw.font(14).size("after")[0] == rect.width

@@ -48,7 +48,7 @@ class Brain(Agent):
         self.log.append(("act", float(observation[0, 0])))
         return Decision((observation / 10).astype(np.float32), readout={"thought": observation + 0.5})
 
-    def learn(self, reward: Any, terminated: Any) -> None:
+    def learn(self, reward: Any, terminated: Any, truncated: Any = False) -> None:
         self.log.append(("learn", float(reward[0])))
 
     def state(self) -> dict[str, Any]:

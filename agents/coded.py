@@ -1,0 +1,194 @@
+"""A spiking agent without learning: a code of the observation, random weights, and a read-out of the spikes.
+
+It shows that codes, network and read-out fit an environment, and is the body of agents that learn: these
+replace the projection `code>motor`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ethospike.agents.agent import Agent, Decision
+from ethospike.agents.codes import Encoder, default_encoder, default_readout
+from ethospike.agents.codes.readouts import ActionReadout
+from ethospike.brains.network import AllToAll, CurrentInput, Network, Population, Projection, Uniform
+from ethospike.brains.simulator import Simulator, SimulatorSettings, SpikeBlock, Stimulus, open_simulator
+from ethospike.clock import whole_number
+from ethospike.envs.any_env import GymnasiumGroup
+from ethospike.errors import AgentError
+from ethospike.randomness import Role, pack_generators, random_stream, unpack_generators
+from ethospike.states import State, check_state, join_states, state_of, without
+from ethospike.variables import Panel, variable
+
+
+@dataclass(frozen=True)
+class CodedConfig:
+    """Codes, sizes and currents.
+
+    Raises
+    ------
+    AgentError
+        When a number is out of range.
+    """
+
+    code: str = "gaussian"
+    """Code of continuous numbers, a name of `agents.codes.ENCODERS`; categories are one-hot."""
+    discrete: str = "softmax"
+    """Read-out of categories, a name of `agents.codes.READOUTS`."""
+    continuous: str = "opponent-pairs"
+    """Read-out of continuous actions, a name of `agents.codes.READOUTS`."""
+    motor_neurons: int = 10
+    """Neurons of each group of the motor population. Chosen: the mean of ten spike counts has a third of the
+    variability of one."""
+    code_pa: float = 800.0
+    """Current into a neuron of the code at activity 1 (pA). Chosen: about twice the 375 pA at which the
+    neuron begins to fire, some 100 Hz."""
+    weight_pa: float = 120.0
+    """Upper end of the uniform weights (pA). Chosen: some ten active code neurons make motor neurons fire."""
+
+    def __post_init__(self) -> None:
+        if self.motor_neurons < 1:
+            raise AgentError(f"CodedConfig.motor_neurons: expected at least 1, got {self.motor_neurons}")
+        for name in ("code_pa", "weight_pa"):
+            if not (np.isfinite(getattr(self, name)) and getattr(self, name) > 0):
+                raise AgentError(f"CodedConfig.{name}: expected above 0, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class Codes:
+    """The code of an observation and the read-out of an action."""
+
+    encoder: Encoder
+    readout: ActionReadout
+    names: tuple[str, ...] = field(default=())
+    """Names of the action's entries."""
+
+    @classmethod
+    def of(cls, env: GymnasiumGroup, config: CodedConfig) -> Codes:
+        """Return the codes that fit the spaces of an environment."""
+        readout = default_readout(env.action_entries, config.discrete, config.continuous)
+        return cls(
+            default_encoder(env.entries, config.code),
+            readout,
+            tuple(entry.name for entry in env.action_entries),
+        )
+
+
+def coded_network(codes: Codes, config: CodedConfig) -> Network:
+    """Return a neuron for each channel of the code, all connected to all groups of motor neurons."""
+    n_groups, weights = codes.readout.n_groups, Uniform(0.0, config.weight_pa)
+    return Network(
+        populations=(
+            Population("code", codes.encoder.n_channels, "iaf_psc_exp"),
+            Population("motor", n_groups * config.motor_neurons, "iaf_psc_exp", clusters=n_groups),
+        ),
+        projections=(Projection("code>motor", "code", "motor", AllToAll(), weights, delay_ms=1.0),),
+        current_inputs=(CurrentInput("code", "code", channels=codes.encoder.n_channels),),
+    )
+
+
+class CodedAgent(Agent):
+    """An agent with a code, a layer of motor neurons with fixed random weights, and a read-out.
+
+    Parameters
+    ----------
+    env : GymnasiumGroup
+        The environment that it is made for.
+    config : CodedConfig, optional
+    simulator : SimulatorSettings, optional
+    seed : int
+        Of weights and draws of the read-out, keyed by animal.
+    dt_ms : float
+
+    Raises
+    ------
+    AgentError
+        When a code does not fit the environment, or the control interval is not a whole number of steps.
+    """
+
+    simulator: Simulator
+
+    def __init__(
+        self,
+        env: GymnasiumGroup,
+        config: CodedConfig | None = None,
+        simulator: SimulatorSettings | None = None,
+        *,
+        seed: int,
+        dt_ms: float = 0.1,
+    ) -> None:
+        super().__init__(env.num_envs, env.control_interval_ms)
+        self.config = config = config or CodedConfig()
+        n_steps = whole_number(env.control_interval_ms, dt_ms)
+        if n_steps is None:
+            raise AgentError(
+                f"control_interval_ms: expected a whole number of steps of {dt_ms:g} ms, got "
+                f"{env.control_interval_ms:g}"
+            )
+        self._n_steps = n_steps
+        self.codes = Codes.of(env, config)
+        self.network = coded_network(self.codes, config)
+        self._first_motor = self.network.offset("motor")
+        self._generators = [random_stream(seed, animal, Role.READOUT) for animal in range(self.animals)]
+        self.variables = {
+            "motor_rate_hz": variable(
+                "mean rate of each group of motor neurons in the window",
+                "Hz",
+                "float32",
+                panel=Panel("motor rates (Hz)", key="f"),
+                cluster=self.codes.readout.n_groups,
+            )
+        }
+        self.simulator = open_simulator(self.network, simulator, seed=seed, animals=self.animals, dt_ms=dt_ms)
+        self.backend = self.simulator.backend
+
+    def _act(self, observation: NDArray[np.floating]) -> Decision:
+        activity = self.codes.encoder.encode(observation[:, :-1]) * observation[:, -1:]
+        stimulus = Stimulus.currents(self.config.code_pa * activity)
+        spikes = self.simulator.run(self._n_steps, stimulus)
+        counts = self._counts(spikes)
+        action = self.codes.readout.decode(counts, self._generators)
+        rate_hz = counts * (1000.0 / self.control_interval_ms)
+        return Decision(action, stimulus, spikes, {"motor_rate_hz": rate_hz.astype(np.float32)})
+
+    def _counts(self, spikes: SpikeBlock) -> NDArray[np.float64]:
+        """Return spikes a neuron of each motor group, shape (animals, groups)."""
+        shape = (self.animals, self.codes.readout.n_groups)
+        is_motor = spikes.neuron >= self._first_motor
+        group = (spikes.neuron[is_motor] - self._first_motor) // self.config.motor_neurons
+        flat = spikes.animal[is_motor] * shape[1] + group
+        return np.bincount(flat, minlength=shape[0] * shape[1]).reshape(shape) / self.config.motor_neurons
+
+    def state(self) -> State:
+        """Return the states of the simulator and of the generators.
+
+        Raises
+        ------
+        SimulatorUnavailable
+            When the simulator cannot save its state.
+        """
+        return self._draws() | join_states({"simulator": self.simulator.state()})
+
+    def _draws(self) -> State:
+        return {"generator": pack_generators(self._generators, self.animals)}
+
+    def set_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Continue from a state.
+
+        Raises
+        ------
+        StateError
+            When it is the state of another agent.
+        """
+        check_state(without("simulator", state), self._draws())
+        self.simulator.set_state(state_of("simulator", state))
+        self._generators = unpack_generators(state["generator"])
+
+    def close(self) -> None:
+        """Close the simulator."""
+        self.simulator.close()

@@ -1,0 +1,1 @@
+"""Agents on any environment of Gymnasium, episode after episode."""

@@ -1,0 +1,194 @@
+"""Runs on standard environments: the command, the table of episodes, resume, and frames in views."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pygame
+import pytest
+
+from ethospike.envs.any_env import episode_seed
+from ethospike.envs.any_env.scene import GymnasiumScene
+from ethospike.envs.any_env.source import registered
+from ethospike.errors import EnvError, ScenarioError
+from ethospike.recorders.recorder import Recorder, StepRecord
+from ethospike.recorders.recording import open_recording
+from ethospike.recorders.view.screen import Screen, ScreenState
+from ethospike.recorders.view.source import RecordingSource
+from ethospike.scenarios.configuration import configure
+from ethospike.scenarios.reward.scenario import SCENARIO, RewardConfig, duration_s
+from ethospike.scenarios.run.runner import RunResult, resume_scenario, run_scenario
+
+INLINE = ["--simulator.name", "numba", "--recorder.writer", "inline", "--animals", "2"]
+SIZE = (640, 360)
+
+
+class StopAt(Recorder):
+    """Sends Ctrl-C after a control step."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def record(self, record: StepRecord) -> None:
+        if record.control_step == self.step:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def close(self, status: str = "complete") -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
+    config = configure(SCENARIO, ["--episodes", "4", "--agent", "random", *INLINE])
+    return run_scenario(SCENARIO, config, tmp_path_factory.mktemp("reward") / "run", quiet=True)
+
+
+def again(animal: int, episode: int, actions: Any) -> tuple[list[Any], Any]:
+    """Return observations and last frame of an episode, by Gymnasium alone."""
+    env = gymnasium.make("CartPole-v1", render_mode="rgb_array")
+    observation, _ = env.reset(seed=episode_seed(1, animal, episode))
+    seen = [observation]
+    for action in actions:
+        seen.append(env.step(int(action))[0])
+    frame = env.render()
+    env.close()
+    return seen, frame
+
+
+def test_a_run_is_what_gymnasium_alone_does_with_its_actions(run: RunResult) -> None:
+    recording = open_recording(run.folder.path)
+    behavior, table = recording.behavior, recording.episodes()
+    assert run.status == "complete"
+    assert sorted(zip(table["animal"].tolist(), table["episode"].tolist(), strict=True)) == [
+        (animal, episode) for animal in range(2) for episode in range(4)
+    ]
+    for row in range(8):
+        animal, episode = int(table["animal"][row]), int(table["episode"][row])
+        first, length = int(table["start_step"][row]), int(table["length"][row])
+        assert table["stop_step"][row] == first + length
+        assert table["ending"][row] == "terminated"
+        steps = slice(first, first + length)
+        assert behavior["in_episode"].values[steps, animal].all()
+        actions = behavior["executed_action"].values[steps, animal, 0]
+        seen, _ = again(animal, episode, actions)
+        np.testing.assert_array_equal(behavior["observation"].values[steps, animal, :4], seen[:-1])
+        # The final observation is presented for one window, then the blank of 100 ms begins.
+        after = behavior["observation"].values[first + length : first + length + 6, animal]
+        np.testing.assert_array_equal(after[0], [*seen[-1], 1.0])
+        assert not after[1:].any()
+        assert float(table["return"][row]) == length
+    assert run.folder.summary["episodes"] == [4, 4]
+    assert [path.name for path in run.figures] == ["returns.png"]
+
+
+def test_a_stopped_run_goes_on_as_if_it_had_never_stopped(run: RunResult, tmp_path: Path) -> None:
+    words = ["--episodes", "3", "--agent", "coded", *INLINE]
+    config = configure(SCENARIO, words)
+    whole = run_scenario(SCENARIO, config, tmp_path / "whole", quiet=True, draw=False)
+    stopped = run_scenario(
+        SCENARIO, config, tmp_path / "stopped", quiet=True, draw=False, listeners=[lambda layout: StopAt(41)]
+    )
+    assert stopped.status == "stopped"
+    assert resume_scenario(SCENARIO, config, stopped.folder, quiet=True, draw=False).status == "complete"
+    one, other = open_recording(whole.folder.path), open_recording(stopped.folder.path)
+    assert one.n_steps > 60
+    assert len(one.spikes().step) > 100
+    assert one.behavior.identical(other.behavior)
+    assert one.episodes().equals(other.episodes())
+    assert len(one.episodes()) == 6
+    np.testing.assert_array_equal(one.spikes().step, other.spikes().step)
+
+
+@pytest.mark.parametrize("fraction", [0.05, 0.5, 0.97])
+def test_a_replay_makes_the_frames_again(run: RunResult, fraction: float) -> None:
+    recording = open_recording(run.folder.path)
+    source = RecordingSource(recording)
+    source.select(1)
+    screen, surface = Screen(source), pygame.Surface(SIZE)
+    step = int(fraction * recording.n_steps)
+    screen.draw(surface, ScreenState(step=step))
+    behavior = recording.behavior
+    episode = int(behavior["episode"].values[step, 1])
+    mine = behavior["in_episode"].values[: step + 1, 1] & (
+        behavior["episode"].values[: step + 1, 1] == episode
+    )
+    _, frame = again(1, episode, behavior["executed_action"].values[: step + 1, 1, 0][mine])
+    scene = screen.scene
+    assert isinstance(scene, GymnasiumScene)
+    np.testing.assert_array_equal(scene._frame(screen.moment(step)), frame)
+    drawn = pygame.surfarray.array3d(surface.subsurface(screen.task))
+    assert (drawn > 250).all(axis=2).mean() > 0.3  # CartPole is drawn on white
+    assert screen.labels(ScreenState(step=step))["trial"] == f"episode {episode + 1}"
+
+
+def test_frames_of_another_run_are_not_shown(run: RunResult) -> None:
+    """Another seed stands for another version of the environment: the observations differ."""
+    recording = open_recording(run.folder.path)
+    screen = Screen(RecordingSource(recording))
+    scene = GymnasiumScene({**recording.layout.scene, "seed": 2})
+    assert scene._frame(screen.moment(5)) is None
+    assert "observation of control step 0 is not the recorded one" in scene._obstacle
+    nameless = GymnasiumScene({**recording.layout.scene, "env_id": None})
+    assert nameless.picture(screen.moment(5), (200, 200)) is not None
+    assert "a function without a name" in nameless._obstacle
+
+
+def test_a_recording_of_a_stranger_loads_no_module(tmp_path: Path) -> None:
+    described = {"env_id": "os_of_stranger:Evil-v0", "keywords": {}}
+    with pytest.raises(EnvError, match="is not registered here"):
+        registered(described)
+    with pytest.raises(EnvError, match="keywords are not plain values"):
+        registered({"env_id": "CartPole-v1", "keywords": {"x": [1]}})
+
+
+def test_the_live_view_gets_the_frame_of_the_running_copy() -> None:
+    from ethospike.scenarios.loop import run_closed_loop, start_loop
+
+    config = configure(SCENARIO, ["--episodes", "1", "--agent", "random", *INLINE])
+    env, agent = SCENARIO.open(config)
+    frames = []
+
+    class Look(Recorder):
+        def record(self, record: StepRecord) -> None:
+            frames.append(record.frame(1))
+
+        def close(self, status: str = "complete") -> None:
+            pass
+
+    run_closed_loop(env, agent, Look(), start_loop(env, agent, seed=1), lambda loop: loop.control_step < 5)
+    env.close()
+    assert len(frames) == 5
+    assert frames[0].shape[2] == 3
+    assert (frames[0] != frames[4]).any()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--episodes", "0"], "episodes: expected at least 1, or minutes"),
+        (["--blank-ms", "30"], "blank_ms: expected a whole number of control steps of 20 ms, got 30"),
+        (["--make", "slippery"], "make: expected name=value, got 'slippery'"),
+        (["--ranges", "a=1"], "ranges: expected name=low:high, got 'a=1'"),
+        (["--agent", "coder"], "coder"),
+    ],
+)
+def test_mistakes_in_flags_are_told(words: list[str], message: str) -> None:
+    with pytest.raises(ScenarioError, match=message):
+        configure(SCENARIO, words)
+
+
+def test_the_configuration_is_read_from_flags() -> None:
+    config = configure(
+        SCENARIO, ["--env", "FrozenLake-v1", "--make", "is_slippery=false", "--minutes", "0.1"]
+    )
+    assert isinstance(config, RewardConfig)
+    assert config.source().keywords == {"is_slippery": False}
+    assert config.episode_config().n_control_steps == 300
+    assert duration_s(config) == 6.0
+    assert duration_s(dataclasses.replace(config, minutes=None, episodes=2)) == 2 * (100 * 0.02 + 0.1)
