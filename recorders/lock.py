@@ -1,24 +1,30 @@
-"""The lock that keeps a second writer out, and tells readers whether there is one.
+"""The lock that keeps a second writer out, and by which readers see that there is one.
 
-In: the path of what is written, a recording or a file. Out: a lock file beside it, which the operating system
-releases when the process that holds it ends, however it ends. This file knows nothing of what is written.
+The operating system releases the lock file beside a recording or a file when the process that holds it ends,
+however it ends. On file systems without locks, the host and the process number in the file tell of a writer.
 """
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import socket
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from ethospike.errors import RecordingError
+from ethospike.recorders.disk import tell_once
 
 LOCK_PATIENCE_S = 0.5
-"""How long a writer asks for the lock; readers that look whether it is held take it for a moment."""
+"""Time for which a writer asks for the lock; readers that look whether it is held hold it for a moment."""
+HELD = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
+"""Answers of `flock` where another process has the lock; all others mean that there are no locks."""
 
 
 class WriterLock:
-    """The right to write to a recording; held by one process, and given back when that process ends, however.
+    """The right to write to a recording; held by one process, and given back when that process ends.
 
     Raises
     ------
@@ -29,7 +35,7 @@ class WriterLock:
     def __init__(self, root: Path) -> None:
         self._path = lock_path(root)
         patience_ends = time.monotonic() + LOCK_PATIENCE_S
-        while (file := self._take()) is None:
+        while (file := self._try()) is None:
             if time.monotonic() > patience_ends:
                 raise RecordingError(
                     f"{root} is being written by another process; wait until it ends or choose another path"
@@ -44,23 +50,32 @@ class WriterLock:
             os.close(self._file)
             self._file = -1
 
-    def _take(self) -> int | None:
-        """Return the open lock file, or None while somebody else holds it."""
+    def _try(self) -> int | None:
+        """Return the open lock file, or None while another process holds it."""
         try:
             file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise RecordingError(
                 f"cannot write to {self._path.parent}: {error.strerror}; choose a folder that is writable"
             ) from error
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Whoever held it may have removed the file between our opening and locking it.
-            if os.path.samestat(os.fstat(file), os.stat(self._path)):
-                return file
-        except OSError:
-            pass
+        held = _lock(file, fcntl.LOCK_EX)
+        if held is None:
+            held = _is_alive(file)
+            tell_once("this file system has no locks; do not let two runs write to one folder")
+        if not held and self._is_there(file):
+            with suppress(OSError):  # of a full disk, of which the first write to the recording tells
+                os.ftruncate(file, 0)
+                os.pwrite(file, f"{socket.gethostname()} {os.getpid()}".encode(), 0)
+            return file
         os.close(file)
         return None
+
+    def _is_there(self, file: int) -> bool:
+        """Return whether the lock file is still in its place: a holder may have removed it meanwhile."""
+        try:
+            return os.path.samestat(os.fstat(file), os.stat(self._path))
+        except FileNotFoundError:
+            return False
 
 
 def lock_path(root: Path) -> Path:
@@ -75,9 +90,30 @@ def is_being_written(root: Path) -> bool:
     except OSError:
         return False
     try:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
+        held = _lock(file, fcntl.LOCK_SH)
+        return _is_alive(file) if held is None else held
     finally:
         os.close(file)
+
+
+def _lock(file: int, kind: int) -> bool | None:
+    """Try to lock a file; return whether another process has it, None on a file system without locks."""
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except OSError as error:
+        return True if error.errno in HELD else None
     return False
+
+
+def _is_alive(file: int) -> bool:
+    """Return whether the process that a lock file names is another one of this host, and lives."""
+    try:
+        host, pid = os.pread(file, 512, 0).decode().split()
+        if host != socket.gethostname() or int(pid) == os.getpid():
+            return False
+        os.kill(int(pid), 0)
+    except PermissionError:
+        return True  # it lives, and belongs to another user
+    except (ValueError, OSError):
+        return False
+    return True

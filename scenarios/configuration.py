@@ -31,7 +31,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         When it cannot be read or is not TOML.
     """
     try:
-        return tomllib.loads(path.read_text())
+        return tomllib.loads(path.read_text("utf-8-sig"))  # some editors begin a file with a mark
     except OSError as error:
         raise ScenarioError(f"cannot read the configuration {path}: {error.strerror}") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

@@ -118,7 +118,7 @@ class OpenedRecording:
     def config(self) -> dict[str, Any]:
         """`config.toml` of the run folder; empty for a recording on its own."""
         path = self.path.parent / "config.toml"
-        return tomllib.loads(path.read_text("utf-8")) if path.is_file() else {}
+        return tomllib.loads(path.read_text("utf-8-sig")) if path.is_file() else {}
 
     @cached_property
     def run_info(self) -> dict[str, Any]:

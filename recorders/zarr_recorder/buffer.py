@@ -22,6 +22,8 @@ MAX_ROWS = 1024
 MAX_SPIKES = 1 << 18
 """Spikes in a buffer: 4 MB, more than a second of 25,000 neurons at 6 Hz. A control step with more is handed
 over in parts."""
+HEADER_BYTES = 64
+"""Before the buffers: the first byte is set when writing failed, the second is the loop's buffer plus one."""
 _ALIGNMENT = 64
 
 

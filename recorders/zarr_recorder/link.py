@@ -23,9 +23,9 @@ from typing import Any
 
 from ethospike.errors import RecordingError
 from ethospike.recorders.config import RecorderConfig
+from ethospike.recorders.disk import explain
 from ethospike.recorders.recorder import Layout
-from ethospike.recorders.zarr_recorder.buffer import BufferShape, Dated, StepBuffer
-from ethospike.recorders.zarr_recorder.process import HEADER_BYTES, explain
+from ethospike.recorders.zarr_recorder.buffer import HEADER_BYTES, BufferShape, Dated, StepBuffer
 
 N_BUFFERS = 4
 """One is being filled and one written; the others bridge a commit, which takes some tenths of a second."""
@@ -264,9 +264,9 @@ def handover_s(config: RecorderConfig) -> float:
 
 def _shared_memory(size: int) -> tuple[mmap.mmap, int]:
     """Return memory that a child can map, and its file descriptor; it vanishes with the last who uses it."""
-    if hasattr(os, "memfd_create"):
+    try:
         fd = os.memfd_create("ethospike-recording")
-    else:
+    except (AttributeError, OSError):  # not Linux, or a sandbox without it
         with tempfile.TemporaryFile() as file:
             fd = os.dup(file.fileno())
     os.ftruncate(fd, size)

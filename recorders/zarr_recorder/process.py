@@ -1,48 +1,29 @@
-"""The process that writes: filled buffers in, a recording out; `link.py` starts it.
+"""The process that writes filled buffers to a recording; `link.py` starts it, and no file imports this one.
 
-It outlives its parent for as long as it takes to save what the parent had recorded, and it does not listen
-to Ctrl-C, which is for the parent to answer. This file knows no loop.
+It outlives its parent for as long as it needs to save the parent's last steps, and it ignores Ctrl-C, which
+the parent answers.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import mmap
 import os
 import signal
 import sys
 import time
-import traceback
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
-from ethospike.errors import RecordingError
 from ethospike.recorders.config import RecorderConfig
+from ethospike.recorders.disk import explain
 from ethospike.recorders.format import INTERRUPTED
 from ethospike.recorders.recorder import Layout
-from ethospike.recorders.zarr_recorder.buffer import BufferShape, StepBuffer
+from ethospike.recorders.zarr_recorder.buffer import HEADER_BYTES, BufferShape, StepBuffer
 
-HEADER_BYTES = 64
-"""Before the buffers: the first byte is set when writing failed, the second is the loop's buffer plus one."""
 PARENT_CHECK_S = 1.0
 """How often to see whether the parent still lives; the end of the connection tells, unless the parent had
 forked and the fork still holds it."""
-
-
-def explain(error: BaseException, path: Path) -> str:
-    """Return what went wrong with the writing, and what to do, in one sentence."""
-    if isinstance(error, RecordingError):
-        return str(error)
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return (
-            f"the disk is full: cannot write to {path} ({os.strerror(error.errno)}); what was committed "
-            f"before is safe. Free some space or choose another path, and run again"
-        )
-    if isinstance(error, OSError):
-        return f"cannot write to {path}: {error.strerror or error}; what was committed before is safe"
-    return f"writing {path} failed: {''.join(traceback.format_exception(error))}"
 
 
 class WriterLoop:

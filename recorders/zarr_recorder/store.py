@@ -16,6 +16,8 @@ from zarr.abc.store import ByteRequest
 from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import LocalStore
 
+from ethospike.recorders.disk import force
+
 SYNC_THREADS = 8
 """Files forced to the disk at a time; the disk then serves several with one flush."""
 
@@ -121,11 +123,7 @@ class DurableStore(LocalStore):
         self._waiting[key] = partial
 
     def _force(self, path: Path) -> None:
-        file = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(file)
-        finally:
-            os.close(file)
+        force(path)
 
     def _rename(self, partial: Path, target: Path) -> None:
         partial.replace(target)

@@ -28,9 +28,9 @@ import tomli_w
 
 from ethospike.brains.simulator.settings import SIMULATORS
 from ethospike.errors import RecordingError, RunFolderError
+from ethospike.recorders.disk import explain, force
 from ethospike.recorders.format import INTERRUPTED, RECORDING
 from ethospike.recorders.lock import WriterLock, is_being_written
-from ethospike.recorders.zarr_recorder.process import explain
 
 RUNS = Path("runs")
 """Where runs go that are given no folder."""
@@ -143,7 +143,7 @@ class RunFolder:
         """The configuration as nested dictionaries."""
         path = self.path / "config.toml"
         try:
-            return tomllib.loads(path.read_text())
+            return tomllib.loads(path.read_text("utf-8-sig"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise RunFolderError(f"cannot read {path}: {_said(error)}; {LOST}") from error
 
@@ -240,10 +240,8 @@ def write_whole(path: Path, content: bytes | memoryview) -> None:
     """
     partial = path.with_name(f".{path.name}.partial")
     try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        partial.write_bytes(content)
+        force(partial)
         partial.replace(path)
     except OSError as error:
         with suppress(OSError):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +82,32 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
         (tmp_path / "bad.toml").write_bytes(wrong)
         with pytest.raises(ScenarioError, match="is not TOML"):
             read_toml(tmp_path / "bad.toml")
+
+
+def test_files_are_utf_8_whatever_the_locale(tmp_path: Path) -> None:
+    """Under Latin-1, an odor would silently be another one; some editors begin a file with a mark."""
+    for name, mark in (("my.toml", b""), ("config.toml", b"\xef\xbb\xbf")):
+        (tmp_path / name).write_bytes(mark + 'odor_a = "Äpfel"\n'.encode())
+    code = """if True:
+        import locale, sys
+        from pathlib import Path
+        from ethospike.scenarios.configuration import read_toml
+        from ethospike.scenarios.run.folder import RunFolder
+        folder = Path(sys.argv[1])
+        configs = read_toml(folder / "my.toml"), read_toml(folder / "config.toml"), RunFolder(folder).config
+        print(locale.getpreferredencoding(), *(ascii(config["odor_a"]) for config in configs))
+    """
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    encoding, *odors = done.stdout.split()
+    assert encoding != "UTF-8"
+    assert odors == [ascii("Äpfel")] * 3
 
 
 def test_unknown_scenarios_and_presets_name_the_nearest(tmp_path: Path) -> None:

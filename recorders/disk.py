@@ -1,0 +1,66 @@
+"""Files on a disk: forced to it where the file system can, and errors of writing in a sentence."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import traceback
+from functools import cache
+from pathlib import Path
+
+from ethospike.errors import RecordingError
+
+UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP)
+"""Answers of file systems without an operation, such as SMB and FUSE to the syncing of a folder."""
+
+
+def force(path: Path) -> None:
+    """Force a file or a folder to the disk; on a file system that cannot, say so once and go on.
+
+    Raises
+    ------
+    OSError
+        When the disk fails.
+    """
+    try:
+        file = os.open(path, os.O_RDONLY)
+    except OSError:
+        if path.is_dir():
+            tell_once(
+                f"the folders of {path.parent} cannot be forced to the disk; a power cut may lose new files"
+            )
+            return
+        raise
+    try:
+        os.fsync(file)
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
+        kind = "folders" if path.is_dir() else "files"
+        tell_once(
+            f"this file system cannot force {kind} to the disk ({os.strerror(error.errno)}); a power cut may "
+            f"lose what was written last"
+        )
+    finally:
+        os.close(file)
+
+
+@cache
+def tell_once(text: str) -> None:
+    """Print a warning on stderr, once in a process."""
+    print(f"warning: {text}", file=sys.stderr)
+
+
+def explain(error: BaseException, path: Path) -> str:
+    """Return in a sentence why a file could not be written, and the remedy."""
+    if isinstance(error, RecordingError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return (
+            f"the disk is full: cannot write to {path} ({os.strerror(error.errno)}); what was committed "
+            f"before is safe. Free some space or choose another path, and run again"
+        )
+    if isinstance(error, OSError):
+        return f"cannot write to {path}: {error.strerror or error}; what was committed before is safe"
+    return f"writing {path} failed: {''.join(traceback.format_exception(error))}"
