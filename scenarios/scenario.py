@@ -24,6 +24,7 @@ from ethospike.brains.simulator import SimulatorSettings
 from ethospike.clock import whole_number
 from ethospike.errors import ScenarioError, nearest
 from ethospike.recorders.config import RecorderConfig
+from ethospike.recorders.subject import Subject
 
 if TYPE_CHECKING:
     from ethospike.recorders.recording import Recording
@@ -49,6 +50,8 @@ class ScenarioConfig:
         Which simulator runs the brain, and how.
     recorder : RecorderConfig
         What is recorded.
+    subject : Subject
+        The animal that the simulation stands for, for archives (`ethospike export`).
     checkpoint_every_s : float
         Wall time between two checkpoints (s), where simulator and environment can save their state; 0 makes
         none. The default costs little: a checkpoint of 25 larvae takes milliseconds.
@@ -61,6 +64,7 @@ class ScenarioConfig:
     action_delay: int = 0
     simulator: SimulatorSettings = field(default_factory=SimulatorSettings)
     recorder: RecorderConfig = field(default_factory=RecorderConfig)
+    subject: Subject = field(default_factory=Subject)
     checkpoint_every_s: float = 30.0
 
     def __post_init__(self) -> None:

@@ -20,8 +20,8 @@ def to_pynapple(
     population: str | None = None,
     start_s: float = 0.0,
     stop_s: float | None = None,
-) -> dict[str, pynapple.TsGroup | pynapple.TsdFrame | pynapple.IntervalSet]:
-    """Return an animal's spikes, behavior and intervals for pynapple.
+) -> dict[str, pynapple.TsGroup | pynapple.TsdFrame]:
+    """Return an animal's spikes and behavior for pynapple.
 
     Parameters
     ----------
@@ -60,7 +60,9 @@ def to_pynapple(
         "spikes": nap.TsGroup(trains, time_support=support, metadata={"population": np.array(names)})
     }
     for signal in part.signals():
-        result[signal.name] = nap.TsdFrame(t=part.time_s, d=signal.values, time_support=support)
+        result[signal.name] = nap.TsdFrame(
+            t=part.time_s, d=signal.values, time_support=support, columns=signal.columns or None
+        )
     return result
 
 

@@ -40,12 +40,13 @@ class Train(NamedTuple):
 
 
 class Signal(NamedTuple):
-    """A variable of behavior: values of shape (times, numbers)."""
+    """A variable of behavior: values of shape (times, columns), and names of the columns if they have any."""
 
     name: str
     values: NDArray[Any]
     units: str
     long_name: str
+    columns: list[str]
 
 
 @dataclass(frozen=True)
@@ -144,4 +145,5 @@ class Part:
                 values.astype(np.uint8) if values.dtype == bool else values,
                 str(array.attrs["units"]),
                 str(array.attrs["long_name"]),
+                list(array.attrs.get(f"{array.dims[-1]}_names", ())) if array.ndim == 2 else [],
             )

@@ -103,9 +103,9 @@ class Recording(OpenedRecording):
             When the recording has none of this name.
         """
         if name not in self.behavior:
-            raise NotRecorded(
-                f"{name!r} was not recorded (recorder.behavior); {nearest(name, map(str, self.behavior))}"
-            )
+            hint = nearest(name, map(str, self.behavior))
+            close = f"; {hint}" if hint.startswith("did you mean") else ""
+            raise NotRecorded(f"{name!r} was not recorded (recorder.behavior){close}")
         return self.behavior[name]
 
     def to_pandas(self, variables: Sequence[str] | None = None, animal: Several = None) -> pd.DataFrame:

@@ -212,8 +212,12 @@ def _content(folder: run_folder.RunFolder) -> dict[str, Any]:
 
 
 @app.command
-def export(path: Path, out: Path, /, *, animal: int = 0) -> None:
-    """Write an animal's spikes and behavior to a file of Neurodata Without Borders.
+def export(
+    path: Path, out: Path, /, *, animal: int = 0, species: str = "", sex: str = "", age: str = ""
+) -> None:
+    """Write an animal to a file of Neurodata Without Borders, as archives take it.
+
+    It holds spikes, behavior, inputs and plastic weights of the animal, phases and trials.
 
     Parameters
     ----------
@@ -223,9 +227,15 @@ def export(path: Path, out: Path, /, *, animal: int = 0) -> None:
         A file ending in .nwb that does not exist. Needs `pip install ethospike[analysis]`, as do the exports
         that Python code has: `to_pynapple(recording)` and `to_neo(recording)`.
     animal
-        Which animal.
+        Number of the animal, from 0.
+    species
+        Latin name of the animal that the simulation stands for; by default as in the run's configuration.
+    sex
+        M, F, U (unknown) or O (other); by default as in the run's configuration.
+    age
+        Age of the animal, such as P5D; by default as in the run's configuration.
     """
-    from ethospike.recorders.recording import open_recording, to_nwb
+    from ethospike.recorders.recording import Subject, open_recording, to_nwb
 
     if out.exists():
         raise ScenarioError(f"{out} exists already; choose another file")
@@ -236,7 +246,9 @@ def export(path: Path, out: Path, /, *, animal: int = 0) -> None:
         raise ScenarioError(f"{out}: there is no folder {out.parent}; make it, or choose another")
     if out.suffix != ".nwb":
         raise ScenarioError(f"{out}: expected a file that ends in .nwb")
-    to_nwb(recording, out, animal=animal)
+    given = {name: text for name, text in (("species", species), ("sex", sex), ("age", age)) if text}
+    subject = Subject(**{**recording.config.get("subject", {}), **given}) if given else None
+    to_nwb(recording, out, animal=animal, subject=subject)
     print(f"written: {out}")
 
 

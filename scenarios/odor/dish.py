@@ -21,6 +21,7 @@ from ethospike.brains.circuits.mushroom_body import PRESETS, MushroomBodyConfig
 from ethospike.clock import whole_number
 from ethospike.envs.odor_arena import ODOR_DISTANCE_MM, ArenaConfig, OdorSource, Phase
 from ethospike.errors import ScenarioError
+from ethospike.recorders.subject import Subject
 from ethospike.scenarios.run.folder import write_whole
 from ethospike.scenarios.scenario import ScenarioConfig, require_known
 
@@ -39,6 +40,8 @@ MEMORY = "memory.npz"
 class DishConfig(ScenarioConfig):
     """Odors, test, larvae."""
 
+    subject: Subject = field(default_factory=lambda: Subject("Drosophila melanogaster", age="P5D"))
+    """A larva of the third instar, as in the learning experiments, five days after the egg was laid."""
     odor_a: str = "n-amylacetate"
     """The odor whose preference is measured; a key of `ODOR_PATTERNS`."""
     odor_b: str = ""

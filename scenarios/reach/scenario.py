@@ -21,6 +21,7 @@ from ethospike.agents.reacher.baseline import ReachBaseline
 from ethospike.brains.circuits.clustered_cortex import PARAMETER_SETS
 from ethospike.envs.delayed_reach import ReachConfig
 from ethospike.errors import ScenarioError
+from ethospike.recorders.subject import Subject
 from ethospike.scenarios.reach import measures as reach_measures
 from ethospike.scenarios.scenario import Scenario, ScenarioConfig, steps_of_run
 
@@ -40,6 +41,8 @@ class DelayedReachConfig(ScenarioConfig):
 
     control_interval_ms: float = 10.0
     """How often brain and body exchange (ms)."""
+    subject: Subject = field(default_factory=lambda: Subject("Macaca mulatta", age="P4Y/"))
+    """A macaque, as in the experiments that the task is from; adult, which is chosen here."""
     minutes: float | None = None
     """Length of the run (min), to the nearest control step; a trial that it cuts is not counted. None: 30, or
     until `n_trials` end."""
