@@ -235,7 +235,7 @@ def _relays(size: int) -> list[Population]:
 
 
 def _fired_sources() -> SpikeInput:
-    return SpikeInput("in", "source", FIRE[CURRENT_BASED])
+    return SpikeInput("in", "source", FIRE[CURRENT_BASED], delay_ms=0.1)
 
 
 def listed_delays() -> tuple[Network, NDArray[np.int64], NDArray[np.int64]]:

@@ -6,7 +6,7 @@ Numbers have NEST's names and units (mV, ms, pF, nS or pA).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ethospike.brains.network.distributions import Distribution
 from ethospike.brains.network.population import Population
 from ethospike.brains.network.projection import (
+    SHORTEST,
     CurrentInput,
     Delay,
     Projection,
@@ -29,6 +30,10 @@ NUMPY_WIRING_LIMIT = 50_000_000
 """Drawn synapses an animal up to which all simulators use those of `Network.wire`; beyond, each draws its own
 (docs/design.md §4). The number is a choice: such a list takes 0.4 GB, 1.2 GB with drawn weights and delays,
 and twice as much while it is drawn. Listed pairs are never drawn, whatever their number."""
+
+
+DEFAULT_DELAY_MS = 0.1
+"""Delay of projections, and of inputs into networks without known delays: NEST's usual step."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,12 @@ class Network:
             projection.check(self.population(projection.source), self.population(projection.target))
             if projection.plasticity is not None:
                 self.population(projection.plasticity.modulator)
+        shortest = self._shortest_delay_ms()
+        object.__setattr__(
+            self,
+            "spike_inputs",
+            tuple(replace(i, delay_ms=shortest) if i.delay_ms is SHORTEST else i for i in self.spike_inputs),
+        )
         inputs: list[SpikeInput | CurrentInput] = [*self.spike_inputs, *self.current_inputs]
         for given in inputs:
             check_input(
@@ -82,6 +93,15 @@ class Network:
                 self.n_channels(given),
                 self.population(given.target).size,
             )
+
+    def _shortest_delay_ms(self) -> float:
+        """Return the shortest delay of the projections, or 0.1 ms if there are none or one is drawn."""
+        delays = [p.delay_ms for p in self.projections]
+        known = [np.min(d, initial=np.inf) for d in delays if not isinstance(d, Distribution)]
+        if not delays or len(known) < len(delays):
+            return DEFAULT_DELAY_MS
+        shortest = float(min(known))
+        return shortest if np.isfinite(shortest) else DEFAULT_DELAY_MS
 
     @cached_property
     def _populations_by_name(self) -> dict[str, Population]:

@@ -238,6 +238,10 @@ def _some_of(numbers: _Floats) -> list[float] | float:
     return few
 
 
+SHORTEST = float("nan")
+"""Delay of an input that has none of its own: the network's shortest."""
+
+
 @dataclass(frozen=True)
 class SpikeInput:
     """Spike trains from outside, one a channel.
@@ -245,6 +249,10 @@ class SpikeInput:
     Channel c drives the c-th of `channels` equal, contiguous parts of the neurons start … stop − 1 of the
     target. `stop=None` is the end of the population; `channels=None` is one channel a neuron. `weight` is in
     pA (`iaf_psc_exp`) or nS (`iaf_cond_*`), and its sign chooses the receptor: negative is inhibitory.
+
+    Without a `delay_ms`, a network gives its inputs the shortest delay of its projections (0.1 ms if it has
+    none, or if delays are drawn). A shorter one costs NEST time: it exchanges spikes as often as the shortest
+    delay of all connections has passed, inputs included.
     """
 
     name: str
@@ -253,7 +261,7 @@ class SpikeInput:
     channels: int | None = None
     start: int = 0
     stop: int | None = None
-    delay_ms: float = 0.1
+    delay_ms: float = SHORTEST
 
 
 @dataclass(frozen=True)

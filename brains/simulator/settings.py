@@ -82,7 +82,7 @@ class SimulatorSettings:
     name: str = "numba"
     """numba (default: fastest without a GPU), nest (the reference) or genn (GPUs)."""
     threads: int = field(default=0, metadata={"of": THREADED})
-    """CPU threads; 0 leaves the choice to the simulator (NEST: 1 below 1,000 neurons, else all cores)."""
+    """CPU threads; 0 leaves the choice to the simulator (NEST: 1 below 20,000 neurons, else all cores)."""
     plasticity_interval_ms: float = field(default=100.0, metadata={"of": ("nest",)})
     """How often NEST's weights are brought up to date (ms); the others apply every event exactly. At 100 ms
     weights differ from exact order by 0.001 of 80 nS after 20 s (docs/validation.md), and every shorter

@@ -438,3 +438,32 @@ def test_one_to_one_between_populations_of_equal_size():
         pairs, weights = connections(simulator)
     assert (weights == 1.0).all()
     assert sorted(map(tuple, pairs.tolist())) == [(i, i + 5) for i in range(5)]
+
+
+def test_one_thread_runs_networks_of_thousands_of_neurons():
+    """Threads meet after every shortest delay, which costs more than they save."""
+    network = Network([Population("E", 5_000, CURRENT_BASED)])
+    with open_nest(network) as simulator:
+        assert simulator.backend.endswith("1 thread")
+
+
+def test_inputs_do_not_shorten_the_interval_in_which_nest_exchanges_spikes():
+    from ethospike.brains.nest.simulator import nest
+
+    cells = Population("E", 10, CURRENT_BASED)
+    projections = [Projection("p", "E", "E", AllToAll(), 1.0, delay_ms=d) for d in (1.5,)]
+    for inputs, shortest in (
+        ([SpikeInput("i", "E", 1.0)], 1.5),
+        ([SpikeInput("i", "E", 1.0, delay_ms=0.2)], 0.2),
+    ):
+        with open_nest(Network([cells], projections, inputs)):
+            assert nest.min_delay == pytest.approx(shortest)
+
+
+def test_what_does_not_fit_into_memory_is_refused_with_the_numbers(monkeypatch):
+    monkeypatch.setattr("ethospike.brains.memory.free_bytes", lambda: 1e6)
+    with pytest.raises(BrainError, match=r"nest: 2 animals with 9,900 synapses each would take about"):
+        open_nest(
+            Network([Population("E", 100, CURRENT_BASED)], [Projection("p", "E", "E", AllToAll(), 1.0)]),
+            animals=2,
+        )

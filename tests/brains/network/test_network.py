@@ -304,3 +304,19 @@ def test_defaults_are_those_of_nest(model):
     described = NEURON_MODELS[model]
     assert {key: native[key] for key in described.defaults} == described.defaults
     assert native["V_m"] == native["E_L"]
+
+
+def test_inputs_without_a_delay_get_the_shortest_of_the_network():
+    def delay(*delays, **given):
+        projections = [
+            Projection(f"p{i}", "E", "E", Explicit(np.array([[0, 1], [1, 2]])), 1.0, d)
+            for i, d in enumerate(delays)
+        ]
+        return (
+            Network((cells(),), projections, (SpikeInput("i", "E", 1.0, **given),)).spike_inputs[0].delay_ms
+        )
+
+    assert delay() == 0.1
+    assert delay(1.5, np.array([2.0, 0.8])) == 0.8
+    assert delay(1.5, Uniform(0.5, 2.0)) == 0.1
+    assert delay(1.5, delay_ms=0.3) == 0.3
