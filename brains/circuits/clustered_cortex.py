@@ -92,6 +92,8 @@ class CortexConfig:
     each cluster (rounded down, as CN's option of that name), so that no cluster is favored by the draw."""
     nest2_seed: int = 0
     """Seed of the wiring `bernoulli_nest2` (CN: `randseed`, 8721 in fig5.py, 7745 in fig6.py)."""
+    procedural: bool = False
+    """Synapses are made when a neuron fires, not stored; with the wiring `bernoulli`, on Numba."""
     start: Literal["free_phase", "lognormal", "undriven"] = "free_phase"
     """Initial voltages: `free_phase` as published (CN); `undriven` as in the published grid search, whose
     neurons mostly start near rest (GN); `lognormal` as in NEST's example, whose neurons start
@@ -156,6 +158,8 @@ class CortexConfig:
                 f"CortexConfig.j_plus: expected above 0 and below the {self.clusters} clusters, because the "
                 f"weights across are (clusters − j_plus)/(clusters − 1); got {self.j_plus}"
             )
+        if self.procedural and self.wiring != "bernoulli":
+            raise BrainError(f"CortexConfig.procedural: expected wiring='bernoulli', got {self.wiring!r}")
         for key, valid in (("wiring", WIRINGS), ("start", STARTS)):
             value = getattr(self, key)
             if value not in valid:
@@ -290,7 +294,8 @@ def clustered_cortex(config: CortexConfig) -> Network:
         within, across = _clustering(c.j_plus if name == "E>E" else c.j_plus_i, c.clusters)
         clustered = ClusteredWeight(weight * within, weight * across)
         projections.append(Projection(name, source, target, rules[name], clustered, c.delay_ms))
-    return Network(populations, tuple(projections), (), (CurrentInput("cue", "E", c.clusters),))
+    cue = CurrentInput("cue", "E", c.clusters)
+    return Network(populations, tuple(projections), (), (cue,), c.procedural)
 
 
 def _rules(config: CortexConfig) -> dict[str, Rule]:

@@ -43,6 +43,14 @@ class Network:
     Neurons are counted through `populations` in their order, spike channels through `spike_inputs`, and
     current channels through `current_inputs`.
 
+    Parameters
+    ----------
+    populations, projections, spike_inputs, current_inputs : tuple
+    procedural : bool
+        The synapses of a spike are made when it fires, from a random generator that always makes the same
+        ones, instead of being stored: memory grows with the number of neurons alone. For `PairwiseBernoulli`
+        and weights that no synapse has for itself, on simulators that can do so; the others refuse.
+
     Raises
     ------
     BrainError
@@ -60,6 +68,7 @@ class Network:
     projections: tuple[Projection, ...] = ()
     spike_inputs: tuple[SpikeInput, ...] = ()
     current_inputs: tuple[CurrentInput, ...] = ()
+    procedural: bool = False
 
     def __post_init__(self) -> None:
         for name in ("populations", "projections", "spike_inputs", "current_inputs"):
@@ -78,6 +87,8 @@ class Network:
             projection.check(self.population(projection.source), self.population(projection.target))
             if projection.plasticity is not None:
                 self.population(projection.plasticity.modulator)
+            if self.procedural:
+                projection.check_procedural()
         shortest = self._shortest_delay_ms()
         object.__setattr__(
             self,
@@ -230,7 +241,7 @@ class Network:
     def is_wired_by_numpy(self) -> bool:
         """Whether all simulators have the very same synapses, those of `wire`."""
         drawn = (self.expected_synapses(p) for p in self.projections if not p.rule.is_list)
-        return sum(drawn) <= NUMPY_WIRING_LIMIT
+        return not self.procedural and sum(drawn) <= NUMPY_WIRING_LIMIT
 
     def has_known_synapses(self, projection: Projection) -> bool:
         """Return whether all simulators have the synapses of `wire` in this projection."""
@@ -247,10 +258,12 @@ class Network:
         """
         projection = self.projection(name)
         if not self.has_known_synapses(projection):
-            raise BrainError(
-                f"the synapses of {name!r}: the network has over {NUMPY_WIRING_LIMIT:,} drawn synapses, and "
-                f"the simulator draws them"
+            reason = (
+                "they are procedural"
+                if self.procedural
+                else f"the network has over {NUMPY_WIRING_LIMIT:,} drawn synapses"
             )
+            raise BrainError(f"the synapses of {name!r}: {reason}, and the simulator draws them")
         return self.draw(name, seed, animal)
 
     def draw(self, name: str, seed: int, animal: int) -> Synapses:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ethospike.brains.network.distributions import Distribution
 from ethospike.brains.network.plasticity import DopamineGated
 from ethospike.brains.network.population import Population
-from ethospike.brains.network.rules import ClusteredWeight, Ends, Pairs, Rule
+from ethospike.brains.network.rules import ClusteredWeight, Ends, Pairs, PairwiseBernoulli, Rule
 from ethospike.errors import BrainError
 
 _Floats = NDArray[np.float64]
@@ -104,6 +104,21 @@ class Projection:
             delays = _numbers(f"{where}.delay_ms", self.delay_ms, number, self.rule.is_list)
             if not (np.isfinite(delays) & (delays > 0)).all():
                 raise BrainError(f"{where}.delay_ms: expected at least one step, got {_some_of(delays)}")
+
+    def check_procedural(self) -> None:
+        """Raise `BrainError` unless the synapses can be made when a neuron fires."""
+        where = f"Projection {self.name!r} of a procedural network"
+        if not isinstance(self.rule, PairwiseBernoulli):
+            raise BrainError(
+                f"{where}: expected the rule PairwiseBernoulli, got {type(self.rule).__name__}; use "
+                f"procedural=False"
+            )
+        if self.plasticity is not None:
+            raise BrainError(f"{where}: expected no plasticity: the synapses have no weights of their own")
+        for name in ("weight", "delay_ms"):
+            value = getattr(self, name)
+            if isinstance(value, Distribution) or (not isinstance(value, ClusteredWeight) and np.ndim(value)):
+                raise BrainError(f"{where}.{name}: expected one number for all synapses, got one for each")
 
     def _check_weight(self, where: str, source: Population, target: Population, number: int | None) -> None:
         if isinstance(self.weight, ClusteredWeight):

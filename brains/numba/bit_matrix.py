@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numba
@@ -30,13 +31,14 @@ from ethospike.brains.network import (
     PairwiseBernoulli,
     Projection,
 )
+from ethospike.brains.numba import generated_rows
+from ethospike.brains.numba.generated_rows import Generated, generated
 from ethospike.brains.numba.placement import placed
+from ethospike.brains.numba.row_counts import SEGMENT, WORD
 from ethospike.brains.threads import run_all
 from ethospike.errors import BrainError
 from ethospike.randomness import Role
 
-WORD = 64
-"""Lanes in a word."""
 CACHE_LINE_WORDS = 8
 DRAWN_RULES = (PairwiseBernoulli, FixedIndegree, ClusteredIndegree, AllToAll)
 """The rules that this file can draw; `Network.wire` draws all."""
@@ -100,6 +102,23 @@ class BitLayout:
         """Number of lanes, padding included."""
         return len(self.neuron_of_lane)
 
+    def segments(self) -> NDArray[np.int64]:
+        """Return population, first word, last word + 1, first neuron and last neuron + 1 of each segment.
+
+        A segment has the words of one population between two multiples of `SEGMENT`; shape (5, segments).
+        """
+        first_word = [block.first_lane // WORD for block in self.blocks] + [self.lanes // WORD]
+        last_neuron = np.maximum.accumulate(self.neuron_of_lane)  # padding counts as the neuron before it
+        rows = []
+        for population, (first, end) in enumerate(pairwise(self.first_block.tolist())):
+            stop = first_word[end]
+            for segment in range(first_word[first] // SEGMENT, -(-stop // SEGMENT)):
+                begin = max(first_word[first], segment * SEGMENT)
+                last = min(stop, (segment + 1) * SEGMENT)
+                neurons = self.neuron_of_lane[begin * WORD], last_neuron[last * WORD - 1] + 1
+                rows.append((population, begin, last, *neurons))
+        return np.array(rows, dtype=np.int64).T.copy()
+
 
 @dataclass(frozen=True)
 class Wiring:
@@ -112,19 +131,48 @@ class Wiring:
         One matrix an animal: bit l of word w of row n says that neuron n projects to lane 64 w + l.
     key : object
         What the wiring depends on; networks with the same key may share it.
+    generated : tuple of Generated
+        What the rows of each animal are made from where they are not stored; `bits` are empty then.
     """
 
     layout: BitLayout
     bits: tuple[Words, ...]
     key: object
+    generated: tuple[Generated, ...] = ()
 
     def synapses(self, network: Network, projection: Projection, animal: int) -> tuple[Any, Any]:
         """Return source and target of each synapse, counted within populations, sorted as `Network.wire`."""
         sources, targets = network.neurons(projection.source), network.neurons(projection.target)
         lanes = self.layout.lane_of_neuron[targets]
-        rows = self.bits[animal][sources].view(np.uint8)
+        rows = self.stored(network).bits[animal][sources].view(np.uint8)
         source, target = np.nonzero(np.unpackbits(rows, axis=1, bitorder="little")[:, lanes])
         return source, target
+
+    def stored(self, network: Network) -> Wiring:
+        """Return the same synapses as bits that are stored: itself, unless its rows are generated."""
+        if not self.generated:
+            return self
+        first_neuron = [network.offset(population.name) for population in network.populations]
+        lanes, matrices = self.layout.neuron_of_lane, []
+        for made in self.generated:
+            bits = placed((network.n_neurons, self.layout.row_words), np.uint64)
+            for target, first_word, end_word, first_own, end_own in self.layout.segments().T.tolist():
+                for source in np.flatnonzero(made.drawn[:, target]).tolist():
+                    projection = generated_rows.Drawn(
+                        made.first[source, target],
+                        made.inverted[source, target],
+                        made.key[source, target],
+                        first_neuron[source],
+                        source == target,
+                        first_own,
+                        end_own,
+                        first_word,
+                        end_word,
+                    )
+                    end_source = first_neuron[source] + network.populations[source].size
+                    generated_rows.write_rows(bits, made.pool, projection, end_source, lanes)
+            matrices.append(bits)
+        return Wiring(self.layout, tuple(matrices), self.key)
 
 
 def refusal(network: Network) -> str | None:
@@ -141,7 +189,7 @@ def refusal(network: Network) -> str | None:
             return (
                 f"the rule of {one.name!r} is {type(one.rule).__name__}; its rules are random or all-to-all"
             )
-    return None
+    return generated_rows.refusal(network) if network.procedural else None
 
 
 class Column(NamedTuple):
@@ -157,7 +205,7 @@ class Column(NamedTuple):
 
 def wiring_key(network: Network, seed: int, animals: int) -> object:
     """Return what a wiring depends on."""
-    populations = tuple((p.name, p.size, p.clusters) for p in network.populations)
+    populations = (network.procedural, *((p.name, p.size, p.clusters) for p in network.populations))
     projections = tuple((p.source, p.target, p.rule) for p in network.projections)
     return populations, projections, seed, animals
 
@@ -190,13 +238,18 @@ def draw_wiring(network: Network, *, seed: int, animals: int, threads: int) -> W
         When the bits would take more memory than is free.
     """
     layout = BitLayout(network)
-    check_memory("numba", animals, network.n_synapses, 8.0 * animals * network.n_neurons * layout.row_words)
+    bits_bytes = 0.0 if network.procedural else 8.0 * animals * network.n_neurons * layout.row_words
+    check_memory("numba", animals, network.n_synapses, bits_bytes)
     key = wiring_key(network, seed, animals)
     for kept in _last or ():
         if kept.key == key:
             return kept
     if _last is not None:
         _last.clear()  # before the next one is drawn: two would take twice the memory
+    if network.procedural:
+        none = np.empty((0, layout.row_words), dtype=np.uint64)
+        made = tuple(generated(network, seed=seed, animal=animal) for animal in range(animals))
+        return Wiring(layout, (none,) * animals, key, made)
     draw = _copy_wired if network.is_wired_by_numpy else _draw_large
     bits = tuple(draw(network, layout, seed, animal, threads) for animal in range(animals))
     wiring = Wiring(layout, bits, key)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ethospike.brains.network import Network
 from ethospike.brains.numba.engine import Engine
+from ethospike.errors import BrainError
 
 LARGE_SYNAPSES = 1_000_000
 """Synapses an animal from which the engines for large networks are preferred. Measured on one core at 3 to
@@ -40,9 +41,22 @@ class Choice:
 
 
 def choose(network: Network) -> Choice:
-    """Return the engine that runs a network fastest, with the reasons."""
+    """Return the engine that runs a network fastest, with the reasons.
+
+    Raises
+    ------
+    BrainError
+        When the network is procedural, and the engine of bits cannot run it.
+    """
     synapses, neurons = network.n_synapses, network.n_neurons
     size = f"{neurons:,} neurons with {synapses:,.0f} synapses an animal"
+    if network.procedural:
+        from ethospike.brains.numba import dense
+
+        if reason := dense.refusal(network):
+            raise BrainError(f"numba: this network cannot be procedural: {reason}")
+        because = "the network is procedural, and bits can be made when a neuron fires"
+        return Choice("bits", because, {name: "it stores synapses" for name in ("lists", "rows")})
     if synapses < LARGE_SYNAPSES and neurons < LARGE_NEURONS:
         return Choice(
             "lists",

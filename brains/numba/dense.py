@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from itertools import pairwise
 from typing import Any
 
 import numba
@@ -27,9 +26,10 @@ from ethospike.brains.network import (
 )
 from ethospike.brains.numba import bit_matrix
 from ethospike.brains.numba import dense_kernels as kernels
-from ethospike.brains.numba.bit_matrix import WORD, BitLayout, Wiring, draw_wiring, wiring_key
+from ethospike.brains.numba.bit_matrix import BitLayout, Wiring, draw_wiring, wiring_key
+from ethospike.brains.numba.generated_rows import nothing_generated
 from ethospike.brains.numba.placement import STAGGER, placed
-from ethospike.brains.numba.row_counts import COUNTER_LIMIT
+from ethospike.brains.numba.row_counts import COUNTER_LIMIT, SEGMENT, WORD
 from ethospike.brains.numba.team import Team
 from ethospike.brains.simulator import SpikeBlock, Stimulus
 from ethospike.brains.simulator.propagators import propagators
@@ -297,6 +297,7 @@ class DenseEngine:
         self._constants.append(self._kernel_constants(parts))
         deepest_input = max([self._steps(one.delay_ms) for one in network.spike_inputs], default=1)
         channels = network.n_current_channels
+        made = self.wiring.generated[animal] if self.wiring.generated else nothing_generated(len(parts))
         self._shared.append(
             kernels.Shared(
                 fired=np.empty(layout.lanes, dtype=np.int32),
@@ -308,6 +309,10 @@ class DenseEngine:
         self._brains.append(
             kernels.Brain(
                 bits=self.wiring.bits[animal],
+                pool=made.pool,
+                pool_first=made.first,
+                pool_inverted=made.inverted,
+                row_key=made.key,
                 weight=np.zeros((len(parts), len(parts), 2, 2), dtype=self._real),
                 i_e=self._lanes(values["i_e"]),
                 per_pa=self._lanes(values["per_pa"]),
@@ -413,7 +418,7 @@ def _only_value(weights: _Floats, default: float, name: str) -> float:
 
 
 def _new_scratch(real: np.dtype[Any]) -> kernels.Scratch:
-    lanes = kernels.SEGMENT * WORD
+    lanes = SEGMENT * WORD
     arrived = placed((2, lanes + STAGGER // real.itemsize), real, turn=6)
     arrived[:] = kernels.TINY
     place = np.empty(COUNTER_LIMIT, dtype=np.int64)
@@ -424,12 +429,7 @@ def _kernel_layout(layout: BitLayout) -> kernels.Layout:
     first_word = np.array([*(block.first_lane // WORD for block in layout.blocks), layout.lanes // WORD])
     first_neuron = [block.first_neuron for block in layout.blocks]
     n_neurons = layout.blocks[-1].first_neuron + layout.blocks[-1].size
-    segments = [
-        (population, begin, min(end, begin // kernels.SEGMENT * kernels.SEGMENT + kernels.SEGMENT))
-        for population, (first, end) in enumerate(pairwise(first_word[layout.first_block].tolist()))
-        for begin in _segment_starts(first, end)
-    ]
-    population, begin, end = np.array(segments, dtype=np.int64).T.copy()
+    population, begin, end, neuron, end_neuron = layout.segments()
     return kernels.Layout(
         first_block=layout.first_block,
         first_word=first_word,
@@ -440,10 +440,6 @@ def _kernel_layout(layout: BitLayout) -> kernels.Layout:
         segment_end=end,
         segment_block=np.searchsorted(first_word, begin, side="right") - 1,
         segment_end_block=np.searchsorted(first_word, end, side="left"),
+        segment_neuron=neuron,
+        segment_end_neuron=end_neuron,
     )
-
-
-def _segment_starts(first_word: int, end_word: int) -> list[int]:
-    """Return where a population's segments begin: at its first word, then at multiples of their length."""
-    later = (first_word // kernels.SEGMENT + 1) * kernels.SEGMENT
-    return [first_word, *range(later, end_word, kernels.SEGMENT)]

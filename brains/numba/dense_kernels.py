@@ -28,12 +28,18 @@ from numba.core import types
 from numba.extending import overload
 from numpy.typing import NDArray
 
-from ethospike.brains.numba.row_counts import COUNTER_LIMIT, WORD, add_stored, lowest, mask_of
+from ethospike.brains.numba.generated_rows import Drawn, own_place, place_of
+from ethospike.brains.numba.row_counts import (
+    COUNTER_LIMIT,
+    SEGMENT,
+    WORD,
+    add_generated,
+    add_stored,
+    lowest,
+    mask_of,
+)
 from ethospike.brains.numba.team import claim, close, finish, open_next
 
-SEGMENT = 32
-"""Words in a segment: 2,048 neurons, whose currents and state take 80 kB. Smaller ones cost more bookkeeping,
-larger ones leave threads idle at the end of a step."""
 TINY = 1e-30
 """Added to both currents (pA) in every step: it changes no spike, but a silent network's currents stay out
 of the range of denormal numbers, which are computed up to 100 times slower."""
@@ -54,6 +60,8 @@ class Layout(NamedTuple):
     segment_end: Array  # (segments,) its last word + 1
     segment_block: Array  # (segments,) first block that lies in it, perhaps in part
     segment_end_block: Array  # (segments,) the last such block + 1
+    segment_neuron: Array  # (segments,) first neuron
+    segment_end_neuron: Array  # (segments,) last neuron + 1
 
 
 class Constants(NamedTuple):
@@ -83,7 +91,11 @@ class Inputs(NamedTuple):
 class Brain(NamedTuple):
     """One animal."""
 
-    bits: Array  # (neurons, words): row of each source
+    bits: Array  # (neurons, words): row of each source; empty where rows are generated
+    pool: Array  # and what they are generated from (`generated_rows.py`), empty where they are stored
+    pool_first: Array  # (source, target)
+    pool_inverted: Array  # (source, target)
+    row_key: Array  # (source, target)
     weight: Array  # (source, target, receptor, 2) pA: from anywhere, more from the own cluster
     i_e: Array  # (lanes,) pA
     per_pa: Array  # (lanes,) mV
@@ -145,7 +157,7 @@ _inlined: Callable[[F], F] = numba.njit(**_options, inline="always")
 
 
 @_compiled
-def _add_arriving(
+def _add_stored(
     words: tuple[int, int],
     receptor: int,
     weight: float,
@@ -156,7 +168,7 @@ def _add_arriving(
     arrived: Array,
     place: Array,
 ) -> None:
-    """Add the effect of some spikes of a row of `spiked` on the targets of some words of one segment."""
+    """Do what `_add_arriving` does for rows that are stored."""
     first_word, end_word = words
     start, stop = spikes
     segment = first_word // SEGMENT * SEGMENT
@@ -167,6 +179,96 @@ def _add_arriving(
         add_stored(arrived, receptor, bits, place, rows, first_word - segment, end_word - segment, weight)
 
 
+@_compiled
+def _add_generated(
+    words: tuple[int, int],
+    receptor: int,
+    weight: float,
+    row: int,
+    spikes: tuple[int, int],
+    projection: Drawn,
+    spiked: Array,
+    pool: Array,
+    neuron_of_lane: Array,
+    arrived: Array,
+    place: Array,
+) -> None:
+    """Do what `_add_arriving` does for rows that are made now."""
+    start, stop = spikes
+    segment = words[0] // SEGMENT
+    first, end = words[0] - segment * SEGMENT, words[1] - segment * SEGMENT
+    for begin in range(start, stop, COUNTER_LIMIT):
+        rows = min(COUNTER_LIMIT, stop - begin)
+        for i in range(rows):
+            source = spiked[row, begin + i] - projection.first_source
+            place[i] = place_of(projection.key, segment, source, 0)
+        if projection.recurrent:
+            for i in range(rows):
+                source = spiked[row, begin + i]
+                if projection.first_own <= source < projection.end_own:
+                    place[i] = own_place(pool, projection, segment, source, neuron_of_lane)
+        pools = (projection.first, projection.inverted)
+        add_generated(arrived, receptor, pool, pools, place, rows, first, end, weight)
+
+
+@_inlined
+def _drawn(segment: int, source: int, layout: Layout, brain: Brain) -> Drawn:
+    """Return the projection from a population onto a segment's neurons, as it is drawn."""
+    target = layout.segment_population[segment]
+    return Drawn(
+        brain.pool_first[source, target],
+        brain.pool_inverted[source, target],
+        brain.row_key[source, target],
+        layout.first_neuron[layout.first_block[source]],
+        source == target,
+        layout.segment_neuron[segment],
+        layout.segment_end_neuron[segment],
+        layout.segment_word[segment],
+        layout.segment_end[segment],
+    )
+
+
+@_inlined
+def _add_arriving(
+    words: tuple[int, int],
+    receptor: int,
+    weight: float,
+    row: int,
+    spikes: tuple[int, int],
+    projection: Drawn,
+    layout: Layout,
+    brain: Brain,
+    scratch: Scratch,
+) -> None:
+    """Add the effect of some spikes of a row of `brain.spiked` on some words of one segment."""
+    if len(brain.pool) == 0:
+        _add_stored(
+            words,
+            receptor,
+            weight,
+            row,
+            spikes,
+            brain.spiked,
+            brain.bits,
+            scratch.arrived,
+            scratch.place,
+        )
+    else:
+        _add_generated(
+            words,
+            receptor,
+            weight,
+            row,
+            spikes,
+            projection,
+            brain.spiked,
+            brain.pool,
+            layout.neuron_of_lane,
+            scratch.arrived,
+            scratch.place,
+        )
+
+
 @_inlined
 def _receive(segment: int, row: int, layout: Layout, brain: Brain, scratch: Scratch) -> None:
     """Let the spikes of one row of `brain.spiked` arrive at a segment's neurons, by receptor."""
@@ -174,43 +276,29 @@ def _receive(segment: int, row: int, layout: Layout, brain: Brain, scratch: Scra
     target = layout.segment_population[segment]
     for source in range(len(layout.first_block) - 1):
         first_source, end_source = layout.first_block[source], layout.first_block[source + 1]
-        start, stop = brain.spiked_first[row, first_source], brain.spiked_first[row, end_source]
-        if start == stop:
+        spikes = (brain.spiked_first[row, first_source], brain.spiked_first[row, end_source])
+        if spikes[0] == spikes[1]:
             continue
+        projection = _drawn(segment, source, layout, brain)
         for receptor in range(2):
             anywhere = brain.weight[source, target, receptor, 0]
             own = brain.weight[source, target, receptor, 1]
             if anywhere != 0:
-                _add_arriving(
-                    (first_word, end_word),
-                    receptor,
-                    anywhere,
-                    row,
-                    (start, stop),
-                    brain.spiked,
-                    brain.bits,
-                    scratch.arrived,
-                    scratch.place,
-                )
+                words = (first_word, end_word)
+                _add_arriving(words, receptor, anywhere, row, spikes, projection, layout, brain, scratch)
             if own == 0:
                 continue
             for block in range(layout.segment_block[segment], layout.segment_end_block[segment]):
                 # The source has as many clusters as the target.
                 same = first_source + block - layout.first_block[target]
-                start_own, stop_own = brain.spiked_first[row, same], brain.spiked_first[row, same + 1]
-                if start_own == stop_own:
+                spikes_own = (brain.spiked_first[row, same], brain.spiked_first[row, same + 1])
+                if spikes_own[0] == spikes_own[1]:
                     continue
-                _add_arriving(
-                    (max(first_word, layout.first_word[block]), min(end_word, layout.first_word[block + 1])),
-                    receptor,
-                    own,
-                    row,
-                    (start_own, stop_own),
-                    brain.spiked,
-                    brain.bits,
-                    scratch.arrived,
-                    scratch.place,
+                words = (
+                    max(first_word, layout.first_word[block]),
+                    min(end_word, layout.first_word[block + 1]),
                 )
+                _add_arriving(words, receptor, own, row, spikes_own, projection, layout, brain, scratch)
 
 
 def _at(constant: Any, lane: Any) -> Any:
@@ -394,7 +482,7 @@ def advance(
             _begin(step + 1, k + 1, layout, inputs, brain, window, shared)
         else:
             _end_step(step, k, n_steps, layout, inputs, brain, window, shared, out)
-        if len(out.step) - shared.n_spikes[0] < len(brain.bits):
+        if len(out.step) - shared.n_spikes[0] < brain.spiked.shape[1]:
             close(board)
         else:
             open_next(board)

@@ -28,6 +28,13 @@ ONE_BY_ONE = 4
 """Rows up to which bytes are incremented one by one: faster than the adders for the few of one cluster."""
 FEW = 31
 """Rows that five planes can count: most steps of most networks need no more."""
+SEGMENT = 32
+"""Words in a segment of targets: 2,048 neurons, whose currents and state take 80 kB. Smaller segments cost
+more bookkeeping, larger ones leave threads idle at the end of a step."""
+POOL_BYTES = 2**16
+"""Bytes of a pool of random bits: two pools for each of two probabilities fit the second-level cache."""
+POOL_STRIDE = POOL_BYTES + 8 * SEGMENT + 8 * LINE
+"""Bytes from one pool to the next: the first ones are repeated, as far as a segment reads from the last."""
 AHEAD = 2 * LINE
 """Words that are fetched ahead from memory: rows of random neurons lie anywhere, and no processor guesses
 where."""
@@ -90,6 +97,62 @@ def _generate_add_stored(
 
         target = _element(context, builder, signature.args[0], into, receptor)
         _add(context, builder, _Rows(line, single_word), _Span(rows, first, end), target, weight)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+def _generate_add_generated(
+    typing_context: Any,
+    into: Any,
+    receptor: Any,
+    pool: Any,
+    pools: Any,
+    place: Any,
+    rows: Any,
+    first: Any,
+    end: Any,
+    weight: Any,
+) -> Any:
+    """Do what `add_stored` does for rows that are made from two pools of bits (`generated_rows.py`).
+
+    `pools` are the first byte of the two in `pool`, and a word with all bits set to draw the complement.
+    The digits of `place[i]` are a byte of each pool (16 bits each) and a rotation (6 bits).
+    """
+    index, real = types.intp, into.dtype
+    signature = types.void(into, index, pool, pools, place, index, index, index, real)
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        into, receptor, pool, pools, place, rows, first, end, weight = arguments
+        begin = builder.gep(
+            _data(context, builder, signature.args[2], pool), [builder.extract_value(pools, 0)]
+        )
+        inverted = builder.extract_value(pools, 1)
+        places = _data(context, builder, signature.args[4], place)
+
+        def load(row: Any, word: Any, kind: Any) -> Any:
+            digits = builder.load(builder.gep(places, [row]))
+            offset = builder.mul(word, word.type(8))
+            parts = []
+            for number in range(2):
+                start = builder.and_(builder.lshr(digits, _int64(16 * number)), _int64(0xFFFF))
+                start = builder.add(builder.add(start, offset), _int64(number * POOL_STRIDE))
+                address = builder.bitcast(builder.gep(begin, [start]), kind.as_pointer())
+                parts.append(builder.load(address, align=1))
+            both, left = builder.and_(*parts), builder.and_(builder.lshr(digits, _int64(32)), _int64(63))
+            complement = inverted
+            if kind is _line:
+                left, complement = _splat(builder, left, LINE), _splat(builder, inverted, LINE)
+            rotate = _external(
+                builder.module,
+                ir.FunctionType(kind, [kind] * 3),
+                "llvm.fshl." + ("v8i64" if kind is _line else "i64"),
+            )
+            return builder.xor(builder.call(rotate, [both, both, left]), complement)
+
+        target = _element(context, builder, signature.args[0], into, receptor)
+        made = _Rows(lambda row, word: load(row, word, _line), lambda row, word: load(row, word, _int64))
+        _add(context, builder, made, _Span(rows, first, end), target, weight)
         return context.get_dummy_value()
 
     return signature, generate
@@ -244,6 +307,7 @@ def _element(context: Any, builder: Any, kind: Any, array: Any, row: Any) -> Any
 
 
 add_stored: Callable[..., None] = intrinsic(_generate_add_stored)
+add_generated: Callable[..., None] = intrinsic(_generate_add_generated)
 
 
 def _generate_mask(typing_context: Any, marks: Any, word: Any) -> Any:

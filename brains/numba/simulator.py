@@ -44,7 +44,11 @@ class NumbaSimulator(Simulator):
 
     name = "numba"
     capabilities: ClassVar[Capabilities] = Capabilities(
-        restores_state=True, records_voltage=True, exact_plasticity=True, frees_interpreter=True
+        restores_state=True,
+        records_voltage=True,
+        exact_plasticity=True,
+        frees_interpreter=True,
+        generates_synapses=True,
     )
 
     def _build(self) -> None:

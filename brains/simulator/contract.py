@@ -72,6 +72,11 @@ class Simulator(ABC):
         self.dt_ms = dt_ms
         self.step = 0
         self.backend = self.name
+        if network.procedural and not self.capabilities.generates_synapses:
+            raise BrainError(
+                f"procedural: {self.name} stores every synapse here; use Numba (simulator name 'numba') or "
+                f"procedural=False"
+            )
         for name, delays_ms in network.delays():
             for delay_ms in off_the_grid(delays_ms, dt_ms)[:1]:
                 self.delay_steps(name, float(delay_ms))

@@ -70,6 +70,8 @@ class Capabilities:
     """The plasticity rule is applied at every event rather than every `plasticity_interval_ms`."""
     frees_interpreter: bool = False
     """`run` gives the interpreter's lock away: other threads of Python go on meanwhile."""
+    generates_synapses: bool = False
+    """Networks with procedural wiring run: synapses are made when a neuron fires."""
 
 
 @dataclass(frozen=True)

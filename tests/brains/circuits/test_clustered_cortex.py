@@ -271,16 +271,18 @@ def test_every_field_changes_the_network():
         "R_J": 0.5,
         "start": "lognormal",
         "nest2_seed": 1,
+        "procedural": True,
     }
+    base = {"nest2_seed": parameter_set("reach-fig5"), "procedural": parameter_set("reach-published")}
     for one in dataclasses.fields(CortexConfig):
-        config = parameter_set("reach-fig5") if one.name == "nest2_seed" else REACH
+        config = base.get(one.name, REACH)
         value = other.get(one.name) or getattr(REACH, one.name) / 2 or 0.1
         assert _numbers(dataclasses.replace(config, **{one.name: value})) != _numbers(config), one.name
 
 
 def _numbers(config):
     network = clustered_cortex(config)
-    return repr((network.populations, network.projections, network.current_inputs))
+    return repr((network.populations, network.projections, network.current_inputs, network.procedural))
 
 
 @pytest.mark.parametrize(
