@@ -23,6 +23,8 @@ class Role(IntEnum):
     """Drawn weights; the channel is the projection's index."""
     DELAYS = 5
     """Drawn delays; the channel is the projection's index."""
+    SPIKES = 4
+    """Spikes of stochastic neurons; the channel is the population's index."""
     LOCOMOTION = 10
     """Crawling and turning of larvae: starting phases (channel 0) and noise (channel 1)."""
     DIRECTIONS = 11

@@ -28,6 +28,7 @@ from ethospike.brains.conformance.specimens import (
     CHAIN_DELAYS_MS,
     CURRENT_BASED,
     FIRE_PA,
+    LEAKY,
     PROBE_LATE_MS,
     PROBE_SIZE,
     TEACH_CHANNEL,
@@ -43,7 +44,7 @@ from ethospike.brains.conformance.specimens import (
     trained,
     window,
 )
-from ethospike.brains.network import NEURON_MODELS, DopaminePlasticity
+from ethospike.brains.network import DopaminePlasticity
 from ethospike.brains.simulator import SpikeBlock, Stimulus
 from ethospike.errors import SimulatorUnavailable
 
@@ -51,7 +52,7 @@ from ethospike.errors import SimulatorUnavailable
 @check
 def check_first_spike_latency(open_network: OpenNetwork) -> None:
     """Cells under constant current fire when the closed solution says so, each with its own parameters."""
-    for model in NEURON_MODELS:
+    for model in LEAKY:
         deviations: dict[str, float | NDArray[np.float64]] = {
             # One column a cell; the last two begin above rest.
             "I_e": np.array([500.0, 700.0, 600.0, 600.0, 600.0, 600.0, 600.0, 600.0]),
@@ -145,7 +146,7 @@ def check_voltages(open_network: OpenNetwork) -> None:
 def check_stimulus_timing(open_network: OpenNetwork) -> None:
     """A stimulus spike at step s with a delay of d steps first moves V_m at s + d + 1."""
     late = round(PROBE_LATE_MS / 0.1)
-    for model in NEURON_MODELS:
+    for model in LEAKY:
         with open_network(probe(model), seed=SEED) as simulator:
             blocks = [
                 simulator.run(500, spikes([1, 250, 490], [0, 1, 5])),
@@ -181,7 +182,7 @@ def check_stimulus_adds_up(open_network: OpenNetwork) -> None:
 @check
 def check_current_timing(open_network: OpenNetwork) -> None:
     """The current of a window that begins after step t moves V_m at t + 3 … t + n + 2, and no longer."""
-    for model in NEURON_MODELS:
+    for model in LEAKY:
         amplitudes = np.array([[FIRE_PA, 0.0, 0.0]])
         with open_network(probe(model), seed=SEED) as simulator:
             blocks = [
@@ -222,7 +223,7 @@ def check_live_input(open_network: OpenNetwork) -> None:
 @check
 def check_delays(open_network: OpenNetwork) -> None:
     """A spike of step s with a delay of d steps makes its target fire at s + d + 1 at the earliest."""
-    for model in NEURON_MODELS:
+    for model in LEAKY:
         block = run_once(open_network, chain(model), 100, spikes([10], [0]))
         expect_equal(block.step[block.neuron == 0], np.array([12]), f"{model}: the first cell must fire")
         for neuron, delay_ms in enumerate(CHAIN_DELAYS_MS, start=1):
@@ -292,7 +293,7 @@ def check_listed_weights(open_network: OpenNetwork) -> None:
 @check
 def check_signs(open_network: OpenNetwork) -> None:
     """Excitation raises and inhibition lowers the firing of a cell, the more the stronger."""
-    for model in NEURON_MODELS:
+    for model in LEAKY:
         network = probe_with(model, I_e=520.0, t_ref=2.0)
         nearly, hold = (network.spike_channels(name).start for name in ("nearly", "hold"))
         at = np.arange(10, 1500, 40)

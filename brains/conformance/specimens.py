@@ -1,8 +1,7 @@
 """Specimens: small networks whose behavior is known, for checking and comparing simulators.
 
-In: the name of a neuron model. Out: a `Network`, and stimuli that make it do what the checks in
-`suite.py` expect. This file knows no simulator. All numbers are chosen here, so that an effect is
-either far above threshold or far below it; none describes an animal.
+All numbers are chosen here, so that an effect is either far above threshold or far below it; none describes
+an animal.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ethospike.brains.network import (
+    NEURON_MODELS,
     AllToAll,
     CurrentInput,
     DopamineGated,
@@ -32,9 +32,22 @@ from ethospike.brains.simulator import Stimulus
 
 CURRENT_BASED = "iaf_psc_exp"
 ADAPTING = "iaf_cond_exp_sfa_rr"
+LEAKY = (CURRENT_BASED, "iaf_cond_exp", ADAPTING)
+"""Leaky integrate-and-fire models, for which closed solutions say when they fire."""
+DETERMINISTIC = (*LEAKY, "iaf_psc_delta", "iaf_psc_alpha", "aeif_cond_exp", "izhikevich")
+"""Models that fire the same spikes on all simulators."""
+STOCHASTIC = "pp_psc_delta"
 
-FIRE: dict[str, float] = {"iaf_psc_exp": 150e3, "iaf_cond_exp": 2e3, "iaf_cond_exp_sfa_rr": 2e3}
-"""Weight (pA or nS) at which one spike lifts a cell of `cell` by more than 30 mV in a step of 0.1 ms."""
+FIRE: dict[str, float] = {
+    "iaf_psc_exp": 150e3,
+    "iaf_cond_exp": 2e3,
+    "iaf_cond_exp_sfa_rr": 2e3,
+    "iaf_psc_delta": 30.0,
+    "iaf_psc_alpha": 300e3,
+    "aeif_cond_exp": 2e3,
+    "izhikevich": 110.0,
+}
+"""Weight (pA, nS or mV) at which one spike fires a cell of `cell` in a step of 0.1 ms."""
 NEARLY: dict[str, float] = {"iaf_psc_exp": 5400.0, "iaf_cond_exp": 85.0, "iaf_cond_exp_sfa_rr": 85.0}
 """Weight at which one spike lifts a cell of `cell` by about 9 of the 15 mV to threshold, two by 17 mV."""
 FIRE_PA = 1e6
@@ -45,18 +58,13 @@ SILENT_MS = 20.0
 
 def cell(name: str, size: int, model: str, **deviations: Parameter) -> Population:
     """Return cells with a membrane time constant of 10 ms, 15 mV from rest to threshold, brief synapses."""
-    params: dict[str, Parameter] = {
-        "C_m": 250.0,
-        "E_L": -70.0,
-        "V_reset": -70.0,
-        "V_th": -55.0,
-        "t_ref": 2.0,
-        "tau_syn_ex": 0.5,
-        "tau_syn_in": 0.5,
-    }
-    params |= {"tau_m": 10.0} if model == CURRENT_BASED else {"g_L": 25.0, "E_ex": 0.0, "E_in": -85.0}
-    if model == ADAPTING:
-        params["q_sfa"] = 0.0
+    params: dict[str, Parameter] = {"E_L": -70.0, "V_reset": -70.0, "V_th": -55.0, "t_ref": 2.0}
+    params |= {"C_m": 250.0, "tau_syn_ex": 0.5, "tau_syn_in": 0.5, "tau_m": 10.0, "g_L": 25.0}
+    params |= {"E_ex": 0.0, "E_in": -85.0, "q_sfa": 0.0, "a": 0.0, "b": 0.0, "V_peak": -50.0}
+    if model == "izhikevich":  # at its rest; without a time constant
+        params = {"V_m": -70.0, "U_m": -14.0}
+    known = NEURON_MODELS[model].parameters
+    params = {key: value for key, value in params.items() if key in known}
     return Population(name, size, model, params | deviations)
 
 
@@ -309,6 +317,44 @@ def many_synapses() -> Network:
     )
 
 
+PSP: dict[str, tuple[float, float]] = {
+    "iaf_psc_exp": (200.0, -300.0),
+    "iaf_cond_exp": (3.5, -10.0),
+    "iaf_cond_exp_sfa_rr": (3.5, -10.0),
+    "iaf_psc_delta": (1.0, -1.5),
+    "iaf_psc_alpha": (100.0, -150.0),
+    "aeif_cond_exp": (3.5, -10.0),
+    "izhikevich": (2.0, -3.0),
+}
+"""Excitatory and inhibitory weights in `small_deterministic_network`."""
+
+
+def _unlike(model: str, size: int) -> dict[str, Parameter]:
+    """Return parameters in which the cells of `small_deterministic_network` differ."""
+    deviations: dict[str, Parameter] = {
+        "C_m": Uniform(230.0, 270.0),
+        "E_L": Uniform(-71.0, -69.0),
+        "V_th": Uniform(-55.5, -54.5),
+        "V_m": Uniform(-70.0, -58.0),
+        "t_ref": np.resize([2.0, 2.5, 3.0, 5.0], size),
+        "tau_syn_ex": Uniform(1.5, 2.5),
+        "tau_syn_in": Uniform(2.5, 4.0),
+        "I_e": Uniform(240.0, 320.0),
+        "tau_m": Uniform(9.0, 11.0),
+        "g_L": Uniform(23.5, 26.5),
+        "tau_sfa": 100.0,
+        "E_sfa": -80.0,
+    }
+    if model == ADAPTING:
+        deviations["q_sfa"] = Uniform(0.5, 1.5)
+    if model == "aeif_cond_exp":
+        deviations |= {"a": 2.0, "b": Uniform(5.0, 15.0), "tau_w": 100.0, "V_peak": Uniform(-40.0, 0.0)}
+    if model == "izhikevich":
+        return {"I_e": Uniform(2.0, 3.5), "b": Uniform(0.19, 0.21), "d": Uniform(6.0, 8.0)}
+    known = NEURON_MODELS[model].parameters
+    return {key: value for key, value in deviations.items() if key in known}
+
+
 def small_deterministic_network(model: str) -> Network:
     """Return 40 coupled cells, no two alike, that answer the input "drive" with hundreds of spikes a second.
 
@@ -317,26 +363,11 @@ def small_deterministic_network(model: str) -> Network:
     that rounding errors do not grow: simulators must agree on every spike. Inputs: "drive", one channel an
     excitatory cell; "current", one channel to all excitatory cells. `drive` makes the spikes.
     """
+    excite, inhibit = PSP[model]
 
     def cells(name: str, size: int) -> Population:
-        deviations: dict[str, Parameter] = {
-            "C_m": Uniform(230.0, 270.0),
-            "E_L": Uniform(-71.0, -69.0),
-            "V_th": Uniform(-55.5, -54.5),
-            "V_m": Uniform(-70.0, -58.0),
-            "t_ref": np.resize([2.0, 2.5, 3.0, 5.0], size),
-            "tau_syn_ex": Uniform(1.5, 2.5),
-            "tau_syn_in": Uniform(2.5, 4.0),
-            "I_e": Uniform(240.0, 320.0),
-        }
-        deviations |= (
-            {"tau_m": Uniform(9.0, 11.0)} if model == CURRENT_BASED else {"g_L": Uniform(23.5, 26.5)}
-        )
-        if model == ADAPTING:
-            deviations |= {"q_sfa": Uniform(0.5, 1.5), "tau_sfa": 100.0, "E_sfa": -80.0}
-        return cell(name, size, model, **deviations)
+        return cell(name, size, model, **_unlike(model, size))
 
-    excite, inhibit = (200.0, -300.0) if model == CURRENT_BASED else (3.5, -10.0)
     return Network(
         (cells("E", DRIVEN), cells("I", 10)),
         (

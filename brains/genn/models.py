@@ -39,18 +39,33 @@ class PlasticRoles:
     """Plastic projections onto the population: each has its modulators counted in every step."""
 
 
+def literal(number: int) -> str:
+    """Return an integer of 64 bits as an expression of `half` = 2^32; GeNN has no such literals."""
+    return f"((uint64_t){number >> 32}U * half + {number & 0xFFFFFFFF}U)"
+
+
+# As on Numba (`sparse_kernels.py`): the upper half of a linear congruential generator, one for each neuron.
+_UNIFORM = f"""
+const uint64_t half = (uint64_t)65536 * (uint64_t)65536;
+random = random * {literal(0xD1342543DE82EF95)} + {literal(0x14057B7EF767814F)};
+const double uniform = (double)(random / half) / 4294967296.0;
+"""
+
+
 def neuron_model(
-    model: NeuronModel, names: tuple[str, ...], varying: tuple[str, ...], roles: PlasticRoles
+    model: NeuronModel, constants: Values, varying: tuple[str, ...], roles: PlasticRoles
 ) -> tuple[Any, dict[str, float]]:
     """Return GeNN's neuron model, and its state variables with their values at the start.
 
     Parameters
     ----------
     model : NeuronModel
-    names, varying : tuple of str
-        The constants, and those of them that differ between neurons; the others become dynamic parameters.
+    constants : mapping
+        The constants that the model's code uses.
+    varying : tuple of str
+        Names of those that differ between neurons; the others become dynamic parameters.
     roles : PlasticRoles
-        What plastic projections need to know of these neurons.
+        Needs of the plastic projections.
     """
     code = code_of(model)
     state = dict.fromkeys(model.state, 0.0)
@@ -75,38 +90,29 @@ def neuron_model(
     step += f"const scalar excitation = {' + '.join(arriving)}, inhibition = in_in, current_pa = Isyn;\n"
     made = pygenn.create_neuron_model(
         model.name,
-        params=[(name, _type_of(name)) for name in names if name not in varying] + params,
+        params=[(name, _type_of(constants[name])) for name in constants if name not in varying] + params,
         vars=[(name, "scalar") for name in state]
         + [(name, "timepoint") for name in times]
         + [("refractory", "int")]
-        + [(name, _type_of(name), read_only) for name in names if name in varying],
+        + [("random", "uint64_t")] * model.is_stochastic
+        + [(name, _type_of(constants[name]), read_only) for name in varying],
         additional_input_vars=[(name, "scalar", 0.0) for name in inputs],
-        sim_code=step + code.step.replace("TINY", TINY),
+        sim_code=step + _UNIFORM * model.is_stochastic + code.step.replace("TINY", TINY),
         threshold_condition_code=code.threshold,
         reset_code=reset,
     )
     return made, {**state, **times, "refractory": 0.0}
 
 
-def _type_of(constant: str) -> str:
-    return "int" if constant == "t_ref" else "scalar"
+def _type_of(values: NDArray[Any]) -> str:
+    return "int" if values.dtype.kind == "i" else "scalar"
 
 
 def code_of(model: NeuronModel) -> GennCode:
-    """Return a model's code in GeNN's language.
-
-    Raises
-    ------
-    BrainError
-        When the model has none.
-    """
+    """Return a model's code in GeNN's language."""
     if model.genn is None:
-        raise BrainError(f"genn lacks the model {model.name}; simulators that have it: {_names(model)}")
+        raise BrainError(f"genn lacks the model {model.name}")
     return model.genn
-
-
-def _names(model: NeuronModel) -> str:
-    return ", ".join(model.simulators) or "none"
 
 
 def used_constants(model: NeuronModel, constants: Values) -> dict[str, NDArray[Any]]:

@@ -135,7 +135,7 @@ class GennSimulator(Simulator):
         plastic = [p.plasticity for p in self._plastic_onto(pop.name)]
         is_source = any(p.source == pop.name for p in self.network.plastic_projections)
         model, state = genn_models.neuron_model(
-            pop.neuron_model, tuple(constants), varying, genn_models.PlasticRoles(is_source, len(plastic))
+            pop.neuron_model, constants, varying, genn_models.PlasticRoles(is_source, len(plastic))
         )
         params = {name: values[0] for name, values in constants.items() if name not in varying}
         params |= {f"depression_{m}": rule.learning_rate for m, rule in enumerate(plastic) if rule}
@@ -147,12 +147,19 @@ class GennSimulator(Simulator):
             # Arrays, which are copied at the start; numbers would be compiled.
             {name: np.full(n_neurons, value) for name, value in state.items()}
             | {name: constants[name] for name in varying}
-            | {name: made[name] for name in pop.neuron_model.state},
+            | {name: made[name] for name in pop.neuron_model.state}
+            | ({"random": self._seeds(pop)} if pop.neuron_model.is_stochastic else {}),
         )
         for name in params:
             group.set_param_dynamic(name)
         group.spike_recording_enabled = True
         return group
+
+    def _seeds(self, pop: Population) -> NDArray[np.uint64]:
+        """Return the states of the generators of stochastic neurons, for the neurons of all animals."""
+        index = self.network.populations.index(pop)
+        streams = [random_stream(self.seed, animal, Role.SPIKES, index) for animal in range(self.animals)]
+        return np.concatenate([stream.integers(2**64, size=pop.size, dtype=np.uint64) for stream in streams])
 
     def _propagators(self, pop: Population) -> dict[str, NDArray[Any]]:
         """Return constants and initial state of a population, each for the neurons of all animals."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from ethospike.brains.genn import models as genn_models
 from ethospike.brains.genn.library import pygenn
+from ethospike.brains.genn.models import literal
 from ethospike.brains.network import (
     NUMPY_WIRING_LIMIT,
     AllToAll,
@@ -37,16 +38,12 @@ MAX_SYNAPSES = 2**32
 # to the right (its scanner reads `><` for it); the compiler makes shifts of the divisions.
 
 
-def _literal(number: int) -> str:
-    return f"((uint64_t){number >> 32}U * half + {number & 0xFFFFFFFF}U)"
-
-
 _RANDOM = f"""
 const uint64_t half = (uint64_t)65536 * (uint64_t)65536;
-const uint64_t multiplier = {_literal(0xD1342543DE82EF95)};  // Steele & Vigna 2022, Softw. Pract. Exp. 52:443
-const uint64_t increment = {_literal(0x14057B7EF767814F)};  // any odd number
+const uint64_t multiplier = {literal(0xD1342543DE82EF95)};  // Steele & Vigna 2022, Softw. Pract. Exp. 52:443
+const uint64_t increment = {literal(0x14057B7EF767814F)};  // any odd number
 uint64_t random = (key[0] + id_post) * multiplier;
-random = (random ^ (random / (half / 2))) * {_literal(0xBF58476D1CE4E5B9)};  // Steele et al. 2014: SplitMix64
+random = (random ^ (random / (half / 2))) * {literal(0xBF58476D1CE4E5B9)};  // Steele et al. 2014: SplitMix64
 random = (random ^ (random / (half / 8))) * multiplier + increment;
 """
 _NEXT = "random = random * multiplier + increment;"

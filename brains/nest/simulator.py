@@ -181,11 +181,6 @@ class NestSimulator(Simulator):
         for animal in range(self.animals):
             for population in self.network.populations:
                 model = population.neuron_model
-                if model.nest_name is None:
-                    raise BrainError(
-                        f"nest lacks the model {model.name}; simulators that have it: "
-                        f"{', '.join(model.simulators) or 'none'}"
-                    )
                 values = parameters(self.network, population.name, seed=self.seed, animal=animal)
                 params: dict[str, Any] = {
                     key: float(v[0]) if (v == v[0]).all() else v.tolist() for key, v in values.items()

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ethospike.brains.network import Network, Population
 from ethospike.brains.numba.sparse_kernels import LANES, ROWS
 from ethospike.brains.simulator.propagators import propagators
-from ethospike.errors import NotFiniteError
+from ethospike.errors import BrainError, NotFiniteError
 
 CACHE_LINE = 64
 """Bytes; also the size of the largest registers."""
@@ -26,19 +26,28 @@ _Ints = NDArray[np.int64]
 def slots_of(network: Network) -> tuple[_Ints, NDArray[np.bool_]]:
     """Return the slot of each neuron, and for each block whether its neurons are conductance-based.
 
-    Slots follow the order of the neurons; a block holds one kind only.
+    Slots follow the order of the neurons; a block holds one kind of kernel only.
     """
     sizes = [population.size for population in network.populations]
-    kind = np.repeat([pop.neuron_model.kernel == "conductance" for pop in network.populations], sizes)
+    kinds = [pop.neuron_model.kernel or "" for pop in network.populations]
+    kind = np.repeat([sorted(set(kinds)).index(one) for one in kinds], sizes)
+    conductance = np.repeat([one == "conductance" for one in kinds], sizes)
     slot, blocks = np.empty(network.n_neurons, dtype=np.int64), list[bool]()
     for neurons in np.split(np.arange(len(kind)), np.flatnonzero(np.diff(kind)) + 1):
         slot[neurons] = len(blocks) * LANES + np.arange(len(neurons))
-        blocks += [bool(kind[neurons[0]])] * -(-len(neurons) // LANES)
+        blocks += [bool(conductance[neurons[0]])] * -(-len(neurons) // LANES)
     return slot, np.array(blocks)
 
 
 def neuron_blocks(
-    network: Network, seed: int, animal: int, dt_ms: float, slot: _Ints, n_slots: int
+    network: Network,
+    seed: int,
+    animal: int,
+    dt_ms: float,
+    slot: _Ints,
+    n_slots: int,
+    *,
+    has_own: bool = False,
 ) -> tuple[_Floats, _Floats]:
     """Return an animal's blocks, and in the same places of the inboxes the effect of a unit of weight.
 
@@ -51,6 +60,8 @@ def neuron_blocks(
     slot : ndarray of int64, shape (neurons,)
     n_slots : int
         Slots, padding included.
+    has_own : bool
+        The engine also runs models that have a step of their own (`own_models.py`).
 
     Returns
     -------
@@ -65,6 +76,10 @@ def neuron_blocks(
     rows = {name: np.full(n_slots, value) for name, value in by_row.items()}
     scale = {name: np.ones(n_slots) for name in ROWS}
     for population in network.populations:
+        if population.neuron_model.kernel is None and not has_own:
+            raise BrainError(
+                f"Population {population.name!r}: this engine lacks {population.neuron_model.name}"
+            )
         slots = slot[network.neurons(population.name)]
         constants, scale["inbox_ex"][slots], scale["inbox_in"][slots] = _constants(
             network, population, seed, animal, dt_ms
@@ -78,6 +93,8 @@ def _constants(
     network: Network, population: Population, seed: int, animal: int, dt_ms: float
 ) -> tuple[dict[str, Any], Any, Any]:
     """Return the rows of a population, and the effect of a unit of weight at both receptors."""
+    if population.neuron_model.kernel is None:  # its state is elsewhere; here it receives and is seen
+        return {"per_pa": 1.0}, 1.0, 1.0
     made = propagators(network, population.name, seed=seed, animal=animal, dt_ms=dt_ms)
     rows = {name: values for name, values in made.items() if name in ROWS}
     rows["drive"] = made["i_e"] * made["per_pa"]

@@ -63,6 +63,13 @@ def choose(network: Network) -> Choice:
             f"{size} are a small network; animals are shared among the threads",
             {name: "it is made for large networks" for name in ("bits", "rows")},
         )
+    stepped = [p.neuron_model.name for p in network.populations if p.neuron_model.kernel is None]
+    if stepped:
+        return Choice(
+            "lists",
+            f"{stepped[0]} has no vectorized kernel, and lists alone run such models",
+            dict.fromkeys(("bits", "rows"), f"it lacks {stepped[0]}"),
+        )
     from ethospike.brains.numba import dense  # most networks do not need its compiled code
 
     against_lists = (

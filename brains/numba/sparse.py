@@ -23,6 +23,7 @@ from ethospike.brains.network import (
     SpikeInput,
     steps_of_delay,
 )
+from ethospike.brains.numba import own_models
 from ethospike.brains.numba import sparse_kernels as kernels
 from ethospike.brains.numba.cells import aligned, neuron_blocks, not_finite_error, plain, slots_of
 from ethospike.brains.numba.sparse_kernels import INBOX, INBOX_START, LANES, ROWS, STATE_ROWS, STRIDE
@@ -68,8 +69,13 @@ class CircuitEngine:
         cells = aligned((animals, len(conductance), len(ROWS), LANES), self._real)
         self._scale = np.ones((animals, len(conductance) * STRIDE))
         for animal in range(animals):
-            cells[animal], scale = neuron_blocks(network, seed, animal, dt_ms, self._slot, self._slots)
+            cells[animal], scale = neuron_blocks(
+                network, seed, animal, dt_ms, self._slot, self._slots, has_own=True
+            )
             self._scale[animal] = scale.ravel()
+        self._own = own_models.own_neurons(network, seed, animals, dt_ms, self._slot, self._slots)
+        e_l = cells[:, :, ROWS.index("e_l")].reshape(animals, -1)
+        cells[:, :, ROWS.index("e_l")] = (e_l + self._own.e_l).reshape(animals, -1, LANES)
         self._places: dict[str, list[_Ints]] = {}
         self._circuit = self._connect(cells, conductance)
         self._refresh_effects()
@@ -133,7 +139,7 @@ class CircuitEngine:
 
     def close(self) -> None:
         """Give back memory."""
-        del self._circuit, self._plastic, self._room, self._voltages, self._places
+        del self._circuit, self._plastic, self._own, self._room, self._voltages, self._places
 
     # -- a window -----------------------------------------------------------------------------------
 
@@ -149,7 +155,8 @@ class CircuitEngine:
             watched=self._watched,
             voltage=np.empty((n_steps, self._animals, len(self._watched))),
         )
-        self._advance(first_step, n_steps, self._circuit, self._plastic, window, out)
+        own = self._own.arrays if self._own.code else None
+        self._advance(first_step, n_steps, self._circuit, self._plastic, own, window, out)
         if not out.finite.all():
             self._report_not_finite(first_step, n_steps)
         return SpikeBlock(*kernels.by_step(first_step, n_steps, out, self._neuron_of_slot)), out.voltage
@@ -302,6 +309,8 @@ class CircuitEngine:
             "pipeline": self._circuit.pipeline,
             "weight": self._circuit.weight,
             "last_spike": self._plastic.last_spike,
+            "own": self._own.arrays.x,
+            "random": self._own.arrays.random,
         }
 
 

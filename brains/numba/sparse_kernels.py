@@ -18,8 +18,9 @@ from typing import Any, NamedTuple
 
 import numba
 import numpy as np
+from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
+from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
 
 LANES = 16
@@ -75,6 +76,12 @@ TINY_ROOTS = 1e3
 """Magnitudes below so many roots of the smallest normal number (1e-16 in single precision) become 0. Denormal
 numbers are computed up to 100 times slower than others, and an update multiplies conductances by each other:
 already their products must be normal. Beside the last digit of a potential, what is dropped is nothing."""
+TINY_OWN = 1e-150
+"""The same for models with a step of their own, whose state is in double precision."""
+RANDOM_MULTIPLIER = np.uint64(0xD1342543DE82EF95)
+"""Steele & Vigna 2022, Softw. Pract. Exp. 52:443."""
+RANDOM_INCREMENT = np.uint64(0x14057B7EF767814F)
+"""Any odd number."""
 FLUSH_EVERY = 16
 """Steps between two searches for tiny numbers, in which a number falls by a factor of 1e7 at tau = 1 step."""
 
@@ -119,6 +126,19 @@ class Plastic(NamedTuple):
     source: Array  # (plastic synapses,) slot
     initial: Array  # (plastic synapses,) weight to which it recovers
     scale: Array  # (plastic synapses,) effect of a unit of weight
+
+
+class Own(NamedTuple):
+    """Neurons whose model has a compiled step of its own, called by address (`own_models.py`)."""
+
+    block: Array  # (blocks,) bool: its neurons are of this kind
+    step: Array  # (slots,) address of the step; 0 where there is no such neuron
+    x_at: Array  # (slots,) first number of the neuron's state in `x`
+    k_at: Array  # (slots,) first number of its constants in `k`
+    random_at: Array  # (slots,) its generator in `random`; -1 if it needs none
+    x: Array  # (animals, numbers) float64
+    k: Array  # (animals, numbers) float64
+    random: Array  # (animals, generators) uint64
 
 
 class Window(NamedTuple):
@@ -215,6 +235,106 @@ def _step_current(cells: Array, base: int) -> bool:
         cells[at + INBOX_IN] = zero
         reached |= v >= cells[at + V_TH]
     return reached
+
+
+def _generate_call(
+    context: Any, address: Any, x: Any, k: Any, excitation: Any, inhibition: Any, current: Any, uniform: Any
+) -> Any:
+    """Return a call of the function at an address, of the interface of a model's step."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        address, x, k, *numbers = arguments
+        pointer = ir.IntType(8).as_pointer()
+        function = ir.FunctionType(ir.IntType(64), [pointer, pointer, *[ir.DoubleType()] * 4])
+        call = builder.inttoptr(address, function.as_pointer())
+        return builder.call(call, [builder.inttoptr(x, pointer), builder.inttoptr(k, pointer), *numbers])
+
+    return types.int64(types.int64, types.uintp, types.uintp, *[types.float64] * 4), generate
+
+
+_call_step: Callable[..., int] = intrinsic(_generate_call)
+"""Call a model's step: address, addresses of state and constants, weights, current, random number."""
+
+
+@_compiled
+def _step_own(cells: Array, own: Own, animal: int, block: int, slots: Array, count: int) -> int:
+    """Advance a block of neurons by the steps of their models; list those that fire."""
+    x, k, random = own.x[animal], own.k[animal], own.random[animal]
+    zero = cells.dtype.type(0)
+    for lane in range(LANES):
+        slot = block * LANES + lane
+        if own.step[slot] == 0:
+            continue
+        at = np.uintp(block * STRIDE) + np.uintp(lane)
+        uniform = 0.0
+        if own.random_at[slot] >= 0:
+            # A linear congruential generator of 64 bits, of which the upper half is used; as on GeNN.
+            number = random[own.random_at[slot]] * RANDOM_MULTIPLIER + RANDOM_INCREMENT
+            random[own.random_at[slot]] = number
+            uniform = (number >> np.uint64(32)) / 4294967296.0
+        fired = _call_step(
+            own.step[slot],
+            np.uintp(x.ctypes.data + 8 * own.x_at[slot]),
+            np.uintp(k.ctypes.data + 8 * own.k_at[slot]),
+            np.float64(cells[at + INBOX_EX]),
+            np.float64(cells[at + INBOX_IN]),
+            np.float64(cells[at + DRIVE]),
+            uniform,
+        )
+        cells[at + INBOX_EX] = zero
+        cells[at + INBOX_IN] = zero
+        cells[at + V] = x[own.x_at[slot]]
+        if fired:
+            slots[count] = slot
+            count += 1
+    return count
+
+
+@_compiled
+def _flush_tiny_own(x: Array) -> None:
+    """Set tiny numbers of the state to 0."""
+    for place in range(len(x)):
+        if abs(x[place]) <= TINY_OWN:
+            x[place] = 0.0
+
+
+# The next three are chosen by the type of `own`, which is None in networks of vectorized models alone: a test
+# at run time made their steps 20 % slower.
+
+
+def _has_own(own: Own | None, block: int) -> bool:
+    """Return whether a block's neurons have a step of their own."""
+    return own is not None and bool(own.block[block])
+
+
+def _run_own(cells: Array, own: Own | None, animal: int, block: int, slots: Array, count: int) -> int:
+    """Call `_step_own`, if there are such neurons."""
+    return count if own is None else _step_own(cells, own, animal, block, slots, count)
+
+
+def _flush_own(own: Own | None, animal: int) -> None:
+    """Call `_flush_tiny_own`, if there are such neurons."""
+
+
+@overload(_has_own, strict=False)
+def _overload_has_own(own: Any, block: Any) -> Any:
+    if isinstance(own, types.NoneType):
+        return lambda own, block: False
+    return lambda own, block: own.block[block]
+
+
+@overload(_run_own, strict=False)
+def _overload_run_own(cells: Any, own: Any, animal: Any, block: Any, slots: Any, count: Any) -> Any:
+    if isinstance(own, types.NoneType):
+        return lambda cells, own, animal, block, slots, count: count
+    return lambda cells, own, animal, block, slots, count: _step_own(cells, own, animal, block, slots, count)
+
+
+@overload(_flush_own, strict=False)
+def _overload_flush_own(own: Any, animal: Any) -> Any:
+    if isinstance(own, types.NoneType):
+        return lambda own, animal: None
+    return lambda own, animal: _flush_tiny_own(own.x[animal])
 
 
 @_inlined
@@ -347,6 +467,7 @@ def _advance(
     n_steps: int,
     circuit: Circuit,
     plastic: Plastic,
+    own: Own | None,
     window: Window,
     out: Output,
 ) -> None:
@@ -372,6 +493,9 @@ def _advance(
 
         begin = count
         for block in range(blocks):
+            if _has_own(own, block):
+                count = _run_own(cells, own, animal, block, out_slot, count)
+                continue
             if circuit.conductance[block]:
                 reached = _step_conductance(cells, block * STRIDE)
             else:
@@ -423,6 +547,7 @@ def _advance(
             out.voltage[k, animal, i] = cells[at + V] + cells[at + E_L]
         if step % FLUSH_EVERY == 0:
             _flush_tiny(cells, blocks)
+            _flush_own(own, animal)
 
     if n_steps == 1:
         pipeline[0] = pipeline[1]
@@ -455,6 +580,7 @@ def advance(
     n_steps: int,
     circuit: Circuit,
     plastic: Plastic,
+    own: Own | None,
     window: Window,
     out: Output,
 ) -> None:
@@ -467,7 +593,7 @@ def advance(
         number = _next_in_turn(turn)
         if number >= len(order):
             break
-        _advance(order[number], first_step, n_steps, circuit, plastic, window, out)
+        _advance(order[number], first_step, n_steps, circuit, plastic, own, window, out)
 
 
 @_compiled

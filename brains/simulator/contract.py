@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ethospike.brains.network import Network, Synapses, steps_of_delay
-from ethospike.brains.simulator.settings import Capabilities, SimulatorSettings
+from ethospike.brains.simulator.settings import SIMULATORS, Capabilities, SimulatorSettings
 from ethospike.brains.simulator.window import SpikeBlock, Stimulus
 from ethospike.clock import off_the_grid, whole_number
 from ethospike.errors import BrainError, SimulatorUnavailable
@@ -80,6 +80,7 @@ class Simulator(ABC):
         for name, delays_ms in network.delays():
             for delay_ms in off_the_grid(delays_ms, dt_ms)[:1]:
                 self.delay_steps(name, float(delay_ms))
+        self._check_models()
         self._wired: dict[tuple[str, int], Synapses] = {}
         self._closed = False
         self._broken = False
@@ -268,6 +269,16 @@ class Simulator(ABC):
     def _check_not_closed(self) -> None:
         if self._closed:
             raise SimulatorUnavailable(f"this {self.name} simulator was closed; open a new one")
+
+    def _check_models(self) -> None:
+        """Raise `BrainError` where a model has no code for this simulator, if it is one of `SIMULATORS`."""
+        for population in self.network.populations:
+            model = population.neuron_model
+            if self.name in SIMULATORS and self.name not in model.simulators:
+                raise BrainError(
+                    f"Population {population.name!r}: {self.name} lacks the model {model.name}; simulators "
+                    f"that have it: {', '.join(model.simulators) or 'none'}"
+                )
 
     def _check_has_weights(self, projection: str) -> tuple[int, int]:
         """Return the shape of a projection's weights."""

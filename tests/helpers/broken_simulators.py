@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 from reference_simulator import ReferenceSimulator
 
-from ethospike.brains.conformance import cells, runs, wiring
+from ethospike.brains.conformance import cells, models, runs, wiring
 from ethospike.brains.simulator import SpikeBlock, Stimulus
 
 
@@ -288,6 +288,48 @@ class WeightsAreNoCopy(ReferenceSimulator):
         return self.w[projection, 0][None]
 
 
+# -- models ------------------------------------------------------------------------------------------
+
+
+class JumpsOneStepLate(ReferenceSimulator):
+    """A spike moves the potential in the step after its arrival, as a synaptic current would."""
+
+    def _deliver(self, step, neurons, weight):
+        super()._deliver(step + (self.kind == "delta"), neurons, weight)
+
+
+class FirstCurrentForAll(ReferenceSimulator):
+    def _build(self):
+        super()._build()
+        self.p["I_e"][:] = self.p["I_e"][0]
+
+
+class NoDeadTime(ReferenceSimulator):
+    def _build(self):
+        super()._build()
+        if self.kind == "stochastic":
+            self.n_refractory[:] = 0
+
+
+class OneDieForAll(ReferenceSimulator):
+    def _crosses(self):
+        if self.kind != "stochastic":
+            return super()._crosses()
+        return np.full(self.n, self.rng.random() < -np.expm1(-self.p["c_2"][0] * self.dt_ms * 1e-3))
+
+
+class AnythingLeaks(ReferenceSimulator):
+    """Models that it lacks become leaky ones."""
+
+    def _build(self):
+        known = [
+            pop if isinstance(pop.model, str) else replace(pop, model="iaf_psc_exp", params={})
+            for pop in self.network.populations
+        ]
+        self.network = replace(self.network, populations=known)
+        super()._build()
+
+
 # -- plasticity ---------------------------------------------------------------------------------------
 
 
@@ -438,6 +480,11 @@ DEFECTS = [
     (cells.check_weights, WeightsNeverSet),
     (cells.check_weights, WeightsInReverse),
     (cells.check_weights, WeightsAreNoCopy),
+    (models.check_model_timing, JumpsOneStepLate),
+    (models.check_own_parameters, FirstCurrentForAll),
+    (models.check_stochastic_spikes, NoDeadTime),
+    (models.check_stochastic_spikes, OneDieForAll),
+    (models.check_unknown_model_is_refused, AnythingLeaks),
     (cells.check_plasticity, NoFloor),
     (cells.check_plasticity, EligibilityAddsUp),
     (cells.check_plasticity, NoHomeostasis),

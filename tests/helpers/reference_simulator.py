@@ -16,6 +16,14 @@ from ethospike.brains.simulator import Capabilities, Simulator, SimulatorSetting
 from ethospike.errors import BrainError
 from ethospike.states import State
 
+LEAKY = {"iaf_psc_exp": "current", "iaf_cond_exp": "conductance", "iaf_cond_exp_sfa_rr": "conductance"}
+JUMPING = {"iaf_psc_delta": "delta", "pp_psc_delta": "stochastic"}
+
+
+def kind_of(model: str) -> str:
+    return (LEAKY | JUMPING)[model]
+
+
 KEYS = sorted({key for model in NEURON_MODELS.values() for key in model.parameters})
 
 
@@ -31,17 +39,23 @@ class ReferenceSimulator(Simulator):
         net, n = self.network, self.network.n_neurons
         self.n = self.animals * n
         self.p = {key: np.full(self.n, np.nan) for key in KEYS}
-        self.is_psc = np.zeros(self.n, dtype=bool)
-        if len({pop.model == "iaf_psc_exp" for pop in net.populations}) > 1:
-            raise BrainError("the reference runs current-based or conductance-based networks, not both")
+        for pop in net.populations:
+            if pop.model not in (*LEAKY, *JUMPING):
+                raise BrainError(f"the reference lacks {pop.neuron_model.name}")
+        if len({kind_of(pop.model) for pop in net.populations}) > 1:
+            raise BrainError("the reference runs models of one kind in a network")
+        self.kind = kind_of(net.populations[0].model)
         self.is_sfa = np.zeros(self.n, dtype=bool)
         for animal in range(self.animals):
             for pop in net.populations:
                 own = np.arange(self.n)[animal * n :][net.neurons(pop.name)]
                 for key in pop.neuron_model.parameters:
                     self.p[key][own] = self.parameter(pop.name, key, animal)
-                self.is_psc[own] = pop.model == "iaf_psc_exp"
                 self.is_sfa[own] = pop.model == "iaf_cond_exp_sfa_rr"
+        if self.kind == "stochastic":
+            self.p |= {"t_ref": self.p["dead_time"], "E_L": np.zeros(self.n), "V_reset": np.zeros(self.n)}
+            self.q = np.zeros(self.n)
+            self.rng = np.random.default_rng(self.seed)
         for key, anything in (("tau_sfa", 1.0), ("q_sfa", 0.0), ("E_sfa", 0.0)):  # of cells that do not adapt
             self.p[key] = np.where(self.is_sfa, self.p[key], anything)
         self.decays: dict[tuple[str, float], NDArray[np.float64]] = {}
@@ -122,20 +136,31 @@ class ReferenceSimulator(Simulator):
     def _advance(self, step: int, given) -> NDArray[np.int64]:
         p, dt = self.p, self.dt_ms
         free = self.refractory == 0
-        V = self._psc() if self.is_psc.all() else self._cond()
+        V = self._cond() if self.kind == "conductance" else self._psc()
+        if self.kind in JUMPING.values():
+            slot = step % self.max_delay
+            V = V + self.ring_ex[slot] + self.ring_in[slot]
+            self.ring_ex[slot] = self.ring_in[slot] = 0
         self.V = np.where(free, V, p["V_reset"])
         self.refractory = np.where(free, 0, self.refractory - 1)
-        self.syn_ex *= self.decay("tau_syn_ex", dt)
-        self.syn_in *= self.decay("tau_syn_in", dt)
+        if self.kind not in JUMPING.values():
+            self.syn_ex *= self.decay("tau_syn_ex", dt)
+            self.syn_in *= self.decay("tau_syn_in", dt)
         self.g_sfa *= self.decay("tau_sfa", dt)
         slot = step % self.max_delay
         self.syn_ex += self.ring_ex[slot]
         self.syn_in += self.ring_in[slot]
         self.ring_ex[slot] = self.ring_in[slot] = 0
         self.I_now, self.I_next = self.I_next, given
-        fired = np.flatnonzero(free & np.greater_equal(self.V, p["V_th"]))
+        fired = np.flatnonzero(free & self._crosses())
         self._reset(fired)
         return fired
+
+    def _crosses(self) -> NDArray[np.bool_]:
+        if self.kind != "stochastic":
+            return np.greater_equal(self.V, self.p["V_th"])
+        rate = self.p["c_1"] * self.V + self.p["c_2"] * np.exp(self.p["c_3"] * self.V)
+        return self.rng.random(self.n) < -np.expm1(-rate * self.dt_ms * 1e-3)
 
     def _reset(self, fired) -> None:
         self.V[fired] = self.p["V_reset"][fired]
@@ -148,6 +173,8 @@ class ReferenceSimulator(Simulator):
         leak = self.decay("tau_m", dt)
         V = p["E_L"] + (self.V - p["E_L"]) * leak
         V = V + (p["I_e"] + self.I_now) * p["tau_m"] / p["C_m"] * (1 - leak)
+        if self.kind in JUMPING.values():
+            return V
         for current, key in ((self.syn_ex, "tau_syn_ex"), (self.syn_in, "tau_syn_in")):
             gain = p[key] * p["tau_m"] / (p["C_m"] * (p["tau_m"] - p[key]))
             V = V + current * gain * (leak - self.decay(key, dt))

@@ -84,3 +84,20 @@ def current_to_potential(dt_ms: float, tau_syn: Floats, tau_m: Floats, c_m: Floa
     small = np.abs(rate) < 1e-12
     growth = np.where(small, 1.0, np.expm1(rate) / np.where(small, 1.0, rate))
     return dt_ms / c_m * np.exp(-dt_ms / tau_m) * growth
+
+
+def ramp_to_potential(dt_ms: float, tau_syn: Floats, tau_m: Floats, c_m: Floats) -> Floats:
+    """Return the potential that a synaptic current of t · exp(−t/τ_s) pA adds in a step, mV.
+
+    It is the integral of exp(−(h−t)/τ_m) t exp(−t/τ_s)/C over the step: h²/C exp(−h/τ_m) times the integral
+    of u exp(r u) from 0 to 1, r = h/τ_m − h/τ_s, whose closed form loses all digits where r is small.
+    """
+    rate = dt_ms / tau_m - dt_ms / tau_syn
+    small = np.abs(rate) < 1.0
+    near, far = np.where(small, rate, 0.0), np.where(small, 1.0, rate)
+    term, series = np.ones_like(near), np.zeros_like(near)
+    for n in range(18):  # 1/(18! · 20) is below the last digit
+        series += term / (n + 2)
+        term = term * near / (n + 1)
+    closed = (far * np.exp(far) - np.expm1(far)) / far**2
+    return dt_ms**2 / c_m * np.exp(-dt_ms / tau_m) * np.where(small, series, closed)

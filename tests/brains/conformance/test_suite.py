@@ -12,8 +12,9 @@ from reference_simulator import open_reference
 
 from ethospike.brains.conformance import CHECKS, ConformanceError, check_parity, compare_spike_trains
 from ethospike.brains.conformance.cells import check_listed_weights, check_voltages
+from ethospike.brains.conformance.models import OTHERS
 from ethospike.brains.conformance.runs import check_delay_off_the_grid_is_refused, check_long_clock
-from ethospike.brains.network import NEURON_MODELS
+from ethospike.brains.conformance.specimens import LEAKY
 from ethospike.brains.simulator import SIMULATORS, SimulatorSettings, SpikeBlock, open_simulator
 from ethospike.errors import BrainError
 
@@ -81,17 +82,32 @@ def test_silence_passes_no_check(check):
 # -- parity -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("model", NEURON_MODELS)
+@pytest.mark.parametrize("model", LEAKY)
 @pytest.mark.parametrize("name", [marked(name, name=name) for name in SIMULATORS])
 def test_simulator_agrees_with_independent_reference(name, model):
     settings = {} if name == "nest" else {"precision": "double"}
     check_parity(opener(name, **settings), open_reference, model, tolerance_steps=0)
 
 
-@pytest.mark.parametrize("model", NEURON_MODELS)
+@pytest.mark.parametrize("model", LEAKY)
 @pytest.mark.parametrize("name", [marked(name, name=name) for name in SIMULATORS if name != "nest"])
 def test_single_precision_stays_within_a_step(name, model):
     check_parity(opener(name, precision="single"), open_reference, model, tolerance_steps=1)
+
+
+@pytest.mark.simulator("nest")
+@pytest.mark.parametrize("model", OTHERS)
+@pytest.mark.parametrize("name", [marked(name, name=name) for name in SIMULATORS if name != "nest"])
+def test_further_models_spike_as_on_nest(name, model):
+    """NEST is the reference here: our third opinion knows the leaky models."""
+    check_parity(opener(name, precision="double"), opener("nest"), model, tolerance_steps=0)
+
+
+@pytest.mark.parametrize("model", OTHERS)
+@pytest.mark.parametrize("name", [marked(name, name=name) for name in SIMULATORS if name != "nest"])
+def test_further_models_in_single_precision_stay_within_a_step(name, model):
+    exact = opener("numba", precision="double")
+    check_parity(opener(name, precision="single"), exact, model, tolerance_steps=1)
 
 
 def train(steps, neurons):
@@ -125,7 +141,7 @@ def test_parity_finds_a_wrong_equation():
         check_parity(open_reference, partial(open_reference, cls=Euler), "iaf_psc_exp")
 
 
-@pytest.mark.parametrize(("one", "other"), list(combinations(NEURON_MODELS, 2)))
+@pytest.mark.parametrize(("one", "other"), list(combinations(LEAKY, 2)))
 def test_parity_specimens_differ(one, other):
     """Otherwise agreement on one would say nothing about the other."""
     from ethospike.brains.conformance import small_deterministic_network

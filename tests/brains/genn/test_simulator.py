@@ -20,13 +20,13 @@ from ethospike.brains.conformance.specimens import (
     ADAPTING,
     CURRENT_BASED,
     FIRE,
+    LEAKY,
     cell,
     poisson_spikes,
     spikes,
     window,
 )
 from ethospike.brains.network import (
-    NEURON_MODELS,
     AllToAll,
     ClusteredIndegree,
     ClusteredWeight,
@@ -174,7 +174,7 @@ def test_the_backend_is_chosen_explicitly_and_named():
             open_simulator(relay(), SimulatorSettings("genn", genn_backend=absent), seed=1)
 
 
-@pytest.mark.parametrize("model", NEURON_MODELS)
+@pytest.mark.parametrize("model", LEAKY)
 def test_a_state_that_is_not_finite_is_an_error_that_names_the_neuron(model):
     """A conductance that overflows once silenced its neuron without a word."""
     network = Network(

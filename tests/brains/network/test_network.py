@@ -302,8 +302,11 @@ def test_defaults_are_those_of_nest(model):
 
     native = nest.GetDefaults(model)
     described = NEURON_MODELS[model]
-    assert {key: native[key] for key in described.defaults} == described.defaults
-    assert native["V_m"] == native["E_L"]
+    lists = {"tau_sfa", "q_sfa"} if model == "pp_psc_delta" else set()  # empty on NEST, one pair here
+    defaults = {key: value for key, value in described.defaults.items() if key not in lists}
+    assert {key: native[key] for key in defaults} == defaults
+    for key, default in described.initial.items():
+        assert native[key] == (native[default] if isinstance(default, str) else default)
 
 
 def test_inputs_without_a_delay_get_the_shortest_of_the_network():

@@ -34,6 +34,7 @@ def test_the_engine_is_chosen_by_model_and_size() -> None:
     assert choose(dense_network(1900, "iaf_cond_exp")) is RowsEngine
     assert choose(dense_network(900, "iaf_cond_exp")) is numba_circuit.CircuitEngine
     assert choose(Network([Population("E", 30_000, "iaf_psc_exp")])) is RowsEngine
+    assert choose(Network([Population("E", 30_000, "iaf_psc_delta")])) is numba_circuit.CircuitEngine
 
 
 def test_a_choice_gives_the_reason_against_each_other_engine() -> None:

@@ -11,9 +11,8 @@ from spike_blocks import assert_same
 
 from ethospike.brains.circuits.mushroom_body import MushroomBodyConfig, mushroom_body
 from ethospike.brains.conformance import small_deterministic_network
-from ethospike.brains.conformance.specimens import poisson_spikes, window
+from ethospike.brains.conformance.specimens import LEAKY, poisson_spikes, window
 from ethospike.brains.network import (
-    NEURON_MODELS,
     AllToAll,
     CurrentInput,
     DopamineGated,
@@ -74,7 +73,7 @@ def test_an_input_may_have_the_name_and_a_shorter_delay_of_a_projection() -> Non
 
 
 @pytest.mark.simulator("nest")
-@pytest.mark.parametrize("model", NEURON_MODELS)
+@pytest.mark.parametrize("model", LEAKY)
 def test_spikes_are_those_of_nest_step_by_step(model: str) -> None:
     network, n_steps = small_deterministic_network(model), 10_000
     stimulus = poisson_spikes(n_steps, range(30), 0.001)
