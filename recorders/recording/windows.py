@@ -76,8 +76,11 @@ def cut_windows(
     if not inside.all():
         cut = cut.where(xr.DataArray(inside, dims=("event", "lag")))
     cut = cut.transpose("event", "lag", ...)
+    # Rounded to a nanosecond, so that a lag is the decimal number that a user writes.
     lag_s = xr.DataArray(
-        np.array(lags) * interval_s, dims="lag", attrs={"units": "s", "long_name": "time from the event"}
+        np.round(np.array(lags) * interval_s, 9),
+        dims="lag",
+        attrs={"units": "s", "long_name": "time from the event"},
     )
     cut = cut.assign_coords(lag=lag_s, event=events, event_time=("event", times_s[events]))
     return cut if animal is None else cut.assign_coords(animal=("event", animal[events]))

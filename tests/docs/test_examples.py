@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import plain_loop
 import pytest
 import read_recording
 import two_simulators
-from places import EXAMPLES
+from places import DOCS, EXAMPLES
 from synthetic_run import SyntheticRun
 
 TESTED = {"plain_loop", "two_simulators", "read_recording", "vehicle"}
@@ -64,3 +65,19 @@ def test_examples_are_scripts() -> None:
         [sys.executable, EXAMPLES / "plain_loop.py"], capture_output=True, text=True, check=True
     )
     assert done.stdout.startswith("Sum of rewards:")
+
+
+def test_the_lines_of_the_page_on_analysis(tmp_path: Path) -> None:
+    """Run all code of docs/analysis.md, one block after the other, on a synthetic recording."""
+    pytest.importorskip("pynapple", reason="the extra `analysis` is not installed")
+    SyntheticRun(spikes=60).write(tmp_path / "recording.zarr", range(100))
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "analysis.md").read_text("utf-8"), re.DOTALL)
+    assert len(blocks) == 4
+    shown = "rates.shape, movement.sizes, in_trials.shape, curves.shape, paths.sizes['event'] > 10"
+    code = "\n".join([*blocks, f"print({shown})"])
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert "(4, 4, 201)" in done.stdout
+    assert "'lag': 5" in done.stdout
+    assert "(40, 3) (4, 6) True" in done.stdout
