@@ -123,10 +123,13 @@ def group_env(env: VectorEnv) -> GroupEnv:
     Raises
     ------
     EnvError
-        When it is no `GroupEnv`.
+        When it is no `GroupEnv`, or resets animals by itself.
     """
     inner = env.unwrapped
     if isinstance(inner, GroupEnv):
+        mode = inner.metadata.get("autoreset_mode", AutoresetMode.DISABLED)
+        if mode is not AutoresetMode.DISABLED:
+            raise EnvError(f"autoreset_mode: brains need DISABLED, got {mode.name}; their clock would run on")
         return inner
     raise EnvError(
         f"expected an environment of type ethospike.envs.contract.GroupEnv, got {type(inner).__name__}; "

@@ -13,13 +13,14 @@ from typing import Any, Protocol, TypeAlias
 import gymnasium
 import numpy as np
 from gymnasium.spaces import Box
+from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from ethospike.envs.checks import animals_to_reset, check_options, checked_action, checked_seed
 from ethospike.envs.contract import GroupEnv
 from ethospike.envs.window import Window, pixels
-from ethospike.errors import EnvError
+from ethospike.errors import EnvError, nearest
 from ethospike.states import State
 from ethospike.variables import Component
 
@@ -194,7 +195,7 @@ class SingleTaskEnv(TaskEnv, gymnasium.Env[NDArray[np.float32], NDArray[np.float
 
 
 class VectorTaskEnv(TaskEnv, GroupEnv):
-    """A task of many animals as a vector environment that resets nothing by itself.
+    """A task of many animals as a vector environment; it resets nothing by itself unless it is asked to.
 
     Parameters
     ----------
@@ -205,6 +206,10 @@ class VectorTaskEnv(TaskEnv, GroupEnv):
     max_episode_steps : int or None
         Control steps after which an episode is truncated; a native vector class gets no time limit from
         Gymnasium.
+    autoreset_mode : AutoresetMode or str
+        Brains need DISABLED, the default. Learners that expect resets can have those of Gymnasium: NEXT_STEP
+        resets an animal in the step after the last of its episode, SAME_STEP at once, with the final
+        observation in `info["final_obs"]`.
     """
 
     def __init__(
@@ -214,6 +219,7 @@ class VectorTaskEnv(TaskEnv, GroupEnv):
         render_mode: str | None,
         spaces: Spaces,
         max_episode_steps: int | None,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.DISABLED,
     ) -> None:
         if max_episode_steps is not None and max_episode_steps < 1:
             raise EnvError(f"max_episode_steps: expected at least 1, got {max_episode_steps}")
@@ -223,6 +229,9 @@ class VectorTaskEnv(TaskEnv, GroupEnv):
         self.observation_space = batch_space(self.single_observation_space, task.animals)
         self.action_space = batch_space(self.single_action_space, task.animals)
         self._max_episode_steps = max_episode_steps
+        self._mode = checked_autoreset_mode(autoreset_mode)
+        self.metadata = {**self.metadata, "autoreset_mode": self._mode}
+        self._waits = np.zeros(task.animals, bool)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -246,6 +255,7 @@ class VectorTaskEnv(TaskEnv, GroupEnv):
         seed = None if seed is None else checked_seed(seed)
         super().reset(seed=seed)
         self._begin(seed, self.np_random, which)
+        self._waits &= ~which
         return self._task.observation(), self._task.info()
 
     def step(
@@ -260,13 +270,50 @@ class VectorTaskEnv(TaskEnv, GroupEnv):
         EnvError
             When the actions are not finite numbers of shape (animals, 2), or the task cannot go on.
         """
-        reward = self._task.step(checked_action(actions, (self.num_envs, 2)))
+        action = checked_action(actions, (self.num_envs, 2))
+        if self._waits.any():
+            reward, info = self._step_after_resets(action)
+        else:
+            reward, info = self._task.step(action), self._task.info()
         self._show()
         terminated = self._task.terminated.copy()
         truncated = np.zeros(self.num_envs, bool)
         if self._max_episode_steps is not None:
             truncated = ~terminated & (self._task.control_step >= self._max_episode_steps)
-        return self._task.observation(), reward, terminated, truncated, self._task.info()
+        ended = terminated | truncated
+        if self._mode is AutoresetMode.NEXT_STEP:
+            self._waits = ended
+        elif self._mode is AutoresetMode.SAME_STEP and ended.any():
+            info = self._reset_at_once(ended, info)
+        return self._task.observation(), reward, terminated, truncated, info
+
+    def _step_after_resets(
+        self, action: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], dict[str, NDArray[Any]]]:
+        """Reset the animals that wait for it, and step the others; return rewards and info."""
+        waits, task = self._waits, self._task
+        task.reset(waits)
+        info = task.info()
+        if waits.all():
+            return np.zeros(self.num_envs), info
+        fresh = task.state()
+        reward = task.step(np.where(waits[:, None], 0.0, action))
+        # A task steps all animals at once; those that were reset get the state before it back.
+        info, after = _rows_from(info, task.info(), waits), task.state()
+        task.set_state(_rows_from(fresh, after, waits))
+        reward[waits] = 0.0
+        return reward, info
+
+    def _reset_at_once(self, ended: NDArray[np.bool_], info: dict[str, NDArray[Any]]) -> dict[str, Any]:
+        """Reset the animals that have ended; return the info of the step, with the final one beside it."""
+        final: dict[str, Any] = {
+            "final_obs": self._task.observation(),
+            "_final_obs": ended,
+            "final_info": {**info, **{f"_{name}": ended for name in info}},
+            "_final_info": ended,
+        }
+        self._task.reset(ended)
+        return _rows_from(self._task.info(), info, ended) | final
 
     def render(self) -> tuple[NDArray[np.uint8], ...] | None:
         """Return a picture of each animal, if `render_mode` is "rgb_array"."""
@@ -278,6 +325,32 @@ class VectorTaskEnv(TaskEnv, GroupEnv):
     def close_extras(self, **_: Any) -> None:
         """Close the window, if there is one."""
         self._window.close()
+
+
+def _rows_from(
+    rows: Mapping[str, NDArray[Any]], others: Mapping[str, NDArray[Any]], which: NDArray[np.bool_]
+) -> dict[str, NDArray[Any]]:
+    """Return arrays with the animals of the mask from `rows`, and all others from `others`."""
+    joined = {}
+    for name, array in others.items():
+        joined[name] = np.array(array)
+        joined[name][which] = rows[name][which]
+    return joined
+
+
+def checked_autoreset_mode(mode: AutoresetMode | str) -> AutoresetMode:
+    """Return one of Gymnasium's autoreset modes, also from its name, such as `NextStep` or `NEXT_STEP`.
+
+    Raises
+    ------
+    EnvError
+        When it is unknown.
+    """
+    for known in AutoresetMode:
+        if mode in (known, known.value, known.name):
+            return known
+    valid = [known.name for known in AutoresetMode]
+    raise EnvError(f"autoreset_mode: unknown {mode!r}; {nearest(str(mode), valid)}")
 
 
 def check_group(num_envs: int) -> None:

@@ -200,6 +200,8 @@ class DelayedReachVectorEnv(_Reach, VectorTaskEnv):
         Gymnasium.
     render_mode : str, optional
         "human" shows the first animal, "rgb_array" gives a picture of each.
+    autoreset_mode : AutoresetMode or str
+        DISABLED for brains; NEXT_STEP and SAME_STEP for learners that expect Gymnasium's resets.
 
     Raises
     ------
@@ -226,10 +228,11 @@ class DelayedReachVectorEnv(_Reach, VectorTaskEnv):
         *,
         max_episode_steps: int | None = None,
         render_mode: str | None = None,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.DISABLED,
     ) -> None:
         check_group(num_envs)
         task = ReachTask(config or ReachConfig(), range(num_envs))
-        super().__init__(task, TITLE, render_mode, _spaces(task.config), max_episode_steps)
+        super().__init__(task, TITLE, render_mode, _spaces(task.config), max_episode_steps, autoreset_mode)
 
 
 def _spaces(config: ReachConfig) -> Spaces:

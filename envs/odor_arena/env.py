@@ -169,7 +169,8 @@ class OdorArenaVectorEnv(_Arena, VectorTaskEnv):
     """A group of larvae, each in a dish of its own: `OdorArenaEnv` with the animal axis first.
 
     Animals do not interact. Animal i is the animal of `OdorArenaEnv(animal=i)` that is reset with the same
-    seed, bit for bit. Nothing resets itself (`AutoresetMode.DISABLED`): a brain's clock would run on.
+    seed, bit for bit. By default nothing resets itself (`AutoresetMode.DISABLED`): a brain's clock would
+    run on.
 
     Parameters
     ----------
@@ -182,6 +183,8 @@ class OdorArenaVectorEnv(_Arena, VectorTaskEnv):
         Control steps after which an episode is truncated.
     render_mode : str, optional
         "human" shows all animals in one dish, "rgb_array" gives a picture for each.
+    autoreset_mode : AutoresetMode or str
+        DISABLED for brains; NEXT_STEP and SAME_STEP for learners that expect Gymnasium's resets.
 
     Raises
     ------
@@ -209,10 +212,11 @@ class OdorArenaVectorEnv(_Arena, VectorTaskEnv):
         control_interval_ms: float = CONTROL_INTERVAL_MS,
         max_episode_steps: int | None = None,
         render_mode: str | None = None,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.DISABLED,
     ) -> None:
         check_group(num_envs)
         task = ArenaTask(config or ArenaConfig(), control_interval_ms, animals=num_envs)
-        super().__init__(task, TITLE, render_mode, _spaces(task.config), max_episode_steps)
+        super().__init__(task, TITLE, render_mode, _spaces(task.config), max_episode_steps, autoreset_mode)
 
 
 def _spaces(config: ArenaConfig) -> Spaces:
