@@ -31,7 +31,7 @@ from ethospike.envs.contract import GroupEnv
 from ethospike.errors import EnvError
 from ethospike.randomness import Role, random_stream
 from ethospike.states import State, check_state
-from ethospike.variables import UNKNOWN, Component, named, variable
+from ethospike.variables import UNKNOWN, Component, Panel, named, variable
 
 PRESENT = "present"
 """Name of the last feature."""
@@ -391,7 +391,12 @@ class GymnasiumGroup(GroupEnv):
         return rows
 
     def _info(self, in_episode: NDArray[np.bool_], episode: NDArray[np.int32]) -> dict[str, Any]:
-        return {"in_episode": in_episode, "episode": episode, "executed_action": self._executed}
+        return {
+            "in_episode": in_episode,
+            "episode": episode,
+            "episode_return": self._return.copy(),
+            "executed_action": self._executed,
+        }
 
 
 def episode_seed(seed: int, animal: int, episode: int) -> int:
@@ -409,6 +414,9 @@ def _variables(done: FlatSpace) -> dict[str, dict[str, Any]]:
     return {
         "in_episode": variable("the environment was stepped in the control step", "1", "bool"),
         "episode": variable("episode of the animal, from 0", "1", "int32"),
+        "episode_return": variable(
+            "sum of the rewards of the episode so far", "1", "float64", panel=Panel("return of the episode")
+        ),
         "executed_action": variable(
             "action that the environment received, 0 outside episodes",
             UNKNOWN,

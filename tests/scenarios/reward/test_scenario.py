@@ -20,7 +20,7 @@ from ethospike.errors import EnvError, ScenarioError
 from ethospike.recorders.recorder import Recorder, StepRecord
 from ethospike.recorders.recording import open_recording
 from ethospike.recorders.view.screen import Screen, ScreenState
-from ethospike.recorders.view.source import RecordingSource
+from ethospike.recorders.view.source import Batch, LiveSource, RecordingSource, viewed_variables
 from ethospike.scenarios.configuration import configure
 from ethospike.scenarios.reward.scenario import SCENARIO, RewardConfig, duration_s
 from ethospike.scenarios.run.runner import RunResult, resume_scenario, run_scenario
@@ -166,6 +166,25 @@ def test_the_live_view_gets_the_frame_of_the_running_copy() -> None:
     assert len(frames) == 5
     assert frames[0].shape[2] == 3
     assert (frames[0] != frames[4]).any()
+
+
+def test_a_live_view_draws_the_frame_that_it_was_sent(run: RunResult) -> None:
+    """Steps are left out of a live view, so that it could not make the frame again."""
+    layout = open_recording(run.folder.path).layout
+    live = LiveSource(layout, "live", kept=100)
+    values = {
+        name: np.zeros((1, 2, *layout.variables[name].shape), layout.variables[name].dtype)
+        for name in viewed_variables(layout)
+    }
+    frame = np.full((60, 90, 3), (10, 200, 30), np.uint8)
+    nothing = np.empty(0, np.int64)
+    live.take(Batch(np.array([400]), values, nothing, nothing.astype(np.int32), 0, 0.0, frame=frame))
+    screen, surface = Screen(live), pygame.Surface(SIZE)
+    screen.draw(surface, ScreenState(step=400))
+    assert tuple(surface.get_at(screen.task.center))[:3] == (10, 200, 30)
+    live.select(1)  # the frame was that of animal 0
+    screen.draw(surface, ScreenState(step=400))
+    assert tuple(surface.get_at(screen.task.center))[:3] != (10, 200, 30)
 
 
 @pytest.mark.parametrize(
