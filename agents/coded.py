@@ -6,6 +6,7 @@ replace the projection `code>motor`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +25,11 @@ from ethospike.errors import AgentError
 from ethospike.randomness import Role, pack_generators, random_stream, unpack_generators
 from ethospike.states import State, check_state, join_states, state_of, without
 from ethospike.variables import Panel, variable
+
+TAU_SYN_MS, TAU_M_MS, T_REF_MS, RHEOBASE_PA = 2.0, 10.0, 2.0, 375.0
+"""Of NEST's iaf_psc_exp with its default parameters; the rheobase is C_m (V_th − E_L) / tau_m."""
+SMALLEST_INPUT = 1e-3
+"""Lower end of a divisor; a code that is silent in the middle of all ranges gets weights without meaning."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +54,14 @@ class CodedConfig:
     code_pa: float = 800.0
     """Current into a neuron of the code at activity 1 (pA). Chosen: about twice the 375 pA at which the
     neuron begins to fire, some 100 Hz."""
-    weight_pa: float = 120.0
-    """Upper end of the uniform weights (pA). Chosen: some ten active code neurons make motor neurons fire."""
+    motor_pa: float = 500.0
+    """Mean current into a motor neuron while all entries are in the middle of their ranges (pA). Chosen:
+    above the 375 pA at which the neuron begins to fire, so that its weights change its rate."""
 
     def __post_init__(self) -> None:
         if self.motor_neurons < 1:
             raise AgentError(f"CodedConfig.motor_neurons: expected at least 1, got {self.motor_neurons}")
-        for name in ("code_pa", "weight_pa"):
+        for name in ("code_pa", "motor_pa"):
             if not (np.isfinite(getattr(self, name)) and getattr(self, name) > 0):
                 raise AgentError(f"CodedConfig.{name}: expected above 0, got {getattr(self, name)}")
 
@@ -68,6 +75,11 @@ class Codes:
     names: tuple[str, ...] = field(default=())
     """Names of the action's entries."""
 
+    def spikes_per_s(self, code_pa: float) -> float:
+        """Return the spikes a second of the code while all entries are in the middle of their ranges."""
+        middle = np.array([[(entry.low + entry.high) / 2.0 for entry in self.encoder.entries]])
+        return sum(firing_rate_hz(code_pa * activity) for activity in self.encoder.encode(middle)[0])
+
     @classmethod
     def of(cls, env: GymnasiumGroup, config: CodedConfig) -> Codes:
         """Return the codes that fit the spaces of an environment."""
@@ -79,9 +91,23 @@ class Codes:
         )
 
 
+def firing_rate_hz(current_pa: float) -> float:
+    """Return the rate of an iaf_psc_exp neuron at a constant current.
+
+    1 / (t_ref + tau_m ln(I / (I − I_rheobase))), from the solution of its membrane equation.
+    """
+    if current_pa <= RHEOBASE_PA:
+        return 0.0
+    interval_ms = T_REF_MS + TAU_M_MS * math.log(current_pa / (current_pa - RHEOBASE_PA))
+    return 1000.0 / interval_ms
+
+
 def coded_network(codes: Codes, config: CodedConfig) -> Network:
     """Return a neuron for each channel of the code, all connected to all groups of motor neurons."""
-    n_groups, weights = codes.readout.n_groups, Uniform(0.0, config.weight_pa)
+    n_groups = codes.readout.n_groups
+    # The mean of a uniform weight is half its upper end; a spike brings weight times time constant of charge.
+    time_constants_per_s = codes.spikes_per_s(config.code_pa) * TAU_SYN_MS / 1000.0
+    weights = Uniform(0.0, 2.0 * config.motor_pa / max(time_constants_per_s, SMALLEST_INPUT))
     return Network(
         populations=(
             Population("code", codes.encoder.n_channels, "iaf_psc_exp"),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ethospike.agents.coded import CodedAgent, CodedConfig
+from ethospike.agents.coded import CodedAgent, CodedConfig, firing_rate_hz
 from ethospike.agents.random_policy import RandomPolicy
-from ethospike.brains.simulator import SimulatorSettings
+from ethospike.brains.network import CurrentInput, Network, Population
+from ethospike.brains.simulator import SimulatorSettings, Stimulus, open_simulator
 from ethospike.envs.any_env import Entry, EpisodeConfig, GymnasiumGroup
 from ethospike.errors import AgentError
 
@@ -50,19 +51,29 @@ def test_spikes_of_the_code_follow_the_observation_and_are_absent_in_the_blank()
     assert {neuron for _, neuron in fired if neuron < 16} == {3}
 
 
-def test_more_input_gives_more_motor_spikes_in_the_mean_of_its_weights() -> None:
+@pytest.mark.parametrize("code", ["line", "gaussian", "fourier"])
+def test_motor_neurons_fire_as_fast_as_their_mean_current_says(code: str) -> None:
+    """At the middle of all ranges each code brings the same current, whatever its number of channels."""
     env = GymnasiumGroup("CartPole-v1", 1, EpisodeConfig(episodes=1))
-    config = CodedConfig(code="line", weight_pa=900.0)
-    observation, _ = env.reset(seed=1)
-    with CodedAgent(env, config, NUMBA, seed=1) as agent:
-        decisions = [agent.act(observation) for _ in range(10)]
-        again = agent.simulator.weights if agent.network.plastic_projections else None
-    assert again is None  # nothing learns
-    rates = np.stack([decision.readout["motor_rate_hz"] for decision in decisions])
-    assert rates.shape == (10, 1, 2)
-    assert rates.max() > 20.0
-    assert {int(decision.action[0, 0]) for decision in decisions} <= {0, 1}
+    middle = np.array([[*((e.low + e.high) / 2 for e in env.entries), 1.0]], np.float32)
+    with CodedAgent(env, CodedConfig(code=code), NUMBA, seed=1) as agent:
+        decisions = [agent.act(middle) for _ in range(50)]
+    rates = np.stack([decision.readout["motor_rate_hz"] for decision in decisions])[5:]
+    assert rates.shape == (45, 1, 2)
+    # The formula for 500 pA; less where equal channels fire at once and the current comes in pulses.
+    assert 0.5 < rates.mean() / firing_rate_hz(500.0) < 1.25
+    assert {int(decision.action[0, 0]) for decision in decisions} == {0, 1}
     assert decisions[0].action.dtype == np.int64
+
+
+def test_the_rate_of_a_neuron_is_that_of_the_formula() -> None:
+    network = Network(
+        (Population("n", 1, "iaf_psc_exp"),), current_inputs=(CurrentInput("in", "n", channels=1),)
+    )
+    with open_simulator(network, NUMBA, seed=1) as simulator:
+        spikes = simulator.run(100_000, Stimulus.currents(np.array([[800.0]])))
+    assert len(spikes) / 10.0 == pytest.approx(firing_rate_hz(800.0), rel=0.02)
+    assert firing_rate_hz(300.0) == 0.0
 
 
 def test_mistakes_are_told() -> None:
