@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from typing import Any
 from ethospike.brains.simulator import SIMULATORS, is_installed, simulator_class
 from ethospike.errors import ScenarioError, nearest
 from ethospike.scenarios.bench.measures import FOURFOLD, Row
+from ethospike.scenarios.bench.scale import draw_scale, scale_rows
 from ethospike.scenarios.run.folder import beside, provenance, require_place, write_whole
 
 
@@ -74,12 +76,13 @@ def run_benchmark(
     small: bool = False,
     long: bool = False,
     gpu: bool = False,
+    scale: bool = False,
     simulators: list[str] | None = None,
     kinds: tuple[str, ...] = (),
 ) -> Path:
-    """Measure every row (if `long` or `gpu`, those instead; of these kinds), write `out`.json and `out`.md.
+    """Measure every row (if `long`, `gpu` or `scale`, those instead; of these kinds), and write the results.
 
-    Both are written whole after each row.
+    `out`.json and `out`.md are written whole after each row; `scale` adds a figure, `out`.png.
 
     Raises
     ------
@@ -90,9 +93,9 @@ def run_benchmark(
     RunFolderError
         When the results cannot be written.
     """
-    if long and gpu:
-        raise ScenarioError("--long and --gpu are two benchmarks; run one after the other")
-    plan = gpu_rows if gpu else long_rows if long else rows
+    if long + gpu + scale > 1:
+        raise ScenarioError("--long, --gpu and --scale are benchmarks of their own; run one after the other")
+    plan = gpu_rows if gpu else long_rows if long else scale_rows if scale else rows
     chosen = simulators or (["genn"] if gpu else [name for name in SIMULATORS if is_installed(name)])
     for name in chosen:
         simulator_class(name)
@@ -114,6 +117,8 @@ def run_benchmark(
         write_whole(file, (json.dumps(data, indent=2) + "\n").encode())
         write_whole(table, to_markdown(data).encode())
         print(f"{row.kind} {row.title} on {row.simulator}: {_brief(found)}", file=sys.stderr, flush=True)
+    if scale:
+        draw_scale(data["rows"], beside(out, ".png"))
     return table
 
 
@@ -166,6 +171,17 @@ TABLES = {
         [
             *(("network", "title"), ("simulator", "simulator"), ("wall s per s", "wall_per_s")),
             *(("ms per window", "window_ms"), ("rate Hz", "rate_hz"), ("build s", "build_s")),
+            *(("peak memory MB", "memory_mb"), ("backend", "backend")),
+        ],
+    ),
+    "scale": (
+        "Sizes of a published network (J_E+ 10, Bernoulli wiring), and the published times",
+        [
+            *(("neurons", "neurons"), ("synapses", "wiring"), ("threads (0: all)", "threads")),
+            *(("wall s per s", "wall_per_s"), ("processor s per s", "processor_per_s")),
+            *(("NEST, 26 cores", "nest"), ("GeNN, 48-GB GPU", "genn")),
+            *(("GeNN procedural, the same", "genn_procedural"), ("rate Hz", "rate_hz")),
+            *(("rows read GB/s", "rows_gb_per_s"), ("build s", "build_s")),
             *(("peak memory MB", "memory_mb"), ("backend", "backend")),
         ],
     ),
@@ -223,7 +239,9 @@ def _cell(row: dict[str, Any], key: str) -> str:
     value = row.get(key, row.get("error", "–") if key in ("backend", "loop_over_bare_range") else "–")
     if isinstance(value, list):
         return " … ".join(f"{one:.3f}" for one in value)
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return "–" if math.isnan(value) else f"{value:.4g}"
+    return str(value)
 
 
 def _brief(result: dict[str, Any]) -> str:

@@ -59,6 +59,7 @@ class Row:
     animals: int = 1
     seconds: float = 2.0
     interval_ms: float = LOOP_MS
+    threads: int = 0
 
     @property
     def title(self) -> str:
@@ -77,6 +78,10 @@ def measure(row: Row) -> dict[str, Any]:
         return measure_growth(row)
     if row.kind == "reach":
         return measure_reach(row)
+    if row.kind == "scale":
+        from ethospike.scenarios.bench.scale import measure_scale  # it needs this file's rows
+
+        return measure_scale(row)
     return measure_scenario(row)
 
 

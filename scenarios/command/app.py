@@ -481,6 +481,7 @@ def bench(
     small: bool = False,
     long: bool = False,
     gpu: bool = False,
+    scale: bool = False,
     simulators: tuple[str, ...] = (),
     kinds: tuple[str, ...] = (),
 ) -> None:
@@ -496,6 +497,9 @@ def bench(
         Instead: does anything grow in a run of 30 minutes? Ten minutes on NEST.
     gpu
         Instead: what a GPU is for. A cortex of 25,000 neurons in closed loop, 100,000 neurons, 1,000 larvae.
+    scale
+        Instead: Numba at the published sizes, from 5,000 neurons to 3.6 million as far as memory goes, on one
+        core and on all; minutes. Also OUT.png.
     simulators
         Only these; by default all that are installed, with --gpu only genn.
     kinds
@@ -504,7 +508,7 @@ def bench(
     from ethospike.scenarios.bench import benchmark
 
     table = benchmark.run_benchmark(
-        out, small=small, long=long, gpu=gpu, simulators=list(simulators), kinds=kinds
+        out, small=small, long=long, gpu=gpu, scale=scale, simulators=list(simulators), kinds=kinds
     )
     print(table.read_text())
     print(f"written: {table}")

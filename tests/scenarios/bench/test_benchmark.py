@@ -18,6 +18,7 @@ from ethospike.scenarios.bench import benchmark
 from ethospike.scenarios.bench import measures as benchmark_measures
 from ethospike.scenarios.bench.benchmark import gpu_rows, measure_in_process, rows, run_benchmark, to_markdown
 from ethospike.scenarios.bench.measures import FOURFOLD, Row, measure, network_of, resident_mb
+from ethospike.scenarios.bench.scale import PUBLISHED, scale_rows
 
 
 @pytest.mark.simulator("numba")
@@ -160,3 +161,37 @@ def test_a_benchmark_that_is_interrupted_keeps_its_rows_in_files_of_the_whole_na
     (row,) = json.loads((tmp_path / "nest-3.10.json").read_text())["rows"]
     assert row["wall_per_s"] == 0.5
     assert "| 0.5 |" in (tmp_path / "nest-3.10.md").read_text()
+
+
+@pytest.mark.simulator("numba")
+def test_published_sizes_are_measured_small_and_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(benchmark, "measure_in_process", lambda row, **_: {**vars(row), **measure(row)})
+    table = run_benchmark(tmp_path / "scale", small=True, scale=True)
+    stored, procedural = json.loads((tmp_path / "scale.json").read_text())["rows"]
+    assert (stored["wiring"], procedural["wiring"]) == ("stored", "procedural")
+    for row in (stored, procedural):
+        assert row["neurons"] == 500
+        assert row["rate_hz"] > 0.1
+        assert row["processor_per_s"] > 0
+    assert stored["rows_gb_per_s"] > 0
+    assert "| 500 | procedural | 1 |" in table.read_text()
+    assert (tmp_path / "scale.png").stat().st_size > 10_000
+
+
+def test_sizes_that_do_not_fit_memory_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ethospike.scenarios.bench.scale.free_bytes", lambda: 8e9)
+    chosen = {(row.network, row.threads) for row in scale_rows(False, ["numba"])}
+    assert {("98500 stored", 1), ("98500 stored", 0), ("3604000 procedural", 0)} <= chosen
+    assert not any(name == "255000 stored" for name, _ in chosen)  # 8.1 GB of bits
+    monkeypatch.setattr("ethospike.scenarios.bench.scale.free_bytes", lambda: 20e9)
+    chosen = {row.network for row in scale_rows(False, ["numba"])}
+    assert chosen == {f"{n} stored" for n in PUBLISHED if n <= 255_000} | {
+        f"{n} procedural" for n in PUBLISHED
+    }
+
+
+def test_two_benchmarks_at_once_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError, match="run one after the other"):
+        run_benchmark(tmp_path / "bench", gpu=True, scale=True)
