@@ -93,7 +93,27 @@ def array_specs(
         specs += _voltage_specs(layout)
     if layout.intervals:
         specs += _interval_specs(layout)
+    specs += _label_specs(layout)
     _check(specs)
+    return specs
+
+
+def _label_specs(layout: Layout) -> list[ArraySpec]:
+    """Return an array for each kind of label: numbers of its categories, −1 where a neuron has none."""
+    size = max((p.start + p.size for p in layout.populations), default=0)
+    specs = []
+    for kind, values in layout.labels.items():
+        if len(values) != size:
+            raise RecordingError(f"labels: expected {size} of the kind {kind!r}, got {len(values)}")
+        categories = sorted({value for value in values if value})
+        number = {value: index for index, value in enumerate(categories)}
+        fixed = np.array([number.get(value, -1) for value in values], dtype=np.int32)
+        attributes = {
+            "units": "1",
+            "long_name": f"{kind} of each neuron: number of an entry of categories, -1 for none",
+            "categories": categories,
+        }
+        specs.append(ArraySpec(f"neurons/{kind}", "int32", (), ("neuron",), attributes, fixed))
     return specs
 
 

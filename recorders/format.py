@@ -27,6 +27,8 @@ STEPS, SPIKES, WEIGHTS, INTERVALS = (
     "committed_weights",
     "committed_intervals",
 )
+OWN_ARRAYS = ("variables", "labels")
+"""Fields of a layout that are arrays of the recording: each commit writes the root attributes anew."""
 COMMITTED = (STEPS, SPIKES, WEIGHTS, INTERVALS)
 """Root attributes with the number of true rows of each kind; they change together, atomically."""
 EVENTS_1 = "committed_events"
@@ -55,7 +57,7 @@ def root_attributes(layout: Layout, recorded: Mapping[str, Any]) -> dict[str, An
     RecordingError
         When the layout holds something that JSON cannot hold.
     """
-    described = {f.name: getattr(layout, f.name) for f in fields(layout) if f.name != "variables"}
+    described = {f.name: getattr(layout, f.name) for f in fields(layout) if f.name not in OWN_ARRAYS}
     described["populations"] = [asdict(p) for p in layout.populations]
     described["weights"] = {name: [int(n), units] for name, (n, units) in layout.weights.items()}
     described["intervals"] = {kind: list(columns) for kind, columns in layout.intervals.items()}
@@ -77,7 +79,10 @@ def root_attributes(layout: Layout, recorded: Mapping[str, Any]) -> dict[str, An
 
 
 def read_layout(
-    plain: Mapping[str, Any], variables: Mapping[str, Variable], columns: Mapping[str, Variable]
+    plain: Mapping[str, Any],
+    variables: Mapping[str, Variable],
+    columns: Mapping[str, Variable],
+    labels: Mapping[str, tuple[str, ...]],
 ) -> Layout:
     """Return the layout that root attributes describe.
 
@@ -87,6 +92,8 @@ def read_layout(
         The root attribute `layout`.
     variables, columns : mapping of str to Variable
         The recorded arrays of `behavior` and of `intervals`, from their own attributes.
+    labels : mapping of str to tuple of str
+        From the arrays of `neurons`.
     """
     known = _known(Layout, plain)
     sequences = ("rate_channels", "current_channels", "phases", "watched")
@@ -97,6 +104,7 @@ def read_layout(
             "populations": tuple(_population(entries) for entries in plain["populations"]),
             "weights": {name: (n, units) for name, (n, units) in plain["weights"].items()},
             "variables": variables,
+            "labels": labels,
             "intervals": {
                 kind: {name: columns[name] for name in names if name in columns}
                 for kind, names in plain.get("intervals", {}).items()

@@ -112,6 +112,9 @@ class Layout:
     intervals : mapping of str to mapping of str to Variable
         The kinds of intervals that the task reports, such as `trial` or `episode`, and the columns of each
         beside `animal`, `start_step` and `stop_step`: numbers, one an interval.
+    labels : mapping of str to tuple of str
+        Names of the neurons of an animal by kind of label, such as `class` or `side`: one for each neuron,
+        empty where it has none.
     scene : mapping
         What the environment says of its world, in the plain types of JSON: all that stays the same and is
         needed to draw a `StepRecord`. Empty for an environment that cannot be drawn.
@@ -131,6 +134,7 @@ class Layout:
     watched: tuple[int, ...] = ()
     intervals: Mapping[str, Mapping[str, Variable]] = field(default_factory=dict)
     scene: Mapping[str, Any] = field(default_factory=dict)
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def _no_frame(animal: int) -> None:

@@ -143,6 +143,38 @@ class Network:
         """Return the population's neurons as a slice of an animal's neurons."""
         return slice(self.offset(name), self.offset(name) + self.population(name).size)
 
+    def labels(self) -> dict[str, tuple[str, ...]]:
+        """Return the label of each neuron of an animal by kind (`Population.labels`); empty without one."""
+        kinds = dict.fromkeys(kind for p in self.populations for kind in p.labels)
+        return {
+            kind: tuple(
+                str(value)
+                for p in self.populations
+                for value in (p.labels[kind] if kind in p.labels else [""] * p.size)
+            )
+            for kind in kinds
+        }
+
+    def labelled(self, **label: str) -> NDArray[np.int64]:
+        """Return the neurons (counted through an animal) that have all these labels.
+
+        Raises
+        ------
+        BrainError
+            When there is no such kind of label, or no neuron has such a value; the message names the nearest.
+        """
+        labels = self.labels()
+        chosen = np.ones(self.n_neurons, dtype=bool)
+        for kind, value in label.items():
+            if kind not in labels:
+                raise BrainError(f"there are no labels {kind!r}; {nearest(kind, labels)}")
+            if value not in labels[kind]:
+                raise BrainError(
+                    f"no neuron has the {kind} {value!r}; {nearest(value, {*labels[kind]} - {''})}"
+                )
+            chosen &= np.array(labels[kind]) == value
+        return np.flatnonzero(chosen)
+
     def projection(self, name: str) -> Projection:
         """Return the projection of that name.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,6 +32,9 @@ class Population:
         that is drawn for each animal.
     clusters : int
         Number of equal, contiguous groups that the neurons form; rules, weights and counts refer to them.
+    labels : mapping of str to sequence
+        One value a neuron for each kind of label, such as `id`, `name`, `class` and `side`: neurons can be
+        chosen by them (`Network.labelled`), and a recording keeps them.
 
     Examples
     --------
@@ -44,6 +47,7 @@ class Population:
     model: str | NeuronModel
     params: Mapping[str, Parameter] = field(default_factory=dict)
     clusters: int = 1
+    labels: Mapping[str, Sequence[str | int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         where = f"Population {self.name!r}"
@@ -67,6 +71,16 @@ class Population:
             if numbers.shape not in ((), (self.size,)):
                 raise BrainError(f"{where}.{key}: expected shape () or ({self.size},), got {numbers.shape}")
             model.check(where, key, numbers)
+        self._check_labels()
+
+    def _check_labels(self) -> None:
+        for kind, values in self.labels.items():
+            where = f"Population {self.name!r}.labels[{kind!r}]"
+            if not kind.isidentifier():
+                raise BrainError(f"{where}: expected a name of letters and digits, such as 'side'")
+            if isinstance(values, str) or len(values) != self.size:
+                got = repr(values) if isinstance(values, str) else len(values)
+                raise BrainError(f"{where}: expected {self.size} values, one for each neuron, got {got}")
 
     @property
     def neuron_model(self) -> NeuronModel:

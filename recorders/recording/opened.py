@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ import zarr
 from numpy.typing import ArrayLike, NDArray
 
 from ethospike.clock import whole_number
-from ethospike.errors import NotRecorded, RecordingError
+from ethospike.errors import NotRecorded, RecordingError, nearest
 from ethospike.recorders.arrays import read_variable
 from ethospike.recorders.format import INTERRUPTED, INTERVAL_COLUMNS, PHASE, SPIKES, STEPS, read_layout
 from ethospike.recorders.lock import is_being_written
@@ -49,10 +49,26 @@ class OpenedRecording:
     def layout(self) -> Layout:
         """The layout of the run, with the variables that were recorded."""
         columns = self._described("intervals", 1)
-        layout = read_layout(self._attributes["layout"], self._described("behavior", 2), columns)
+        layout = read_layout(
+            self._attributes["layout"], self._described("behavior", 2), columns, self._labels()
+        )
         if "events" in self._root:
             return intervals_of_events(layout, self._described("events", 1))
         return layout
+
+    def _labels(self) -> dict[str, tuple[str, ...]]:
+        """Return the label of each neuron by kind; empty where it has none."""
+        if "neurons" not in self._root:
+            return {}
+        members = self._root["neurons"]
+        if not isinstance(members, zarr.Group):
+            return {}
+        labels = {}
+        for kind, array in members.arrays():
+            categories: Any = array.attrs["categories"]
+            names = [*categories, ""]  # the last one for -1
+            labels[kind] = tuple(names[number] for number in np.asarray(array[:]).tolist())
+        return labels
 
     @property
     def status(self) -> str:
@@ -269,13 +285,53 @@ class OpenedRecording:
                     f"(recorder.spike_populations); `counts` holds the counts of all"
                 )
 
-    def _neuron_mask(self, population: str | Sequence[str] | None) -> NDArray[np.bool_] | None:
-        if population is None:
+    def labelled(self, label: Mapping[str, str | Sequence[str]]) -> NDArray[np.int64]:
+        """Return the neurons of an animal that have all these labels.
+
+        Parameters
+        ----------
+        label : mapping of str to str, or to a sequence of str
+            Wanted values by kind of label, such as `{"class": "KC", "side": "left"}`; of several values, a
+            neuron has one.
+
+        Raises
+        ------
+        RecordingError
+            When there is no such kind, or no neuron has such a value; the message names the nearest.
+        """
+        labels = self.layout.labels
+        chosen: NDArray[np.bool_] | None = None
+        for kind, wanted in label.items():
+            if kind not in labels:
+                raise RecordingError(f"there are no labels {kind!r}; {nearest(kind, labels)}")
+            values = np.array(labels[kind])
+            for value in [wanted] if isinstance(wanted, str) else wanted:
+                if value not in labels[kind]:
+                    raise RecordingError(
+                        f"no neuron has the {kind} {value!r}; {nearest(value, {*labels[kind]} - {''})}"
+                    )
+            own = np.isin(values, [wanted] if isinstance(wanted, str) else list(wanted))
+            chosen = own if chosen is None else chosen & own
+        if chosen is None:
+            raise RecordingError("label: expected at least one kind of label")
+        return np.flatnonzero(chosen)
+
+    def _neuron_mask(
+        self,
+        population: str | Sequence[str] | None,
+        label: Mapping[str, str | Sequence[str]] | None = None,
+    ) -> NDArray[np.bool_] | None:
+        if population is None and label is None:
             return None
-        mask = np.zeros(max(p.start + p.size for p in self.layout.populations), bool)
-        for name in [population] if isinstance(population, str) else population:
+        size = max(p.start + p.size for p in self.layout.populations)
+        mask = np.full(size, population is None)
+        for name in [population] if isinstance(population, str) else population or ():
             chosen = self.neurons(name)
             mask[chosen.start : chosen.stop] = True
+        if label is not None:
+            has = np.zeros(size, bool)
+            has[self.labelled(label)] = True
+            mask &= has
         return mask
 
     def _whole_steps(self, name: str, seconds: float, least: int = 1) -> int:

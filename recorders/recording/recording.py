@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -263,6 +263,7 @@ class Recording(OpenedRecording):
         animal: Several = None,
         start_s: float = 0.0,
         stop_s: float | None = None,
+        label: Mapping[str, str | Sequence[str]] | None = None,
     ) -> SpikeTable:
         """Return the spikes in (start_s, stop_s], of all listed populations and animals, or of some.
 
@@ -273,6 +274,8 @@ class Recording(OpenedRecording):
         population, animal : a name or number, or several, optional
         start_s, stop_s : float
             Times beyond the recording are its beginning and its end.
+        label : mapping of str to str, or to a sequence of str, optional
+            Only neurons with these labels, such as `{"class": "KC"}`; see `labelled`.
 
         Raises
         ------
@@ -282,7 +285,7 @@ class Recording(OpenedRecording):
             When there is no such population or animal, or a time is not a number.
         """
         self._require_listed(population, animal)
-        neurons = self._neuron_mask(population)
+        neurons = self._neuron_mask(population, label)
         animals = None if animal is None else np.atleast_1d(np.asarray(animal))
         first, last = self.simulation_steps(start_s, stop_s)
         rows = self._spike_rows(first, last)

@@ -56,6 +56,7 @@ def _of_network(network: Network, seed: int) -> dict[str, Any]:
         "populations": tuple(
             PopulationLayout(p.name, network.offset(p.name), p.size, p.clusters) for p in network.populations
         ),
+        "labels": network.labels(),
         "rate_channels": channels(network.spike_inputs),
         "current_channels": channels(network.current_inputs),
         "weights": {

@@ -323,3 +323,33 @@ def test_inputs_without_a_delay_get_the_shortest_of_the_network():
     assert delay(1.5, np.array([2.0, 0.8])) == 0.8
     assert delay(1.5, Uniform(0.5, 2.0)) == 0.1
     assert delay(1.5, delay_ms=0.3) == 0.3
+
+
+def test_neurons_are_found_by_their_labels():
+    left = Population("L", 3, MODEL, labels={"id": [720575, 720576, 720577], "class": ["KC", "KC", "PN"]})
+    right = Population("R", 2, MODEL, labels={"class": ["KC", "MBON"], "side": ["right", "right"]})
+    network = Network((left, Population("X", 2, MODEL), right))
+    assert network.labels()["class"] == ("KC", "KC", "PN", "", "", "KC", "MBON")
+    assert network.labels()["side"] == ("", "", "", "", "", "right", "right")
+    assert network.labelled(**{"class": "KC"}).tolist() == [0, 1, 5]
+    assert network.labelled(**{"class": "KC", "side": "right"}).tolist() == [5]
+    assert network.labelled(id="720577").tolist() == [2]
+    for wanted, message in (
+        ({"clas": "KC"}, "did you mean 'class'"),
+        ({"class": "PM"}, "valid: KC, MBON, PN"),
+    ):
+        with pytest.raises(BrainError, match=message):
+            network.labelled(**wanted)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ({"class": ["KC"]}, r"'E'.labels\['class'\]: expected 3 values, one for each neuron, got 1"),
+        ({"class": "KC!"}, "expected 3 values, one for each neuron, got 'KC!'"),
+        ({"cell class": ["a", "b", "c"]}, "expected a name of letters and digits"),
+    ],
+)
+def test_labels_that_do_not_fit_are_refused(labels, message):
+    with pytest.raises(BrainError, match=message):
+        Population("E", 3, MODEL, labels=labels)
