@@ -33,12 +33,15 @@ class Validation:
         Under which entry of a part its results are.
     to_markdown : callable(results) -> str
         The tables.
+    draw : callable(out, part, results of the part), optional
+        Draws figures of a part, in files that begin with `out`.
     """
 
     parts: Mapping[str, Callable[[Any], dict[str, Any]]]
     simulators: Callable[[str, str], Sequence[str]]
     key: str
     to_markdown: Callable[[dict[str, Any]], str]
+    draw: Callable[[Path, str, Mapping[str, Any]], None] | None = None
 
 
 def run_parts(out: Path, settings: Any, chosen: Sequence[str], validation: Validation) -> Path:
@@ -69,6 +72,8 @@ def run_parts(out: Path, settings: Any, chosen: Sequence[str], validation: Valid
         results[name] = {**origin, validation.key: validation.parts[name](settings)}
         write_whole(file, (json.dumps(results, indent=1) + "\n").encode())
         write_whole(table, validation.to_markdown(results).encode())
+        if validation.draw is not None:
+            validation.draw(out, name, results[name][validation.key])
         print(f"validation: {name} done", file=sys.stderr, flush=True)
     return table
 

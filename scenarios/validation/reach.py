@@ -14,7 +14,7 @@ over wirings alone.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -39,6 +39,7 @@ from ethospike.scenarios.validation.reach_experiments import (
     strengths,
     wirings_of,
 )
+from ethospike.scenarios.validation.reach_published import fig5, fig6, fig6_nest, published_seeds
 from ethospike.scenarios.validation.reach_report import to_markdown
 
 COUNT_MS = 200.0
@@ -62,8 +63,8 @@ def main(
         Where the results go, without suffix: OUT.md and OUT.json. Parts that are not asked for are taken from
         an OUT.json that is there.
     parts
-        Only these: reach, published, amplitudes, rest, simulators, strengths, large, simulators_large; by
-        default all.
+        Only these: reach, published, fig5, fig6, published_seeds, amplitudes, rest, fig6_nest, simulators,
+        strengths, large, simulators_large; by default all.
     settings
         How thorough.
     """
@@ -71,7 +72,7 @@ def main(
 
 
 def validate(out: Path, settings: Settings, parts: Sequence[str] = ()) -> Path:
-    """Run the parts (all by default), write `out`.json and `out`.md after each, and return the latter.
+    """Run the parts (all by default), write `out`.json, `out`.md and figures after each; return the second.
 
     Raises
     ------
@@ -80,11 +81,20 @@ def validate(out: Path, settings: Settings, parts: Sequence[str] = ()) -> Path:
     RunFolderError
         As `run_parts`.
     """
-    return run_parts(out, settings, parts, Validation(PARTS, _needed, "found", to_markdown))
+    return run_parts(out, settings, parts, Validation(PARTS, _needed, "found", to_markdown, _draw))
+
+
+def _draw(out: Path, part: str, found: Mapping[str, Any]) -> None:
+    """Draw the figure of a part, if it has one; Matplotlib is loaded only now, because it takes its time."""
+    from ethospike.scenarios.validation import reach_published_figures
+
+    reach_published_figures.draw(out, part, found)
 
 
 def _needed(part: str, chosen: str) -> tuple[str, ...]:
     """Return the simulators that a part runs on; those that compare take all that are installed."""
+    if part == "fig6_nest":
+        return ("nest", chosen)
     return () if part.startswith("simulators") else (chosen,)
 
 
@@ -175,8 +185,12 @@ def _before(wiring: Wiring, name: str) -> float:
 PARTS: dict[str, Callable[[Settings], dict[str, Any]]] = {
     "reach": lambda settings: reach_task(settings, "reach"),
     "published": lambda settings: reach_task(settings, "reach-published"),
+    "fig5": fig5,
+    "fig6": fig6,
+    "published_seeds": published_seeds,
     "amplitudes": amplitudes,
     "rest": at_rest,
+    "fig6_nest": fig6_nest,
     "simulators": simulators,
     "strengths": strengths,
     "large": large_task,

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.agents.reacher import BIN_MS, ClusterRace, ReacherConfig, first_crossing
+from ethospike.agents.reacher import BIN_MS, ReacherConfig, first_crossing
 from ethospike.brains.circuits.clustered_cortex import CortexConfig, parameter_set
 from ethospike.brains.simulator import SimulatorSettings
 from ethospike.brains.simulator.settings import THREADED
@@ -26,6 +26,7 @@ from ethospike.errors import ScenarioError
 from ethospike.recorders.recording import Recording, open_recording
 from ethospike.scenarios.analysis import spike_statistics
 from ethospike.scenarios.analysis.spike_statistics import WINDOW_MS, balanced_accuracy
+from ethospike.scenarios.reach import published_measures
 from ethospike.scenarios.reach import scenario as delayed_reach
 from ethospike.scenarios.reach import trials as reach_trials
 from ethospike.scenarios.reach.courses import (
@@ -60,6 +61,11 @@ COUNTS = (
     "seed_trials",
     "large_seed_trials",
     "sweep_trials",
+    "fig5_runs",
+    "fig5_trials",
+    "fig6_trials",
+    "fig6_nest_trials",
+    "published_seed_trials",
     "draws",
     "fano_draws",
 )
@@ -87,6 +93,18 @@ class Settings:
     """Wirings of `large`, and of each simulator where that is compared: a second of it takes NEST eight."""
     large_seed_trials: int = 2
     """Trials of a condition and seed there."""
+    fig5_runs: int = 6
+    """Runs of the published network of Fig 5, with initial voltages and trials of their own."""
+    fig5_trials: int = 150
+    """Trials of a condition in each of them, as published."""
+    fig6_trials: int = 2000
+    """Trials of a condition with the published network of Fig 6, as published."""
+    fig6_nest_trials: int = 100
+    """Trials of a condition with it on NEST."""
+    published_seed_trials: int = 20
+    """Trials of a condition with each of ten other draws of the published rule and the two published ones."""
+    precision: str = "single"
+    """Precision of Numba's and GeNN's neurons; `fig6_nest` takes double, as NEST does."""
     threads: int = 0
     """Threads of NEST and Numba; 0 leaves the choice to them."""
     rest_minutes: float = 5.0
@@ -115,13 +133,18 @@ class Settings:
             if not 0 < getattr(self, key) < math.inf:
                 raise ScenarioError(f"{key}: expected above 0 min, and finite, got {getattr(self, key)}")
         SimulatorSettings(self.simulator)  # raises where there is none of the name
+        SimulatorSettings("numba", precision=self.precision)
         if self.threads < 0:
             raise ScenarioError(f"threads: expected at least 0, got {self.threads}")
 
     def of_simulator(self, name: str = "") -> SimulatorSettings:
         """Return the settings of a simulator, by default of the one that is chosen."""
         name = name or self.simulator
-        return SimulatorSettings(name, threads=self.threads if name in THREADED else 0)
+        return SimulatorSettings(
+            name,
+            threads=self.threads if name in THREADED else 0,
+            precision="single" if name == "nest" else self.precision,  # NEST has no such setting
+        )
 
 
 @dataclass(frozen=True)
@@ -221,6 +244,14 @@ def measure_task(settings: Settings, wirings: Sequence[Wiring]) -> dict[str, Any
         }
         for c in CONDITIONS
     }
+    selected = [published_measures.measure(published_measures.select(one.cut)) for one in wirings]
+    found["selected"] = {
+        str(c): {
+            key: over_wirings([one.get(c, {}).get(key) for one in selected], settings.draws)
+            for key in published_measures.MEASURES
+        }
+        for c in CONDITIONS
+    }
     found["wirings"] = [
         {
             label: float(one.trials.where(one.trials.condition == int(label)).decided_right.mean())
@@ -292,70 +323,76 @@ def fano_changes(cuts: Sequence[CutTrials], draws: int) -> dict[str, Any]:
 
 
 def thresholds(wirings: Sequence[Wiring]) -> dict[str, Any]:
-    """Return what other thresholds would have decided on the same spikes, and the one the authors would take.
+    """Return what other thresholds would have decided on the same spikes, and the best by two criteria.
 
-    They take the threshold with the best balanced accuracy over all conditions; a hand that waits for the
-    response signal changes nothing in the spikes, so decisions can be repeated.
+    The authors take the threshold with the best mean precision (`published_measures.mean_precision`), which
+    counts undecided trials once, as one label of several; the mean recall over directions counts each.
     """
     races = [race(one) for one in wirings]
-    found: dict[str, Any] = {}
-    grid = np.round(np.arange(0.0, 1.0, 0.01), 2)
-    accuracy = np.zeros(len(grid))
+    grid = published_measures.THRESHOLDS
+    criteria = {"precision": published_measures.mean_precision, "recall": balanced_accuracy}
+    scores = {name: np.zeros(len(grid)) for name in criteria}
+    rows: dict[str, dict[str, Any]] = {}
     for place, threshold in enumerate(grid):
         decided = [first_crossing(share, float(threshold)) for share in races]
-        targets = [one.cut.trials.target for one in wirings]
-        accuracy[place] = np.mean([balanced_accuracy(t, d[0]) for t, d in zip(targets, decided, strict=True)])
-        if threshold not in THRESHOLDS:
-            continue
-        row: dict[str, Any] = {}
-        for condition in CONDITIONS:
-            right, times, never = [], [], []
-            for one, (winner, when) in zip(wirings, decided, strict=True):
-                mine = one.cut.trials.condition == condition
-                hit = winner[mine] == one.cut.trials.target[mine]
-                right.append(hit.mean())
-                never.append((winner[mine] < 0).mean())
-                times.append(float(reach_trials.median(np.where(hit, when[mine] * BIN_MS, np.nan))))
-            row[str(condition)] = {
-                "correct": float(np.mean(right)),
-                "none": float(np.mean(never)),
-                "median_ms": over_wirings(times, 1)["mean"],
-            }
-        found[f"{threshold:g}"] = row
-    found["best_balanced_accuracy"] = {
-        "threshold": float(grid[accuracy.argmax()]),
-        "accuracy": float(accuracy.max()),
+        for name, criterion in criteria.items():
+            scores[name][place] = np.mean(
+                [criterion(w.cut.trials.target, d[0]) for w, d in zip(wirings, decided, strict=True)]
+            )
+        rows[f"{threshold:g}"] = {str(c): _decided(wirings, decided, c) for c in CONDITIONS}
+    best = {name: f"{grid[score.argmax()]:g}" for name, score in scores.items()}
+    kept = sorted({f"{one:g}" for one in THRESHOLDS} | set(best.values()), key=float)
+    return {
+        "rows": {name: rows[name] for name in kept},
+        "best": {
+            name: {"threshold": float(best[name]), "score": float(scores[name].max())} for name in criteria
+        },
     }
-    return found
+
+
+def _decided(
+    wirings: Sequence[Wiring],
+    decided: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]],
+    condition: int,
+) -> dict[str, float | None]:
+    """Return how the trials of a condition were decided: means over wirings of winners and their times."""
+    right, times, never = [], [], []
+    for wiring, (winner, when) in zip(wirings, decided, strict=True):
+        mine = wiring.cut.trials.condition == condition
+        hit = winner[mine] == wiring.cut.trials.target[mine]
+        right.append(hit.mean())
+        never.append((winner[mine] < 0).mean())
+        times.append(float(reach_trials.median(np.where(hit, when[mine] * BIN_MS, np.nan))))
+    return {
+        "correct": float(np.mean(right)),
+        "none": float(np.mean(never)),
+        "median_ms": over_wirings(times, 1)["mean"],
+    }
 
 
 def race(wiring: Wiring) -> NDArray[np.float64]:
     """Return the decision variable from the response signal on, shape (trials, directions, ms)."""
-    cut, roles = wiring.cut, wiring.roles
-    config, task = ReacherConfig(), ReachConfig()
+    task = ReachConfig()
+    start_ms = task.preparatory_ms + task.delay_ms
+    return published_measures.decision_variable(wiring.cut, direction_clusters(wiring), start_ms)
+
+
+def direction_clusters(wiring: Wiring) -> NDArray[np.int64]:
+    """Return the clusters of each direction, shape (directions, clusters_per_direction).
+
+    The signals of the trials tell them. A direction that was no target gets clusters that are left: deciding
+    for any of them is wrong.
+    """
+    cut, n = wiring.cut, ReachConfig().n_targets
     direction = np.full(cut.clusters, -1)
-    for target in range(task.n_targets):
+    for target in range(n):
         known = cut.trials.target == target
-        direction[(roles[known] == 2).any(axis=0)] = target
-    # Targets that no trial had: their clusters are among the others, and which is which changes no result,
-    # because deciding for any of them is wrong.
-    missing = sorted(set(range(task.n_targets)) - set(direction))
-    per_direction = cut.clusters // task.n_targets
+        direction[(wiring.roles[known] == 2).any(axis=0)] = target
+    missing = sorted(set(range(n)) - set(direction))
+    per_direction = cut.clusters // n
     left = np.flatnonzero(direction < 0)[: len(missing) * per_direction]
     direction[left] = np.repeat(missing, per_direction)
-    begin_ms = task.preparatory_ms + task.delay_ms - 500.0  # ten time constants before the signal
-    bins = round((CUT_MS[1] - begin_ms) / BIN_MS)
-    per_cluster = cut.n_neurons // cut.clusters
-    place = np.floor((cut.spikes.time_ms - begin_ms) / BIN_MS).astype(np.int64)
-    which = direction[cut.spikes.neuron // per_cluster]
-    kept = (place >= 0) & (place < bins) & (which >= 0)
-    flat = (cut.spikes.trial[kept] * task.n_targets + which[kept]) * bins + place[kept]
-    shape = (len(cut.trials), task.n_targets, bins)
-    counts = np.bincount(flat, minlength=int(np.prod(shape))).reshape(shape)
-    neurons = per_cluster * per_direction
-    runner = ClusterRace(len(cut.trials), task.n_targets, bins, config.tau_ms)
-    # As the agent, which decides within a control step that ends before the last millisecond is over.
-    return runner.advance(counts / neurons)[:, :, round(500.0 / BIN_MS) : -1]
+    return np.stack([np.flatnonzero(direction == one) for one in range(n)])
 
 
 def amplitudes(settings: Settings) -> dict[str, Any]:

@@ -9,32 +9,29 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ethospike.scenarios.run.folder import command_of
+from ethospike.scenarios.validation import published_values as published
+from ethospike.scenarios.validation import reach_published_report
+from ethospike.scenarios.validation.cells import Row, Table, number, percent, plain, table, yes
+from ethospike.scenarios.validation.published_values import CONDITIONS
 
-PUBLISHED_MS = {"1": 159, "2": 251, "3": 261}
-"""Median time from the response signal to the decision, correct trials (Rostami et al. 2024, Nat Commun
-15:6304, Fig 6, digitized from the figure)."""
-PUBLISHED_DECODING = {"1": 0.99, "2": 0.52, "3": 0.29}
-PUBLISHED_FANO_CHANGE = {"1": -1.06, "2": -0.50, "3": -0.03}
-PUBLISHED_CV2 = {"1": 0.68, "2": 0.65, "3": 0.70}
-"""The model 500 ms after the preparatory signal (ibid., Fig 5, digitized)."""
-MONKEY_MS = {"1": 144, "2": 194, "3": 201}
-"""The same of a monkey (ibid., Fig 6)."""
 CORRECT = {"1": 0.90, "3": 0.60}
-"""Expected here, at least."""
+"""Wanted of the default network, at least; the publication states no such share."""
 DECODING = {"1": (0.85, 1.0), "2": (0.40, 0.60), "3": (0.23, 0.43)}
 """Expected here: 1, 1/2 and 1/3, what one of the cued gives, ± 0.10 (at least .85 with one)."""
-CONDITIONS = ("1", "2", "3")
 CUED = tuple(f"{one} cued" for one in CONDITIONS)
-
-Table = list[str]
-Row = tuple[str, ...]
 
 
 def to_markdown(results: Mapping[str, Any]) -> str:
     """Return all parts that there are."""
     writers: dict[str, Callable[[Mapping[str, Any]], Table]] = {
-        "reach": lambda found: _reach(found, "`reach` (fixed in-degree)"),
-        "published": lambda found: _reach(found, "`reach-published` (Bernoulli wiring, as published)"),
+        "reach": lambda found: _reach(found, "`reach` (fixed in-degree)", CORRECT),
+        "published": lambda found: _reach(found, "`reach-published` (the published rule, other draws)", {}),
+        "fig5": reach_published_report.fig5,
+        "fig6": reach_published_report.fig6,
+        "fig6_nest": lambda found: reach_published_report.fig6_nest(
+            found, results.get("fig6", {}).get("found")
+        ),
+        "published_seeds": reach_published_report.published_seeds,
         "amplitudes": _amplitudes,
         "rest": _rest,
         "simulators": lambda found: _simulators(found, "reach"),
@@ -53,57 +50,71 @@ def to_markdown(results: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _reach(found: Mapping[str, Any], title: str) -> Table:
+def _reach(found: Mapping[str, Any], title: str, wanted: Mapping[str, float]) -> Table:
     n = len(found["wirings"])
     rows: list[Row] = []
     for c in CONDITIONS:
-        rows += _decision_rows(c, found["conditions"][c])
+        rows += _decision_rows(c, found["conditions"][c], wanted.get(c))
         rows += _cortex_rows(c, found["cortex"][c], found["fano_change"][c])
+        rows += _selected_rows(c, found["selected"][c])
     rows += _contrast_rows(found)
     return [
         f"### {title}: {n} wirings, {found['conditions']['1']['trials'] // n} trials a condition each",
         "",
-        *_table(("measure", "here [95 %]", "expected", "reached", "published model"), rows),
+        *table(("measure", "here [95 %]", "expected", "reached", "published model"), rows),
         "",
         "Correct decisions by wiring:",
         "",
-        *_table(("wiring", *CUED), _wiring_rows(found["wirings"])),
+        *table(("wiring", *CUED), _wiring_rows(found["wirings"])),
         "",
         *_thresholds(found["thresholds"]),
     ]
 
 
-def _decision_rows(condition: str, row: Mapping[str, Any]) -> Iterator[Row]:
+def _decision_rows(condition: str, row: Mapping[str, Any], wanted: float | None) -> Iterator[Row]:
     """Yield what brain and hand did in the trials of a condition."""
-    cued, wanted = f"{condition} cued", CORRECT.get(condition)
-    for name, key in (("decision", "decision_correct"), ("hand", "hand_correct")):
-        expected = f"≥ {wanted:.0%}" if wanted else ""
-        passed = "" if wanted is None else _yes(row[key]["mean"] >= wanted)
-        yield f"{name} correct, {cued}", _percent(row[key]), expected, passed, "not stated"
-    yield f"no decision, {cued}", _percent(row["decision_none"]), "", "", "not stated"
-    published = f"{PUBLISHED_MS[condition]} (monkey {MONKEY_MS[condition]})"
-    yield f"median decision time, {cued} (ms)", _number(row["decision_ms"], 0), "", "", published
-    yield f"median reaction of the hand, {cued} (ms)", _number(row["reaction_ms"], 0), "", "", ""
+    cued = f"{condition} cued"
+    expected = "" if wanted is None else f"≥ {wanted:.0%}"
+    count, trials = published.CORRECT[condition], published.TRIALS
+    correct = f"{count / trials:.1%} within 500 ms ({count} of {trials})"
+    for name, key, value in (("decision", "decision_correct", correct), ("hand", "hand_correct", "")):
+        passed = "" if wanted is None else yes(row[key]["mean"] >= wanted)
+        yield f"{name} correct, {cued}", percent(row[key]), expected, passed, value
+    rest = f"with wrong and later ones {1 - count / trials:.1%}"
+    yield f"no decision, {cued}", percent(row["decision_none"]), "", "", rest
+    median_ms = f"{published.MEDIAN_MS[condition]} (monkey {published.MONKEY_MS[condition]})"
+    yield f"median decision time, {cued} (ms)", number(row["decision_ms"], 0), "", "", median_ms
+    yield f"median reaction of the hand, {cued} (ms)", number(row["reaction_ms"], 0), "", "", ""
 
 
 def _cortex_rows(condition: str, measures: Mapping[str, Any], change: Mapping[str, Any]) -> Iterator[Row]:
     """Yield variability, decoding and rates of the cortex in the trials of a condition."""
     cued = f"{condition} cued"
-    published = f"{PUBLISHED_FANO_CHANGE[condition]:+.2f}"
-    yield f"change of Fano factor at +500 ms, {cued}", _number(change, 2), "", "", published
+    yield f"change of Fano factor at +500 ms, {cued}", number(change, 2), "", "", ""
     low, high = DECODING[condition]
     accuracy = measures["decoding_prepared"]
-    passed = "" if accuracy["mean"] is None else _yes(low <= accuracy["mean"] <= high)
-    expected, published = f"{low:.2f} … {high:.2f}", f"{PUBLISHED_DECODING[condition]:.2f}"
-    yield f"decoding at +500 ms, {cued}", _number(accuracy, 2), expected, passed, published
-    published = f"0.74 → {PUBLISHED_CV2[condition]:.2f}"
-    yield f"CV2, {cued}", _before_and_prepared(measures, "cv2", 2), "", "", published
+    passed = "" if accuracy["mean"] is None else yes(low <= accuracy["mean"] <= high)
+    yield f"decoding at +500 ms, {cued}", number(accuracy, 2), f"{low:.2f} … {high:.2f}", passed, ""
+    yield f"CV2, {cued}", _before_and_prepared(measures, "cv2", 2), "", "", ""
     yield f"rate of E, {cued} (Hz)", _before_and_prepared(measures, "rate_hz", 1), "", "", ""
+
+
+def _selected_rows(condition: str, measures: Mapping[str, Any]) -> Iterator[Row]:
+    """Yield the authors' measures, of the pairs and units that they select."""
+    of_pairs, of_units = f"of pairs ≥ 5 Hz, {condition} cued", f"of units in all conditions, {condition} cued"
+    value = f"{published.FANO_CHANGE[condition]:+.2f}"
+    yield f"change of Fano factor {of_units}", number(measures["fano_change"], 2), "", "", value
+    accuracy, value = measures["decoding_prepared"], f"{published.DECODING[condition]:.2f}"
+    yield f"decoding of units ≥ 5 Hz, {condition} cued", number(accuracy, 2), "", "", value
+    value = f"{published.CV2_BEFORE:.2f} → {published.CV2[condition]:.2f}"
+    yield f"CV2 {of_units}", _before_and_prepared(measures, "cv2", 2), "", "", value
+    value = f"{published.RATE_BEFORE_HZ:.1f} → {published.RATE_HZ[condition]:.1f}"
+    yield f"rate {of_pairs} (Hz)", _before_and_prepared(measures, "rate_hz", 1), "", "", value
 
 
 def _before_and_prepared(measures: Mapping[str, Any], key: str, digits: int) -> str:
     """Return a measure before the preparatory signal and 500 ms after it."""
-    return f"{_number(measures[f'{key}_before'], digits)} → {_number(measures[f'{key}_prepared'], digits)}"
+    return f"{number(measures[f'{key}_before'], digits)} → {number(measures[f'{key}_prepared'], digits)}"
 
 
 def _contrast_rows(found: Mapping[str, Any]) -> list[Row]:
@@ -124,23 +135,21 @@ def _wiring_rows(wirings: Sequence[Mapping[str, float]]) -> list[Row]:
 
 
 def _thresholds(found: Mapping[str, Any]) -> Table:
-    """Return what other thresholds would have decided, and which of them the authors would have chosen."""
-    best = found["best_balanced_accuracy"]
+    """Return what other thresholds would have decided, and the best of them by two criteria."""
 
-    def cell(one: Mapping[str, Any]) -> str:
-        return f"{one['correct']:.0%}, {_plain(one['median_ms'], '{:.0f} ms')}, none {one['none']:.0%}"
+    def cell(decided: Mapping[str, Any]) -> str:
+        median_ms = plain(decided["median_ms"], "{:.0f} ms")
+        return f"{decided['correct']:.0%}, {median_ms}, none {decided['none']:.0%}"
 
-    rows = [
-        (name, *(cell(one[c]) for c in CONDITIONS))
-        for name, one in found.items()
-        if name != "best_balanced_accuracy"
-    ]
+    rows = [(name, *(cell(row[c]) for c in CONDITIONS)) for name, row in found["rows"].items()]
+    precision, recall = found["best"]["precision"], found["best"]["recall"]
     return [
-        "The same spikes with other decision thresholds (correct, median time, undecided); the best balanced "
-        f"accuracy (mean recall) over all conditions is {best['accuracy']:.2f} at "
-        f"{best['threshold']:.2f}:",
+        "The same spikes with other decision thresholds (correct, median time, undecided). Over all",
+        "conditions, the authors' criterion (mean precision, undecided as a label) is best at "
+        f"{precision['threshold']:.2f} ({precision['score']:.3f}),",
+        f"the mean recall over directions at {recall['threshold']:.2f} ({recall['score']:.3f}):",
         "",
-        *_table(("threshold", *CUED), rows),
+        *table(("threshold", *CUED), rows),
     ]
 
 
@@ -148,38 +157,38 @@ def _contrast(what: str, pair: str, one: Mapping[str, Any], digits: int) -> Row:
     """Return the row of a difference; one and three targets, and one and two, have an expected sign."""
     wanted = pair.startswith("1")
     known = wanted and one["high"] is not None
-    passed = _yes(one["high"] < 0) if known else ""
-    return (f"{what}: {pair} cued", _number(one, digits), "below 0" if wanted else "reported", passed, "")
+    passed = yes(one["high"] < 0) if known else ""
+    return (f"{what}: {pair} cued", number(one, digits), "below 0" if wanted else "reported", passed, "")
 
 
 def _amplitudes(found: Mapping[str, Any]) -> Table:
     rows = [
-        (name, *(f"{_percent(one['conditions'][c]['decision_correct'])}, "
-                       f"{_number(one['conditions'][c]['decision_ms'], 0)} ms" for c in CONDITIONS))
+        (name, *(f"{percent(one['conditions'][c]['decision_correct'])}, "
+                       f"{number(one['conditions'][c]['decision_ms'], 0)} ms" for c in CONDITIONS))
         for name, one in found.items()
     ]  # fmt: skip
     head = ("network, both signals", *(f"{c} cued: correct, median decision time" for c in CONDITIONS))
     title = "### Amplitude of the signals (at V_th = 15 mV, with which it scales; 0.1 pA as published)"
-    return [title, "", *_table(head, rows)]
+    return [title, "", *table(head, rows)]
 
 
 def _rest(found: Mapping[str, Any]) -> Table:
     one, flat = found["cortex"], found["unclustered"]
     rows = [
-        ("least dominance of a cluster", _plain(one["least_dominance"], "{:.1%}"), "≥ 1 %",
-         _yes((one["least_dominance"] or 0) >= 0.01)),
-        ("median dwell time (ms)", _plain(one["dwell_ms_median"], "{:.0f}"), "50 … 5000",
-         _yes(50 <= (one["dwell_ms_median"] or 0) <= 5000)),
-        ("time with a dominant cluster", _plain(one["dominated"], "{:.0%}"), "", ""),
+        ("least dominance of a cluster", plain(one["least_dominance"], "{:.1%}"), "≥ 1 %",
+         yes((one["least_dominance"] or 0) >= 0.01)),
+        ("median dwell time (ms)", plain(one["dwell_ms_median"], "{:.0f}"), "50 … 5000",
+         yes(50 <= (one["dwell_ms_median"] or 0) <= 5000)),
+        ("time with a dominant cluster", plain(one["dominated"], "{:.0%}"), "", ""),
         ("rate E, I (Hz)", ", ".join(f"{rate:.1f}" for rate in one["rate_hz"].values()), "", ""),
-        ("CV2, Fano factor", f"{_plain(one['cv2'], '{:.2f}')}, {_plain(one['fano'], '{:.2f}')}", "", ""),
-        ("without clusters: highest rate in 50 ms over the mean", _plain(flat["highest_over_mean"], "{:.2f}"),
-         "≤ 3", _yes((flat["highest_over_mean"] or 99) <= 3)),
+        ("CV2, Fano factor", f"{plain(one['cv2'], '{:.2f}')}, {plain(one['fano'], '{:.2f}')}", "", ""),
+        ("without clusters: highest rate in 50 ms over the mean", plain(flat["highest_over_mean"], "{:.2f}"),
+         "≤ 3", yes((flat["highest_over_mean"] or 99) <= 3)),
         ("without clusters: rate E, I (Hz)", ", ".join(f"{r:.1f}" for r in flat["rate_hz"].values()), "", ""),
         ("without clusters: CV2, Fano factor",
-         f"{_plain(flat['cv2'], '{:.2f}')}, {_plain(flat['fano'], '{:.2f}')}", "", ""),
+         f"{plain(flat['cv2'], '{:.2f}')}, {plain(flat['fano'], '{:.2f}')}", "", ""),
     ]  # fmt: skip
-    return ["### `cortex` at rest", "", *_table(("measure", "here", "expected", "reached"), rows)]
+    return ["### `cortex` at rest", "", *table(("measure", "here", "expected", "reached"), rows)]
 
 
 def _strengths(found: Mapping[str, Any]) -> Table:
@@ -190,17 +199,17 @@ def _strengths(found: Mapping[str, Any]) -> Table:
             (
                 name,
                 ", ".join(f"{rate:.1f}" for rate in rest["rate_hz"].values()),
-                _plain(rest["least_dominance"], "{:.1%}"),
-                _plain(rest["dwell_ms_median"], "{:.0f}"),
-                _plain(rest["highest_over_mean"], "{:.1f}"),
-                *(_percent(one["conditions"][c]["decision_correct"]) for c in CONDITIONS),
+                plain(rest["least_dominance"], "{:.1%}"),
+                plain(rest["dwell_ms_median"], "{:.0f}"),
+                plain(rest["highest_over_mean"], "{:.1f}"),
+                *(percent(one["conditions"][c]["decision_correct"]) for c in CONDITIONS),
             )
         )
     head = ("network, J_E+", "E, I (Hz)", "least dominance", "dwell (ms)", "highest over mean")
     return [
         "### Strength of the clusters: rest and task",
         "",
-        *_table((*head, *(f"correct, {c} cued" for c in CONDITIONS)), rows),
+        *table((*head, *(f"correct, {c} cued" for c in CONDITIONS)), rows),
     ]
 
 
@@ -209,11 +218,11 @@ def _large(found: Mapping[str, Any]) -> Table:
     for name, one in found["conditions"].items():
         among = one["decision_correct_among_cued"]
         chance = {"1": "", "all": ""}.get(name, f"{1 / int(name):.2f}" if name.isdigit() else "")
-        overall = _yes((one["decision_correct"]["low"] or 0) > 1 / 6)
-        above = _yes((among["low"] or 0) > 1 / int(name)) if chance else ""
-        rows.append((name, str(one["trials"]), _percent(one["decision_correct"]), overall,
-                     _percent(among), chance, above, _percent(one["hand_correct"]),
-                     _number(one["decision_ms"], 0)))  # fmt: skip
+        overall = yes((one["decision_correct"]["low"] or 0) > 1 / 6)
+        above = yes((among["low"] or 0) > 1 / int(name)) if chance else ""
+        rows.append((name, str(one["trials"]), percent(one["decision_correct"]), overall,
+                     percent(among), chance, above, percent(one["hand_correct"]),
+                     number(one["decision_ms"], 0)))  # fmt: skip
     head = (
         "cued",
         "trials",
@@ -228,7 +237,7 @@ def _large(found: Mapping[str, Any]) -> Table:
     return [
         f"### `large` in the task, {found['wirings']} wirings ({rates})",
         "",
-        *_table((*head, "median decision (ms)"), rows),
+        *table((*head, "median decision (ms)"), rows),
     ]
 
 
@@ -241,43 +250,13 @@ def _simulators(found: Mapping[str, Any], network: str) -> Table:
     lines = [
         f"### Simulators, `{network}`: means over seeds",
         "",
-        *_table(("simulator", "E (Hz)", "I (Hz)", "CV2", "Fano factor", "correct", "seeds"), rows),
+        *table(("simulator", "E (Hz)", "I (Hz)", "CV2", "Fano factor", "correct", "seeds"), rows),
     ]
     differences = [
-        (name, _number(one, 3), f"{one['relative']:+.1%}", _yes(one["agree"]))
+        (name, number(one, 3), f"{one['relative']:+.1%}", yes(one["agree"]))
         for name, one in found["differences"].items()
     ]
     if differences:
         head = ("difference", "mean [95 %]", "relative", "within 5 %, or zero in the interval")
-        lines += ["", *_table(head, differences)]
+        lines += ["", *table(head, differences)]
     return lines
-
-
-# -- cells ----------------------------------------------------------------------------------------------
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
-    return lines + [f"| {' | '.join(row)} |" for row in rows]
-
-
-def _number(one: Mapping[str, Any], digits: int) -> str:
-    if one["mean"] is None:
-        return "–"
-    spread = "" if one["low"] is None else f" [{one['low']:.{digits}f}, {one['high']:.{digits}f}]"
-    return f"{one['mean']:.{digits}f}{spread}"
-
-
-def _percent(one: Mapping[str, Any]) -> str:
-    if one["mean"] is None:
-        return "–"
-    spread = "" if one["low"] is None else f" [{100 * one['low']:.0f}, {100 * one['high']:.0f}]"
-    return f"{100 * one['mean']:.0f}{spread} %"
-
-
-def _plain(value: float | None, form: str) -> str:
-    return "–" if value is None else form.format(value)
-
-
-def _yes(passed: bool) -> str:
-    return "yes" if passed else "NO"
