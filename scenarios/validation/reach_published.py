@@ -203,32 +203,35 @@ def fig6_nest(settings: Settings) -> dict[str, Any]:
     Both compute in double precision: rounded to single, the first spike of 12 s is off after 0.3 s.
     """
     settings = dataclasses.replace(settings, precision="double")
-    names = ("nest", settings.simulator)
-    spikes = {name: _all_spikes(settings, name) for name in names}
-    rows = [{tuple(row) for row in spikes[name].tolist()} for name in names]
-    first_difference = min((step for step, _ in rows[0] ^ rows[1]), default=None)
-    decided = {
-        name: _decisions_of(settings, "reach-fig6", settings.fig6_nest_trials, simulator=name)
-        for name in names
-    }
+    trials = settings.fig6_nest_trials
+    nest, other = (
+        _decisions_of(settings, "reach-fig6", trials, simulator=name) for name in ("nest", settings.simulator)
+    )
     row = published.index_of(published.THRESHOLDS, THRESHOLD)
-    same = decided["nest"].winner[row] == decided[settings.simulator].winner[row]
+    same = nest.winner[row] == other.winner[row]
     return {
-        "identity": {
-            "seconds": IDENTITY_S,
-            "spikes": {name: len(one) for name, one in zip(names, rows, strict=True)},
-            "common": len(rows[0] & rows[1]),
-            "first_difference_step": first_difference,
-        },
+        "identity": same_spikes(settings, IDENTITY_S),
         "same_decisions": {"trials": len(same), "same": int(same.sum())},
-        "decisions": _decided(decided["nest"], THRESHOLD, settings.draws),
+        "decisions": _decided(nest, THRESHOLD, settings.draws),
     }
 
 
-def _all_spikes(settings: Settings, simulator: str) -> NDArray[np.int64]:
+def same_spikes(settings: Settings, seconds: float) -> dict[str, Any]:
+    """Count the spikes that NEST and another simulator have in common in the first seconds of the task."""
+    names = ("nest", settings.simulator)
+    rows = [{tuple(row) for row in _all_spikes(settings, name, seconds).tolist()} for name in names]
+    return {
+        "seconds": seconds,
+        "spikes": {name: len(one) for name, one in zip(names, rows, strict=True)},
+        "common": len(rows[0] & rows[1]),
+        "first_difference_step": min((step for step, _ in rows[0] ^ rows[1]), default=None),
+    }
+
+
+def _all_spikes(settings: Settings, simulator: str, seconds: float) -> NDArray[np.int64]:
     """Return (step, neuron) of all spikes of the first seconds of the task, shape (spikes, 2)."""
     config = delayed_reach.DelayedReachConfig(
-        minutes=IDENTITY_S / 60.0,
+        minutes=seconds / 60.0,
         reacher=_reacher("reach-fig6"),
         simulator=settings.of_simulator(simulator),
     )

@@ -56,7 +56,8 @@ def _reach(found: Mapping[str, Any], title: str, wanted: Mapping[str, float]) ->
     for c in CONDITIONS:
         rows += _decision_rows(c, found["conditions"][c], wanted.get(c))
         rows += _cortex_rows(c, found["cortex"][c], found["fano_change"][c])
-        rows += _selected_rows(c, found["selected"][c])
+        if "selected" in found:  # not in results of before there were the authors' measures
+            rows += _selected_rows(c, found["selected"][c])
     rows += _contrast_rows(found)
     return [
         f"### {title}: {n} wirings, {found['conditions']['1']['trials'] // n} trials a condition each",
@@ -142,12 +143,17 @@ def _thresholds(found: Mapping[str, Any]) -> Table:
         return f"{decided['correct']:.0%}, {median_ms}, none {decided['none']:.0%}"
 
     rows = [(name, *(cell(row[c]) for c in CONDITIONS)) for name, row in found["rows"].items()]
-    precision, recall = found["best"]["precision"], found["best"]["recall"]
+    best = [
+        f"{label} is best at {found['best'][name]['threshold']:.2f} ({found['best'][name]['score']:.3f})"
+        for name, label in (
+            ("precision", "the authors' criterion (mean precision, undecided as a label)"),
+            ("recall", "the mean recall over directions"),
+        )
+        if name in found["best"]
+    ]
     return [
-        "The same spikes with other decision thresholds (correct, median time, undecided). Over all",
-        "conditions, the authors' criterion (mean precision, undecided as a label) is best at "
-        f"{precision['threshold']:.2f} ({precision['score']:.3f}),",
-        f"the mean recall over directions at {recall['threshold']:.2f} ({recall['score']:.3f}):",
+        "The same spikes with other decision thresholds (correct, median time, undecided).",
+        f"Over all conditions, {', '.join(best)}:",
         "",
         *table(("threshold", *CUED), rows),
     ]

@@ -135,7 +135,9 @@ def test_the_validation_writes_tables_with_what_was_published(tmp_path: Path) ->
     found = json.loads((tmp_path / "v.json").read_text())["reach"]["found"]
     assert found["conditions"]["all"]["trials"] == 12
     # Decisions repeated from the spikes are those that the agent made, where both look at the same trials.
-    assert found["thresholds"]["0.87"]["1"]["correct"] >= 0.5
+    assert found["thresholds"]["rows"]["0.87"]["1"]["correct"] >= 0.5
+    assert set(found["thresholds"]["best"]) == {"precision", "recall"}
+    assert found["selected"]["1"]["pairs"]["mean"] == 0.0  # two trials of a condition are too few to select
     with pytest.raises(ScenarioError, match="no part 'nonsense'"):
         reach_validation.validate(tmp_path / "v", TINY, ["reach", "nonsense"])
 
@@ -202,5 +204,5 @@ def test_decisions_repeated_from_spikes_are_the_agents(monkeypatch: pytest.Monke
     # Where nobody ever leads, nothing is decided: the median of nothing is no number in the file either.
     monkeypatch.setattr(reach_experiments, "race", lambda one: np.full((len(one.cut.trials), 6, 9), 1 / 6))
     rows = reach_experiments.thresholds([first, one])
-    assert rows["0.87"]["2"] == {"correct": 0.0, "none": 1.0, "median_ms": None}
+    assert rows["rows"]["0.87"]["2"] == {"correct": 0.0, "none": 1.0, "median_ms": None}
     json.dumps(rows, allow_nan=False)
