@@ -54,7 +54,7 @@ def test_the_table_of_nest_tests_its_decisions_against_those_of_numba() -> None:
     outcomes = {"trials": 4, **{name: {"count": 1, **share} for name in ("late", "wrong", "undecided")}}
     outcomes |= dict.fromkeys(("median_ms", "mean_ms", "sd_ms"), share)
     nest, numba = (
-        {"decisions": dict.fromkeys("123", {**outcomes, "correct": {"count": count, **share}})}
+        {"decisions": {key: {**outcomes, "correct": {"count": count, **share}} for key in "123"}}
         for count in (3, 1)
     )
     nest["identity"] = {"seconds": 12.0, "spikes": {"nest": 9, "numba": 8}, "common": 7}
