@@ -76,7 +76,7 @@ def check_model_timing(open_network: OpenNetwork) -> None:
         network = Network(
             tuple(cell(name, 2, model, **refractory) for name in names),
             (Projection("first>second", "first", "second", OneToOne(), FIRE[model], DELAY_MS),),
-            (SpikeInput("fire", "first", FIRE[model]),),
+            (SpikeInput("fire", "first", FIRE[model], delay_ms=0.1),),
             (CurrentInput("current", "second", channels=None),),
         )
         with open_network(network, seed=SEED) as simulator:

@@ -19,10 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ethospike.brains.memory import check_memory
+from ethospike.brains.nest import models
 from ethospike.brains.nest.denormals import denormals_are_zero
 from ethospike.brains.nest.learning import Learning
 from ethospike.brains.nest.wiring import native_rule, native_value, parts
-from ethospike.brains.network import Distribution, Projection
+from ethospike.brains.network import CurrentInput, Distribution, Projection, SpikeInput
 from ethospike.brains.simulator import (
     Capabilities,
     Simulator,
@@ -180,12 +181,12 @@ class NestSimulator(Simulator):
         """Create animals as blocks: neuron i of animal a has NEST's id 1 + a · n_neurons + i."""
         for animal in range(self.animals):
             for population in self.network.populations:
-                model = population.neuron_model
                 values = parameters(self.network, population.name, seed=self.seed, animal=animal)
                 params: dict[str, Any] = {
                     key: float(v[0]) if (v == v[0]).all() else v.tolist() for key, v in values.items()
                 }
-                nest.Create(model.nest_name, population.size, params={**params, **model.nest_fixed})
+                where = f"Population {population.name!r}"
+                models.create(nest, where, population.neuron_model, population.size, params)
 
     def _connect(self, projection: Projection) -> None:
         if not self.network.has_known_synapses(projection):
@@ -206,7 +207,16 @@ class NestSimulator(Simulator):
         steps = np.concatenate(
             [self.synapse_delay_steps(projection.name, animal) for animal in range(self.animals)]
         )
-        self._connect_pairs(source, target, weight, steps, projection.name)
+        synapses = {"synapse_model": projection.name, **self._receptor(projection)}
+        self._connect_pairs(source, target, weight, steps, synapses)
+
+    def _receptor(self, given: Projection | SpikeInput | CurrentInput) -> dict[str, int]:
+        """Return the receptor port of a projection or an input, as an entry of NEST's `syn_spec`."""
+        receptor = getattr(given, "receptor", None)
+        if receptor is None:
+            return {}
+        where, model = f"{type(given).__name__} {given.name!r}", self.network.population(given.target)
+        return {"receptor_type": models.port(nest, where, model.neuron_model, receptor)}
 
     def _connect_pairs(
         self,
@@ -214,15 +224,12 @@ class NestSimulator(Simulator):
         target: NDArray[np.integer],
         weight: NDArray[np.float64],
         delay_steps: NDArray[np.integer],
-        synapse_model: str,
+        synapses: dict[str, Any],
     ) -> None:
         if len(source):
-            nest.Connect(
-                source.astype(np.int64),
-                target.astype(np.int64),
-                "one_to_one",
-                {"synapse_model": synapse_model, "weight": weight, "delay": delay_steps * self.dt_ms},
-            )
+            spec = {**synapses, "weight": weight, "delay": delay_steps * self.dt_ms}
+            ends = source.astype(np.int64), target.astype(np.int64)
+            models.connect(nest, *ends, "one_to_one", spec)
 
     def _connect_by_rule(self, projection: Projection, animal: int) -> None:
         """Let NEST draw the synapses of a large network: the same statistics, not the same synapses."""
@@ -240,7 +247,7 @@ class NestSimulator(Simulator):
                 )
             delay = self.delay_steps(projection.name, float(np.asarray(projection.delay_ms))) * self.dt_ms
         for sources, targets, rule, weight in parts(self.network, projection, self.seed, animal):
-            synapse: dict[str, Any] = {"delay": delay}
+            synapse: dict[str, Any] = {"delay": delay, **self._receptor(projection)}
             if isinstance(weight, Distribution):
                 synapse["weight"] = native_value(weight, f"{where}.weight", nest)
             else:
@@ -248,9 +255,8 @@ class NestSimulator(Simulator):
                 synapse["synapse_model"] = model = f"{projection.name} {weight}"
                 if model not in nest.synapse_models:
                     nest.CopyModel("static_synapse_hom_w", model, {"weight": weight})
-            nest.Connect(
-                nest.NodeCollection(sources), nest.NodeCollection(targets), native_rule(rule, where), synapse
-            )
+            ends = nest.NodeCollection(sources), nest.NodeCollection(targets)
+            models.connect(nest, *ends, native_rule(rule, where), synapse)
 
     def _connect_inputs(self) -> None:
         """Create one generator a channel; an animal's follow each other, then come the next animal's."""
@@ -273,7 +279,8 @@ class NestSimulator(Simulator):
                     reached = self.network.channel_neurons(one) + offset
                     sources = np.repeat(first + np.arange(len(reached)), reached.shape[1])
                     values, steps = np.full(len(sources), weight), np.full(len(sources), delay)
-                    self._connect_pairs(sources, reached.ravel(), values, steps, "static_synapse")
+                    synapses = {"synapse_model": "static_synapse", **self._receptor(one)}
+                    self._connect_pairs(sources, reached.ravel(), values, steps, synapses)
                     first += len(reached)
 
     def _connect_recorder(self) -> None:
@@ -284,7 +291,8 @@ class NestSimulator(Simulator):
         if not nest.num_connections:  # then the longer the better: whole steps, about 1 ms
             shortest_ms = max(1, int(1.0 / self.dt_ms + 1e-9)) * self.dt_ms
         neurons = nest.NodeCollection(np.arange(1, self.animals * self.network.n_neurons + 1))
-        nest.Connect(neurons, self._recorder, syn_spec={"delay": shortest_ms})
+        names = sorted({population.neuron_model.name for population in self.network.populations})
+        models.connect_recorder(nest, neurons, self._recorder, shortest_ms, names)
 
     # -- running --------------------------------------------------------------------------------------
 

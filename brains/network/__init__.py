@@ -1,7 +1,7 @@
 """Networks as data: populations, projections, wiring rules, plasticity rules and inputs."""
 
 from ethospike.brains.network.distributions import Distribution, LogNormal, Normal, Uniform
-from ethospike.brains.network.models import NEURON_MODELS, GennCode, NeuronModel
+from ethospike.brains.network.models import NEURON_MODELS, GennCode, NestModel, NeuronModel
 from ethospike.brains.network.network import NUMPY_WIRING_LIMIT, Network
 from ethospike.brains.network.plasticity import NEVER, DopamineGated, DopaminePlasticity
 from ethospike.brains.network.population import Parameter, Population
@@ -46,6 +46,7 @@ __all__ = [
     "FixedTotalNumber",
     "GennCode",
     "LogNormal",
+    "NestModel",
     "Network",
     "NeuronModel",
     "Normal",

@@ -22,6 +22,7 @@ from ethospike.brains.network.projection import (
     SpikeInput,
     Synapses,
     check_input,
+    check_receptor,
 )
 from ethospike.errors import BrainError, nearest
 from ethospike.randomness import Role, random_stream
@@ -104,6 +105,9 @@ class Network:
                 self.n_channels(given),
                 self.population(given.target).size,
             )
+            if isinstance(given, SpikeInput):
+                where = f"SpikeInput {given.name!r}"
+                check_receptor(where, given.receptor, self.population(given.target))
 
     def _shortest_delay_ms(self) -> float:
         """Return the shortest delay of the projections, or 0.1 ms if there are none or one is drawn."""
@@ -317,7 +321,7 @@ class Network:
         value = pop.param(key)
         if not isinstance(value, Distribution):
             return np.broadcast_to(np.asarray(value, dtype=float), (pop.size,)).copy()
-        channel = self.populations.index(pop) * 100 + pop.neuron_model.parameters.index(key)
+        channel = self.populations.index(pop) * 100 + pop.parameter_names.index(key)
         drawn = np.asarray(
             value.draw(random_stream(seed, animal, Role.PARAMETERS, channel), pop.size), dtype=float
         )

@@ -61,7 +61,7 @@ class Population:
             )
         model = self.neuron_model
         for key, value in self.params.items():
-            if key not in model.parameters:
+            if not model.has_parameter(key):
                 raise BrainError(
                     f"{where}.params: {model.name} has no {key!r}; {nearest(key, model.parameters)}"
                 )
@@ -86,6 +86,11 @@ class Population:
     def neuron_model(self) -> NeuronModel:
         """The description of the neurons' model."""
         return NEURON_MODELS[self.model] if isinstance(self.model, str) else self.model
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """Names of all parameters, those of the model first."""
+        return tuple(dict.fromkeys((*self.neuron_model.parameters, *self.params)))
 
     def param(self, key: str) -> Parameter:
         """Return the value of a parameter as given, or the model's default."""

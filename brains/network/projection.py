@@ -42,6 +42,15 @@ class Synapses(NamedTuple):
     delay_ms: _Floats
 
 
+def check_receptor(where: str, receptor: int | str | None, target: Population) -> None:
+    """Raise `BrainError` where a receptor is named and the target's model has none to choose from."""
+    model = target.neuron_model
+    if receptor is not None and not model.takes_receptor:
+        raise BrainError(
+            f"{where}.receptor: the sign of a weight chooses the receptor of {model.name}; got {receptor!r}"
+        )
+
+
 def steps_of_delay(delay_ms: _Floats, dt_ms: float) -> NDArray[np.int64]:
     """Return delays in whole steps, at least one.
 
@@ -70,13 +79,15 @@ class Projection:
     rule : Rule
         The neurons that are connected.
     weight : float, ndarray, Distribution or ClusteredWeight
-        pA (`iaf_psc_exp`) or nS (`iaf_cond_*`). As in NEST, the sign chooses the receptor: negative is
-        inhibitory.
+        In the unit of the target's model (`NeuronModel.weight_unit`): pA, nS or mV. As in NEST, the sign
+        chooses the receptor: negative is inhibitory.
     delay_ms : float, ndarray or Distribution
         At least one step. Numbers and arrays must be whole steps; drawn delays are rounded to whole steps,
         and those below one step become one step.
     plasticity : DopamineGated or None
         The rule that changes the weights, if any.
+    receptor : int, str or None
+        Port or name of the target's receptor, where the model has several (`NestModel`).
     """
 
     name: str
@@ -86,6 +97,7 @@ class Projection:
     weight: Weight
     delay_ms: Delay = 0.1
     plasticity: DopamineGated | None = None
+    receptor: int | str | None = None
 
     def ends(self, source: Population, target: Population) -> Ends:
         """Return the numbers that the rule needs of the two populations."""
@@ -94,6 +106,7 @@ class Projection:
     def check(self, source: Population, target: Population) -> None:
         """Raise `BrainError` if rule, weight and delay do not fit each other or the populations."""
         where = f"Projection {self.name!r}"
+        check_receptor(where, self.receptor, target)
         if not isinstance(self.rule, Rule):
             raise BrainError(f"{where}.rule: expected a rule such as FixedIndegree(10), got {self.rule!r}")
         ends = self.ends(source, target)
@@ -262,8 +275,9 @@ class SpikeInput:
     """Spike trains from outside, one a channel.
 
     Channel c drives the c-th of `channels` equal, contiguous parts of the neurons start … stop − 1 of the
-    target. `stop=None` is the end of the population; `channels=None` is one channel a neuron. `weight` is in
-    pA (`iaf_psc_exp`) or nS (`iaf_cond_*`), and its sign chooses the receptor: negative is inhibitory.
+    target. `stop=None` is the end of the population; `channels=None` is one channel a neuron. `weight` has
+    the unit of the target's model, and its sign chooses the receptor: negative is inhibitory; `receptor` is
+    for models that have several, as in `Projection`.
 
     Without a `delay_ms`, a network gives its inputs the shortest delay of its projections (0.1 ms if it has
     none, or if delays are drawn). A shorter one costs NEST time: it exchanges spikes as often as the shortest
@@ -277,6 +291,7 @@ class SpikeInput:
     start: int = 0
     stop: int | None = None
     delay_ms: float = SHORTEST
+    receptor: int | str | None = None
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ def parameters(
     network: Network, population: str, *, seed: int, animal: int
 ) -> dict[str, NDArray[np.float64]]:
     """Return all parameters of a population in one animal, shape (size,) each, in NEST's units."""
-    names = network.population(population).neuron_model.parameters
+    names = network.population(population).parameter_names
     return {key: network.parameter(population, key, seed, animal) for key in names}
 
 

@@ -6,6 +6,7 @@ from ethospike.brains.network.models.iaf_psc_alpha import IafPscAlpha
 from ethospike.brains.network.models.iaf_psc_delta import IafPscDelta
 from ethospike.brains.network.models.iaf_psc_exp import IafPscExp
 from ethospike.brains.network.models.izhikevich import Izhikevich
+from ethospike.brains.network.models.nest_model import NestModel
 from ethospike.brains.network.models.neuron_model import GennCode, NeuronModel
 from ethospike.brains.network.models.pp_psc_delta import PpPscDelta
 
@@ -34,6 +35,7 @@ __all__ = [
     "IafPscDelta",
     "IafPscExp",
     "Izhikevich",
+    "NestModel",
     "NeuronModel",
     "PpPscDelta",
 ]

@@ -55,6 +55,8 @@ class NeuronModel:
         above the constant `e_l`. The number of refractory steps that are left is `refractory`, on all models.
     arrival_steps : int
         Steps from the arrival of a spike to its first effect on `v`: 1, or 0 where a spike moves `v` itself.
+    takes_receptor : bool
+        Synapses name the receptor that they reach; else the sign of their weight chooses it.
     is_stochastic : bool
         Spikes are drawn: simulators agree in distribution only.
     nest_name : str or None
@@ -80,6 +82,7 @@ class NeuronModel:
     weight_unit: str = "pA"
     state: tuple[str, ...] = ("v",)
     arrival_steps: int = 1
+    takes_receptor: bool = False
     is_stochastic: bool = False
     nest_name: str | None = None
     nest_fixed: Mapping[str, float] = {}
@@ -110,6 +113,10 @@ class NeuronModel:
             "genn": self.genn is not None,
         }
         return tuple(name for name, there in has.items() if there)
+
+    def has_parameter(self, key: str) -> bool:
+        """Return whether a population of the model may set a parameter of that name."""
+        return key in self.parameters
 
     def check(self, where: str, key: str, values: NDArray[Any]) -> None:
         """Raise `BrainError` unless the values of a parameter are finite and within its bounds."""
