@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ethospike.brains.network import Network, NeuronModel
 from ethospike.brains.numba.sparse_kernels import LANES, Own
 from ethospike.brains.simulator.propagators import propagators
-from ethospike.errors import BrainError
+from ethospike.errors import BrainError, nearest
 from ethospike.randomness import Role, random_stream
 
 
@@ -53,6 +53,13 @@ def compiled_step(model: NeuronModel, constants: Sequence[str]) -> Any:
     """
     try:
         return _compiled(model.step, (*model.state, "refractory"), tuple(constants))
+    except KeyError as error:
+        name = str(error.args[0])
+        hint = nearest(name, (*model.state, "refractory", *constants))
+        raise BrainError(
+            f"{model.name}: Numba cannot compile the model's step: {name!r} is neither a state nor a "
+            f"constant; {hint}"
+        ) from error
     except numba.core.errors.NumbaError as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         raise BrainError(

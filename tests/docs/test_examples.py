@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import own_neuron
 import plain_loop
 import pytest
 import read_recording
@@ -15,7 +16,11 @@ import two_simulators
 from places import DOCS, EXAMPLES
 from synthetic_run import SyntheticRun
 
-TESTED = {"plain_loop", "two_simulators", "read_recording", "vehicle"}
+from ethospike.brains.network import Network, Population
+from ethospike.brains.simulator import SimulatorSettings, open_simulator
+from ethospike.errors import BrainError
+
+TESTED = {"own_neuron", "plain_loop", "two_simulators", "read_recording", "vehicle"}
 """`vehicle.py` is tested with the runner (tests/scenarios/run/test_runner.py)."""
 
 
@@ -34,6 +39,36 @@ def test_two_simulators_fire_alike() -> None:
     # Numba's state has single precision by default: a spike may move by a step, and the network amplifies it.
     assert abs(len(numba) - len(nest)) < 0.05 * len(nest)
     assert numba.neuron[:20].tolist() == nest.neuron[:20].tolist()
+
+
+@pytest.mark.simulator("nest")
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.simulator(name)) for name in ("numba", "genn")]
+)
+def test_a_model_from_outside_the_package_spikes_as_on_nest(name: str) -> None:
+    ours, nest = own_neuron.run(name, precision="double"), own_neuron.run("nest")
+    assert len(nest) > 300
+    assert ours.step.tolist() == nest.step.tolist()
+    assert ours.neuron.tolist() == nest.neuron.tolist()
+
+
+def misspelled(x, k, excitation, inhibition, current_pa, uniform):  # type: ignore[no-untyped-def]
+    return x.th_3 > 0
+
+
+def not_compiled(x, k, excitation, inhibition, current_pa, uniform):  # type: ignore[no-untyped-def]
+    return np.linalg.norm({"v": x.v}) > 0
+
+
+@pytest.mark.parametrize(
+    ("step", "reason"),
+    [(misspelled, "'th_3' is neither a state nor a constant"), (not_compiled, "it may use")],
+)
+def test_a_step_that_numba_cannot_compile_is_named(step: object, reason: str) -> None:
+    wrong = type("Wrong", (own_neuron.Mat2PscExp,), {"step": staticmethod(step)})  # type: ignore[arg-type]
+    network = Network((Population("E", 1, wrong()),))
+    with pytest.raises(BrainError, match=f"mat2_psc_exp: Numba cannot compile the model's step.*{reason}"):
+        open_simulator(network, SimulatorSettings("numba"), seed=1)
 
 
 def test_read_recording_measures_rates_and_paths(tmp_path: Path) -> None:
