@@ -145,13 +145,16 @@ class SelectedTrials:
     @cached_property
     def cv2(self) -> NDArray[np.float64]:
         """CV2 of each unit, the mean over its directions that count, shape (units, windows)."""
-        cut = self._cut
+        cut, spikes = self._cut, self._cut.spikes
         found = np.full((self._directions, cut.n_neurons, len(self.time_ms)), np.nan)
         for direction, units in enumerate(self.pairs):
             if units.any():
-                group = np.where(self._members & (cut.trials.target == direction), 0, -1)
+                trials = self._members & (cut.trials.target == direction)
+                mine = trials[spikes.trial] & units[spikes.neuron]
+                chosen = spike_statistics.AlignedSpikes(*(column[mine] for column in spikes))
+                group = np.where(trials, 0, -1)
                 cv2 = spike_statistics.cv2_over_time(
-                    cut.spikes, cut.n_neurons, group, ANALYSIS_MS, STEP_MS, min_rate_hz=0.0
+                    chosen, cut.n_neurons, group, ANALYSIS_MS, STEP_MS, min_rate_hz=0.0
                 )
                 found[direction, units] = cv2[units]
         return mean_over_neurons(found)

@@ -93,7 +93,14 @@ def test_fano_factors_are_those_of_counts_in_selected_pairs() -> None:
     assert counts.min() > 3
     assert selected.fano[0, window] == pytest.approx((counts.var() / counts.mean() + 0.0) / 2, rel=1e-12)
     assert np.isnan(selected.fano[1]).all()
-    assert selected.cv2[0, window] < 1.0
+    pairs = []
+    for trial in range(0, 40, 2):
+        inside = np.sort(trains[trial, 0])
+        intervals = np.diff(inside[(inside >= 300.0) & (inside < 700.0)])
+        pairs += (2 * np.abs(np.diff(intervals)) / (intervals[1:] + intervals[:-1])).tolist()
+    assert len(pairs) > 100
+    assert selected.cv2[0, window] == pytest.approx((np.mean(pairs) + 0.0) / 2, rel=1e-9)
+    assert np.isnan(selected.cv2[1]).all()
     # The change is that from the mean of the windows centered at −300 and −290 ms.
     mean = np.nanmean(selected.fano, axis=0)
     change = published.from_baseline(mean, selected.time_ms)
