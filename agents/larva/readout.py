@@ -8,6 +8,10 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from ethospike.brains.compiling import tell_of_compiling
+
+tell_of_compiling()
+
 SILENCE_HZ = 1e-9
 """Filtered rate that counts as none: a filter that only fades would end in denormal numbers."""
 

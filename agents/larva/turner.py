@@ -16,6 +16,10 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from ethospike.brains.compiling import tell_of_compiling
+
+tell_of_compiling()
+
 TAU_S = 0.1
 FROM_EXCITED = (3.0, 0.1)
 """Weights w_ee and w_ce, from E of the same side onto E and C."""

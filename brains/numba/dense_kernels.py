@@ -28,6 +28,7 @@ from numba.core import types
 from numba.extending import overload
 from numpy.typing import NDArray
 
+from ethospike.brains.compiling import tell_of_compiling
 from ethospike.brains.numba.generated_rows import Drawn, own_place, place_of
 from ethospike.brains.numba.row_counts import (
     COUNTER_LIMIT,
@@ -39,6 +40,8 @@ from ethospike.brains.numba.row_counts import (
     mask_of,
 )
 from ethospike.brains.numba.team import claim, close, finish, open_next
+
+tell_of_compiling()
 
 TINY = 1e-30
 """Added to both currents (pA) in every step: it changes no spike, but a silent network's currents stay out

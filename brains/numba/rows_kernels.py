@@ -26,6 +26,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from ethospike.brains.compiling import tell_of_compiling
 from ethospike.brains.numba.sparse_kernels import (
     E_L,
     FLUSH_EVERY,
@@ -47,6 +48,8 @@ from ethospike.brains.numba.sparse_kernels import (
     _step_current,
 )
 from ethospike.brains.numba.team import claim, close, finish, open_next
+
+tell_of_compiling()
 
 SOURCE = 4
 """Role of a neuron in a plastic projection, beside MODULATOR and TARGET, as a bit."""

@@ -23,6 +23,10 @@ from numba import types
 from numba.extending import intrinsic, overload
 from numpy.typing import NDArray
 
+from ethospike.brains.compiling import tell_of_compiling
+
+tell_of_compiling()
+
 LANES = 16
 """Neurons in a block: one 512-bit register of single-precision numbers."""
 

@@ -13,6 +13,10 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from ethospike.brains.compiling import tell_of_compiling
+
+tell_of_compiling()
+
 Array = NDArray[Any]
 
 _compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
