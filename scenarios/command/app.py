@@ -341,6 +341,7 @@ def _reopen(path: Path) -> tuple[run_folder.RunFolder, Scenario, ScenarioConfig]
 validations = cyclopts.App(name="validate", result_action="return_value")
 app.command(validations)
 validations.command("ethospike.scenarios.validation.reach:main", name="reach")
+validations.command("ethospike.scenarios.validation.networks:main", name="networks")
 
 
 @validations.default

@@ -310,7 +310,7 @@ def test_a_figure_that_fails_leaves_those_before_it(tmp_path: Path) -> None:
     [
         (SCENARIO, [], (33, 40, 57)),
         # In the second of four trials, while the hand moves and two actions are on their way to it.
-        (REACH, ["--n-trials", "4", "--action-delay", "2"], (605, 604, 612)),
+        (REACH, ["--n-trials", "4", "--action-delay", "2"], (590, 589, 597)),
     ],
     ids=["odor-conditioning", "delayed-reach"],
 )

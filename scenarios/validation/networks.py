@@ -1,0 +1,172 @@
+"""Compares simulators on networks that others publish: rates of the populations, over several seeds.
+
+Each seed has its own wiring, initial potentials and input spikes, which are the same on all simulators where
+NumPy wires the network. Rates are compared seed by seed. Processor time is reported beside them: of all
+threads, without building the network.
+
+    ethospike validate networks --parts microcircuit --scale 0.1 --seeds 10
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import cyclopts
+import numpy as np
+from numpy.typing import NDArray
+
+from ethospike.brains.circuits.balanced import Driven, brunel, sparse_balanced
+from ethospike.brains.circuits.microcircuit import microcircuit
+from ethospike.brains.simulator import SimulatorSettings, Stimulus, open_simulator
+from ethospike.brains.spike_trains.sources import PoissonSource
+from ethospike.errors import ScenarioError
+from ethospike.scenarios.validation.parts import Validation, run_parts
+
+WINDOW_MS = 10.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """How thorough the comparison is; the defaults take seconds."""
+
+    scale: float = 0.02
+    """Of the published network; 1 is the whole one."""
+    seeds: int = 3
+    """Wirings, each with its own input."""
+    duration_s: float = 0.5
+    """Time in which spikes are counted."""
+    settling_s: float = 0.2
+    """Time before that is left out."""
+    simulator: str = "numba"
+    """Simulator that is compared with `other`."""
+    other: str = "nest"
+    """Another simulator, or none."""
+    threads: int = 0
+    """Threads of both; 0 leaves the choice to each."""
+
+    def __post_init__(self) -> None:
+        for name in ("scale", "seeds", "duration_s"):
+            if not getattr(self, name) > 0:
+                raise ScenarioError(f"networks: expected {name} above 0, got {getattr(self, name)}")
+        if self.settling_s < 0:
+            raise ScenarioError(f"networks: expected settling_s of at least 0, got {self.settling_s}")
+
+
+DEFAULTS = Settings()
+
+
+def main(
+    out: Path = Path("runs/validation_networks"),
+    *,
+    parts: tuple[str, ...] = (),
+    settings: Annotated[Settings, cyclopts.Parameter(name="*")] = DEFAULTS,
+) -> None:
+    """Compare simulators on Brunel's network, a sparse one, and the microcircuit of Potjans and Diesmann.
+
+    Parameters
+    ----------
+    out
+        Where the results go, without suffix: OUT.md and OUT.json.
+    parts
+        Only these: brunel, sparse, microcircuit, microcircuit_dc (its external input as a constant current;
+        for the whole network, whose 77,000 input trains of up to 23 kHz would take longer than itself).
+    settings
+        How thorough the comparison is.
+    """
+    print(run_parts(out, settings, parts, VALIDATION).read_text())
+
+
+def rates(driven: Driven, name: str, settings: Settings, seed: int) -> tuple[NDArray[np.float64], float]:
+    """Return the mean rate of each population in Hz, and the processor time of a second of simulation."""
+    network = driven.network
+    window = round(WINDOW_MS / 0.1)
+    source = PoissonSource(len(driven.rate_hz), seed=seed) if len(driven.rate_hz) else None
+    counts = np.zeros(network.n_neurons, dtype=np.int64)
+    spent_s = 0.0
+    with open_simulator(network, SimulatorSettings(name, threads=settings.threads), seed=seed) as simulator:
+        windows = [round(s * 1000.0 / WINDOW_MS) for s in (settings.settling_s, settings.duration_s)]
+        for k in range(sum(windows)):
+            stimulus = None
+            if source is not None:
+                trains = source.window(simulator.step + 1, window, driven.rate_hz[None])
+                stimulus = Stimulus(*trains)
+            begin = time.process_time()
+            block = simulator.run(window, stimulus)
+            if k >= windows[0]:
+                spent_s += time.process_time() - begin
+                counts += np.bincount(block.neuron, minlength=network.n_neurons)
+    simulated_s = windows[1] * WINDOW_MS / 1000.0
+    hz = np.array([counts[network.neurons(p.name)].mean() / simulated_s for p in network.populations])
+    return hz, spent_s / simulated_s
+
+
+def compare(make: Callable[[float], Driven], settings: Settings) -> dict[str, Any]:
+    """Return the rates on both simulators, one row a seed, and the processor times."""
+    driven = make(settings.scale)
+    names = [settings.simulator, *([settings.other] if settings.other != "none" else [])]
+    found: dict[str, Any] = {
+        "neurons": driven.network.n_neurons,
+        "synapses": driven.network.n_synapses,
+        "populations": [p.name for p in driven.network.populations],
+        "simulators": {},
+    }
+    for name in names:
+        runs = [rates(driven, name, settings, seed) for seed in range(1, settings.seeds + 1)]
+        found["simulators"][name] = {
+            "rates_hz": [hz.tolist() for hz, _ in runs],
+            "cpu_s_per_s": [spent_s for _, spent_s in runs],
+        }
+    return found
+
+
+def _microcircuit_dc(scale: float) -> Driven:
+    return microcircuit(scale, noise=False)
+
+
+def to_markdown(results: dict[str, Any]) -> str:
+    """Return the tables."""
+    lines = ["# Networks on several simulators", ""]
+    for part, found in results.items():
+        result, used = found["found"], found["settings"]
+        lines += [
+            f"## {part}",
+            "",
+            f"{result['neurons']:,} neurons, {result['synapses']:,.0f} synapses, {used['seeds']} seeds of "
+            f"{used['duration_s']} s. Rates in Hz: mean over seeds ± standard deviation; difference: the "
+            f"first simulator minus the other, seed by seed.",
+            "",
+        ]
+        names = list(result["simulators"])
+        rows = {name: np.array(result["simulators"][name]["rates_hz"]) for name in names}
+        lines += [f"| population | {' | '.join(names)} | difference |", f"|---|{'---|' * (len(names) + 1)}"]
+        for column, population in enumerate(result["populations"]):
+            cells = [f"{rows[n][:, column].mean():.2f} ± {rows[n][:, column].std():.2f}" for n in names]
+            apart = "–"
+            if len(names) == 2:
+                difference = rows[names[0]][:, column] - rows[names[1]][:, column]
+                apart = f"{difference.mean():+.3f} ± {difference.std():.3f}"
+            lines.append(f"| {population} | {' | '.join(cells)} | {apart} |")
+        times = [f"{name} {np.mean(result['simulators'][name]['cpu_s_per_s']):.2f} s" for name in names]
+        lines += ["", f"Processor time of a second: {', '.join(times)}.", ""]
+    return "\n".join(lines)
+
+
+def _simulators(part: str, chosen: str) -> Sequence[str]:
+    return [chosen]
+
+
+VALIDATION = Validation(
+    parts={
+        "brunel": lambda settings: compare(brunel, settings),
+        "sparse": lambda settings: compare(sparse_balanced, settings),
+        "microcircuit": lambda settings: compare(microcircuit, settings),
+        "microcircuit_dc": lambda settings: compare(_microcircuit_dc, settings),
+    },
+    simulators=_simulators,
+    key="found",
+    to_markdown=to_markdown,
+)
