@@ -12,7 +12,7 @@ from ethospike.scenarios.command.app import main
 
 @pytest.mark.simulator("numba")
 def test_rates_of_a_network_on_two_simulators(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Numba in place of the other simulator: each seed then gives the same rates on both, and seeds differ."""
+    """Numba in place of the other simulator, which takes its place; seeds differ."""
     words = [
         "--parts",
         "brunel",
