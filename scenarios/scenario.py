@@ -129,6 +129,7 @@ class Scenario:
 
 SCENARIOS: dict[str, str] = {
     "cortex-rest": "ethospike.scenarios.rest.scenario",
+    "crawling": "ethospike.scenarios.odor.crawling",
     "delayed-reach": "ethospike.scenarios.reach.scenario",
     "odor-conditioning": "ethospike.scenarios.odor.conditioning",
     "odor-preference": "ethospike.scenarios.odor.preference",

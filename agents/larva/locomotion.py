@@ -78,10 +78,15 @@ class LocomotionConfig:
     high_drive: float = 40.0
     """Input to the turner at olfactory drive +1: turning dies down, the animal keeps its course."""
     turner_noise: float = 0.5
-    """Standard deviation of white noise on the drive, up on one side when down on the other, drawn every
-    10 ms. Chosen here: without it both sides become equal to the last bit while turning is suppressed, and
-    the larva then runs straight on for up to a minute after the odor is gone. 0.5 is 2.5 % of the drive,
-    and turning is back after 2 to 4 s."""
+    """Standard deviation of noise on the drive, up on one side when down on the other. Without any, both
+    sides become equal to the last bit while turning is suppressed, and the larva then runs straight on for up
+    to a minute after the odor is gone."""
+    turner_noise_s: float = 0.0
+    """Correlation time of this noise (s); 0 draws it anew every 10 ms. Slow noise bends the body for some
+    seconds to one side, as real larvae do between stretches that are nearly straight; the oscillator alone
+    swings to both sides all the time."""
+    turner_scale: float = 1.0
+    """Share of the turner's output that reaches the body in a pause, and of what crawling lets through."""
     suppression_floor: float = 0.1
     """Share of the turner's output that reaches the body at any phase of a stride."""
     suppression_relief: float = 0.6
@@ -105,6 +110,10 @@ class LocomotionConfig:
                 "LocomotionConfig: expected low_drive ≤ base_drive ≤ high_drive, got "
                 f"{self.low_drive}, {self.base_drive}, {self.high_drive}"
             )
+
+
+PRESETS = {"larvaworld": LocomotionConfig()}
+"""Sets of numbers by name."""
 
 
 class Locomotion:
@@ -166,6 +175,8 @@ class Locomotion:
         self._strides_left = np.zeros(animals, dtype=np.int64)
         self._elapsed = np.zeros(animals, dtype=np.int64)
         self._countdown = np.ones(animals, dtype=np.int64)
+        self._slow_noise = np.zeros(animals)
+        self._noise_kept = math.exp(-_DT_S / config.turner_noise_s) if config.turner_noise_s else 0.0
         # What was drawn ahead, one row an inner step: speed, the share of the turner's output that
         # crawling lets through, and noise. `_used` rows of it are past.
         self._speed = np.zeros((_AHEAD, animals))
@@ -250,6 +261,7 @@ class Locomotion:
             "strides_left": self._strides_left,
             "elapsed": self._elapsed,
             "countdown": self._countdown,
+            "slow_noise": self._slow_noise,
         }
 
     def _move(
@@ -273,10 +285,11 @@ class Locomotion:
         # A crawling animal turns less: output × min(1, 0.1 + 0.6 exp(−(φ − 3.4)² / 2)).
         relief = c.suppression_relief * np.exp(-0.5 * (phase - c.relief_phase_rad) ** 2)
         self._share[:] = np.where(running, np.minimum(c.suppression_floor + relief, 1.0), 1.0)
-        for animal, rng in enumerate(self._noise_rngs):
-            # Up on one side when down on the other.
-            self._noise[:, 0, animal] = c.turner_noise * rng.standard_normal(_AHEAD)
-        np.negative(self._noise[:, 0], out=self._noise[:, 1])
+        self._share *= c.turner_scale
+        white = np.stack([rng.standard_normal(_AHEAD) for rng in self._noise_rngs], axis=1)
+        left, right = self._noise[:, 0], self._noise[:, 1]
+        kept = self._noise_kept
+        self._turner_module.correlate(white, c.turner_noise, kept, self._slow_noise, left, right)
         self._used = 0
 
     def _crawl(self, n_steps: int) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:

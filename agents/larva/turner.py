@@ -36,6 +36,30 @@ _Floats = NDArray[Any]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
+def correlate(noise: _Floats, sd: float, keep: float, last: _Floats, left: _Floats, right: _Floats) -> None:
+    """Turn white noise into the slow noise of the turner: x ← keep · x + √(1 − keep²) · sd · white.
+
+    Parameters
+    ----------
+    noise : ndarray, shape (steps, animals)
+        White, of standard deviation 1.
+    sd, keep : float
+        Standard deviation of the slow noise, and its correlation from a step to the next.
+    last : ndarray, shape (animals,)
+        Its last value; changes.
+    left, right : ndarray, shape (steps, animals)
+        Where it is written for both sides, up on one when down on the other.
+    """
+    fresh = sd * np.sqrt(1.0 - keep * keep)
+    for animal in range(noise.shape[1]):
+        slow = last[animal]
+        for k in range(noise.shape[0]):
+            slow = keep * slow + fresh * noise[k, animal]
+            left[k, animal], right[k, animal] = slow, -slow
+        last[animal] = slow
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def advance(
     olfactory_drive: _Floats,
     drives: tuple[float, float, float],

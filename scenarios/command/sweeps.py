@@ -153,7 +153,8 @@ def calibrate(
     flags
         Any field of the scenario's configuration, for all points (`ethospike run SCENARIO --help`).
     target
-        MEASURE=VALUE, a number of summary.json such as rate_hz.E=3; again for another one.
+        MEASURE=VALUE, a number of summary.json such as rate_hz.E=3; again for another one. With @WEIGHT its
+        deviation counts more (rate_hz.E=3@2) or less than those of the others, which have weight 1.
     vary
         KEY=LOW:HIGH, or with :log: the path of a field in config.toml, and between which values to search.
     trials
@@ -191,12 +192,14 @@ def calibrate(
     if settings is None:
         return
     _check_settings(chosen, settings, flags)
+    targets = [calibration.parse_target(text) for text in target]
     search = calibration.Search(
-        dict(calibration.parse_target(one) for one in target),
+        {key: value for key, value, _ in targets},
         [sweep_points.Span.parse(chosen, one) for one in vary],
         trials,
         tolerance,
         check_seeds,
+        {key: weight for key, _, weight in targets if weight != 1.0},
     )
     sweep_runner.check_workers(workers, scheduler)
     made = calibration.create(out, chosen, settings, search, seeds)

@@ -12,7 +12,7 @@ import json
 import math
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +59,8 @@ class Search:
         The search ends when every measure is as near its target as this share of it.
     check_seeds : int
         Runs of the best point with new seeds.
+    weights : mapping of str to float
+        How much the deviation of a measure counts in the distance, above 0; 1 where nothing is said.
 
     Raises
     ------
@@ -71,6 +73,7 @@ class Search:
     trials: int = 100
     tolerance: float = 0.05
     check_seeds: int = 5
+    weights: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.targets:
@@ -84,6 +87,9 @@ class Search:
             raise ScenarioError(f"trials: expected at least 1, got {self.trials}")
         if not 0 < self.tolerance < math.inf:
             raise ScenarioError(f"tolerance: expected above 0, got {self.tolerance}")
+        for key, weight in self.weights.items():
+            if key not in self.targets or not 0 < weight < math.inf:
+                raise ScenarioError(f"weight of {key}: expected above 0, of a target, got {weight}")
         if self.check_seeds < 0:
             raise ScenarioError(f"check_seeds: expected at least 0, got {self.check_seeds}")
 
@@ -108,9 +114,10 @@ class Search:
         return found
 
     def distance(self, measures: Mapping[str, float | None]) -> float:
-        """Return the root mean square of the deviations, at most `WORST`."""
-        squares = [deviation**2 for deviation in self.deviations(measures).values()]
-        return min(WORST, math.sqrt(sum(squares) / len(squares)))
+        """Return the root of the weighted mean square of the deviations, at most `WORST`."""
+        weights = {key: self.weights.get(key, 1.0) for key in self.targets}
+        squares = [weights[key] * deviation**2 for key, deviation in self.deviations(measures).items()]
+        return min(WORST, math.sqrt(sum(squares) / sum(weights.values())))
 
     def is_met(self, measures: Mapping[str, float | None]) -> bool:
         """Return whether all measures are within the tolerance."""
@@ -125,7 +132,7 @@ def measure_name(key: str, measures: Mapping[str, Any]) -> str:
     ScenarioError
         When there is none; the message names the nearest.
     """
-    for name in (key, f"{key}.mean"):
+    for name in (key, f"{key}.mean", f"{key}.value"):
         if name in measures:
             return name
     if not measures:
@@ -133,21 +140,25 @@ def measure_name(key: str, measures: Mapping[str, Any]) -> str:
     raise ScenarioError(f"target: the scenario measures no {key!r}; {nearest(key, measures)}")
 
 
-def parse_target(text: str) -> tuple[str, float]:
-    """Read `MEASURE=VALUE`.
+def parse_target(text: str) -> tuple[str, float, float]:
+    """Read `MEASURE=VALUE` or `MEASURE=VALUE@WEIGHT`; return measure, value and weight.
 
     Raises
     ------
     ScenarioError
     """
-    key, _, value = text.partition("=")
+    key, _, rest = text.partition("=")
+    value, at, weighted = rest.partition("@")
     try:
-        target = float(value)
+        target, weight = float(value), float(weighted) if at else 1.0
     except ValueError:
-        target = math.nan
-    if not (key and math.isfinite(target)):
-        raise ScenarioError(f"target: expected MEASURE=VALUE such as rate_hz.E=3, got {text!r}")
-    return key.strip(), target
+        target = weight = math.nan
+    if not (key and math.isfinite(target) and 0 < weight < math.inf):
+        raise ScenarioError(
+            f"target: expected MEASURE=VALUE such as rate_hz.E=3, or MEASURE=VALUE@WEIGHT with a weight above "
+            f"0, got {text!r}"
+        )
+    return key.strip(), target, weight
 
 
 def create(

@@ -15,7 +15,7 @@ from ethospike.errors import ScenarioError
 from ethospike.scenarios.command.app import main
 from ethospike.scenarios.sweeps import calibration
 from ethospike.scenarios.sweeps import workers as sweep_workers
-from ethospike.scenarios.sweeps.calibration import Search, mean_measures, measure_name
+from ethospike.scenarios.sweeps.calibration import Search, mean_measures, measure_name, parse_target
 from ethospike.scenarios.sweeps.folder import Sweep
 from ethospike.scenarios.sweeps.points import Span
 from ethospike.scenarios.sweeps.task import run_task
@@ -144,9 +144,31 @@ def test_seeds_are_averaged() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"trials": 0}, {"tolerance": 0.0}, {"check_seeds": -1}, {"targets": {}}, {"spans": []}]
+    "wrong",
+    [
+        *({"trials": 0}, {"tolerance": 0.0}, {"check_seeds": -1}, {"targets": {}}, {"spans": []}),
+        *({"weights": {"a": 0.0}}, {"weights": {"b": 1.0}}),
+    ],
 )
 def test_searches_that_cannot_be_run(wrong: dict[str, object]) -> None:
     right: dict[str, object] = {"targets": {"a": 1.0}, "spans": [Span("x", 0, 1, False, False)]}
     with pytest.raises(ScenarioError, match=r"expected"):
         Search(**{**right, **wrong})  # type: ignore[arg-type]
+
+
+def test_deviations_count_by_their_weights() -> None:
+    spans = [Span("x", 0, 1, False, False)]
+    measures = {"a.value": 3.0, "b": 1.0}  # 50 % above, 50 % below
+    assert Search({"a": 2.0, "b": 2.0}, spans).distance(measures) == pytest.approx(0.5)
+    # sqrt((3 · 0.5² + 1 · 0²) / 4)
+    weighted = Search({"a": 2.0, "b": 1.0}, spans, weights={"a": 3.0})
+    assert weighted.distance(measures) == pytest.approx(math.sqrt(3 * 0.25 / 4))
+    assert Search.from_json(json.loads(json.dumps(weighted.to_json()))) == weighted
+
+
+def test_a_target_is_read_with_its_weight() -> None:
+    assert parse_target("rate_hz.E=3") == ("rate_hz.E", 3.0, 1.0)
+    assert parse_target("bend_deg=12.2@0.5") == ("bend_deg", 12.2, 0.5)
+    for wrong in ("rate", "rate=x", "rate=3@", "rate=3@0", "=3"):
+        with pytest.raises(ScenarioError, match="MEASURE=VALUE"):
+            parse_target(wrong)
