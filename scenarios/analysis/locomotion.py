@@ -173,7 +173,8 @@ def straightness(stretch: Stretch, window_s: float) -> NDArray[np.float64]:
     travelled = np.concatenate(([0.0], np.cumsum(np.hypot(*np.diff(stretch.path, axis=0).T))))
     length = travelled[n:] - travelled[:-n]
     displacement = np.hypot(*(stretch.path[n:] - stretch.path[:-n]).T)
-    return np.divide(displacement, length, out=np.ones(len(length)), where=length > 0)
+    ratio: NDArray[np.float64] = np.divide(displacement, length, out=np.ones(len(length)), where=length > 0)
+    return ratio
 
 
 def displacement_mm(stretch: Stretch, window_s: float) -> NDArray[np.float64]:
@@ -197,7 +198,9 @@ def curvature_deg_mm(stretch: Stretch) -> NDArray[np.float64]:
     following = np.diff(crawling) == 1
     turned = np.degrees(np.diff(direction)[following])
     moved_mm = np.hypot(*np.diff(stretch.path, axis=0).T)[crawling[:-1][following]] * stretch.length_mm
-    return np.divide(turned, moved_mm, out=np.zeros(len(turned)), where=moved_mm > 0)
+    curvature: NDArray[np.float64]
+    curvature = np.divide(turned, moved_mm, out=np.zeros(len(turned)), where=moved_mm > 0)
+    return curvature
 
 
 def count_reversals(direction_rad: NDArray[np.float64], least_rad: float = REVERSAL_RAD) -> int:
@@ -213,7 +216,7 @@ def count_reversals(direction_rad: NDArray[np.float64], least_rad: float = REVER
     return reversals
 
 
-def count_loops(direction_rad: NDArray[np.float64], time_s: NDArray[np.float64]) -> int:
+def count_loops(direction_rad: NDArray[np.float64], time_s: NDArray[np.floating]) -> int:
     """Return how often a direction turns by 360 degrees within `LOOP_S`.
 
     Parameters
@@ -239,7 +242,8 @@ def speed_spectra(stretch: Stretch) -> NDArray[np.float64]:
     if len(stretch.path) < n:
         return np.empty((0, n // 2 + 1))
     windows = np.lib.stride_tricks.sliding_window_view(stretch.speed, n)[:: n // 2]
-    spectra: NDArray[np.float64] = np.abs(np.fft.rfft((windows - windows.mean(1)[:, None]) * np.hanning(n))) ** 2
+    deviation = windows - windows.mean(axis=1, keepdims=True)
+    spectra: NDArray[np.float64] = np.abs(np.fft.rfft(deviation * np.hanning(n))) ** 2
     return spectra
 
 
@@ -269,14 +273,22 @@ def samples_of(track: Track, dish_radius_mm: float = math.inf) -> Samples:
         "spectra": np.concatenate(spectra),
         "seconds": np.array([sum(len(part.path) for part in parts) * STEP_S]),
         "crawled_s": np.array([sum(len(crawling) for crawling, _ in directions) * STEP_S]),
-        "reversals": np.array([float(sum(count_reversals(turning) for _, turning in directions))]),
-        "loops": np.array([float(sum(count_loops(turning, at * STEP_S) for at, turning in directions))]),
-        "heading_loops": np.array([float(sum(count_loops(turning, at_s) for at_s, turning in headings))]),
+        "reversals": _total([count_reversals(turning) for _, turning in directions]),
+        "loops": _total([count_loops(turning, sample * STEP_S) for sample, turning in directions]),
+        "heading_loops": _total([count_loops(turning, time_s) for time_s, turning in headings]),
     }
+
+
+def _total(counts: Sequence[int]) -> NDArray[np.float64]:
+    return np.array([float(sum(counts))])
 
 
 def _mean(name: str) -> Callable[[Samples], float]:
     return lambda samples: float(np.abs(samples[name]).mean())
+
+
+def _tortuosity(window_s: int) -> Callable[[Samples], float]:
+    return lambda samples: float(1.0 - samples[f"straightness_{window_s}_s"].mean())
 
 
 def _percentile(name: str, percent: float) -> Callable[[Samples], float]:
@@ -302,7 +314,7 @@ MEASURES: Mapping[str, Callable[[Samples], float]] = {
     "bend_deg": _mean("bend_deg"),
     "bend_95_deg": _percentile("bend_deg", 95.0),
     **{f"straightness_{s}_s": _mean(f"straightness_{s}_s") for s in STRAIGHTNESS_S},
-    **{f"tortuosity_{s}_s": lambda x, s=s: 1.0 - _mean(f"straightness_{s}_s")(x) for s in STRAIGHTNESS_S},
+    **{f"tortuosity_{s}_s": _tortuosity(s) for s in STRAIGHTNESS_S},
     **{f"displacement_{s}_s_mm": _mean(f"displacement_{s}_s_mm") for s in DISPLACEMENT_S},
     "curvature_deg_mm": _percentile("curvature_deg_mm", 50.0),
     "reversals_per_s": _rate("reversals", "crawled_s", 1.0),
@@ -311,7 +323,8 @@ MEASURES: Mapping[str, Callable[[Samples], float]] = {
 }
 """Measures of a group: of the samples of all its animals together, without their signs. Speed is in body
 lengths/s; `slow_share` is the share of time below `CRAWLING_PER_S`; `_95` is the 95th percentile; tortuosity
-is 1 − straightness; curvature is the median; reversals are those of the path's direction, by `REVERSAL_RAD`."""
+is 1 − straightness; curvature is the median; reversals are those of the direction of the path, by
+`REVERSAL_RAD`."""
 
 
 def pooled(samples: Sequence[Samples]) -> Samples:
@@ -337,10 +350,12 @@ def measure(samples: Sequence[Samples], *, resamples: int = RESAMPLES) -> dict[s
     """
     whole = pooled(samples)
     # Neighbors in time are nearly equal: every fourth sample has the same spread between groups, sooner.
-    thinned = [{name: values[::4] if len(values) > 40 else values for name, values in s.items()} for s in samples]
+    thinned = [
+        {name: values[::4] if len(values) > 40 else values for name, values in s.items()} for s in samples
+    ]
     rng = np.random.default_rng(0)
-    draws = [rng.integers(len(samples), size=len(samples)) for _ in range(resamples if len(samples) > 1 else 0)]
-    groups = [pooled([thinned[animal] for animal in draw]) for draw in draws]
+    n, n_groups = len(samples), resamples if len(samples) > 1 else 0
+    groups = [pooled([thinned[i] for i in rng.integers(n, size=n)]) for _ in range(n_groups)]
     found = {}
     for name, take in MEASURES.items():
         with np.errstate(all="ignore"), warnings.catch_warnings():

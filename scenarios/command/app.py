@@ -64,6 +64,7 @@ app.command(sweep_commands.sweep, help_flags=[])  # `main` shows it
 app.command(sweep_commands.calibrate, help_flags=[])
 app.command(sweep_commands.task)
 app.command(sweep_commands.collect)
+app.command("ethospike.scenarios.command.serve:serve_brain", name="serve-brain")
 
 
 @app.command(name="list")

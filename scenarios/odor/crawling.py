@@ -1,7 +1,7 @@
 """Crawling: larvae without odor in an empty dish, measured as tracked larvae are.
 
-The measures are held against those of real larvae (`TRACKED`). `ethospike import` makes a recording of tracks,
-and `ethospike plot` measures and draws it as it does a run of this scenario.
+The measures are compared with those of real larvae (`TRACKED`). `ethospike import` makes a recording of
+tracks; `ethospike plot` measures and draws it as it does a run of this scenario.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from ethospike.agents.larva.baselines import RandomLarva
 from ethospike.agents.larva.locomotion import PRESETS, LocomotionConfig
 from ethospike.envs.odor_arena.config import ArenaConfig, Phase
 from ethospike.envs.odor_arena.larva_body import BODY_LENGTH_MM
+from ethospike.errors import ScenarioError
 from ethospike.scenarios.analysis import locomotion as statistics
 from ethospike.scenarios.odor.measures import centroid_mm
-from ethospike.scenarios.scenario import Scenario, ScenarioConfig, ScenarioError, steps_of_run
+from ethospike.scenarios.scenario import Scenario, ScenarioConfig, steps_of_run
 
 if TYPE_CHECKING:
     from ethospike.recorders.recording import Recording
@@ -47,9 +48,9 @@ TRACKED: Mapping[str, float] = {
     "loops_per_min": 0.29,
     "heading_loops_per_min": 0.0,
 }
-"""Measures of real larvae on plain agar: 38 tracks of 45 to 180 s at 16 Hz in a dish of 150 mm, recorded by the
-group of M. Schleyer (doi 10.12751/g-node.5e1ifd) and shipped with larvaworld 2.5.1, measured by
-`analysis.locomotion` without frames of contact and without those nearer than 10 mm to the wall."""
+"""Measures of real larvae on plain agar: 38 tracks of 45 to 180 s at 16 Hz in a dish of 150 mm, recorded by
+the group of M. Schleyer (doi 10.12751/g-node.5e1ifd) and shipped with larvaworld 2.5.1; measured by
+`analysis.locomotion` without frames in which larvae touch and those nearer than 10 mm to the wall."""
 NEAR = 0.25
 """Relative distance from a tracked measure within which a model larva counts as moving like a real one."""
 COMPARED = (
@@ -119,7 +120,7 @@ def duration_s(config: CrawlingConfig) -> float:
 
 
 def samples(recording: Recording, config: CrawlingConfig) -> list[statistics.Samples]:
-    """Return what is sampled from each animal of a recording; of imported tracks, each with its own length."""
+    """Return the samples of each animal of a recording; imported tracks have bodies of their own length."""
     path = centroid_mm(recording, np.arange(recording.n_steps))
     heading, bend = (recording.variable(name).values for name in ("heading_rad", "bend_rad"))
     length_mm = np.full(path.shape[1], BODY_LENGTH_MM)

@@ -28,8 +28,8 @@ def describe(env: VectorEnv, agent: Agent, *, dt_ms: float) -> Layout:
         "reward": Variable("1", "reward after the step"),
         "terminated": Variable("1", "experiment finished", dtype="bool"),
         "truncated": Variable("1", "experiment cut off by a time limit", dtype="bool"),
-        **_variables(body.variables),
-        **_variables(agent.variables),
+        **variables_layout(body.variables),
+        **variables_layout(agent.variables),
     }
     network = agent.network
     # Of a random rule, the seed decides how many synapses there are; without a simulator nothing is wired.
@@ -42,13 +42,15 @@ def describe(env: VectorEnv, agent: Agent, *, dt_ms: float) -> Layout:
         variables=variables,
         phases=tuple(body.phases),
         phase_at_end=body.phase_at_end,
-        intervals={kind: _variables(columns) for kind, columns in body.intervals.items()},
+        intervals={kind: variables_layout(columns) for kind, columns in body.intervals.items()},
         scene=body.scene(),
-        **({} if network is None else _of_network(network, seed)),
+        **({} if network is None else network_layout(network, seed)),
     )
 
 
-def _of_network(network: Network, seed: int) -> dict[str, Any]:
+def network_layout(network: Network, seed: int) -> dict[str, Any]:
+    """Return the entries of a `Layout` that describe a network: populations, channels, plastic weights."""
+
     def channels(inputs: Any) -> tuple[str, ...]:
         return tuple(f"{one.name}[{i}]" for one in inputs for i in range(network.n_channels(one)))
 
@@ -78,7 +80,8 @@ def _vector(long_name: str, space: Space[Any], components: tuple[Component, ...]
     return Variable(common_units(named), long_name, (kind,), space.shape, dtype, named)
 
 
-def _variables(described: Mapping[str, Mapping[str, Any]]) -> dict[str, Variable]:
+def variables_layout(described: Mapping[str, Mapping[str, Any]]) -> dict[str, Variable]:
+    """Return the variables that an environment or an agent describes."""
     return {
         name: Variable(
             units=one["units"],

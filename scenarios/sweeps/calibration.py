@@ -155,8 +155,8 @@ def parse_target(text: str) -> tuple[str, float, float]:
         target = weight = math.nan
     if not (key and math.isfinite(target) and 0 < weight < math.inf):
         raise ScenarioError(
-            f"target: expected MEASURE=VALUE such as rate_hz.E=3, or MEASURE=VALUE@WEIGHT with a weight above "
-            f"0, got {text!r}"
+            f"target: expected MEASURE=VALUE such as rate_hz.E=3, or MEASURE=VALUE@WEIGHT with a weight "
+            f"above 0, got {text!r}"
         )
     return key.strip(), target, weight
 

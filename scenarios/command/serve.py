@@ -1,0 +1,93 @@
+"""The command `ethospike serve-brain`: a mushroom body for the larvae of larvaworld."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from cyclopts import Parameter
+
+from ethospike.scenarios import configuration
+from ethospike.scenarios.odor.preference import PreferenceConfig
+from ethospike.scenarios.scenario import find_scenario
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+LIKE = "odor-preference"
+"""The scenario whose fields (--larva.…, --brain.…, --seed) describe the larvae of the server."""
+
+
+def serve_brain(
+    *flags: Annotated[str, Parameter(allow_leading_hyphen=True, show=False)],
+    host: str = "127.0.0.1",
+    port: int = 5795,
+    reply: Literal["gain", "hz"] = "gain",
+    start_um: float = 1.0,
+    record: Path | None = None,
+    forget_s: float = 600.0,
+    config: Path | None = None,
+    preset: str = "",
+    quiet: bool = False,
+) -> None:
+    """Give larvaworld's larvae a mushroom body: answer its client until Ctrl-C.
+
+    Parameters
+    ----------
+    flags
+        Fields of the larvae, as of the scenario odor-preference: --larva.gain, --brain.learning-rate, --seed.
+    host
+        Where to listen. Another address than this machine's own lets anybody on the network in.
+    port
+        Where to listen; larvaworld's client uses 5795.
+    reply
+        MBONp and MBONn of which the client's G of 0.001 makes the olfactory gain (gain), or rates (hz).
+    start_um
+        Concentration at the first step (µM), where the client sends only changes.
+    record
+        A folder in which each larva gets a recording of all that was exchanged, with its spikes.
+    forget_s
+        Time after which a larva that nobody asked for is forgotten (s).
+    config
+        A TOML file with fields of the larvae, e.g. the config.toml of an earlier run.
+    preset
+        A named set of values: calibrated, published.
+    quiet
+        Say nothing while it runs.
+    """
+    from ethospike.scenarios.interop.brains import BrainSettings
+    from ethospike.scenarios.interop.server import BrainServer
+
+    chosen = find_scenario(LIKE)
+    like = configuration.from_command(
+        chosen, flags, config=config, preset_name=preset, simulator="", genn_backend=""
+    )
+    if like is None:
+        return
+    assert isinstance(like, PreferenceConfig)
+    settings = BrainSettings(like.larva, like.brain, like.seed, reply, start_um, record)
+    if host not in LOOPBACK:
+        print(f"serve-brain: {host} lets anybody in who reaches this machine", file=sys.stderr)
+    server = BrainServer(settings, host, port, forget_s=forget_s, quiet=quiet)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    print("serve-brain: compiling (a minute, once)", file=sys.stderr, flush=True)
+    server.warm_up()
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    print(f"listening on {host}:{server.port}; Ctrl-C ends it", flush=True)
+    stop.wait()
+    server.shutdown()
+    server.server_close()
+    print(report(server.exchanges, server.nursery.made, list(server.answer_ms)))
+
+
+def report(exchanges: int, larvae: int, answer_ms: list[float]) -> str:
+    """Return what a server did, for people."""
+    if not answer_ms:
+        return "nobody asked"
+    median, high = np.percentile(answer_ms, (50, 95))
+    return f"{exchanges} exchanges with {larvae} larvae; an answer took {median:.2f} ms (95 %: {high:.2f} ms)"

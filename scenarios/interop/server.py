@@ -1,0 +1,179 @@
+"""A server that larvaworld's client finds where it looks for a remote mushroom body.
+
+One thread serves one connection; larvae are independent, each behind a lock of its own. A client that is
+silent, sends garbage, or leaves in the middle costs its own connection and nothing else.
+"""
+
+from __future__ import annotations
+
+import socket
+import socketserver
+import sys
+import threading
+import time
+from collections import deque
+from dataclasses import replace
+from typing import Any
+
+from ethospike.errors import EthospikeError, ScenarioError
+from ethospike.scenarios.interop import messages
+from ethospike.scenarios.interop.brains import BrainSettings, Nursery
+from ethospike.scenarios.interop.messages import FrameError, ProtocolError
+
+PORT = 5795
+"""Where larvaworld's client looks for a remote brain, on the same machine."""
+SILENCE_S = 30.0
+"""Time (s) after which a connection without a whole frame is closed; larvaworld sends one at once."""
+CONNECTIONS = 256
+"""Connections at a time; more are refused. larvaworld has one for each process."""
+TIMES_KEPT = 100_000
+"""Answers whose times are kept for the report at the end."""
+SAID_AGAIN_S = 60.0
+"""Time (s) after which a line that was said is said again, so that a client in a loop does not flood."""
+
+
+class BrainServer(socketserver.ThreadingTCPServer):
+    """Answers requests by the larvae of a `Nursery`.
+
+    Parameters
+    ----------
+    settings : BrainSettings
+    host, port : str, int
+        Where to listen; port 0 chooses a free one.
+    forget_s : float
+        Time after which a larva that nobody asked for is forgotten.
+    silence_s : float
+        Time after which a silent connection is closed.
+    quiet : bool
+        Say nothing on stderr.
+
+    Raises
+    ------
+    ScenarioError
+        When nobody can listen there.
+
+    Attributes
+    ----------
+    nursery : Nursery
+    exchanges : int
+        Requests that were answered, refused ones included.
+    """
+
+    allow_reuse_address = True
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def __init__(
+        self,
+        settings: BrainSettings,
+        host: str = "127.0.0.1",
+        port: int = PORT,
+        *,
+        forget_s: float = 600.0,
+        silence_s: float = SILENCE_S,
+        quiet: bool = False,
+    ) -> None:
+        self.silence_s = silence_s
+        self.exchanges = 0
+        self.answer_ms: deque[float] = deque(maxlen=TIMES_KEPT)
+        self._quiet = quiet
+        self._said: dict[str, float] = {}
+        self._free = threading.Semaphore(CONNECTIONS)
+        self.nursery = Nursery(settings, forget_s=forget_s, say=self.say)
+        try:
+            super().__init__((host, port), _Connection)
+        except (OSError, OverflowError) as error:
+            raise ScenarioError(
+                f"serve-brain: cannot listen on {host}:{port} ({error}); choose another by --port or --host"
+            ) from error
+
+    @property
+    def port(self) -> int:
+        """The port on which the server listens."""
+        return int(self.server_address[1])
+
+    def warm_up(self) -> None:
+        """Run a larva that nobody sees, so that nobody waits for compilation."""
+        nursery = Nursery(replace(self.nursery.settings, record=None))
+        nursery.answer(messages.Request("warm-up", "larva_0", 0))
+        nursery.close()
+
+    def answer(self, payload: bytes) -> bytes:
+        """Return the reply to a request as one frame.
+
+        An error is a reply too: the client waits for ever where nobody answers.
+        """
+        begin_s = time.perf_counter()
+        sim_id, model_id, step = "", "", 0
+        try:
+            request = messages.request_of(payload)
+            sim_id, model_id, step = request.sim_id, request.model_id, request.step
+            reply = self.nursery.answer(request)
+        except EthospikeError as error:
+            if not isinstance(error, ProtocolError) or not sim_id:
+                sim_id, model_id, step = messages.ids_of(payload)
+            reply = self._refusal(str(error))
+        except Exception as error:  # a bug must not hang the simulation that asks
+            reply = self._refusal(f"{type(error).__name__}: {error} (a fault of the server)")
+        whole = messages.frame(messages.message(sim_id, model_id, step, **reply))
+        self.exchanges += 1
+        self.answer_ms.append(1000.0 * (time.perf_counter() - begin_s))
+        return whole
+
+    def _refusal(self, words: str) -> dict[str, Any]:
+        """Return a reply without a preference, which says why, and say it here."""
+        self.say(words)
+        return {"MBONp": 0.0, "MBONn": 0.0, "OSN_rate": 0.0, "error": words[:400]}
+
+    def say(self, line: str) -> None:
+        """Say a line on stderr, unless it was said a short while ago."""
+        now_s = time.monotonic()
+        if self._quiet or now_s - self._said.get(line, -SAID_AGAIN_S) < SAID_AGAIN_S:
+            return
+        if len(self._said) > 1000:
+            self._said.clear()
+        self._said[line] = now_s
+        print(f"serve-brain: {line}", file=sys.stderr, flush=True)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Begin a connection, or refuse it when there are too many."""
+        if not self._free.acquire(blocking=False):
+            self.say(f"more than {CONNECTIONS} connections at a time; one was refused")
+            self.shutdown_request(request)
+            return
+        try:
+            super().process_request(request, client_address)
+        except BaseException:
+            self._free.release()
+            raise
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Serve a connection until it ends."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
+
+    def server_close(self) -> None:
+        """Stop listening and close all larvae."""
+        super().server_close()
+        self.nursery.close()
+
+
+class _Connection(socketserver.BaseRequestHandler):
+    """Reads frames and sends replies until the client closes."""
+
+    server: BrainServer
+    request: socket.socket
+
+    def handle(self) -> None:
+        self.request.settimeout(self.server.silence_s)
+        self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            while (payload := messages.read_frame(self.request)) is not None:
+                self.request.sendall(self.server.answer(payload))
+        except TimeoutError:
+            self.server.say(f"a connection was silent for {self.server.silence_s:g} s and was closed")
+        except (FrameError, OSError) as error:
+            self.server.say(f"a connection was closed: {error}")
