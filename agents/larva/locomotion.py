@@ -5,10 +5,14 @@ control interval. This file knows neither odors nor neurons, and of the body onl
 
 The model is larvaworld's locomotor with a phasic crawl-bend interference and a neural turner (Sakagiannis
 et al.; github.com/nawrotlab/larvaworld 2.4.0: crawler.py, turner.py, crawl_bend_interference.py,
-intermitter.py); numbers without another source are its defaults. Two things differ. Time advances in the
-body's inner steps of 10 ms instead of 100 ms, whatever the control interval, so that animals under coarse and
-under fine control are the same; and a little noise reaches the turner (`LocomotionConfig.turner_noise`). The
-turner itself is in `turner.py`.
+intermitter.py). The preset `larvaworld` has the numbers of its navigator; the defaults are fitted to tracks
+of real larvae (docs/validation.md), which the navigator out-turns seven times. As in larvaworld since
+November 2024, crawling reduces the torque of the turner (until March 2023 the angular velocity of the body).
+Four things differ: time advances in the body's inner steps of 10 ms instead of 100 ms, whatever the control
+interval, so that animals under coarse and under fine control are the same (larvaworld's Euler step equals the
+turner's time constant; finer steps make its turns some 15 % larger); noise reaches the turner
+(`LocomotionConfig.turner_noise`); runs have N strides, as in February 2023, not N + 1; and pauses end when
+they are over, not at the next step of 100 ms. The turner itself is in `turner.py`.
 """
 
 from __future__ import annotations
@@ -44,6 +48,11 @@ time: one short loop over animals in 2.5 s, and crawling that no control interva
 class LocomotionConfig:
     """Numbers of the crawler, the turner and the pauses.
 
+    Those that are marked as fitted were found by a search (Optuna's TPE, then rounded) for a larva with the
+    speed, angular velocity, bend, straightness, displacement and curvature of 38 tracked larvae
+    (`scenarios.odor.crawling.TRACKED`). The numbers in brackets are larvaworld's, which `PRESETS` has; all
+    others are larvaworld's too.
+
     Raises
     ------
     AgentError
@@ -55,10 +64,10 @@ class LocomotionConfig:
     1.01503
     """
 
-    stride_hz: float = 1.42
-    """Strides a second during a run."""
-    stride_mean: float = 0.23
-    """Mean length of a stride in body lengths."""
+    stride_hz: float = 1.45
+    """Strides a second during a run: the peak of the spectrum of the tracked larvae's speed (1.42)."""
+    stride_mean: float = 0.245
+    """Mean length of a stride in body lengths; fitted (0.23)."""
     stride_sd: float = 0.04
     """Standard deviation of the length of a stride in body lengths; below 0 it counts as 0."""
     speed_modulation: float = 0.51
@@ -69,28 +78,29 @@ class LocomotionConfig:
     """Location of the lognormal number of strides in a run (natural logarithm)."""
     strides_sigma: float = 1.14667
     """Scale of the lognormal number of strides in a run; the number lies in 1 … 142."""
-    pause_rate_hz: float = 1.01503
-    """Rate of the exponential duration of a pause (1/s); it lies in 0.12 … 15.94 s."""
-    base_drive: float = 20.0
-    """Input to the turner without odor, in its own units."""
+    pause_rate_hz: float = 2.0
+    """Rate of the exponential duration of a pause (1/s), which lies in 0.12 … 15.94 s; fitted (1.01503)."""
+    base_drive: float = 28.0
+    """Input to the turner without odor, in its own units; fitted (20). Above 33 it does not swing."""
     low_drive: float = 10.0
     """Input to the turner at olfactory drive −1: slow, wide turns."""
     high_drive: float = 40.0
     """Input to the turner at olfactory drive +1: turning dies down, the animal keeps its course."""
-    turner_noise: float = 0.5
-    """Standard deviation of noise on the drive, up on one side when down on the other. Without any, both
-    sides become equal to the last bit while turning is suppressed, and the larva then runs straight on for up
-    to a minute after the odor is gone."""
-    turner_noise_s: float = 0.0
-    """Correlation time of this noise (s); 0 draws it anew every 10 ms. Slow noise bends the body for some
-    seconds to one side, as real larvae do between stretches that are nearly straight; the oscillator alone
-    swings to both sides all the time."""
-    turner_scale: float = 1.0
-    """Share of the turner's output that reaches the body in a pause, and of what crawling lets through."""
-    suppression_floor: float = 0.1
-    """Share of the turner's output that reaches the body at any phase of a stride."""
-    suppression_relief: float = 0.6
-    """Share that is added at the phase of least suppression."""
+    turner_noise: float = 5.0
+    """Standard deviation of noise on the drive, up on one side when down on the other; fitted (0; 0.5 in the
+    preset). Without any, both sides become equal to the last bit while turning is suppressed, and the larva
+    then runs straight on for up to a minute after the odor is gone."""
+    turner_noise_s: float = 6.5
+    """Correlation time of this noise (s); 0 draws it anew every 10 ms. Fitted: slow noise bends the body to
+    one side for seconds, as real larvae do between stretches that are nearly straight. The oscillator alone
+    swings to both sides all the time and cannot have their bend and their angular velocity at once."""
+    turner_scale: float = 0.5
+    """Share of the turner's output that reaches the body in a pause, and of what crawling lets through;
+    fitted (1)."""
+    suppression_floor: float = 0.05
+    """Share of the turner's output that reaches the body at any phase of a stride; fitted (0.1)."""
+    suppression_relief: float = 0.33
+    """Share that is added at the phase of least suppression; fitted (0.6)."""
     relief_phase_rad: float = 3.4
     """Phase of least suppression (rad); around it, relief falls off as a Gaussian of sd 1 rad."""
 
@@ -112,8 +122,21 @@ class LocomotionConfig:
             )
 
 
-PRESETS = {"larvaworld": LocomotionConfig()}
-"""Sets of numbers by name."""
+PRESETS = {
+    "larvaworld": LocomotionConfig(
+        stride_hz=1.42,
+        stride_mean=0.23,
+        pause_rate_hz=1.01503,
+        base_drive=20.0,
+        turner_noise=0.5,
+        turner_noise_s=0.0,
+        turner_scale=1.0,
+        suppression_floor=0.1,
+        suppression_relief=0.6,
+    )
+}
+"""Sets of numbers by name: those of larvaworld's navigator, with a noise of 2.5 % of the drive, which brings
+turning back 2 to 4 s after it was suppressed."""
 
 
 class Locomotion:

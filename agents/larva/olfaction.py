@@ -1,7 +1,8 @@
 """The olfactory drive of a larva: a changing smell makes it keep its course or turn.
 
-It is larvaworld's olfactor (Sakagiannis et al.; github.com/nawrotlab/larvaworld 2.4.0: sensor.py): a leaky
-sum of gain × relative change of concentration, clipped to [-1, 1]. There the change is
+It is larvaworld's olfactor (Sakagiannis et al.; github.com/nawrotlab/larvaworld: sensor.py): a leaky sum of
+gain × relative change of concentration, clipped to [-1, 1] as in February 2023. (Versions 2.4.0 to 2.5.1 have
+the same range, but clip only Python's own numbers, which the sum is not.) There the change is
 c(t) / c(t − dt) − 1 and the sum gains dt × gain × change with dt = 0.1 s. Here the change is
 ln c(t) − ln c(t − dt), which is the same to first order and adds up over any control interval, and 0.1 s is
 a constant, so that behavior does not depend on the control interval.
@@ -29,8 +30,9 @@ REFERENCE_INTERVAL_S = 0.1
 DETECTION_FLOOR_UM = 0.02
 """Concentration below which there is no smell and hence no change of it. Chosen: a hundredth of the peak of
 an odor cup (2 µM). With that peak as the 1:20 dilution of the learning experiments it stands for 1:2000,
-where the learned preference of larvae is gone (larvaworld's figures of odor preference); it adds no more
-to the rate of a receptor than the rate fluctuates within 100 ms."""
+where the learned preference of larvae is gone (larvaworld's figures of odor preference). It adds at most
+29 Hz to the rate of a receptor (a hundredth of 2,880 Hz), about as much as the count of a gamma process of
+140 Hz and shape 3 fluctuates within 100 ms (22 Hz)."""
 DRIVE_VARIABLE: Mapping[str, Any] = variable(
     "olfactory drive of the turner: 1 suppresses, -1 enhances turning", "1", "float32"
 )

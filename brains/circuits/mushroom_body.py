@@ -127,8 +127,9 @@ class MushroomBodyConfig:
     Kenyon cells are silent without odor. Chosen here for that contrast."""
     reward_hz: float = 600.0
     """Rate of the reward channel while there is reward (Hz). The authors' figures used a value that their
-    code does not hold (its 10 Hz cannot fire a DAN); 600 Hz fires DANp at about 28 Hz without odor and 3 Hz
-    when the odor's prediction inhibits it. Chosen here."""
+    code does not hold (its 10 Hz cannot fire a DAN); 600 Hz fires DANp at about 28 Hz without odor, and at
+    5 Hz in an odor even before anything is learned: the odor drives MBONp, whose interneuron inhibits DANp.
+    Chosen here."""
     punishment_hz: float = 600.0
     """Rate of the punishment channel while there is punishment (Hz). Chosen here, the mirror of reward."""
     input_shape: float = 3.0

@@ -3,13 +3,15 @@
 In: a crawling speed and a turner output for every animal. Out: where their heads are and which way they
 point. This file knows no sense, no oscillator and no task.
 
-Kinematics and constants are larvaworld's (Sakagiannis et al.; github.com/nawrotlab/larvaworld, the same in
-February 2023 and in version 2.4.0): the head segment turns about the middle of the body by
+Kinematics and constants are those of larvaworld (Sakagiannis et al.; github.com/nawrotlab/larvaworld): the
+head segment turns about the middle of the body by
 
     dω/dt = −ω − bend + 0.5 · turner,
 
 crawling moves the middle along the head's heading, and the rear segment follows: a displacement ds takes
-the part 2 · ds / L out of the bend. What differs is named where it happens. Time advances in inner steps
+the part 2 · ds / L out of the bend. The constants are the same in February 2023 and in version 2.4.0, the
+effect of crawling is not: until March 2023 larvaworld reduced the angular velocity of a crawling larva, since
+November 2024 it reduces the torque, as `agents.larva.locomotion` does. Time advances in inner steps
 of 10 ms, whatever the control interval, so that animals under coarse and fine control are the same.
 """
 
@@ -37,8 +39,9 @@ ANGULAR_DAMPING = 1.0
 BODY_SPRING = 1.0
 """Angular acceleration for each radian of bend (1/s²): larvaworld."""
 WALL_TURN_RAD_S2 = math.pi
-"""Angular acceleration of an animal at the wall (rad/s²): larvaworld 2.4.0 adds π/10 rad/s in 100 ms
-(π/20 in February 2023)."""
+"""Angular acceleration of an animal at the wall (rad/s²). larvaworld 2.4.0 adds π/10 rad/s in 100 ms (π/20 in
+February 2023) at borders inside an arena. Used here at the rim of the dish, where larvaworld only stops the
+larva, so that animals come off the wall."""
 
 _DT = INNER_STEP_MS / 1000.0
 _HALF = BODY_LENGTH_MM / 2.0

@@ -302,6 +302,8 @@ def _rate(name: str, over: str, per_s: float) -> Callable[[Samples], float]:
 def _stride_hz(samples: Samples) -> float:
     frequency = np.fft.rfftfreq(round(SPECTRUM_S / STEP_S), STEP_S)
     among = (frequency >= STRIDE_HZ[0]) & (frequency <= STRIDE_HZ[1])
+    if not len(samples["spectra"]):
+        return math.nan
     return float(frequency[among][samples["spectra"].mean(axis=0)[among].argmax()])
 
 

@@ -44,6 +44,10 @@ class ConditioningConfig(dish.DishConfig):
     """Length of the other part (s); 0 leaves it out."""
     blank_first: bool = False
     """Whether the other part of a cycle comes before the part with odor A."""
+    transfer_s: float = 0.0
+    """Without odor or reinforcement, after each part of a cycle (s), as larvae are moved to the next dish.
+    Without it, reinforcement of the other part begins when odor A has just ended: synapses are eligible for
+    some 5 s more, and the reciprocal group learns a little of A too. 30 s are six time constants."""
     onset_s: float | None = None
     """Onset of the reinforcement within a cycle (s), for trace conditioning; None is the onset of the part to
     which `group` assigns it."""
@@ -57,7 +61,7 @@ class ConditioningConfig(dish.DishConfig):
         require_known("group", self.group, get_args(Group))
         require_known("reinforcement", self.reinforcement, get_args(Kind))
         given = (name for name in ("onset_s", "reinforcement_s") if getattr(self, name) is not None)
-        self.require_times("odor_s", "blank_s", "gap_s", *given)
+        self.require_times("odor_s", "blank_s", "transfer_s", "gap_s", *given)
         if self.cycles < 0:
             raise ScenarioError(f"cycles: expected at least 0, got {self.cycles}")
         if self.reinforced_steps is not None:
@@ -90,7 +94,8 @@ class ConditioningConfig(dish.DishConfig):
     @property
     def cycle_steps(self) -> int:
         """Length of a training cycle (control steps)."""
-        return self.in_steps(self.odor_s) + self.in_steps(self.blank_s)
+        transfers = 2 * self.in_steps(self.transfer_s)
+        return self.in_steps(self.odor_s) + self.in_steps(self.blank_s) + transfers
 
     @property
     def cycle_s(self) -> float:
@@ -100,8 +105,14 @@ class ConditioningConfig(dish.DishConfig):
     @property
     def odor_steps(self) -> tuple[int, int]:
         """Begin and end of odor A within a cycle (control steps)."""
-        begin = self.in_steps(self.blank_s) if self.blank_first else 0
+        begin = self.in_steps(self.blank_s) + self.in_steps(self.transfer_s) if self.blank_first else 0
         return begin, begin + self.in_steps(self.odor_s)
+
+    @property
+    def other_steps(self) -> tuple[int, int]:
+        """Begin and end of the other part within a cycle (control steps)."""
+        begin = 0 if self.blank_first else self.in_steps(self.odor_s) + self.in_steps(self.transfer_s)
+        return begin, begin + self.in_steps(self.blank_s)
 
     @property
     def reinforced_steps(self) -> tuple[int, int] | None:
@@ -124,10 +135,7 @@ class ConditioningConfig(dish.DishConfig):
     @property
     def _reinforced_part(self) -> tuple[int, int]:
         """Begin and end of the part of a cycle (control steps) to which `group` assigns the reinforcement."""
-        begin, end = self.odor_steps
-        if self.group == "paired-a":
-            return begin, end
-        return (0, begin) if self.blank_first else (end, self.cycle_steps)
+        return self.odor_steps if self.group == "paired-a" else self.other_steps
 
 
 def timetable(config: ConditioningConfig) -> tuple[Phase, ...]:
@@ -143,12 +151,13 @@ def timetable(config: ConditioningConfig) -> tuple[Phase, ...]:
 def training_cycle(config: ConditioningConfig, cycle: int) -> list[Phase]:
     """Return the phases of one training cycle."""
     reinforced = config.reinforced_steps
-    begin_a, end_a = config.odor_steps
-    cuts = sorted({0, begin_a, end_a, config.cycle_steps, *(reinforced or ())})
     second_odor = "" if config.group == "unpaired" else config.odor_b
+    parts = ((config.odor_a, *config.odor_steps), (second_odor, *config.other_steps))
+    edges = {edge for _, *part in parts for edge in part}
+    cuts = sorted({0, config.cycle_steps, *edges, *(reinforced or ())})
     phases = []
     for begin, end in itertools.pairwise(cuts):
-        odor = config.odor_a if begin_a <= begin < end_a else second_odor
+        odor = next((name for name, first, last in parts if first <= begin < last), "")
         present = reinforced is not None and reinforced[0] <= begin < reinforced[1]
         name = f"cycle {cycle}: {odor or 'no odor'}" + (f" + {config.reinforcement}" if present else "")
         phases.append(

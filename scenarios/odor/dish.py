@@ -17,6 +17,7 @@ import numpy as np
 from gymnasium.vector import VectorEnv
 
 from ethospike.agents.larva import LarvaAgent, LarvaConfig
+from ethospike.agents.larva.locomotion import PRESETS as LOCOMOTION_PRESETS
 from ethospike.brains.circuits.mushroom_body import PRESETS, MushroomBodyConfig
 from ethospike.clock import whole_number
 from ethospike.envs.odor_arena import ODOR_DISTANCE_MM, ArenaConfig, OdorSource, Phase
@@ -107,8 +108,11 @@ class DishConfig(ScenarioConfig):
         return (self.odor_a, self.odor_b) if self.odor_b else (self.odor_a,)
 
 
-BRAIN_PRESETS = {name: {"brain": dataclasses.asdict(config)} for name, config in PRESETS.items()}
-"""Presets of the odor scenarios: those of the mushroom body."""
+BRAIN_PRESETS: dict[str, dict[str, Any]] = {
+    **{name: {"brain": dataclasses.asdict(config)} for name, config in PRESETS.items()},
+    **{name: {"larva": {"locomotion": dataclasses.asdict(c)}} for name, c in LOCOMOTION_PRESETS.items()},
+}
+"""Presets of the odor scenarios: those of the mushroom body, and those of locomotion."""
 
 
 def everywhere(odor: str) -> OdorSource:

@@ -193,10 +193,11 @@ def _mean_cells(
 def _mean_line(
     x: NDArray[np.float64], values: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return the different x, and mean and standard deviation of the values there."""
+    """Return the different x, and mean and standard deviation (of the sample) of the values there."""
     at = np.unique(x[np.isfinite(values)])
     groups = [values[(x == one) & np.isfinite(values)] for one in at]
-    return at, np.array([group.mean() for group in groups]), np.array([group.std() for group in groups])
+    spreads = [group.std(ddof=1) if len(group) > 1 else 0.0 for group in groups]
+    return at, np.array([group.mean() for group in groups]), np.array(spreads)
 
 
 def _short(value: Any) -> str:

@@ -115,6 +115,8 @@ def _statistics(
 ) -> dict[str, NDArray[np.float64]]:
     """Return rate (Hz), CV2 and Fano factor of 200 ms counts of each seed, means over active neurons.
 
+    All three are of the time after two windows, in which adaptation builds up.
+
     Seeds are animals of one network where the simulator can hold them, else networks of their own (`alone`).
     """
     window, warm_up = 2000, 2
@@ -129,8 +131,9 @@ def _statistics(
                 spikes = opened.run(window, stimulus)
                 rows = spikes.animal * network.n_neurons + spikes.neuron
                 np.add.at(counts[k], rows, 1.0)
-                steps.append(spikes.step)
-                neurons.append(rows)
+                if k >= warm_up:
+                    steps.append(spikes.step)
+                    neurons.append(rows)
         per_neuron = counts[warm_up:].reshape(-1, animals, network.n_neurons)
         cv2 = mean_cv2(np.concatenate(steps), np.concatenate(neurons), animals * network.n_neurons)
         for animal in range(animals):

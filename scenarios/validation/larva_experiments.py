@@ -175,7 +175,13 @@ def acquisition(settings: Settings) -> dict[str, Any]:
 
 
 def odor_reward_interval(settings: Settings) -> dict[str, Any]:
-    """Three trials of 30 s odor and 30 s reward, the reward beginning 0 to 120 s after the odor."""
+    """Three trials of 30 s odor and 30 s reward, the reward beginning 0 to 120 s after the odor.
+
+    Times are those of stimulation_times.py: the test begins where the fourth trial would, 60 s after the last
+    stimulus, so that there is no gap besides. For 60 s that file lets the test begin at 420 s, where its own
+    pattern gives 450 s; we take that for a slip and keep the pattern. In the two unpaired groups odor and
+    reward begin 90 s apart, every 180 s; where the reward is first, the 60 s without stimuli precede it.
+    """
     half = settings.minute_s / 2
     found = {}
     for onset in (0, 10, 30, 60, 120):
@@ -187,8 +193,17 @@ def odor_reward_interval(settings: Settings) -> dict[str, Any]:
             blank_s=scaled + half + settings.minute_s / 2,
             onset_s=scaled,
             reinforcement_s=half,
+            gap_s=0.0,
         )
         found[f"{onset} s"] = summary_of(odor_conditioning.SCENARIO, config)
+    apart: dict[str, Any] = {"group": "unpaired", "cycles": 3, "odor_s": half, "blank_s": 5 * half}
+    apart |= {"reinforcement_s": half}
+    for name, changes in (
+        (UNPAIRED[0], {"onset_s": 3 * half, "gap_s": 0.0}),
+        (UNPAIRED[1], {"onset_s": 2 * half, "blank_first": True}),  # after the last odor comes the gap
+    ):
+        config = protocol(settings, **apart, **changes)
+        found[name] = summary_of(odor_conditioning.SCENARIO, config)
     return found
 
 
@@ -229,6 +244,7 @@ def _choice(settings: Settings, control_interval_ms: float) -> dict[str, Any]:
         "simulator": settings.of_simulator,
     }
     times: dict[str, Any] = {"odor_s": 2.5 * minute, "blank_s": 2.5 * minute, "gap_s": minute}
+    times |= {"transfer_s": minute / 2}
     found: dict[str, Any] = {}
     for group in ("paired-a", "paired-b"):
         config = odor_conditioning.ConditioningConfig(group=group, **times, **shared)

@@ -7,13 +7,16 @@ import pytest
 from numpy.typing import NDArray
 from scipy.integrate import quad
 
-from ethospike.agents.larva.locomotion import Locomotion, LocomotionConfig
+from ethospike.agents.larva.locomotion import PRESETS, Locomotion, LocomotionConfig
 from ethospike.envs.odor_arena import BODY_LENGTH_MM, MAX_SPEED_MM_S, MAX_TURNER
 from ethospike.errors import AgentError, StateError
 
 Floats = NDArray[np.float64]
 
-ONLY_TURNER = LocomotionConfig(turner_noise=0.0, suppression_floor=1.0, stride_mean=0.0, stride_sd=0.0)
+PUBLISHED = PRESETS["larvaworld"]
+ONLY_TURNER = dataclasses.replace(
+    PUBLISHED, turner_noise=0.0, suppression_floor=1.0, stride_mean=0.0, stride_sd=0.0
+)
 """Everything that the turner puts out reaches the body."""
 
 
@@ -84,25 +87,27 @@ def test_ten_milliseconds_are_fine_enough_for_the_turner() -> None:
 def test_olfactory_drive_suppresses_or_enhances_turning() -> None:
     amplitude = []
     for drive in (-1.0, -0.5, 0.0, 0.5, 1.0):
-        larvae = Locomotion(LocomotionConfig(), animals=10, control_interval_ms=100.0, seed=2)
+        larvae = Locomotion(PUBLISHED, animals=10, control_interval_ms=100.0, seed=2)
         amplitude.append(float(moved(larvae, 400, drive)[1][100:].std()))
     assert amplitude == sorted(amplitude, reverse=True)
     assert amplitude[-1] < 0.05 * amplitude[2]
 
 
 def test_turning_comes_back_after_suppression() -> None:
-    larvae = Locomotion(LocomotionConfig(), animals=10, control_interval_ms=100.0, seed=3)
+    larvae = Locomotion(PUBLISHED, animals=10, control_interval_ms=100.0, seed=3)
     usual = moved(larvae, 100)[1].std()
     assert moved(larvae, 400, drive=1.0)[1][-50:].std() < 0.05 * usual
     assert moved(larvae, 150)[1][-100:].std() > 0.7 * usual
     # What the noise is there for: without it both sides stay alike for a long time.
-    silent = Locomotion(LocomotionConfig(turner_noise=0.0), animals=10, control_interval_ms=100.0, seed=3)
+    silent = Locomotion(
+        dataclasses.replace(PUBLISHED, turner_noise=0.0), animals=10, control_interval_ms=100.0, seed=3
+    )
     moved(silent, 400, drive=1.0)
     assert moved(silent, 150)[1].std() < 0.05 * usual
 
 
 def test_runs_have_the_published_speed() -> None:
-    larvae = Locomotion(LocomotionConfig(), animals=20, control_interval_ms=10.0, seed=4)
+    larvae = Locomotion(PUBLISHED, animals=20, control_interval_ms=10.0, seed=4)
     speed, _ = moved(larvae, 4000)
     running = speed[speed > 0]
     # f · d · L, to which the modulation within a stride adds nothing on average.
@@ -116,7 +121,7 @@ def test_runs_have_the_published_speed() -> None:
 
 
 def test_runs_and_pauses_have_the_published_lengths() -> None:
-    larvae = Locomotion(LocomotionConfig(), animals=40, control_interval_ms=10.0, seed=5)
+    larvae = Locomotion(PUBLISHED, animals=40, control_interval_ms=10.0, seed=5)
     speed, _ = moved(larvae, 12_000)
     pauses = 0.01 * np.array([n for train in speed.T for n in bouts(train == 0)])
     rate, low, high = 1.01503, 0.12, 15.94
@@ -138,8 +143,10 @@ def test_runs_and_pauses_have_the_published_lengths() -> None:
 
 
 def test_crawling_suppresses_turning() -> None:
-    larvae = Locomotion(LocomotionConfig(), animals=20, control_interval_ms=10.0, seed=6)
-    free = Locomotion(LocomotionConfig(suppression_floor=1.0), animals=20, control_interval_ms=10.0, seed=6)
+    larvae = Locomotion(PUBLISHED, animals=20, control_interval_ms=10.0, seed=6)
+    free = Locomotion(
+        dataclasses.replace(PUBLISHED, suppression_floor=1.0), animals=20, control_interval_ms=10.0, seed=6
+    )
     (speed, turner), (_, unsuppressed) = moved(larvae, 2000), moved(free, 2000)
     ratio = turner / unsuppressed
     crawls = speed > 0
@@ -148,6 +155,31 @@ def test_crawling_suppresses_turning() -> None:
     # have the phase of the next stride.
     assert ratio[crawls].min() == pytest.approx(0.1, abs=0.01)
     assert ratio[crawls].max() == pytest.approx(0.7, abs=0.001)
+
+
+def test_slow_noise_has_its_spread_and_its_correlation_time() -> None:
+    config = LocomotionConfig(turner_noise=5.0, turner_noise_s=0.5)
+    larvae = Locomotion(config, animals=50, control_interval_ms=100.0, seed=13)
+    noise = []
+    for _ in range(8):
+        moved(larvae, 25)  # as much as is drawn ahead: 2.5 s
+        noise.append(larvae.state()["noise"])
+    left, right = np.concatenate(noise).transpose(1, 0, 2)
+    np.testing.assert_array_equal(left, -right)
+    # 20 s of 50 animals are 2,000 correlation times: the standard error of the spread is 2 %.
+    assert left.std() == pytest.approx(5.0, rel=0.07)
+    for lag, expected in ((1, np.exp(-0.01 / 0.5)), (50, np.exp(-1.0))):
+        assert np.corrcoef(left[:-lag].ravel(), left[lag:].ravel())[0, 1] == pytest.approx(expected, abs=0.06)
+
+
+def test_the_output_is_scaled() -> None:
+    half, whole = (
+        Locomotion(LocomotionConfig(turner_scale=scale), animals=2, control_interval_ms=10.0, seed=14)
+        for scale in (0.5, 1.0)
+    )
+    scaled, full = moved(half, 100)[1], moved(whole, 100)[1]
+    assert full.std() > 0
+    np.testing.assert_allclose(scaled, 0.5 * full, rtol=1e-12)
 
 
 def test_an_interval_is_the_mean_of_those_of_10_ms_in_it() -> None:
