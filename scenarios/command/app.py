@@ -65,6 +65,7 @@ app.command(sweep_commands.calibrate, help_flags=[])
 app.command(sweep_commands.task)
 app.command(sweep_commands.collect)
 app.command("ethospike.scenarios.command.serve:serve_brain", name="serve-brain")
+app.command("ethospike.scenarios.command.imports:import_tracks", name="import")
 
 
 @app.command(name="list")

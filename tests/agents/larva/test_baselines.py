@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from ethospike.agents.agent import Agent
 from ethospike.agents.larva.baselines import ChemotaxisLarva, NeuronlessLarva, RandomLarva, RewardLearner
+from ethospike.agents.larva.locomotion import PRESETS
+from ethospike.agents.larva.olfaction import INNATE_GAIN
 from ethospike.envs.odor_arena import ArenaConfig, OdorArenaVectorEnv, OdorSource, Phase
 from ethospike.envs.odor_arena.reinforcement import Reinforcement
 from ethospike.errors import AgentError, StateError
@@ -55,22 +57,29 @@ def interval(values: NDArray[np.float64]) -> tuple[float, float]:
 
 
 def test_an_innate_gain_leads_to_the_odor_or_away_from_it() -> None:
+    """The navigator of larvaworld, with its own locomotion."""
     animals = 20
     x = {}
-    for name, make in {
-        "random": RandomLarva.for_env,
-        "attracted": ChemotaxisLarva.for_env,
-    }.items():
+    gains = {"random": 0.0, "attracted": INNATE_GAIN, "repelled": -INNATE_GAIN}
+    for name, gain in gains.items():
         env = OdorArenaVectorEnv(animals, DISH)
-        x[name] = live(make(env, seed=1), env, seed=1)["x_mm"][450:].mean(axis=0)
-    env = OdorArenaVectorEnv(animals, DISH)
-    x["repelled"] = live(ChemotaxisLarva(1, animals=animals, seed=1, gain=-150.0), env, seed=1)["x_mm"][
-        450:
-    ].mean(axis=0)
+        larvae = ChemotaxisLarva(1, animals=animals, seed=1, gain=gain, locomotion=PRESETS["larvaworld"])
+        x[name] = live(larvae, env, seed=1)["x_mm"][450:].mean(axis=0)
     assert interval(x["attracted"] - x["random"])[1] < -5
     assert interval(x["repelled"] - x["random"])[0] > 5
     assert interval(x["random"])[0] < 0 < interval(x["random"])[1]
     assert x["attracted"].mean() == pytest.approx(LEFT[0], abs=6)
+
+
+def test_larvae_that_move_like_real_ones_find_the_odor_too() -> None:
+    """They turn less, so that it takes a wider odor and more time."""
+    phase = Phase("test", 240.0, (OdorSource("A", (-40.0, 0.0), sigma_mm=40.0),))
+    x = {}
+    for name, gain in {"random": 0.0, "attracted": INNATE_GAIN}.items():
+        env = OdorArenaVectorEnv(24, ArenaConfig((phase,)))
+        larvae = ChemotaxisLarva(1, animals=24, seed=1, gain=gain)
+        x[name] = live(larvae, env, seed=1)["x_mm"][1200:].mean(axis=0)
+    assert interval(x["attracted"] - x["random"])[1] < -5
 
 
 def test_fine_and_coarse_control_make_the_same_animals() -> None:
@@ -100,7 +109,7 @@ def test_the_learner_ends_above_a_random_larva() -> None:
     returns = {}
     for name, make in (("random", RandomLarva.for_env), ("learner", RewardLearner.for_env)):
         env = OdorArenaVectorEnv(animals, PATCHES)
-        agent = make(env, seed=3)
+        agent = make(env, seed=3, locomotion=PRESETS["larvaworld"])
         live(agent, env, seed=3)
         returns[name] = live(agent, env, seed=None)["reward"].mean(axis=0)
     # The same starts and the same random streams, so compare animal by animal. A larva in the patch of
