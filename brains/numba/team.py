@@ -44,6 +44,8 @@ from ethospike.brains.threads import helpers
 MOST_WAITING = 1 / 3
 """Share of its time that a team may wait. Two threads that wait a third of their time do the work of 1.33
 threads; below that, a second core is better left to other programs."""
+LEAST_GAIN = 0.9
+"""Time of a phase in the team over that of one thread (if known) above which the team has not paid."""
 JUDGED_S = 0.01
 """Time in the team after which its waiting is judged: a few of the slices that a scheduler gives a thread."""
 SHORTEST_REST_S = 40 * JUDGED_S
@@ -67,8 +69,9 @@ Board = NDArray[np.int64]
 class Team:
     """Threads that run one compiled function side by side.
 
-    It judges its own waiting: when this exceeds `MOST_WAITING`, because other programs need the cores or the
-    network is too small, one thread goes on alone for a while before the next trial.
+    It judges itself: when it waits more than `MOST_WAITING` of its time, or is not faster than one thread was
+    during the last rest, because other programs need the cores or the network is too small, one thread goes
+    on alone for a while before the next trial.
 
     Parameters
     ----------
@@ -95,7 +98,8 @@ class Team:
         self._clock = clock
         self._rest_s, self._rest_until = SHORTEST_REST_S, -np.inf
         self._phase_s = 0.0
-        self._together_s, self._waiting_s = 0.0, 0.0
+        self._together_s, self._waiting_s, self._together_phases = 0.0, 0.0, 0
+        self._alone_s, self._alone_phases = 0.0, 0
 
     @property
     def size(self) -> int:
@@ -128,27 +132,39 @@ class Team:
             board[_END] = 0
             wait([other for other in others if not other.cancel()])
             raise
-        for other in others:
-            if not other.cancel() and other.done():
+        came = [other for other in others if not other.cancel()]
+        for other in came:
+            if other.done():
                 other.result()
         done = int(board[_END])
         if done:
-            self._judge(size, self._clock() - begin, board[_WAITED] * 1e-9, done)
+            self._judge(1 + len(came), self._clock() - begin, board[_WAITED] * 1e-9, done)
         return done
 
     def _judge(self, size: int, elapsed_s: float, waited_s: float, phases: int) -> None:
         self._phase_s = elapsed_s / phases
-        if size == 1:
+        if size == 1:  # also where no helper came in time: this says nothing about the next trial
+            self._alone_s += elapsed_s
+            self._alone_phases += phases
             return
-        self._together_s += size * elapsed_s
-        self._waiting_s += waited_s
-        if self._together_s < size * JUDGED_S:
+        self._together_s += elapsed_s
+        self._waiting_s += waited_s / size
+        self._together_phases += phases
+        if self._together_s < JUDGED_S:
             return
         self.waited = self._waiting_s / self._together_s
-        self._together_s, self._waiting_s = 0.0, 0.0
-        if self.waited <= MOST_WAITING:
+        slow = False
+        if self._alone_phases:
+            alone_s = self._alone_s / self._alone_phases
+            slow = self._together_s > LEAST_GAIN * alone_s * self._together_phases
+        self._together_s, self._waiting_s, self._together_phases = 0.0, 0.0, 0
+        if self.waited <= MOST_WAITING and not slow:
             self._rest_s = SHORTEST_REST_S
             return
+        self._alone_s, self._alone_phases = (
+            0.0,
+            0,
+        )  # measured anew: what a phase takes changes with the spikes
         self._rest_until = self._clock() + self._rest_s
         self._rest_s = min(2 * self._rest_s, LONGEST_REST_S)
 

@@ -122,8 +122,10 @@ def test_it_does_not_wait_for_helpers_that_are_busy_elsewhere(monkeypatch):
     pool, leave = ThreadPoolExecutor(1), threading.Event()
     monkeypatch.setattr(thread_team, "helpers", lambda: pool)
     kept = pool.submit(leave.wait, 60)
-    done, state, _, blocks = run_map(Team(2))
+    team = Team(2)
+    done, state, _, blocks = run_map(team)
     assert not kept.done()
+    assert team._together_s == 0.0  # one thread alone has not shown that two are worth while
     leave.set()
     pool.shutdown()
     assert done == PHASES
@@ -201,6 +203,25 @@ def test_a_team_that_does_not_wait_stays_together():
     assert team.size == 2
     team._judge(2, elapsed_s=1.0, waited_s=0.7, phases=100)
     assert team.size == 1
+
+
+def test_a_team_that_is_no_faster_than_one_thread_rests():
+    """Threads that are sent away at work, not while they wait, waste time as well."""
+    now = [0.0]
+    team = Team(2, clock=lambda: now[0])
+    team._judge(2, elapsed_s=1.0, waited_s=0.0, phases=100)  # nothing to compare with
+    assert team.size == 2
+    team._judge(2, elapsed_s=1.0, waited_s=1.0, phases=100)
+    assert team.size == 1
+    team._judge(1, elapsed_s=1.0, waited_s=0.0, phases=120)
+    now[0] += thread_team.SHORTEST_REST_S + 0.1
+    assert team.size == 2
+    team._judge(2, elapsed_s=1.0, waited_s=0.0, phases=125)
+    assert team.size == 1
+    team._judge(1, elapsed_s=1.0, waited_s=0.0, phases=60)  # more spikes than before
+    now[0] += 2 * thread_team.SHORTEST_REST_S + 0.1
+    team._judge(2, elapsed_s=1.0, waited_s=0.0, phases=100)
+    assert team.size == 2
 
 
 def test_short_runs_are_judged_together():
