@@ -1,4 +1,4 @@
-"""What is recorded, and how: one frozen dataclass, checked against the layout of a run."""
+"""The choice of the data that are recorded, and of the way, checked against the layout of a run."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _NEURON = re.compile(r"(.+)\[(\d+)\]")
 
 @dataclass(frozen=True)
 class RecorderConfig:
-    """What is recorded, and how.
+    """Choice of the data that are recorded, and of the way.
 
     Raises
     ------
     RecordingError
-        When a number is not one, or out of its range. Names, neurons and animals are checked against the
+        When a number is not finite or out of its range. Names, neurons and animals are checked against the
         layout of a run when its recording is made.
     """
 
@@ -37,12 +37,12 @@ class RecorderConfig:
     """Variables of `behavior/` to record by name; `all` is every one. `phase` is always recorded, because the
     table of phases is made from it."""
     spike_populations: tuple[str, ...] = (ALL,)
-    """Populations whose spikes are listed one by one; `all` is every one, nothing is none. Spike counts are
-    always recorded for all."""
+    """Populations to list single spikes of; `all` lists those of every population, an empty sequence lists no
+    spikes. Spike counts are always recorded for all."""
     spike_animals: tuple[int, ...] | None = None
-    """Animals whose spikes are listed one by one, from 0; by default all."""
+    """Animals to list single spikes of, from 0; by default all."""
     stimulus: bool = True
-    """Whether the rates and currents that entered the network are recorded."""
+    """Record the rates and currents that entered the network."""
     weights_every_s: float = 1.0
     """Simulated seconds between two recordings of plastic weights, a whole number of control steps; they are
     also recorded after the first step and when the phase changes. 0 records none."""
@@ -50,9 +50,9 @@ class RecorderConfig:
     """Neurons whose membrane potential is recorded at every simulation step, such as `KC[3]`: neuron 3, from
     0, of the population KC, in every animal. Only where the simulator can (Numba)."""
     commit_every_s: float = 10.0
-    """Wall time in seconds after which what was recorded cannot be lost any more; 0 commits every step."""
+    """Wall time in seconds after which recorded steps cannot be lost any more; 0 commits every step."""
     writer: Literal["process", "inline"] = "process"
-    """Who writes: a process of its own, beside the simulation, or the loop itself (`inline`)."""
+    """The writer: a process of its own, beside the simulation, or the loop itself (`inline`)."""
     compression_level: int = 5
     """Level of Zstandard, 1 (fast) to 9 (small). On 150,000 spikes/s of 25,000 neurons, 9 saves 4 % and
     takes 40 times as long as 5, and 1 costs 5 % more and takes half as long."""
@@ -89,7 +89,7 @@ class RecorderConfig:
         return neurons, animals
 
     def watched(self, layout: Layout) -> tuple[int, ...]:
-        """Return the neurons, counted through an animal, whose voltages are recorded."""
+        """Return the neurons with recorded voltages, counted through an animal."""
         return tuple(_neuron(name, layout) for name in dict.fromkeys(self.voltages))
 
     def weight_steps(self, layout: Layout) -> int:
@@ -105,7 +105,7 @@ class RecorderConfig:
         return steps
 
     def content(self, layout: Layout) -> dict[str, Any]:
-        """Return what decides which values a recording holds, for the recording's own attributes."""
+        """Return the choices that decide on the values in a recording, for the recording's attributes."""
         neurons, animals = self.kept_spikes(layout)
         return {
             "behavior": sorted(self.kept_behavior(layout)),
@@ -118,33 +118,33 @@ class RecorderConfig:
 
 def _neuron(name: str, layout: Layout) -> int:
     """Return the neuron that `POPULATION[NUMBER]` names."""
-    found = _NEURON.fullmatch(name)
-    if found is None:
+    parts = _NEURON.fullmatch(name)
+    if parts is None:
         raise RecordingError(f"recorder.voltages: expected a neuron such as 'KC[3]', got {name!r}")
     populations = {population.name: population for population in layout.populations}
-    if found[1] not in populations:
-        raise _unknown("recorder.voltages", found[1], populations)
-    population = populations[found[1]]
-    if int(found[2]) >= population.size:
+    if parts[1] not in populations:
+        raise _unknown("recorder.voltages", parts[1], populations)
+    population = populations[parts[1]]
+    if int(parts[2]) >= population.size:
         raise RecordingError(
             f"recorder.voltages: there is no {name}; valid: {population.name}[0] … "
             f"{population.name}[{population.size - 1}]"
         )
-    return population.start + int(found[2])
+    return population.start + int(parts[2])
 
 
-def _chosen(what: str, chosen: tuple[str, ...], names: Iterable[str]) -> set[str]:
+def _chosen(setting: str, chosen: tuple[str, ...], names: Iterable[str]) -> set[str]:
     names = list(names)
     if chosen == (ALL,):
         return set(names)
     for name in chosen:
         if name not in names:
-            raise _unknown(what, name, [ALL, *names])
+            raise _unknown(setting, name, [ALL, *names])
     return set(chosen)
 
 
-def _unknown(what: str, name: str, valid: Iterable[str]) -> RecordingError:
+def _unknown(setting: str, name: str, valid: Iterable[str]) -> RecordingError:
     valid = list(valid)
     close = difflib.get_close_matches(name, valid, n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"valid: {', '.join(valid) or 'none'}"
-    return RecordingError(f"{what}: there is no {name!r}; {hint}")
+    return RecordingError(f"{setting}: there is no {name!r}; {hint}")

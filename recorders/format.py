@@ -147,7 +147,7 @@ def major_version(attributes: Mapping[str, Any]) -> int:
 def neuron_groups(
     populations: tuple[PopulationLayout, ...],
 ) -> tuple[list[str], NDArray[np.int64], NDArray[np.int64]]:
-    """Return the groups whose spikes are counted: the clusters, or the population where it has none.
+    """Return the groups in which spikes are counted: the clusters, or the population where it has none.
 
     Returns
     -------

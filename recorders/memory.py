@@ -1,4 +1,4 @@
-"""Memory that is free but kept: what C libraries hold back, and how to have it returned."""
+"""Free memory that C libraries keep, and its return to the operating system."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 
 def give_back_memory() -> None:
-    """Have the C library return what is free.
+    """Have the C library return its free memory.
 
     glibc gives threads heaps of their own, which it lets grow and keeps although nothing is lost: by half a
     megabyte with every frame of a film, and by a third of one with every run of a sweep.

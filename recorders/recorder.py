@@ -1,7 +1,6 @@
-"""The contract of a recorder: one `StepRecord` per control step, described once by a `Layout`.
+"""The contract of a recorder: a `StepRecord` for each control step, described once by a `Layout`.
 
-In: what happened in a control step. Out: nothing; a recorder listens and never changes the run. This file
-knows no storage, no screen, and no brain: spikes and stimuli are anything with the attributes named here.
+A recorder listens and never changes the run. Spikes and stimuli are objects with the attributes named here.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ class Spikes(Protocol):
 
 
 class StimulusLike(Protocol):
-    """What entered the network: arrays of shape (animals, channels), or None."""
+    """Input of the network: arrays of shape (animals, channels), or None."""
 
     @property
     def rate_hz(self) -> NDArray[np.float64] | None:
@@ -85,7 +84,7 @@ class PopulationLayout:
 
 @dataclass(frozen=True)
 class Layout:
-    """What a run will record: everything that a reader needs to know and a `StepRecord` does not repeat.
+    """Description of a run for readers: everything that a `StepRecord` does not repeat.
 
     Parameters
     ----------
@@ -105,10 +104,10 @@ class Layout:
     phases : tuple of str
         Names of the phases to which the integer variable `phase` refers; empty without phases.
     phase_at_end : bool
-        False if row k of `phase` is the phase in whose time control step k lies, True if it is the phase
-        that the task is in after the control step.
+        False if row k of `phase` is the phase during control step k, True if it is the phase of the task
+        after the control step.
     watched : tuple of int
-        Neurons, counted through an animal, whose voltages each `StepRecord` holds.
+        Neurons with a voltage in each `StepRecord`, counted through an animal.
     intervals : mapping of str to mapping of str to Variable
         The kinds of intervals that the task reports, such as `trial` or `episode`, and the columns of each
         beside `animal`, `start_step` and `stop_step`: numbers, one an interval.
@@ -116,8 +115,8 @@ class Layout:
         Names of the neurons of an animal by kind of label, such as `class` or `side`: one for each neuron,
         empty where it has none.
     scene : mapping
-        What the environment says of its world, in the plain types of JSON: all that stays the same and is
-        needed to draw a `StepRecord`. Empty for an environment that cannot be drawn.
+        The parts of the environment's world that stay the same and are needed to draw a `StepRecord`, in
+        the plain types of JSON. Empty for an environment that cannot be drawn.
     """
 
     animals: int
@@ -143,7 +142,7 @@ def _no_frame(animal: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class StepRecord:
-    """Control step k: the observation that was used, and all that it led to.
+    """Control step k: the observation that was used, and its consequences.
 
     Parameters
     ----------
@@ -151,7 +150,7 @@ class StepRecord:
         k, from 0.
     values : mapping of str to ndarray, shape (animals, …)
         By name in `Layout.variables`: observation, action, reward, terminated, truncated, the state of
-        the body after the step, and what the agent decoded.
+        the body after the step, and the read-out of the agent.
     stimulus, spikes
         As the agent's decision holds them; None for an agent without neurons.
     weights : callable
@@ -179,11 +178,11 @@ class StepRecord:
 
 
 class Recorder(ABC):
-    """Something that listens to the loop; a context manager."""
+    """A listener of the loop; a context manager."""
 
     @abstractmethod
     def record(self, record: StepRecord) -> None:
-        """Take one control step; they come in order, from 0 (or from where a continued run begins).
+        """Record a control step; they come in order, from 0 (or from where a continued run begins).
 
         A recorder may keep the arrays of a record and look at them later, as a live view does: once recorded,
         they are not written into again. Only `record.weights` is called here or never, and the arrays that it
@@ -192,7 +191,7 @@ class Recorder(ABC):
         Raises
         ------
         RecordingError
-            When the step cannot be taken.
+            When the step cannot be recorded.
         """
 
     @abstractmethod

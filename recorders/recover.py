@@ -1,7 +1,6 @@
-"""Repairs a recording that was not closed, so that any Zarr reader sees committed rows and nothing else.
+"""Repair of a recording that was not closed, after which any Zarr reader sees its committed rows only.
 
-In: the folder of a run, or its recording. Out: the same recording with every array cut to what is committed,
-and a report of what was kept. Nothing that is committed is touched.
+Every array is cut to its committed rows, which are not touched.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from ethospike.recorders.zarr_recorder.writer import all_arrays
 
 @dataclass(frozen=True)
 class Recovery:
-    """What `recover` found and kept.
+    """Report of a repair.
 
     Parameters
     ----------
@@ -52,7 +51,7 @@ class Recovery:
 
 
 def recover(path: str | Path, *, unclosed: str = INTERRUPTED) -> Recovery:
-    """Cut every array of a recording to what is committed, and mark a run that was not closed.
+    """Cut every array of a recording to its committed rows, and mark a run that was not closed.
 
     Parameters
     ----------

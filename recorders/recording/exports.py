@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ethospike.recorders.recording.parts import Part, load
+from ethospike.recorders.recording.parts import Part, Train, load
 from ethospike.recorders.recording.recording import Recording
 
 if TYPE_CHECKING:
@@ -29,14 +29,14 @@ def to_pynapple(
     animal : int
         From 0.
     population : str, optional
-        By default all whose spikes were listed.
+        By default all with listed spikes.
     start_s, stop_s : float
         The part (start_s, stop_s] of the recording; by default all of it.
 
     Returns
     -------
     dict
-        `spikes`: a `TsGroup` whose keys are the neurons as the recording counts them, with `population` as
+        `spikes`: a `TsGroup` with the neurons as keys, as the recording counts them, and `population` as
         metadata; each variable of `behavior`: a `TsdFrame` with one column a number, named where its entries
         have names.
 
@@ -85,7 +85,7 @@ def to_neo(
     animal : int
         From 0.
     population : str, optional
-        By default all whose spikes were listed.
+        By default all with listed spikes.
     start_s, stop_s : float
         The part (start_s, stop_s] of the recording; by default all of it.
 
@@ -106,21 +106,8 @@ def to_neo(
     segment = neo.Segment(name=f"animal {animal}")
     block.segments.append(segment)
     for train in part.trains():
-        index = train.neuron - recording.neurons(train.population).start
-        segment.spiketrains.append(
-            neo.SpikeTrain(
-                train.time_s,
-                units="s",
-                t_start=part.start_s,
-                t_stop=part.stop_s,
-                name=f"{train.population}[{index}]",
-                neuron=train.neuron,
-                population=train.population,
-            )
-        )
-    if not len(part.rows):
-        return block
-    for signal in part.signals():
+        segment.spiketrains.append(_spike_train(neo, part, train))
+    for signal in part.signals() if len(part.rows) else ():
         segment.analogsignals.append(
             neo.AnalogSignal(
                 signal.values,
@@ -133,3 +120,16 @@ def to_neo(
             )
         )
     return block
+
+
+def _spike_train(neo: Any, part: Part, train: Train) -> Any:
+    index = train.neuron - part.recording.neurons(train.population).start
+    return neo.SpikeTrain(
+        train.time_s,
+        units="s",
+        t_start=part.start_s,
+        t_stop=part.stop_s,
+        name=f"{train.population}[{index}]",
+        neuron=train.neuron,
+        population=train.population,
+    )

@@ -56,7 +56,7 @@ def to_nwb(
     animal : int
         From 0.
     population : str, optional
-        By default all whose spikes were listed.
+        By default all with listed spikes.
     start_s, stop_s : float
         The part (start_s, stop_s] of the recording; by default all of it.
     subject : Subject, optional
@@ -84,7 +84,12 @@ def to_nwb(
     _add_weights(pynwb, nwb, part)
     for kind in recording.interval_kinds:
         _add_intervals(pynwb, nwb, part, kind)
-    # Of a name of its own: two exports to one file must not write into one.
+    _write(pynwb, nwb, file)
+    return file
+
+
+def _write(pynwb: Any, nwb: Any, file: Path) -> None:
+    """Write a file whole or not at all, under a name of its own: two exports may write one file at once."""
     handle, name = tempfile.mkstemp(prefix=f".{file.stem}.", suffix=f".part{file.suffix}", dir=file.parent)
     os.close(handle)
     partial = Path(name)
@@ -95,7 +100,6 @@ def to_nwb(
         os.replace(partial, file)
     finally:
         partial.unlink(missing_ok=True)
-    return file
 
 
 def _umask() -> int:

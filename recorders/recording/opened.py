@@ -72,7 +72,7 @@ class OpenedRecording:
 
     @property
     def status(self) -> str:
-        """How the run ended: running, complete, stopped, failed, or interrupted (ended without closing)."""
+        """End of the run: running, complete, stopped, failed, or interrupted (ended without closing)."""
         status = self.stored_status
         if status != "running" or is_being_written(self.path):
             return status
@@ -122,12 +122,12 @@ class OpenedRecording:
 
     @property
     def listed_populations(self) -> list[str]:
-        """Populations whose spikes are listed one by one."""
+        """Populations with listed single spikes."""
         return list(self._attributes["recorded"]["spike_populations"])
 
     @property
     def listed_animals(self) -> list[int]:
-        """Animals whose spikes are listed one by one, in ascending order."""
+        """Animals with listed single spikes, in ascending order."""
         return list(self._attributes["recorded"].get("spike_animals", range(self.animals)))
 
     @cached_property

@@ -58,7 +58,7 @@ class Part:
     recording : Recording
     animal : int
     population : str or None
-        Population whose spikes count; None for all listed ones.
+        Population to export; None for all listed ones.
     first, last : int
         Simulation steps: the part holds the steps first + 1 … last.
     """

@@ -1,8 +1,7 @@
-"""A recording as it is true: a read-only Zarr store that shows committed rows and nothing else.
+"""A read-only Zarr store that shows the committed rows of a recording, finished, running or broken.
 
-In: the folder of a recording, finished, running or broken. Out: a store that zarr and xarray open like any
-other. A writer lengthens its arrays before it commits, and a crash leaves them at various lengths; here every
-array ends where the root's counters, read once, say that it ends. This file knows no units of time or space.
+A writer lengthens its arrays before it commits, and a crash leaves them at various lengths. Here every array
+ends at the root's counters, which are read once. zarr and xarray open the store like any other.
 """
 
 from __future__ import annotations

@@ -54,16 +54,8 @@ def cut_windows(
 
     n = data.sizes["time"]
     rows = np.rint(times_s / interval_s).astype(np.int64) - 1
-    if edges not in get_args(Edges):
-        raise RecordingError(f"edges: expected one of {', '.join(get_args(Edges))}, got {edges!r}")
     whole = (rows + lags[0] >= 0) & (rows + lags[-1] < n)
-    if not whole.all() and (edges == "raise" or (edges == "nan" and not n)):
-        raise RecordingError(
-            f"the window {lags[0] * interval_s:g} … {lags[-1] * interval_s:g} s around "
-            f"{times_s[~whole][0]:g} s reaches "
-            f"beyond the recording, which holds {interval_s:g} … {n * interval_s:g} s; "
-            f"edges='drop' leaves such windows out, edges='nan' fills them up"
-        )
+    _check_edges(times_s[~whole], lags, interval_s, n, edges)
     events = np.flatnonzero(whole) if edges == "drop" else np.arange(len(rows))
     row = rows[events, None] + np.array(lags)
     inside = (row >= 0) & (row < n)
@@ -84,3 +76,15 @@ def cut_windows(
     )
     cut = cut.assign_coords(lag=lag_s, event=events, event_time=("event", times_s[events]))
     return cut if animal is None else cut.assign_coords(animal=("event", animal[events]))
+
+
+def _check_edges(beyond_s: NDArray[np.float64], lags: range, interval_s: float, n: int, edges: Edges) -> None:
+    """Raise unless windows around these moments, which reach beyond the recording, are allowed."""
+    if edges not in get_args(Edges):
+        raise RecordingError(f"edges: expected one of {', '.join(get_args(Edges))}, got {edges!r}")
+    if len(beyond_s) and (edges == "raise" or (edges == "nan" and not n)):
+        raise RecordingError(
+            f"the window {lags[0] * interval_s:g} … {lags[-1] * interval_s:g} s around {beyond_s[0]:g} s "
+            f"reaches beyond the recording, which holds {interval_s:g} … {n * interval_s:g} s; "
+            f"edges='drop' leaves such windows out, edges='nan' fills them up"
+        )

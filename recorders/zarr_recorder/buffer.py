@@ -1,7 +1,4 @@
-"""Memory in which control steps wait for the writer: the same bytes in both processes.
-
-In: a layout. Out: NumPy views of one buffer. This file knows neither the loop nor the disk.
-"""
+"""Memory in which control steps wait for the writer: NumPy views of the same bytes in both processes."""
 
 from __future__ import annotations
 
@@ -61,7 +58,7 @@ class _Column:
 
 @dataclass(frozen=True)
 class BufferShape:
-    """What a buffer holds; made from a layout, in either process."""
+    """Columns and size of a buffer, made from a layout in either process."""
 
     columns: tuple[_Column, ...]
     rows: int
@@ -90,7 +87,7 @@ class BufferShape:
 
     @property
     def bytes(self) -> int:
-        """Bytes that a buffer needs."""
+        """Bytes of a buffer."""
         return self._place(None)[1]
 
     def views(self, memory: memoryview) -> dict[str, NDArray[Any]]:
@@ -103,13 +100,13 @@ class BufferShape:
         arrays += [("step", "int64", (self.spikes,))]
         arrays += [("animal", "int32", (self.spikes,)), ("neuron", "int32", (self.spikes,))]
         views: dict[str, NDArray[Any]] = {}
-        at = 0
+        begin = 0
         for name, dtype, shape in arrays:
             size = int(np.prod(shape)) * np.dtype(dtype).itemsize
             if memory is not None:
-                views[name] = np.frombuffer(memory[at : at + size], dtype).reshape(shape)
-            at += -(-size // _ALIGNMENT) * _ALIGNMENT
-        return views, at
+                views[name] = np.frombuffer(memory[begin : begin + size], dtype).reshape(shape)
+            begin += -(-size // _ALIGNMENT) * _ALIGNMENT
+        return views, begin
 
 
 class StepBuffer:
@@ -123,8 +120,8 @@ class StepBuffer:
         Spikes of each control step.
     step, animal, neuron : ndarray, shape (spikes,)
     filled : ndarray of int64, shape (2,)
-        Rows and spikes that are whole. The loop writes the spikes first and the rows last, so that what
-        is counted is there, at whatever moment the loop is killed.
+        Rows and spikes that are whole. The loop writes the spikes first and the rows last, so that counted
+        rows are there at any moment when the loop may be killed.
     """
 
     def __init__(self, shape: BufferShape, memory: memoryview, number: int) -> None:
@@ -136,7 +133,7 @@ class StepBuffer:
         self.max_rows, self.max_spikes = len(self.counts), len(self.step)
 
     def block(self) -> Block:
-        """Return what the buffer holds, without copying."""
+        """Return the content of the buffer, without copying."""
         n_rows, n_spikes = self.filled.tolist()
         return Block(
             {path: column[:n_rows] for path, column in self.columns.items()},

@@ -1,6 +1,5 @@
-"""The loop's side of the writer: buffers to fill, and whom to give them to.
+"""The loop's side of the writer: buffers to fill, for a process of its own or the disk at once.
 
-In: filled `StepBuffer`s. Out: to a process of its own (`ProcessLink`), or to the disk at once (`InlineLink`).
 The process is a fresh interpreter, never a fork, because a fork after `import nest` is unsafe, and not one
 of `multiprocessing`, which would run the user's script a second time. There are a few buffers and no more:
 when the disk is slower than the loop, the loop waits for a free one, and memory does not grow.
@@ -30,13 +29,13 @@ from ethospike.recorders.zarr_recorder.buffer import HEADER_BYTES, BufferShape, 
 N_BUFFERS = 4
 """One is being filled and one written; the others bridge a commit, which takes some tenths of a second."""
 START_TIMEOUT_S = 120.0
-"""How long the writer may take to start; on a busy machine with a cold disk, seconds."""
+"""Time for the start of the writer; on a busy machine with a cold disk, seconds."""
 END_TIMEOUT_S = 20.0
-"""How long a writer that has failed may take to end before it is killed, which harms nothing committed."""
+"""Time after which a writer that has failed is killed, which harms nothing committed."""
 
 
 class WriterLink(ABC):
-    """Where filled buffers go.
+    """Destination of filled buffers.
 
     Attributes
     ----------
@@ -45,7 +44,7 @@ class WriterLink(ABC):
     last_phase : bytes or None
         The variable `phase` in the last recorded step; None before the first.
     failed : bool
-        Whether a failure was reported.
+        True after a failure was reported.
     """
 
     first_step: int
@@ -58,15 +57,15 @@ class WriterLink(ABC):
 
     @abstractmethod
     def submit(self, buffer: StepBuffer) -> None:
-        """Give a filled buffer away."""
+        """Hand over a filled buffer."""
 
     @abstractmethod
     def send_dated(self, group: str, dated: Dated) -> None:
-        """Give away weights or intervals of the control step that is being recorded."""
+        """Hand over weights or intervals of the control step that is being recorded."""
 
     @abstractmethod
     def commit(self) -> int:
-        """Make everything given away permanent; return how many control steps that are."""
+        """Make everything handed over permanent; return the number of its control steps."""
 
     @abstractmethod
     def close(self, status: str) -> None:
@@ -93,7 +92,7 @@ class InlineLink(WriterLink):
         self._last_commit = time.monotonic()
 
     def acquire(self) -> StepBuffer:
-        """Return the one buffer."""
+        """Return the buffer, of which there is one."""
         return self._buffer
 
     def submit(self, buffer: StepBuffer) -> None:
@@ -226,7 +225,7 @@ class ProcessLink(WriterLink):
         )
 
     def _take_in(self, message: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Do what a message asks for; raise if it reports a failure."""
+        """Carry a message out; raise if it reports a failure."""
         if message[0] == "free":
             self._free.append(self._lent.pop(message[1]))
         elif message[0] == "error":
@@ -258,12 +257,12 @@ class ProcessLink(WriterLink):
 
 
 def handover_s(config: RecorderConfig) -> float:
-    """Return after how many seconds of wall time a buffer is handed over at the latest."""
+    """Return the wall time (s) after which a buffer is handed over at the latest."""
     return min(1.0, config.commit_every_s / 10.0)
 
 
 def _shared_memory(size: int) -> tuple[mmap.mmap, int]:
-    """Return memory that a child can map, and its file descriptor; it vanishes with the last who uses it."""
+    """Return memory that a child can map, and its file descriptor; it vanishes with its last user."""
     try:
         fd = os.memfd_create("ethospike-recording")
     except (AttributeError, OSError):  # not Linux, or a sandbox without it
@@ -274,7 +273,7 @@ def _shared_memory(size: int) -> tuple[mmap.mmap, int]:
 
 
 class _Explained:
-    """Turns the errors of writing into `RecordingError`s that say what to do."""
+    """Turns the errors of writing into `RecordingError`s with a remedy."""
 
     def __init__(self, path: Path, on_error: Callable[[], None] = lambda: None) -> None:
         self._path, self._on_error = path, on_error

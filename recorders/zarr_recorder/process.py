@@ -22,7 +22,7 @@ from ethospike.recorders.recorder import Layout
 from ethospike.recorders.zarr_recorder.buffer import HEADER_BYTES, BufferShape, StepBuffer
 
 PARENT_CHECK_S = 1.0
-"""How often to see whether the parent still lives; the end of the connection tells, unless the parent had
+"""Interval of the check that the parent lives; the end of the connection tells it, unless the parent had
 forked and the fork still holds it."""
 
 
@@ -42,7 +42,7 @@ class WriterLoop:
         self._parent = os.getppid()
 
     def run(self) -> None:
-        """Receive what to record, record, and commit in time."""
+        """Receive control steps, record them, and commit in time."""
         from ethospike.recorders.zarr_recorder.writer import RecordingWriter
 
         try:
@@ -51,7 +51,7 @@ class WriterLoop:
             return  # the loop ended before it began
         try:
             writer = RecordingWriter(path, layout, config, resume_at)
-        except Exception as error:  # whatever it is, the parent must hear of it
+        except Exception as error:  # of any kind: the parent must hear of it
             self._connection.send(("error", explain(error, path)))
             return
         try:
@@ -107,7 +107,7 @@ class WriterLoop:
         return ("lost",) if os.getppid() != self._parent else None
 
     def _tell(self, kind: str, content: object) -> None:
-        """Tell the loop; if it is gone, what it sent before still waits to be received and recorded."""
+        """Tell the loop; if it is gone, its earlier messages still wait to be received and recorded."""
         with contextlib.suppress(OSError):
             self._connection.send((kind, content))
 
@@ -132,7 +132,7 @@ class WriterLoop:
 
 
 def main() -> None:
-    """Serve the connection and the memory whose file descriptors are the two arguments."""
+    """Serve the connection and the memory with the file descriptors in the two arguments."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     connection_fd, memory_fd = map(int, sys.argv[1:3])

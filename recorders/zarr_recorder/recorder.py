@@ -1,8 +1,6 @@
 """The recorder that streams a run to Zarr.
 
-In: a `Layout`, and a `StepRecord` per control step. Out: `recording.zarr` (docs/format.md). Copying a step
-into a buffer is all that happens in the loop; compressing and writing happen in another process.
-This file knows no Zarr.
+A step is copied into a buffer in the loop; another process compresses and writes it (docs/format.md).
 """
 
 from __future__ import annotations
@@ -40,13 +38,13 @@ class ZarrRecorder(Recorder):
     layout : Layout
     config : RecorderConfig
     resume_at : int or None
-        Continue an existing recording with this control step and drop what it holds beyond.
+        Continue an existing recording with this control step, and drop its later ones.
 
     Raises
     ------
     RecordingError
         When the group cannot be made or continued; later, from `record` or `close`, when it cannot be
-        written any more. What was committed before stays readable.
+        written any more. Rows committed before stay readable.
 
     Examples
     --------
@@ -104,7 +102,7 @@ class ZarrRecorder(Recorder):
         return self._next
 
     def record(self, record: StepRecord) -> None:
-        """Take one control step.
+        """Record a control step.
 
         Raises
         ------
@@ -120,7 +118,7 @@ class ZarrRecorder(Recorder):
             raise RecordingError(f"control step {record.control_step} cannot be recorded: {error}") from error
 
     def commit(self) -> int:
-        """Make everything recorded so far permanent, and return how many control steps that are.
+        """Make everything recorded so far permanent, and return the number of control steps.
 
         The loop waits for the disk; for use before a checkpoint that refers to the recording.
         """
@@ -128,7 +126,7 @@ class ZarrRecorder(Recorder):
         return self._link.commit()
 
     def close(self, status: str = "complete") -> None:
-        """Write everything, say how the run ended (complete, stopped or failed), and end the writer."""
+        """Write everything with the status complete, stopped or failed, and end the writer."""
         if status not in STATUSES:
             raise RecordingError(f"status: expected one of {', '.join(STATUSES)}, got {status!r}")
         if self._closed:
@@ -179,15 +177,15 @@ class ZarrRecorder(Recorder):
         if self._row == self._max_rows or time.monotonic() >= self._due:
             self._hand_over()
 
-    def _copy_spikes(self, spikes: Any, start: int, at: int, n: int) -> None:
-        """Copy n spikes, from number `start` on, to place `at` in the buffer."""
-        buffer, end = self._buffer, at + n
-        buffer.step[at:end] = spikes.step[start : start + n]
-        buffer.animal[at:end] = spikes.animal[start : start + n]
-        buffer.neuron[at:end] = spikes.neuron[start : start + n]
+    def _copy_spikes(self, spikes: Any, start: int, place: int, n: int) -> None:
+        """Copy n spikes, from number `start` on, to a place in the buffer."""
+        buffer, end = self._buffer, place + n
+        buffer.step[place:end] = spikes.step[start : start + n]
+        buffer.animal[place:end] = spikes.animal[start : start + n]
+        buffer.neuron[place:end] = spikes.neuron[start : start + n]
 
     def _send_ahead(self, spikes: Any, total: int) -> int:
-        """Make room for a step that does not fit: hand over what is whole, and parts of the step if need be.
+        """Make room for a step that does not fit: hand over whole steps, and parts of this one if need be.
 
         Returns
         -------
@@ -288,7 +286,7 @@ class ZarrRecorder(Recorder):
         )
 
     def _check(self, record: StepRecord) -> None:
-        """Raise `RecordingError` with what was expected and got, unless the step fits the layout."""
+        """Raise `RecordingError` unless the step fits the layout."""
         if self._closed:
             raise RecordingError("this recording was closed; make another ZarrRecorder")
         where = f"control step {record.control_step}"
@@ -319,21 +317,21 @@ class ZarrRecorder(Recorder):
         self._look_up()
         self._checked = True
 
-    def _check_spikes(self, what: str, spikes: Any) -> None:
+    def _check_spikes(self, where: str, spikes: Any) -> None:
         if not self.layout.populations:
-            raise RecordingError(f"{what} of an agent that has no populations in the layout")
+            raise RecordingError(f"{where} of an agent that has no populations in the layout")
         self._spike_types = tuple(
-            _checked_type(f"{what}.{name}", getattr(spikes, name), (len(spikes.step),), np.dtype(np.int64))
+            _checked_type(f"{where}.{name}", getattr(spikes, name), (len(spikes.step),), np.dtype(np.int64))
             for name in ("step", "animal", "neuron")
         )
 
 
-def _checked_type(what: str, value: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.dtype[Any]:
+def _checked_type(name: str, value: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.dtype[Any]:
     """Return the type of an array; raise `RecordingError` unless it can be recorded as a `dtype`."""
     if np.shape(value) != shape or not isinstance(value, np.ndarray):
         got = f"an array of shape {np.shape(value)}" if isinstance(value, np.ndarray) else f"{value!r}"
-        raise RecordingError(f"{what}: expected an array of shape {shape}, got {got}")
+        raise RecordingError(f"{name}: expected an array of shape {shape}, got {got}")
     if not np.can_cast(value.dtype, dtype, "same_kind"):
-        raise RecordingError(f"{what}: expected {dtype}, got {value.dtype}, which would lose information")
-    found: np.dtype[Any] = value.dtype
-    return found
+        raise RecordingError(f"{name}: expected {dtype}, got {value.dtype}, which would lose information")
+    got_type: np.dtype[Any] = value.dtype
+    return got_type

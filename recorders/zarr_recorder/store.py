@@ -1,7 +1,6 @@
-"""A local Zarr store whose writes survive a power cut.
+"""A local Zarr store with writes that survive a power cut.
 
-In: keys and bytes, as any Zarr store gets them. Out: files that are whole or absent, and on the disk
-when `sync` returns. This file knows nothing of what is recorded.
+Its files are whole or absent, and on the disk when `sync` returns.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ SYNC_THREADS = 8
 
 
 class DurableStore(LocalStore):
-    """A `LocalStore` whose writes take effect together, at `sync`, once they are on the disk.
+    """A `LocalStore` with writes that take effect together, at `sync`, once they are on the disk.
 
     Zarr's own store renames without fsync: after a power cut a file that was rewritten, such as the last
     chunk of an array or the metadata, may be empty although it had been whole before. Here a file is written
@@ -101,12 +100,12 @@ class DurableStore(LocalStore):
         self._changed.clear()
 
     def _order(self, key: str) -> tuple[int, int, str]:
-        """New groups and arrays first, from the root down, then chunks, then what says how many they are."""
+        """Return a sort key: new groups and arrays from the root down, then chunks, then old metadata."""
         kind = 1 if not key.endswith("zarr.json") else 2 if (self.root / key).exists() else 0
         return kind, key.count("/"), key
 
     def discard(self) -> None:
-        """Forget what was written since the last `sync`."""
+        """Forget the writes since the last `sync`."""
         for key in list(self._waiting):
             self._forget(key)
 
@@ -145,7 +144,7 @@ class DurableStore(LocalStore):
 
 
 def remove_partials(root: Path) -> None:
-    """Remove what a writer that was killed had begun to write or to remove."""
+    """Remove the unfinished files of a writer that was killed."""
     for partial in root.parent.glob(f"{root.name}.*.partial"):
         if partial.is_dir():
             shutil.rmtree(partial)

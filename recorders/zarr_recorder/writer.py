@@ -1,7 +1,6 @@
-"""Blocks of control steps into a Zarr group, and the commit rule: data, then the disk, then the counters.
+"""The writer of a Zarr group, with its commit rule: data, then the disk, then the counters.
 
-In: rows, spikes, weights and events, in order. Out: `recording.zarr`. This file knows no loop and no process;
-`process.py` runs it in a process of its own, and tests run it in theirs.
+`process.py` runs it in a process of its own, and `InlineLink` in the loop's.
 """
 
 from __future__ import annotations
@@ -63,11 +62,11 @@ class GrowingArray:
         """Add rows."""
         done = 0
         while done < len(values):
-            at = self.length % self._chunk
-            take = min(self._chunk - at, len(values) - done)
-            self._tail[at : at + take] = values[done : done + take]
-            done += take
-            self.length += take
+            begin = self.length % self._chunk
+            rows = min(self._chunk - begin, len(values) - done)
+            self._tail[begin : begin + rows] = values[done : done + rows]
+            done += rows
+            self.length += rows
             if self.length % self._chunk == 0:
                 self.write()
 
@@ -86,7 +85,7 @@ class GrowingArray:
 
 
 class RecordingWriter:
-    """The one writer of a recording.
+    """The writer of a recording.
 
     Parameters
     ----------
@@ -95,7 +94,7 @@ class RecordingWriter:
     layout : Layout
     config : RecorderConfig
     resume_at : int or None
-        Continue an existing recording with this control step; what it holds beyond is dropped.
+        Continue an existing recording with this control step, and drop its later ones.
 
     Raises
     ------
@@ -153,7 +152,7 @@ class RecordingWriter:
         return None if self._steps == 0 or recorded is None else recorded.last().tobytes()
 
     def append(self, block: Block) -> None:
-        """Take the next control steps."""
+        """Append the next control steps."""
         n = len(block.spike_counts)
         for name, values in block.rows.items():
             self._arrays[name].append(values)
@@ -358,7 +357,7 @@ class RecordingWriter:
 
 
 def _counters_at(root: zarr.Group, steps: int) -> dict[str, int]:
-    """Return what the counters were when `steps` control steps were recorded."""
+    """Return the counters at the moment when `steps` control steps were recorded."""
 
     def rows(group: str, counter: str) -> int:
         if f"{group}/control_step" not in root:

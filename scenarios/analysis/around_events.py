@@ -71,8 +71,8 @@ def event_average(
     times_s, animal : array-like, shape (events,)
         Moments and the animal of each, such as `trials.start_s` and `trials.animal`.
     before_s, after_s : float
-        Length of the window before and after an event, whole numbers of control steps. Events whose window
-        reaches beyond the recording are left out.
+        Length of the window before and after an event, whole numbers of control steps. Events with a
+        window that reaches beyond the recording are left out.
     data : Dataset or DataArray
         With the dimensions time and animal, such as `recording.behavior[["speed_mm_s"]]`.
 
@@ -95,15 +95,15 @@ def event_average(
     numbers: list[int] = []
     for number in range(recording.animals):
         # One animal at a time: memory is that of its windows.
-        own = recording.windows(
+        windows = recording.windows(
             times[animals == number],
             before_s,
             after_s,
             data.isel(animal=[number]),
             edges="drop",
         ).isel(animal=0, drop=True)
-        numbers.append(own.sizes["event"])
-        means.append(own.mean("event", keep_attrs=True) if numbers[-1] else _nothing(own))
+        numbers.append(windows.sizes["event"])
+        means.append(windows.mean("event", keep_attrs=True) if numbers[-1] else _nothing(windows))
     joined: Any = xr.concat(means, dim="animal")
     return joined.assign_coords(animal=np.arange(recording.animals), events=("animal", numbers))
 
@@ -155,7 +155,7 @@ def spike_triggered(
         As `SpikeTable.neuron` counts them: `recording.neurons("KC")[3]`.
     animal : int
     before_s, after_s : float
-        Whole numbers of control steps; spikes whose window reaches beyond the recording are left out.
+        Whole numbers of control steps; spikes too near to the ends of the recording are left out.
     variable : str
         Of `behavior`.
     relative : bool

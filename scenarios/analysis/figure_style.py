@@ -1,7 +1,6 @@
-"""What all figures share: colors, resolution, bare axes, and how they get into their files.
+"""The style that all figures share: colors, resolution, bare axes, and saving.
 
-In: Matplotlib's axes and figures. Out: the same, changed, and PNG files. This file knows no scenario. Colors
-are those of Okabe and Ito, which people with any kind of color vision can tell apart.
+Colors are those of Okabe and Ito, which people with any kind of color vision can tell apart.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY = (
     "#777777",
 )
 COLORS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY)
-"""For animals, clusters, populations: what has no color of its own."""
+"""For animals, clusters and populations."""
 DPI = 130
 
 
@@ -36,8 +35,8 @@ def save_each(folder: Path, drawings: Mapping[str, Callable[[], Figure | None]])
     ----------
     folder : Path
     drawings : mapping of str to callable
-        By the name of the file: draws it, or returns None where a run was too short for it. One that needs
-        what was not recorded is left out, with a line that says what that was.
+        By the name of the file: draws it, or returns None where a run was too short for it. A
+        figure that needs data that were not recorded is left out, with a line that names them.
     """
     paths = []
     for name, draw in drawings.items():
@@ -49,7 +48,7 @@ def save_each(folder: Path, drawings: Mapping[str, Callable[[], Figure | None]])
 
 
 def shown_animal(recording: Recording) -> int:
-    """Return the animal that a raster shows: the first whose spikes are listed."""
+    """Return the animal that a raster shows: the first with listed spikes."""
     return next(iter(recording.listed_animals), 0)
 
 

@@ -1,7 +1,6 @@
 """Statistics of spike trains over trials: rates, Fano factor, CV2, decoding, dominance of clusters.
 
-In: arrays of spike times and events. Out: arrays. This file knows no network, no task and no recording. The
-definitions are those of Rostami et al. 2024 (Nat Commun 15:6304; authors' code analyse_model.py and
+The definitions are those of Rostami et al. 2024 (Nat Commun 15:6304; authors' code analyse_model.py and
 spiketools.py, "CN" below), written for all neurons at once, because Elephant's objects for one train each do
 not carry a thousand neurons times hundreds of trials; tests compare single trains with Elephant.
 """
@@ -25,6 +24,17 @@ MIN_PAIRS = 10
 """Pairs of intervals that a window needs for a CV2 (CN)."""
 MIN_SPIKES = 5
 """Spikes of a neuron in a whole run without which its variability says nothing: three pairs of intervals."""
+
+
+class Least(NamedTuple):
+    """Data that a CV2 needs: trials of a group, rate of a neuron (Hz), pairs of intervals of a window."""
+
+    trials: int = MIN_TRIALS
+    rate_hz: float = MIN_RATE_HZ
+    pairs: int = MIN_PAIRS
+
+
+LEAST = Least()
 
 
 class AlignedSpikes(NamedTuple):
@@ -154,14 +164,14 @@ def fano_over_time(
     """
     duration_s = counts.shape[2] * bin_ms / 1000.0
     width = _whole(width_ms, bin_ms)
-    found = []
+    courses = []
     for trials in _groups(group, min_trials):
         fano = fano_factor(sliding_sum(counts[trials], width))
         rate = counts[trials].sum(axis=2).mean(axis=0) / duration_s
         fano[rate < min_rate_hz] = np.nan
-        found.append(fano)
+        courses.append(fano)
     shape = (counts.shape[1], counts.shape[2] - width + 1)
-    return _nanmean(np.stack(found)) if found else np.full(shape, np.nan)
+    return _nanmean(np.stack(courses)) if courses else np.full(shape, np.nan)
 
 
 def cv2_over_time(
@@ -171,10 +181,7 @@ def cv2_over_time(
     window_ms: tuple[float, float],
     bin_ms: float,
     width_ms: float = WINDOW_MS,
-    *,
-    min_trials: int = MIN_TRIALS,
-    min_rate_hz: float = MIN_RATE_HZ,
-    min_pairs: int = MIN_PAIRS,
+    least: Least = LEAST,
 ) -> NDArray[np.float64]:
     """Return CV2 of each neuron in sliding windows, averaged over groups of equal trials.
 
@@ -190,10 +197,9 @@ def cv2_over_time(
         A negative one leaves the trial out.
     window_ms : (float, float)
         The cut of `spikes`; windows of `width_ms` move through it by `bin_ms`.
-    min_trials, min_rate_hz
-        As in `fano_over_time`.
-    min_pairs : int
-        A window with fewer pairs in a group has no CV2.
+    least : Least
+        A group of fewer trials does not count, nor a neuron of a lower rate in it (as in `fano_over_time`); a
+        window with fewer pairs in a group has no CV2.
 
     Returns
     -------
@@ -211,8 +217,8 @@ def cv2_over_time(
     held = end > begin
     triple, value, begin, end = triple[held], value[held], begin[held], end[held]
     neuron = spikes.neuron[triple]
-    found = []
-    for trials in _groups(group, min_trials):
+    courses = []
+    for trials in _groups(group, least.trials):
         mine = trials[spikes.trial[triple]]
         sums = np.zeros((2, n_neurons, len(centers) + 1))
         for row, weight in enumerate((value[mine], np.ones(mine.sum()))):
@@ -220,11 +226,11 @@ def cv2_over_time(
             np.add.at(sums[row], (neuron[mine], end[mine]), -weight)
         total, pairs = sums.cumsum(axis=2)[:, :, :-1]
         pairs = np.round(pairs)
-        cv2 = np.divide(total, pairs, out=np.full(total.shape, np.nan), where=pairs >= max(1, min_pairs))
+        cv2 = np.divide(total, pairs, out=np.full(total.shape, np.nan), where=pairs >= max(1, least.pairs))
         spike_count = np.bincount(spikes.neuron[trials[spikes.trial]], minlength=n_neurons)
-        cv2[spike_count < min_rate_hz * duration_s * trials.sum()] = np.nan
-        found.append(cv2)
-    return _nanmean(np.stack(found)) if found else np.full((n_neurons, len(centers)), np.nan)
+        cv2[spike_count < least.rate_hz * duration_s * trials.sum()] = np.nan
+        courses.append(cv2)
+    return _nanmean(np.stack(courses)) if courses else np.full((n_neurons, len(centers)), np.nan)
 
 
 def mean_cv2(step: NDArray[np.integer], neuron: NDArray[np.integer], n_neurons: int) -> NDArray[np.float64]:
@@ -236,9 +242,7 @@ def mean_cv2(step: NDArray[np.integer], neuron: NDArray[np.integer], n_neurons: 
     of_neuron = neuron[order].astype(np.int64)
     spikes = AlignedSpikes(step[order].astype(np.float64), np.zeros_like(of_neuron), of_neuron)
     end = float(step.max(initial=0)) + 1.0
-    cv2 = cv2_over_time(
-        spikes, n_neurons, [0], (0.0, end), end, end, min_trials=1, min_rate_hz=0.0, min_pairs=3
-    )
+    cv2 = cv2_over_time(spikes, n_neurons, [0], (0.0, end), end, end, Least(trials=1, rate_hz=0.0, pairs=3))
     return cv2[:, 0]
 
 
@@ -272,7 +276,7 @@ def balanced_accuracy(target: ArrayLike, predicted: ArrayLike) -> float:
     Parameters
     ----------
     target, predicted : array-like, shape (trials,)
-        Class of each trial, and what was predicted; labels of any type that can be compared.
+        Class of each trial, and the predicted one; labels of any type that can be compared.
 
     Returns
     -------
@@ -280,7 +284,7 @@ def balanced_accuracy(target: ArrayLike, predicted: ArrayLike) -> float:
         0 … 1. Classes are those of `target`.
     """
     target, predicted = np.asarray(target), np.asarray(predicted)
-    return float(np.mean([(predicted[target == one] == one).mean() for one in np.unique(target)]))
+    return float(np.mean([(predicted[target == label] == label).mean() for label in np.unique(target)]))
 
 
 def decoding_accuracy(
@@ -295,7 +299,7 @@ def decoding_accuracy(
     """Return how well a cross-validated logistic regression tells the classes apart.
 
     Multinomial logistic regression with a quadratic penalty and free intercepts, stratified folds, balanced
-    accuracy, averaged over repeated shuffles: what CN does with scikit-learn's defaults.
+    accuracy, averaged over repeated shuffles, as CN has it with scikit-learn's defaults.
 
     Parameters
     ----------
@@ -327,8 +331,8 @@ def decoding_accuracy(
     for _ in range(repeats):
         fold = _stratified_folds(labels, folds, rng)
         predicted = np.empty_like(labels)
-        for one in range(folds):
-            held = fold == one
+        for number in range(folds):
+            held = fold == number
             weights = fit_logistic(data[~held], labels[~held], len(classes), penalty)
             predicted[held] = (data[held] @ weights[:-1] + weights[-1]).argmax(axis=1)
         scores.append(balanced_accuracy(labels, predicted))
@@ -343,7 +347,7 @@ def fit_logistic(
     The last row holds the intercepts, which are not penalized.
     """
     n = len(features)
-    wanted = np.eye(n_classes)[labels]
+    target = np.eye(n_classes)[labels]
     # The search is in coordinates in which the curvature is about 1 everywhere at the start: without it,
     # counts of neurons that fire together take it ten times as many steps.
     mean = features.mean(axis=0)
@@ -357,7 +361,7 @@ def fit_logistic(
         score -= score.max(axis=1, keepdims=True)
         exponential = np.exp(score)
         total = exponential.sum(axis=1, keepdims=True)
-        error = exponential / total - wanted
+        error = exponential / total - target
         slope = np.vstack([data.T @ error + penalties * weights[:-1], error.sum(axis=0)])
         value = (np.log(total[:, 0]) - score[np.arange(n), labels]).sum()
         return float(value + (penalties * weights[:-1] ** 2).sum() / 2), slope.ravel()
@@ -365,8 +369,8 @@ def fit_logistic(
     start = np.zeros((len(size) + 1) * n_classes)
     from scipy.optimize import minimize  # takes half a second to import; only decoding needs it
 
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 500, "gtol": 1e-4})
-    weights = np.asarray(found.x).reshape(-1, n_classes)
+    result = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 500, "gtol": 1e-4})
+    weights = np.asarray(result.x).reshape(-1, n_classes)
     in_features = right.T @ (scale[:, None] * weights[:-1])
     return np.vstack([in_features, weights[-1] - mean @ in_features])
 
@@ -374,8 +378,8 @@ def fit_logistic(
 def _stratified_folds(labels: NDArray[np.integer], folds: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Return a fold for each trial, with each class spread evenly over the folds."""
     fold = np.empty(len(labels), dtype=np.int64)
-    for one in np.unique(labels):
-        trials = rng.permutation(np.flatnonzero(labels == one))
+    for label in np.unique(labels):
+        trials = rng.permutation(np.flatnonzero(labels == label))
         fold[trials] = (np.arange(len(trials)) + rng.integers(folds)) % folds
     return fold
 
@@ -388,7 +392,7 @@ def dominant_cluster(rate_hz: NDArray[np.float64], factor: float = 3.0) -> NDArr
     """Return the cluster that dominates each time bin, or −1.
 
     A cluster dominates if it has the highest rate and more than `factor` times the mean over all bins and
-    clusters; three times the mean is what an unclustered network never reaches in 50 ms.
+    clusters; an unclustered network never reaches three times the mean in 50 ms.
 
     Parameters
     ----------
@@ -433,8 +437,8 @@ def _whole(duration_ms: float, bin_ms: float) -> int:
 def _groups(group: ArrayLike, min_trials: int) -> list[NDArray[np.bool_]]:
     """Return the trials of each group that has enough of them; groups below 0 are left out."""
     labels = np.asarray(group, dtype=np.int64)
-    trials = [labels == one for one in np.unique(labels[labels >= 0])]
-    return [one for one in trials if one.sum() >= min_trials]
+    groups = [labels == label for label in np.unique(labels[labels >= 0])]
+    return [trials for trials in groups if trials.sum() >= min_trials]
 
 
 def _nanmean(values: NDArray[np.float64]) -> NDArray[np.float64]:

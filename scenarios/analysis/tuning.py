@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ethospike.errors import RecordingError
 from ethospike.recorders.recording import Recording, to_pynapple
@@ -35,7 +35,7 @@ def tuning_curves(
     edges : array-like, shape (bins + 1,)
         Ascending edges of the bins; a bin holds its lower edge, the last one both.
     population : str or sequence of str, optional
-        By default all whose spikes were listed.
+        By default all with listed spikes.
     animal : int
     lag_s : float
         Time by which spikes follow the variable, a whole number of control steps.
@@ -56,26 +56,14 @@ def tuning_curves(
     import xarray as xr
 
     edges = np.asarray(edges, float)
-    if edges.ndim != 1 or len(edges) < 2 or not np.all(np.diff(edges) > 0):
-        raise RecordingError(f"edges: expected at least two ascending numbers, got {edges}")
     if "animal" in values.dims:
         values = values.isel(animal=animal)
-    if values.dims != ("time",) or values.sizes["time"] != recording.n_steps:
-        raise RecordingError(
-            f"expected a variable of the {recording.n_steps} control steps, got {dict(values.sizes)}"
-        )
     shift = round(lag_s / recording.interval_s)
-    if shift < 0 or abs(shift * recording.interval_s - lag_s) > 1e-9:
-        raise RecordingError(f"lag_s: expected a whole number of control steps of at least 0, got {lag_s} s")
+    _check(recording, values, edges, lag_s)
     counts = recording.neuron_counts(population, animal)
-    place = np.digitize(values.values, edges) - 1
-    place[values.values == edges[-1]] = len(edges) - 2
     spikes = np.asarray(counts.values[shift:], np.int64)
-    place = place[: len(spikes)]
-    inside = (place >= 0) & (place < len(edges) - 1)
-    summed = np.zeros((len(edges) - 1, spikes.shape[1]), np.int64)
-    np.add.at(summed, place[inside], spikes[inside])
-    occupancy_s = np.bincount(place[inside], minlength=len(edges) - 1) * recording.interval_s
+    summed, steps = _sum_by_bin(spikes, values.values[: len(spikes)], edges)
+    occupancy_s = steps * recording.interval_s
     with np.errstate(invalid="ignore"):
         rates = summed / np.where(occupancy_s > 0, occupancy_s, np.nan)[:, None]
     return xr.DataArray(
@@ -90,6 +78,30 @@ def tuning_curves(
         name="rate",
         attrs={"units": "Hz", "long_name": "firing rate of the neuron"},
     )
+
+
+def _sum_by_bin(
+    spikes: NDArray[np.int64], values: NDArray[Any], edges: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the spikes of each neuron, and the control steps, in which a variable is in each bin."""
+    place = np.digitize(values, edges) - 1
+    place[values == edges[-1]] = len(edges) - 2
+    inside = (place >= 0) & (place < len(edges) - 1)
+    summed = np.zeros((len(edges) - 1, spikes.shape[1]), np.int64)
+    np.add.at(summed, place[inside], spikes[inside])
+    return summed, np.bincount(place[inside], minlength=len(edges) - 1)
+
+
+def _check(recording: Recording, values: xr.DataArray, edges: NDArray[np.float64], lag_s: float) -> None:
+    if edges.ndim != 1 or len(edges) < 2 or not np.all(np.diff(edges) > 0):
+        raise RecordingError(f"edges: expected at least two ascending numbers, got {edges}")
+    if values.dims != ("time",) or values.sizes["time"] != recording.n_steps:
+        raise RecordingError(
+            f"expected a variable of the {recording.n_steps} control steps, got {dict(values.sizes)}"
+        )
+    shift = round(lag_s / recording.interval_s)
+    if shift < 0 or abs(shift * recording.interval_s - lag_s) > 1e-9:
+        raise RecordingError(f"lag_s: expected a whole number of control steps of at least 0, got {lag_s} s")
 
 
 def cross_correlograms(
@@ -139,6 +151,21 @@ def cross_correlograms(
     import pynapple
 
     table = pynapple.compute_crosscorrelogram(spikes[sorted(neurons)], bin_s, window_s, norm=False)
+    return xr.DataArray(
+        _both_ways(table, spikes, neurons),
+        dims=("reference", "target", "lag"),
+        coords={
+            "reference": neurons,
+            "target": neurons,
+            "lag": ("lag", table.index.to_numpy(), {"units": "s"}),
+        },
+        name="rate",
+        attrs={"units": "Hz", "long_name": "firing rate of the target around spikes of the reference"},
+    )
+
+
+def _both_ways(table: Any, spikes: Any, neurons: list[int]) -> NDArray[np.float64]:
+    """Return the correlograms of all pairs, shape (reference, target, lag), from those of half of them."""
     lags = table.index.to_numpy()
     rates = np.full((len(neurons), len(neurons), len(lags)), np.nan)
     n_spikes = {neuron: len(spikes[neuron]) for neuron in neurons}
@@ -148,10 +175,4 @@ def cross_correlograms(
         # The same pairs of spikes, seen from the other neuron.
         if n_spikes[target]:
             rates[j, i] = np.asarray(column)[::-1] * n_spikes[reference] / n_spikes[target]
-    return xr.DataArray(
-        rates,
-        dims=("reference", "target", "lag"),
-        coords={"reference": neurons, "target": neurons, "lag": ("lag", lags, {"units": "s"})},
-        name="rate",
-        attrs={"units": "Hz", "long_name": "firing rate of the target around spikes of the reference"},
-    )
+    return rates

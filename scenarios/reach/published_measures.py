@@ -154,7 +154,12 @@ class SelectedTrials:
                 chosen = spike_statistics.AlignedSpikes(*(column[mine] for column in spikes))
                 group = np.where(trials, 0, -1)
                 cv2 = spike_statistics.cv2_over_time(
-                    chosen, cut.n_neurons, group, ANALYSIS_MS, STEP_MS, min_rate_hz=0.0
+                    chosen,
+                    cut.n_neurons,
+                    group,
+                    ANALYSIS_MS,
+                    STEP_MS,
+                    least=spike_statistics.Least(rate_hz=0.0),
                 )
                 found[direction, units] = cv2[units]
         return mean_over_neurons(found)

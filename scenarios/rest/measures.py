@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ethospike.recorders.recording import Recording
 from ethospike.scenarios.analysis import spike_statistics
+from ethospike.scenarios.analysis.spike_statistics import Least
 from ethospike.scenarios.reach.courses import mean_over_neurons, sample_of, sampled_spikes
 from ethospike.scenarios.run.omissions import leaving_out, note_unlisted_animals
 
@@ -127,7 +128,7 @@ def irregularity(recording: Recording) -> dict[str, float | None]:
     for time_ms, neuron in sampled_spikes(recording, index).values():
         spikes = spike_statistics.align(time_ms, neuron, event_ms, window_ms)
         of_neurons = spike_statistics.cv2_over_time(
-            spikes, n_neurons, one_group, window_ms, PIECE_MS, PIECE_MS, min_trials=2, min_rate_hz=MIN_RATE_HZ
+            spikes, n_neurons, one_group, window_ms, PIECE_MS, PIECE_MS, Least(trials=2, rate_hz=MIN_RATE_HZ)
         )
         cv2.append(mean_over_neurons(of_neurons).mean())
         width = spike_statistics.WINDOW_MS

@@ -74,7 +74,7 @@ def test_fano_factor_and_cv2_equal_elephant():
     counts = stats.bin_counts(spikes, 12, 4, WINDOW, 10.0)
     width, center = 400.0, 40
     fano = stats.fano_factor(stats.sliding_sum(counts, 40))
-    cv2 = stats.cv2_over_time(spikes, 4, np.zeros(12), WINDOW, 10.0, width, min_pairs=1)
+    cv2 = stats.cv2_over_time(spikes, 4, np.zeros(12), WINDOW, 10.0, width, stats.Least(pairs=1))
     begin = WINDOW[0] + 10.0 * center
     for unit in range(4):
         trains = [
@@ -121,7 +121,7 @@ def test_equal_intervals_have_cv2_zero_and_alternating_ones_their_formula():
     neuron = np.repeat([0, 1], [len(regular), len(alternating)])
     order = np.argsort(time, kind="stable")
     spikes = stats.align(time[order], neuron[order], [0.0], (0.0, 1000.0))
-    cv2 = stats.cv2_over_time(spikes, 2, [0], (0.0, 1000.0), 10.0, min_trials=1)
+    cv2 = stats.cv2_over_time(spikes, 2, [0], (0.0, 1000.0), 10.0, least=stats.Least(trials=1))
     assert cv2[0] == pytest.approx(0.0)
     assert cv2[1] == pytest.approx(1.0)
 
@@ -141,8 +141,10 @@ def test_groups_neurons_and_windows_that_cannot_tell_are_left_out():
     assert np.isfinite(cv2[[0, 2]]).all()
     nothing = stats.fano_over_time(counts, group, 10.0, min_trials=13)
     assert np.isnan(nothing).all()
-    assert np.isnan(stats.cv2_over_time(spikes, 3, group, WINDOW, 10.0, min_trials=13)).all()
-    assert np.isnan(stats.cv2_over_time(spikes, 3, group, WINDOW, 10.0, min_pairs=10_000)).all()
+    assert np.isnan(stats.cv2_over_time(spikes, 3, group, WINDOW, 10.0, least=stats.Least(trials=13))).all()
+    assert np.isnan(
+        stats.cv2_over_time(spikes, 3, group, WINDOW, 10.0, least=stats.Least(pairs=10_000))
+    ).all()
 
 
 def test_tuning_is_not_taken_for_variability():
