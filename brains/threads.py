@@ -1,9 +1,8 @@
-"""The threads that work beside the main one, shared by all brains of the process.
+"""The threads beside the main one, shared by all brains of the process.
 
-In: calls of compiled code that frees the interpreter's lock. Out: their results. One queue for everything
-that Numba draws, wires or simulates, in the order in which it is handed over: what must be ready first is
-done first, and no more threads are at work on it than there are cores (but one beside the main one in any
-case). NEST's threads are its own, and so are those that wait for a disk.
+One queue holds everything that Numba draws, wires or simulates, in the order of the calls: earlier calls are
+done first, and no more threads are at work on the queue than there are cores (but one beside the main one in
+any case). NEST's threads are its own, and so are those that wait for a disk.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ def share(work: Callable[[], object], threads: int) -> None:
     """Call `work` in this thread and in `threads` - 1 helpers at once; the calls divide the work themselves.
 
     An error of a call, or an interruption, is raised when none is running any more: until then helpers write
-    into what the caller owns.
+    into arrays of the caller.
     """
     others = [helpers().submit(work) for _ in range(threads - 1)]
     try:

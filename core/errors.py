@@ -1,7 +1,7 @@
 """The errors of this package, and a helper that suggests valid names.
 
-Every error that a user or a machine can cause derives from `EthospikeError`, and its message says what was
-expected, what was got, and what to do. Anything else that is raised is a bug.
+Every error that a user or a machine can cause derives from `EthospikeError`, and its message gives the
+expected and the given value, and a remedy. Anything else that is raised is a bug.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ def check_state(
     like : mapping of str to ndarray
         The present state of the object.
     any_shape : sequence of str
-        Entries whose shape changes from step to step.
+        Entries that change their shape from step to step.
 
     Raises
     ------

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 UNKNOWN = "unknown"
 """Unit of a component that nobody has described."""
 MIXED = "mixed"
-"""Unit of an array whose components have different units."""
+"""Unit of an array with components of different units."""
 
 
 class Component(NamedTuple):
@@ -26,7 +26,7 @@ class Panel:
     Parameters
     ----------
     title : str
-        Variables whose panels are equal share one panel.
+        Variables with equal panels share one panel.
     key : str
         Key that hides the panel; empty for a panel that stays.
     low, high : float or None

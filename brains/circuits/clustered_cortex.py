@@ -1,8 +1,8 @@
 """The E/I-clustered attractor network of cortex: its parameters, its weights, and its description.
 
-In: a `CortexConfig`, or the name of a row of `PARAMETER_SETS`. Out: a `Network` of two populations, E and
-I, whose neurons form `clusters` equal groups, with four projections and one current input, "cue", with a
-channel for each excitatory cluster. This file knows no simulator and no task.
+A `CortexConfig`, or the name of a row of `PARAMETER_SETS`, becomes a `Network` of two populations, E and I,
+in `clusters` equal groups, with four projections and one current input, "cue", with a channel for each
+excitatory cluster.
 
 Sources: Rostami et al. 2024 (Nat Commun 15:6304), authors' code ClusteredNetwork_pub at 6e7a107, "CN"
 below; Schmitt, Rostami, Nawrot 2023 (Front Neuroinform 17:941696), authors' code SNN_GeNN_Nest at 126cf80,
@@ -81,7 +81,7 @@ class CortexConfig:
     j_plus: float = 3.2
     """J_E+: factor on excitatory weights within a cluster; those across shrink so that the mean stays."""
     R_J: float = 0.75
-    """How much inhibition is clustered: J_I+ = 1 + R_J (J_E+ − 1); 0 clusters excitation alone (CN)."""
+    """Clustering of inhibition: J_I+ = 1 + R_J (J_E+ − 1); 0 clusters excitation alone (CN)."""
     I_th_E: float = 1.25
     """Constant current into E in units of the rheobase (CN)."""
     I_th_I: float = 0.78

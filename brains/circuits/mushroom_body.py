@@ -1,10 +1,9 @@
 """The mushroom body of the *Drosophila* larva, 142 neurons: its constants, its odors, its network.
 
-In: a `MushroomBodyConfig`. Out: a `Network` with the spike inputs "odor", "reward" and "punishment". This
-file knows neither simulators nor spike trains: rates are data here, and whoever drives the network draws
-the trains.
+A `MushroomBodyConfig` becomes a `Network` with the spike inputs "odor", "reward" and "punishment". Rates of
+the inputs are data here; agents draw the trains.
 
-Source of every number that says no other: Jürgensen et al. 2024, "Prediction error drives associative
+Source of numbers without another one: Jürgensen et al. 2024, "Prediction error drives associative
 learning and conditioned behavior in a spiking model of Drosophila larva", iScience 27:108640, authors' code
 github.com/nawrotlab/PEcodingDosophilaMB (files parameters.py, model_larva.py, stimulus.py). MBONp and DANp
 are the approach and the reward neuron, MBONn and DANn those of avoidance and punishment (DAN: there MBIN).
@@ -108,9 +107,9 @@ class MushroomBodyConfig:
     """Interneuron of an output neuron to the dopaminergic neuron of the same valence (nS, inhibitory)."""
 
     lateral_inhibition: bool = True
-    """Whether local neurons inhibit projection neurons (the authors' switch of the same name)."""
+    """Local neurons inhibit projection neurons (the authors' switch of the same name)."""
     apl: bool = True
-    """Whether the APL neuron inhibits Kenyon cells (the authors' switch APL_inhibition)."""
+    """The APL neuron inhibits Kenyon cells (the authors' switch APL_inhibition)."""
 
     learning_rate: float = 0.1
     """Depression of an eligible KC>MBON weight per dopaminergic spike (nS). Published: 0.3, with which two
@@ -152,7 +151,7 @@ class MushroomBodyConfig:
         self.depressed_by("DANp")  # the rule checks its own parameters
 
     def depressed_by(self, dan: str) -> DopamineGated:
-        """Return the rule of KC>MBON synapses whose dopaminergic neuron is `dan`."""
+        """Return the rule of KC>MBON synapses with the dopaminergic neuron `dan`."""
         return DopamineGated(dan, self.tau_eligibility_ms, self.learning_rate, self.homeostasis)
 
 
@@ -180,7 +179,7 @@ _MODEL = "iaf_cond_exp_sfa_rr"
 
 
 def _cells(name: str, size: int, C_m: float, g_L: float, E_L: float, V_th: float, q_sfa: float) -> Population:
-    """Return a population whose membrane starts at rest and is reset to rest (V_reset = E_L)."""
+    """Return a population that starts at rest and is reset to rest (V_reset = E_L)."""
     own = {"C_m": C_m, "g_L": g_L, "E_L": E_L, "V_th": V_th, "V_reset": E_L, "V_m": E_L, "q_sfa": q_sfa}
     return Population(name, size, _MODEL, {**_SHARED, **own})
 

@@ -149,7 +149,7 @@ def _drawn(
     clusters: int,
     probability: tuple[tuple[str, float], ...],
 ) -> tuple[tuple[str, NDArray[np.int64]], ...]:
-    """Return what `nest2_bernoulli` returns; a network is described several times in a run."""
+    """Return the pairs of `nest2_bernoulli`; a network is described several times in a run."""
     size = dict(sizes)
     first = dict(zip(size, np.cumsum([1, *size.values()]).tolist(), strict=False))
     asked = []

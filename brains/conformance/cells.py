@@ -204,7 +204,7 @@ def check_current_timing(open_network: OpenNetwork) -> None:
 
 @check
 def check_live_input(open_network: OpenNetwork) -> None:
-    """What is given to a window acts in that window, is not repeated in the next, and may change any time."""
+    """Input of a window acts in that window, is not repeated in the next, and may change any time."""
     for model in MODELS:
         with open_network(probe(model), seed=SEED) as simulator:
             for index in range(12):

@@ -22,7 +22,7 @@ MODELS = (CURRENT_BASED, ADAPTING)
 
 
 class ConformanceError(AssertionError):
-    """A simulator deviates from the contract; the message says how, and what the cause may be."""
+    """A simulator deviates from the contract; the message says how, and names a likely cause."""
 
 
 class OpenNetwork(Protocol):

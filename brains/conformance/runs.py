@@ -125,7 +125,7 @@ def check_split_run(open_network: OpenNetwork) -> None:
 
 @check
 def check_animals_are_independent(open_network: OpenNetwork) -> None:
-    """Animal 1 of 2 is animal 1 of 3; animals differ; and what happens to one does not move another."""
+    """Animal 1 of 2 is animal 1 of 3; animals differ; and events in one do not move another."""
     for (network, of_two), (_, of_three) in zip(busy(1200, 2), busy(1200, 3), strict=True):
         two = run_once(open_network, network, 1200, of_two, animals=2)
         expect_active(of_animal(two, 1), 20)

@@ -1,4 +1,4 @@
-"""Specimens: small networks whose behavior is known, for checking and comparing simulators.
+"""Specimens: small networks of known behavior, for checking and comparing simulators.
 
 All numbers are chosen here, so that an effect is either far above threshold or far below it; none describes
 an animal.

@@ -1,7 +1,6 @@
-"""What host and GeNN tell each other once a window: tables of input, and the record of spikes.
+"""Data that host and GeNN exchange once a window: tables of input, and the record of spikes.
 
-In: steps and channels. Out: rows of the tables that `models.py` reads, and spikes. This file knows no
-network. A window here is at most as long as the tables; the simulator cuts longer ones.
+A window here is at most as long as the tables; the simulator cuts longer ones.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ FOLD_AFTER = 64
 class SpikeTables:
     """Counts of the spikes that arrive at each column in each step, one table for each spike input.
 
-    A table is a ring over steps. Spikes whose delay carries them beyond the window are kept for the next.
+    A table is a ring over steps. Spikes with delays beyond the window are kept for the next.
 
     Parameters
     ----------
@@ -82,7 +81,7 @@ class SpikeTables:
 
 
 class CurrentTable:
-    """Currents of a window: rows for its first two steps, which see what was before, and for the rest."""
+    """Currents of a window: rows for its first two steps, with earlier currents, and for the rest."""
 
     def __init__(self, source: Any, n_columns: int, dtype: type[np.floating[Any]]) -> None:
         self._source = source

@@ -1,7 +1,5 @@
 """GeNN itself: its package, its backends, and the compiled code of models in the user's cache folder.
 
-In: a `GeNNModel`. Out: the same, compiled and loaded. This file knows no network.
-
 GeNN's own check asks for a new build when any parameter or the longest row of a random matrix changes, and
 its generated folder belongs to one process. So here the generated code, not the model, decides: its hash
 names a folder of the cache, a lock lets one process at a time compile it, and every open model loads a

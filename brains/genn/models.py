@@ -31,7 +31,7 @@ NEVER_MS = -1e12
 
 @dataclass(frozen=True)
 class PlasticRoles:
-    """What plastic projections need to know of a population."""
+    """Needs that plastic projections have of a population."""
 
     is_source: bool
     """Remember the time of the last spike, as of this step and of the one before."""
@@ -227,5 +227,5 @@ DOPAMINE_GATED = _dopamine_gated("dopamine_gated", _TRANSMIT_AT_ONCE)
 DOPAMINE_GATED_LATER = _dopamine_gated(
     "dopamine_gated_later", _TRANSMIT_LATER, (("dendritic_steps", "unsigned int"),)
 )
-"""For longer delays, with an axonal delay of one step in GeNN's count, which also delays what the synapse
-sees of its source; so `last_ms` is the source's `last_now`."""
+"""For longer delays, with an axonal delay of one step in GeNN's count, which also delays the synapse's view
+of its source; so `last_ms` is the source's `last_now`."""

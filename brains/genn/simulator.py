@@ -1,8 +1,7 @@
-"""GeNN behind the simulators' contract: a network becomes generated code for a GPU or one CPU thread.
+"""GeNN behind the contract of simulators: a network becomes generated code for a GPU or one CPU thread.
 
-In: a `Network`, a `Stimulus`. Out: spikes and weights. This file knows no body; what GeNN computes is in
-`models.py`, what is exchanged with it in `exchange.py`, how it is compiled in `library.py`.
-
+`models.py` holds the equations, `exchange.py` the data that host and GeNN exchange, `library.py` the
+compiler.
 Animals are blocks: neuron i of animal a is neuron a · size + i of GeNN's population. GeNN's step k is step
 k + 1 here, and its zero delay is one step, so a delay of d steps is d − 1 there. Once a window, host and
 device exchange counts of input spikes, three rows of currents, and the record of spikes; weights on demand.
@@ -43,7 +42,7 @@ TABLE_BYTES = 500_000
 MIN_TABLE_STEPS, MAX_TABLE_STEPS = 100, 1000
 """Our choice: a control window of 10 ms always fits, and the copy of a small network's record stays small."""
 LONGEST_DENDRITIC_STEPS = 2**16
-"""Longest delay of a projection whose synapses differ in it: GeNN keeps two bytes a synapse for it."""
+"""Longest delay of a projection with unequal delays: GeNN keeps two bytes a synapse for it."""
 CHECK_EVERY = 1000
 """Steps between two looks at whether the state is finite. An infinite input stays so, and its error comes up
 to 100 ms late; but a copy from a GPU for each variable of each population in every short window would cost
@@ -60,7 +59,7 @@ class _Group(NamedTuple):
 
 
 class GennSimulator(Simulator):
-    """A network on GeNN; see `Simulator` for what it does and docs/simulators.md for how to install GeNN.
+    """A network on GeNN; see `Simulator`, and docs/simulators.md for the installation.
 
     Examples
     --------
@@ -479,7 +478,7 @@ def _both(weight: Weight) -> NDArray[np.float64]:
 
 
 def _connect(group: Any, source: NDArray[np.integer], target: NDArray[np.integer]) -> None:
-    """Set the synapses of a group, whose rows are as long as a power of two, and 16 at least.
+    """Set the synapses of a group in rows that are as long as a power of two, and 16 at least.
 
     The length of the rows is part of the generated code; so most seeds share their code.
     """

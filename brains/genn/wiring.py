@@ -1,7 +1,6 @@
-"""Synapses that GeNN draws: for networks too large for NumPy's wiring, where the network lives.
+"""Synapses that GeNN draws, in its own memory: for networks too large for NumPy's wiring.
 
-In: a projection and its populations. Out: GeNN's snippets and constants for it. This file knows no
-simulation. The synapses follow from a key alone and are the same on every backend.
+The synapses follow from a key alone and are the same on every backend.
 """
 
 from __future__ import annotations
@@ -105,7 +104,7 @@ class TwoWeights(NamedTuple):
 
 
 def two_weights(projection: Projection, source: Population, target: Population) -> TwoWeights:
-    """Return the weights of a projection whose synapses nobody lists: within and across clusters."""
+    """Return the weights within and across clusters of a projection that GeNN draws."""
     where = f"Projection {projection.name!r}"
     weight = projection.weight
     if isinstance(weight, ClusteredWeight):
@@ -131,7 +130,7 @@ def two_weights(projection: Projection, source: Population, target: Population) 
 
 
 def one_delay(projection: Projection, delay_steps: Callable[[str, float], int]) -> int:
-    """Return the delay in steps of a projection whose synapses GeNN draws, or raise unless there is one."""
+    """Return the delay in steps of a projection that GeNN draws, or raise unless there is one."""
     if isinstance(projection.delay_ms, Distribution) or np.ndim(projection.delay_ms):
         raise BrainError(
             f"Projection {projection.name!r}.delay_ms: GeNN draws the synapses of a network of over "

@@ -1,8 +1,8 @@
-"""Lets the processor take numbers too small to matter (denormal, below 2.2e-308) for zero, for a while.
+"""Treatment of numbers too small to matter (denormal, below 2.2e-308) as zero, inside a `with` block.
 
-In: a `with` block. Out: nothing; after it the thread calculates as before. A conductance that nothing drives
-decays into such numbers within seconds, and the processor needs many times longer for each of them: four
-seconds after an odor had gone, a silent mushroom body took NEST twice the time of an active one.
+A conductance without input decays into such numbers within seconds, and the processor needs many times longer
+for each of them: four seconds after an odor had gone, a silent mushroom body took NEST twice the time of an
+active one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import platform
 from collections.abc import Iterator
 
 FLUSHES = platform.libc_ver()[0] == "glibc" and platform.machine() == "x86_64"
-"""Whether this machine is one whose floating-point environment we know; elsewhere nothing is changed."""
+"""True where the layout of the floating-point environment is known; elsewhere nothing is changed."""
 
 _FLUSH = 0x8040  # flush to zero and denormals are zero, in the register MXCSR
 

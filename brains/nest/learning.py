@@ -1,6 +1,6 @@
-"""Plastic weights of a NEST network: the reference rule, applied now and then to the spikes that were heard.
+"""Plastic weights of a NEST network: the reference rule, applied to recorded spikes at intervals.
 
-In: spikes. Out: weights, and what of them the kernel has not been told. This file calls nothing of NEST.
+The rule runs in Python; the kernel is told the weights that have changed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,5 @@
 """NEST: the reference that the field trusts, on CPU threads.
 
-Takes a `Network` and stimuli and returns spikes as `Simulator` defines them. This file knows no experiment.
-
 There is one NEST kernel in a process, so one `NestSimulator` can be open at a time, and opening it clears
 whatever else the process has built in NEST. Each window is one `Simulate` (or several, one up to each update
 of the plastic weights): input spikes are armed before, spikes are read and cleared after. NEST has no way
@@ -47,7 +45,7 @@ _MOST_SEEDS = 2**32 - 1  # NEST's rng_seed lies in 1 … 2^32 − 1
 
 
 def _import_nest() -> Any:
-    """Import NEST without its banner, which would spoil what a program prints."""
+    """Import NEST without its banner, which would spoil the output of a program."""
     before = os.environ.get("PYNEST_QUIET")
     os.environ["PYNEST_QUIET"] = "1"
     try:
@@ -142,9 +140,9 @@ class NestSimulator(Simulator):
         return cores()
 
     def _looks_up_synapses(self) -> bool:
-        """Return whether NEST must remember who is connected to whom: 8 bytes a synapse.
+        """Return whether NEST must remember the ends of each synapse: 8 bytes a synapse.
 
-        Weights are looked up by it. Where NEST draws the synapses nobody asks for their weights.
+        Weights are looked up by it. Synapses that NEST draws have no such look-up.
         """
         return self.network.is_wired_by_numpy
 

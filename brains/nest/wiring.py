@@ -1,6 +1,6 @@
 """NEST's own rules and distributions for networks too large to be listed: parts, their ids, and native names.
 
-This file knows the names of NEST's rules; only `native_value` calls NEST, which it is handed.
+Only `native_value` calls NEST, which it is handed.
 """
 
 from __future__ import annotations

@@ -59,6 +59,7 @@ class Network:
 
     Examples
     --------
+    >>> from ethospike.brains.network import FixedIndegree
     >>> cells = Population("E", 10, "iaf_psc_exp")
     >>> net = Network([cells], [Projection("E>E", "E", "E", FixedIndegree(2), 20.0)])
     >>> len(net.wire("E>E", seed=1, animal=0).source)
@@ -275,7 +276,7 @@ class Network:
 
     @property
     def is_wired_by_numpy(self) -> bool:
-        """Whether all simulators have the very same synapses, those of `wire`."""
+        """True where all simulators have the very same synapses, those of `wire`."""
         drawn = (self.expected_synapses(p) for p in self.projections if not p.rule.is_list)
         return not self.procedural and sum(drawn) <= NUMPY_WIRING_LIMIT
 

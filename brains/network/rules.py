@@ -59,7 +59,7 @@ class Rule(ABC):
 
     @property
     def may_repeat_pairs(self) -> bool:
-        """Whether two synapses may have the same source and target."""
+        """True where two synapses may have the same source and target."""
         return bool(getattr(self, "multapses", False))
 
     def check(self, where: str, ends: Ends) -> None:
@@ -318,7 +318,7 @@ class Explicit(_FixedNumber):
 
     @property
     def may_repeat_pairs(self) -> bool:
-        """Whether two synapses may have the same source and target."""
+        """True where two synapses may have the same source and target."""
         return True
 
     def check(self, where: str, ends: Ends) -> None:

@@ -16,7 +16,7 @@ def distinct(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return `counts[row]` distinct places of 0 … sizes[row] − 1 for each row: (row, place), uniform.
 
-    A row with more than half of its places is drawn by what it leaves out.
+    A row with more than half of its places is drawn by the places that it leaves out.
     """
     rows, places = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     few = counts <= sizes // 2

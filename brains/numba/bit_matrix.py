@@ -1,8 +1,7 @@
 """The synapses of a dense random network as bits: one row a source, one bit ("lane") a target.
 
-In: a `Network` whose projections connect at random. Out: a `Wiring`: for every animal a matrix of words,
-and the lanes that neurons have in it. A 25,000-neuron cortex with 192 million synapses takes 80 MB. This
-file knows no weights and no neuron parameters, so that networks that differ in these share a wiring.
+A `Wiring` holds for every animal a matrix of words, and the lanes that neurons have in it. A 25,000-neuron
+cortex with 192 million synapses takes 80 MB. Networks that differ in weights or neuron parameters share one.
 
 Networks that NumPy wires have exactly the synapses of `Network.wire`. Larger ones are drawn here, by all
 threads: every word of targets has its own random stream for each projection and cluster of sources, so
@@ -130,9 +129,9 @@ class Wiring:
     bits : tuple of ndarray of uint64, each of shape (neurons, row_words)
         One matrix an animal: bit l of word w of row n says that neuron n projects to lane 64 w + l.
     key : object
-        What the wiring depends on; networks with the same key may share it.
+        Everything that the wiring depends on; networks with the same key may share it.
     generated : tuple of Generated
-        What the rows of each animal are made from where they are not stored; `bits` are empty then.
+        Seeds and thresholds of the rows of each animal where they are not stored; `bits` are empty then.
     """
 
     layout: BitLayout
@@ -204,7 +203,7 @@ class Column(NamedTuple):
 
 
 def wiring_key(network: Network, seed: int, animals: int) -> object:
-    """Return what a wiring depends on."""
+    """Return everything that a wiring depends on."""
     populations = (network.procedural, *((p.name, p.size, p.clusters) for p in network.populations))
     projections = tuple((p.source, p.target, p.rule) for p in network.projections)
     return populations, projections, seed, animals
@@ -342,7 +341,7 @@ def _set_bits(bits: Words, rows: NDArray[Any], lanes: NDArray[Any]) -> None:
 def _draw_bernoulli(bits: Words, column: Column, p: float, key: np.uint64) -> None:
     """Set each bit of a column with probability p, to 32 binary digits.
 
-    A word whose bits are 1 with probability 0.b₁b₂b₃… is made from fair words r from the last digit to the
+    A word of bits that are 1 with probability 0.b₁b₂b₃… is made from fair words r from the last digit to the
     first: r OR word for a digit 1, r AND word for a 0.
     """
     one, all_bits, width = np.uint64(1), ~np.uint64(0), np.uint64(column.n_targets)

@@ -375,7 +375,7 @@ class DenseEngine:
     # -- weights ------------------------------------------------------------------------------------
 
     def _refresh_weights(self) -> None:
-        """Tell the kernels what every spike adds, and what one of the own cluster adds to that."""
+        """Tell the kernels the weight of every spike, and the extra weight within a cluster."""
         places = [
             (
                 self._network.populations.index(self._network.population(one.source)),

@@ -115,7 +115,7 @@ class Brain(NamedTuple):
 
 
 class Window(NamedTuple):
-    """What enters one animal during a window."""
+    """Input of one animal in a window."""
 
     step: Array  # (spikes,) sorted
     channel: Array  # (spikes,)
@@ -123,7 +123,7 @@ class Window(NamedTuple):
 
 
 class Output(NamedTuple):
-    """What a window of one animal leaves behind."""
+    """Spikes and voltages of one animal in a window."""
 
     step: Array  # (capacity,)
     neuron: Array  # (capacity,)
@@ -132,7 +132,7 @@ class Output(NamedTuple):
 
 
 class Shared(NamedTuple):
-    """What the threads of one animal tell each other in a step."""
+    """Data that the threads of one animal exchange in a step."""
 
     fired: Array  # (lanes,) neurons that fired: a segment's begin at its first lane
     n_fired: Array  # (segments,)
@@ -141,7 +141,7 @@ class Shared(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """What one thread needs for a segment."""
+    """Working memory of one thread for a segment."""
 
     arrived: Array  # (2, lanes of a segment or more) pA; `TINY` between segments
     arrived_ex: Array  # its first row
@@ -171,7 +171,7 @@ def _add_stored(
     arrived: Array,
     place: Array,
 ) -> None:
-    """Do what `_add_arriving` does for rows that are stored."""
+    """Add arriving spikes (`_add_arriving`) of rows that are stored."""
     first_word, end_word = words
     start, stop = spikes
     segment = first_word // SEGMENT * SEGMENT
@@ -196,7 +196,7 @@ def _add_generated(
     arrived: Array,
     place: Array,
 ) -> None:
-    """Do what `_add_arriving` does for rows that are made now."""
+    """Add arriving spikes (`_add_arriving`) of rows that are made now."""
     start, stop = spikes
     segment = words[0] // SEGMENT
     first, end = words[0] - segment * SEGMENT, words[1] - segment * SEGMENT
@@ -503,7 +503,7 @@ def _end_step(
     shared: Shared,
     out: Output,
 ) -> None:
-    """Do what is left to one thread when all neurons have been advanced by a step, the k-th of a window."""
+    """Do the work of one thread when all neurons have been advanced by a step, the k-th of a window."""
     shared.n_spikes[0] = _collect(step, shared.n_spikes[0], shared, layout, brain, out)
     shared.event[0] = _deliver_inputs(step, shared.event[0], window, inputs, brain)
     for watched in range(len(out.watched)):

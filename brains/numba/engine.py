@@ -1,6 +1,6 @@
 """The interface that the engines of the Numba simulator have in common.
 
-An engine may trust what `Simulator` has checked: the stimulus fits the window, weights have the right
+An engine may rely on the checks of `Simulator`: the stimulus fits the window, weights have the right
 shape and signs, delays are whole steps, and it is not used after `close`.
 """
 
@@ -63,7 +63,7 @@ class Engine(Protocol):
         """Return copies of all that the next step depends on, except the step's number."""
 
     def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
-        """Continue from a `state()`; what does not fit raises `BrainError` and changes nothing."""
+        """Continue from a `state()`; a state that does not fit raises an error and changes nothing."""
 
     def watch(self, neurons: NDArray[np.integer]) -> None:
         """Record V_m of these neurons of every animal from the next window on."""

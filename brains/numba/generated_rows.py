@@ -14,10 +14,10 @@ The bits have the statistics of independent draws with probability p, as far as 
   of a target are drawn independently of each other: in-degrees are binomial.
 * Two targets of a segment share sources as often as the bits of the pools at their distance do. With 2^19
   bits and all rotations, the correlation of their synapses differs from 0 by about 0.001.
-* Two sources whose bits begin at the same place of one pool have correlated rows in this segment (by 0.3 at
-  p = 0.2). Begin and rotation agree for at least half of the bits in 9 of 2^22 draws from each pool.
+* Two sources with bits that begin at the same place of one pool have correlated rows in this segment (by 0.3
+  at p = 0.2). Begin and rotation agree for at least half of the bits in 9 of 2^22 draws from each pool.
 
-Above p = 1/2 the complement is drawn. A source whose own bit is set takes the next hash for this segment: the
+Above p = 1/2 the complement is drawn. A source with its own bit set takes the next hash for this segment: the
 other bits do not depend on it. `SEGMENT` and `POOL_BYTES` are part of the meaning of a seed.
 """
 
@@ -47,7 +47,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Generated(NamedTuple):
-    """What the rows of one animal are made from.
+    """Seeds and thresholds from which the rows of one animal are made.
 
     The matrices have one entry for each source and target population.
     """

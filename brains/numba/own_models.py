@@ -44,7 +44,7 @@ def _compiled(step: Any, state: tuple[str, ...], constants: tuple[str, ...]) -> 
 
 
 def compiled_step(model: NeuronModel, constants: Sequence[str]) -> Any:
-    """Return a model's compiled step; its attribute `address` is what the kernels call.
+    """Return a model's compiled step; the kernels call its attribute `address`.
 
     Raises
     ------

@@ -114,7 +114,7 @@ def _generate_add_generated(
     end: Any,
     weight: Any,
 ) -> Any:
-    """Do what `add_stored` does for rows that are made from two pools of bits (`generated_rows.py`).
+    """Add rows (`add_stored`) that are made from two pools of bits (`generated_rows.py`).
 
     `pools` are the first byte of the two in `pool`, and a word with all bits set to draw the complement.
     The digits of `place[i]` are a byte of each pool (16 bits each) and a rotation (6 bits).
@@ -177,7 +177,7 @@ def _add(context: Any, builder: Any, load: _Rows, span: _Span, target: Any, weig
 
 
 def _add_one_by_one(context: Any, builder: Any, load: _Rows, span: _Span, target: Any, weight: Any) -> None:
-    """Do what `_add` does for few rows: the bits of a word are the mask under which bytes are incremented."""
+    """Add few rows (`_add`): the bits of a word are the mask under which bytes are incremented."""
     counters = ir.VectorType(ir.IntType(8), WORD)
     with builder.goto_entry_block():
         kept = builder.alloca(counters)

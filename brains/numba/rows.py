@@ -27,7 +27,7 @@ from ethospike.states import State, join_states, state_of
 THREADS_FROM = 4_096
 """Neurons from which several threads are tried; the team then judges whether they pay (`team.py`)."""
 BYTES_A_SYNAPSE, BYTES_A_NEURON, BYTES_WHILE_WIRED = 8.0, 1_000.0, 40.0
-"""Memory in single precision; a neuron's is state, constants and what is on its way at delays of some
+"""Memory in single precision; a neuron's is state, constants and spikes on their way at delays of some
 milliseconds. While a projection is wired, its pairs, keys, weights and delays exist beside the rest."""
 SPIKES_HELD = 2**20
 """Spikes of a window that are made room for, beside those of one interval; longer windows run in pieces."""
@@ -101,7 +101,7 @@ class RowsEngine:
     def state(self) -> State:
         """Return copies of all that the next step depends on, except the step's number.
 
-        Effects of synapses are part of it for plastic projections and those whose weights were set.
+        Effects of synapses are part of it for plastic projections and those with weights that were set.
         """
         return join_states({str(animal): brain.state() for animal, brain in enumerate(self._brains)})
 
@@ -185,7 +185,7 @@ class RowsEngine:
 
 
 def _spike_lists(slots: int, longest: int, parts: int) -> kernels.Spikes:
-    """Return room for the spikes of an interval and of a window; what is not written to costs nothing."""
+    """Return room for the spikes of an interval and of a window; untouched memory costs nothing."""
     most = slots * longest
     return kernels.Spikes(
         slot=np.empty(most, dtype=np.int32),

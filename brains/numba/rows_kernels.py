@@ -110,7 +110,7 @@ class Inputs(NamedTuple):
 
 
 class Neurons(NamedTuple):
-    """Neurons, and what is on its way to them."""
+    """Neurons, and spikes on their way to them."""
 
     cells: Array  # (blocks · STRIDE): rows of blocks, as in `sparse_kernels.py`
     conductance: Array  # (blocks,) bool
@@ -138,7 +138,7 @@ class Spikes(NamedTuple):
 
 
 class Watch(NamedTuple):
-    """Neurons whose potentials are recorded."""
+    """Neurons with recorded potentials."""
 
     first: Array  # (blocks + 1,) first one of each block
     lane: Array  # (watched,) sorted by block
@@ -367,7 +367,7 @@ def _sleeps(neurons: Neurons, block: int, step: int, n_steps: int) -> bool:
 
 @_compiled
 def _flush_tiny(cells: Array, base: int) -> None:
-    """Set tiny numbers of v, ex, inh and sfa (the first four rows) to 0; what is no number stays none."""
+    """Set tiny numbers of v, ex, inh and sfa (the first four rows) to 0; NaN stays NaN."""
     real = cells.dtype.type
     tiny, zero = real(TINY_ROOTS * math.sqrt(np.finfo(cells.dtype).tiny)), real(0)
     for place in range(4 * LANES):

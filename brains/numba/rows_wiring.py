@@ -23,7 +23,7 @@ from ethospike.states import State, check_state
 LONGEST_INTERVAL = 32
 """Most steps between two exchanges of spikes: longer ones save no time, and their lists take room."""
 LONGEST_DELAY_STEPS = 2**16 - 1
-"""Longest delay of a projection whose synapses differ in it: it takes two bytes a synapse."""
+"""Longest delay of a projection with unequal delays: it takes two bytes a synapse."""
 SYNAPSES_A_NEURON = 500
 """Synapses that cost as much as a neuron: an update in each step of 0.1 ms takes as long as 500 synapses at
 10 to 20 spikes a second. It only balances the parts."""
@@ -99,7 +99,7 @@ class RowsAnimal:
     # -- synapses -----------------------------------------------------------------------------------
 
     def _capacity(self) -> int:
-        """Return room for all synapses; what is not written to takes no memory."""
+        """Return room for all synapses; untouched memory costs nothing."""
         room = 0.0
         for projection in self._network.projections:
             expected = self._network.expected_synapses(projection)
@@ -107,7 +107,7 @@ class RowsAnimal:
         return int(room)
 
     def _store_synapses(self) -> None:
-        """Draw all projections, one after the other, and keep of them what the compiled code reads."""
+        """Draw all projections, one after the other, and keep the arrays that the compiled code reads."""
         network, n_projections = self._network, len(self._network.projections)
         capacity = self._capacity()
         self._dest = np.empty(capacity, dtype=np.int32)

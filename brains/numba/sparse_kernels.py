@@ -79,9 +79,9 @@ INBOX_START = ROWS.index("inbox_ex") * LANES
 TINY_ROOTS = 1e3
 """Magnitudes below so many roots of the smallest normal number (1e-16 in single precision) become 0. Denormal
 numbers are computed up to 100 times slower than others, and an update multiplies conductances by each other:
-already their products must be normal. Beside the last digit of a potential, what is dropped is nothing."""
+already their products must be normal. Beside the last digit of a potential, the loss is nothing."""
 TINY_OWN = 1e-150
-"""The same for models with a step of their own, whose state is in double precision."""
+"""The same for models with a step of their own, in double precision."""
 RANDOM_MULTIPLIER = np.uint64(0xD1342543DE82EF95)
 """Steele & Vigna 2022, Softw. Pract. Exp. 52:443."""
 RANDOM_INCREMENT = np.uint64(0x14057B7EF767814F)
@@ -133,7 +133,7 @@ class Plastic(NamedTuple):
 
 
 class Own(NamedTuple):
-    """Neurons whose model has a compiled step of its own, called by address (`own_models.py`)."""
+    """Neurons with a compiled step of their model, called by address (`own_models.py`)."""
 
     block: Array  # (blocks,) bool: its neurons are of this kind
     step: Array  # (slots,) address of the step; 0 where there is no such neuron
@@ -146,7 +146,7 @@ class Own(NamedTuple):
 
 
 class Window(NamedTuple):
-    """What enters during a window."""
+    """Input of a window."""
 
     step: Array  # (spikes,) sorted by (animal, step)
     channel: Array  # (spikes,)
@@ -155,7 +155,7 @@ class Window(NamedTuple):
 
 
 class Output(NamedTuple):
-    """What a window leaves behind."""
+    """Spikes and voltages of a window."""
 
     step: Array  # (animals, capacity); the capacity is steps × slots
     slot: Array  # (animals, capacity)
@@ -366,7 +366,7 @@ def _receive(cells: Array, arriving: Array) -> None:
 
 @_compiled
 def _flush_tiny(cells: Array, blocks: int) -> None:
-    """Set tiny numbers of v, ex, inh and sfa (the first four rows) to 0; what is no number stays none."""
+    """Set tiny numbers of v, ex, inh and sfa (the first four rows) to 0; NaN stays NaN."""
     real = cells.dtype.type
     tiny, zero = real(TINY_ROOTS * math.sqrt(np.finfo(cells.dtype).tiny)), real(0)
     for block in range(blocks):

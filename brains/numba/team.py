@@ -2,7 +2,7 @@
 
 A phase is the stretch that neurons may advance before they must hear of each other's spikes: a step, or as
 many steps as the shortest delay has. The targets are split into blocks. In every phase, whichever thread is
-free claims the next block; the thread that finishes the last block does what is left to one thread (join the
+free claims the next block; the thread that finishes the last block does the work of one thread (join the
 lists of spikes, say) and opens the next phase. So nobody waits for a thread that has not come, was sent away
 or has claimed nothing, and a block that takes longer delays the others less than a fixed split would.
 
@@ -240,7 +240,7 @@ def _generate_store(typing_context: Any, board: Any, index: Any, value: Any) -> 
 
 
 def _generate_add(typing_context: Any, board: Any, index: Any, value: Any) -> Any:
-    """Add to a word of the board and return what it was."""
+    """Add to a word of the board and return its former value."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         place = _place(context, builder, signature.args[0], *arguments[:2])
@@ -250,7 +250,7 @@ def _generate_add(typing_context: Any, board: Any, index: Any, value: Any) -> An
 
 
 def _generate_replace(typing_context: Any, board: Any, index: Any, old: Any, new: Any) -> Any:
-    """Set a word of the board to `new` if it is `old`, and return what it was."""
+    """Set a word of the board to `new` if it is `old`, and return its former value."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         place = _place(context, builder, signature.args[0], *arguments[:2])

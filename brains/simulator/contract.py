@@ -26,7 +26,7 @@ class Simulator(ABC):
     """A network under simulation; a context manager.
 
     Subclasses implement `_build`, `_run`, `_weights`, `_set_weights` and `_close`, and set `capabilities`
-    and `backend`; this class checks what comes in.
+    and `backend`; this class checks all input.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class Simulator(ABC):
     step : int
         The last step that was simulated; 0 after construction.
     backend : str
-        What actually runs it: version, threads, device; for `run.json`.
+        Version, threads and device of the simulator in use; for `run.json`.
     """
 
     name: ClassVar[str]
@@ -211,7 +211,7 @@ class Simulator(ABC):
         )
 
     def close(self) -> None:
-        """Give back what the simulator holds; closing twice is harmless."""
+        """Release memory and threads; closing twice is harmless."""
         if not self._closed:
             self._closed = True
             self._close()

@@ -86,9 +86,9 @@ class SimulatorSettings:
     threads: int = field(default=0, metadata={"of": THREADED})
     """CPU threads; 0 leaves the choice to the simulator (NEST: 1 below 20,000 neurons, else all cores)."""
     plasticity_interval_ms: float = field(default=100.0, metadata={"of": ("nest",)})
-    """How often NEST's weights are brought up to date (ms); the others apply every event exactly. At 100 ms
-    weights differ from exact order by 0.001 of 80 nS after 20 s (docs/validation.md), and every shorter
-    interval costs NEST time and 2 kB of memory each."""
+    """Interval at which NEST's weights are brought up to date (ms); the others apply every event exactly. At
+    100 ms weights differ from exact order by 0.001 of 80 nS after 20 s (docs/validation.md), and every
+    shorter interval costs NEST time and 2 kB of memory each."""
     precision: str = field(default="single", metadata={"of": ("numba", "genn")})
     """Floating-point precision of the neurons' state: single or double."""
     genn_backend: str = field(default="auto", metadata={"of": ("genn",)})

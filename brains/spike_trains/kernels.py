@@ -1,7 +1,7 @@
 """Compiled code of the spike sources: clocks that pass events, and spikes in their order.
 
-In: the arrays that `sources.py` holds, one row a channel of an animal. Out: the same arrays, advanced,
-and the spikes of a window. This file draws nothing: random numbers are NumPy's.
+The arrays are those of `sources.py`, one row for each channel of an animal. Nothing is drawn here: random
+numbers are NumPy's.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def set_rates(rate_hz: Array, highest_hz: float, ticks_per_hz: float, increment:
 
 @_compiled
 def short_rows(n_steps: int, increment: Array, events: Array, filled: Array, clock: Array) -> Array:
-    """Return the channels whose clock would reach the end of its list in a window."""
+    """Return the channels with a clock that would reach the end of its list in a window."""
     rows, count = np.empty(len(increment), dtype=np.int64), 0
     for row in range(len(increment)):
         if events[row, filled[row] - 1] <= clock[row] + increment[row] * n_steps:
@@ -50,7 +50,7 @@ def short_rows(n_steps: int, increment: Array, events: Array, filled: Array, clo
 def append(
     rows: Array, intervals: Array, unit: float, events: Array, filled: Array, begin: Array, clock: Array
 ) -> None:
-    """Append events to some channels' lists, and begin their lists and clocks anew from what is to come.
+    """Append events to some channels' lists, and begin their lists and clocks anew from the events to come.
 
     `intervals`, shape (rows, events), count `unit` ticks, and are at least one whole tick.
     """

@@ -1,7 +1,4 @@
-"""Spike trains from outside: gamma renewal and Poisson processes whose rates may change every window.
-
-In: a rate for each animal and channel, one window at a time. Out: the spikes of that window, sorted. This
-file knows neither what the channels mean nor who receives the spikes.
+"""Spike trains from outside: gamma renewal and Poisson processes with rates that may change every window.
 
 Each channel lives in operational time: events are a renewal process of rate 1, and a step of `dt_ms` moves
 the channel's clock on by `rate_hz * dt_ms / 1000` units. An event belongs to the step in which the clock

@@ -90,7 +90,7 @@ def ramp_to_potential(dt_ms: float, tau_syn: Floats, tau_m: Floats, c_m: Floats)
     """Return the potential that a synaptic current of t · exp(−t/τ_s) pA adds in a step, mV.
 
     It is the integral of exp(−(h−t)/τ_m) t exp(−t/τ_s)/C over the step: h²/C exp(−h/τ_m) times the integral
-    of u exp(r u) from 0 to 1, r = h/τ_m − h/τ_s, whose closed form loses all digits where r is small.
+    of u exp(r u) from 0 to 1, r = h/τ_m − h/τ_s. Its closed form loses all digits where r is small.
     """
     rate = dt_ms / tau_m - dt_ms / tau_syn
     small = np.abs(rate) < 1.0

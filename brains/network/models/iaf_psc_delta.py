@@ -1,4 +1,4 @@
-"""`iaf_psc_delta`: leaky integrate-and-fire whose potential jumps when a spike arrives."""
+"""`iaf_psc_delta`: leaky integrate-and-fire; the potential jumps when a spike arrives."""
 
 from __future__ import annotations
 
