@@ -21,6 +21,8 @@ from ethospike.agents.agent import Decision
 from ethospike.agents.larva import LarvaAgent, LarvaConfig
 from ethospike.brains.circuits.mushroom_body import ODOR_PATTERNS, MushroomBodyConfig
 from ethospike.brains.simulator import SimulatorSettings
+from ethospike.clock import whole_number
+from ethospike.envs.odor_arena import INNER_STEP_MS
 from ethospike.errors import AgentError, EthospikeError
 from ethospike.scenarios.interop.exchange_recorder import ExchangeRecorder
 from ethospike.scenarios.interop.messages import ProtocolError, Request
@@ -95,11 +97,16 @@ class Larva:
 
     Raises
     ------
-    AgentError
+    LarvaError, AgentError
         When the control interval does not fit, or an odor has no receptor pattern.
     """
 
     def __init__(self, settings: BrainSettings, request: Request) -> None:
+        if whole_number(request.interval_ms, INNER_STEP_MS) is None:
+            raise LarvaError(
+                f"T: expected a whole number of {INNER_STEP_MS:g} ms, got {request.interval_ms:g}; choose "
+                f"dt = 0.1 s in larvaworld"
+            )
         self.settings = settings
         self.lock = threading.Lock()
         self.used_s = time.monotonic()

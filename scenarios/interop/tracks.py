@@ -8,6 +8,7 @@ columns x, y and heading.
 from __future__ import annotations
 
 import importlib
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,9 +96,9 @@ def _of_table(file: Path, name: str, interval_s: float) -> list[Tracked]:
             first = lines.readline()
         if any(character.isalpha() for character in first):
             return _of_csv(file, first, name, interval_s)
-        table = np.genfromtxt(file, delimiter=",", ndmin=2)
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        raise ScenarioError(f"{file}: cannot be read as a table of numbers ({error})") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ScenarioError(f"{file}: cannot be read ({error})") from None
+    table = _numbers(file)
     if table.shape[1] != TABLE_COLUMNS or not len(table):
         raise ScenarioError(
             f"{file}: expected a header with x, y and heading, or {TABLE_COLUMNS} columns of the tracker, "
@@ -107,6 +108,18 @@ def _of_table(file: Path, name: str, interval_s: float) -> list[Tracked]:
     table[table[:, -1] > 0.0] = np.nan  # in contact with another larva
     midline = table[:, 1 : 1 + 2 * MIDLINE_POINTS].reshape(-1, MIDLINE_POINTS, 2)[:, ::-1]
     return [tracked(name, midline, interval_s)]
+
+
+def _numbers(file: Path, skip_header: int = 0) -> NDArray[np.float64]:
+    """Return the rows of a table of numbers; NaN for what is none."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of an empty table: the caller has the better words
+        try:
+            rows: NDArray[np.float64]
+            rows = np.genfromtxt(file, delimiter=",", skip_header=skip_header, ndmin=2)
+        except (OSError, ValueError) as error:
+            raise ScenarioError(f"{file}: cannot be read as a table of numbers ({error})") from None
+    return rows
 
 
 def tracked(name: str, midline_mm: NDArray[np.floating], interval_s: float) -> Tracked:
@@ -140,7 +153,7 @@ def _of_csv(file: Path, header: str, name: str, interval_s: float) -> list[Track
         raise ScenarioError(
             f"{file}: expected columns x, y, heading; no {missing[0]!r}, {nearest(missing[0], columns)}"
         )
-    rows = np.genfromtxt(file, delimiter=",", skip_header=1, ndmin=2)
+    rows = _numbers(file, skip_header=1)
     if not rows.size or rows.shape[1] != len(columns):
         raise ScenarioError(f"{file}: expected rows of {len(columns)} numbers below the header")
     by_name = dict(zip(columns, rows.T, strict=True))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import own_neuron
@@ -20,12 +22,40 @@ from ethospike.brains.network import Network, Population
 from ethospike.brains.simulator import SimulatorSettings, open_simulator
 from ethospike.errors import BrainError
 
-TESTED = {"own_neuron", "plain_loop", "two_simulators", "read_recording", "vehicle"}
+TESTED = {"larvaworld_brain", "own_neuron", "plain_loop", "two_simulators", "read_recording", "vehicle"}
 """`vehicle.py` is tested with the runner (tests/scenarios/run/test_runner.py)."""
 
 
 def test_every_example_is_tested() -> None:
     assert {path.stem for path in EXAMPLES.glob("*.py")} == TESTED
+
+
+class _RemoteMemory:
+    """Stands for larvaworld's client, which is not installed here: keeps what it is asked to send."""
+
+    G, t_sim, step_id = 0.001, 100, 0
+
+    def runRemoteModel(self, **message: object) -> float:
+        self.sent = message
+        return 5000.0
+
+
+def test_the_brain_for_larvaworld_sends_all_concentrations(monkeypatch: pytest.MonkeyPatch) -> None:
+    modes = SimpleNamespace(brainDB={"memory": SimpleNamespace(dict={"MB": {}})})
+    root = "larvaworld.lib.model.modules"
+    memory = SimpleNamespace(RemoteBrianModelMemory=_RemoteMemory)
+    for name in ("larvaworld", "larvaworld.lib", "larvaworld.lib.model", root):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    monkeypatch.setitem(sys.modules, f"{root}.memory", memory)
+    monkeypatch.setitem(sys.modules, f"{root}.module_modes", SimpleNamespace(moduleDB=modes))
+    example = runpy.run_path(str(EXAMPLES / "larvaworld_brain.py"))
+    assert modes.brainDB["memory"].dict["MB"]["olfaction"] is example["EthospikeMemory"]
+    larva = example["EthospikeMemory"]()
+    olfactor = SimpleNamespace(X={"CS": 1.5, "UCS": 0.0})
+    larva.brain = SimpleNamespace(olfactor=olfactor, agent=SimpleNamespace(unique_id="larva_3"))
+    assert larva.step(dx={"CS": 0.1}, reward=True) == {"CS": 5.0, "UCS": 5.0}
+    assert larva.sent["odors_um"] == {"CS": 1.5, "UCS": 0.0}
+    assert (larva.sent["reward"], larva.sent["model_instance_id"], larva.step_id) == (1, "larva_3", 1)
 
 
 def test_plain_loop_rewards_depend_on_the_seed() -> None:
