@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ethospike.brains.memory import check_memory
 from ethospike.brains.nest import models
+from ethospike.brains.nest.currents import CurrentSchedule
 from ethospike.brains.nest.denormals import denormals_are_zero
 from ethospike.brains.nest.learning import Learning
 from ethospike.brains.nest.wiring import native_rule, native_value, parts
@@ -261,7 +262,14 @@ class NestSimulator(Simulator):
         self._generators = self._drivers = None
         if self.network.n_spike_channels:
             self._generators = nest.Create("spike_generator", self.animals * self.network.n_spike_channels)
-        if self.network.n_current_channels:
+        self._schedule = None
+        has_own = all("I_e" in p.neuron_model.parameters for p in self.network.populations)
+        is_slowed = bool(nest.num_connections) and self._shortest_spike_delay() > 1
+        if self.network.n_current_channels and has_own and is_slowed:
+            # A generator's delay of one step would be the network's shortest: currents take another way.
+            self._schedule = CurrentSchedule(self.network, self.seed, self.animals)
+            self._driven = nest.NodeCollection(self._schedule.cells + 1)
+        elif self.network.n_current_channels:
             self._drivers = nest.Create("dc_generator", self.animals * self.network.n_current_channels)
         self._current_pa = np.zeros((self.animals, self.network.n_current_channels))
         for kind, generators in (("spike", self._generators), ("current", self._drivers)):
@@ -281,6 +289,11 @@ class NestSimulator(Simulator):
                     self._connect_pairs(sources, reached.ravel(), values, steps, synapses)
                     first += len(reached)
 
+    def _shortest_spike_delay(self) -> int:
+        """Return the shortest delay of synapses and spike inputs, in steps."""
+        inputs = [self.delay_steps(given.name, given.delay_ms) for given in self.network.spike_inputs]
+        return min([round(float(nest.min_delay) / self.dt_ms), *inputs])
+
     def _connect_recorder(self) -> None:
         self._recorder = nest.Create("spike_recorder", params={"time_in_steps": True})
         # Spikes reach a recorder at once whatever the delay, but NEST advances by the shortest delay of all
@@ -297,12 +310,15 @@ class NestSimulator(Simulator):
     def _run(self, n_steps: int, stimulus: Stimulus) -> SpikeBlock:
         self._arm_spikes(stimulus)
         self._set_currents(stimulus)
+        changes = self._current_changes(n_steps, stimulus)
         pieces = []
         now, end = self.step, self.step + n_steps
         while now < end:
-            until = end
+            if now in changes:
+                _set_nodes(self._driven, [{"I_e": value} for value in changes.pop(now).tolist()])
+            until = min([end, *changes])
             if self._interval_steps is not None:
-                until = min(end, (now // self._interval_steps + 1) * self._interval_steps)
+                until = min(until, (now // self._interval_steps + 1) * self._interval_steps)
             with denormals_are_zero():  # or silence would cost more than activity
                 nest.Simulate((until - now) * self.dt_ms)
             now = until
@@ -337,6 +353,13 @@ class NestSimulator(Simulator):
         if not np.array_equal(wanted, self._current_pa):
             _set_nodes(self._drivers, [{"amplitude": a} for a in wanted.ravel().tolist()])
             self._current_pa = wanted.copy()
+
+    def _current_changes(self, n_steps: int, stimulus: Stimulus) -> dict[int, NDArray[np.float64]]:
+        """Return by step the values of `I_e` that are due after it, where currents take that way."""
+        if self._schedule is None:
+            return {}
+        given = np.zeros_like(self._current_pa) if stimulus.current_pa is None else stimulus.current_pa
+        return {self.step + step: values for step, values in self._schedule.changes(n_steps, given)}
 
     # -- weights --------------------------------------------------------------------------------------
 

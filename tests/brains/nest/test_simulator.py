@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from spike_blocks import assert_same
 
 from ethospike.brains.conformance import small_deterministic_network
 from ethospike.brains.conformance.expectations import resident_bytes
@@ -25,6 +26,7 @@ from ethospike.brains.network import (
     AllToAll,
     ClusteredIndegree,
     ClusteredWeight,
+    CurrentInput,
     Explicit,
     FixedIndegree,
     FixedOutdegree,
@@ -40,7 +42,7 @@ from ethospike.brains.network import (
     SpikeInput,
     Uniform,
 )
-from ethospike.brains.simulator import SimulatorSettings, open_simulator
+from ethospike.brains.simulator import SimulatorSettings, SpikeBlock, Stimulus, open_simulator
 from ethospike.errors import BrainError, SimulatorUnavailable
 
 pytestmark = pytest.mark.simulator("nest")
@@ -101,7 +103,7 @@ def test_memory_does_not_grow_with_simulated_time():
 
 SILENCE = """
 from ethospike.brains.nest.simulator import nest
-from ethospike.brains.simulator import SimulatorSettings, open_simulator
+from ethospike.brains.simulator import SimulatorSettings, SpikeBlock, Stimulus, open_simulator
 from ethospike.brains.conformance.specimens import ADAPTING, probe, spikes
 
 settings = SimulatorSettings(name="nest", threads={threads})
@@ -467,3 +469,25 @@ def test_what_does_not_fit_into_memory_is_refused_with_the_numbers(monkeypatch):
             Network([Population("E", 100, CURRENT_BASED)], [Projection("p", "E", "E", AllToAll(), 1.0)]),
             animals=2,
         )
+
+
+@pytest.mark.parametrize("windows", [[200], [1] * 7 + [193], [2, 1, 50, 147]])
+def test_currents_flow_as_through_generators_where_delays_are_long(windows):
+    """With a delay of 1 ms through I_e, with one of 0.1 ms through generators: the same spikes."""
+    from ethospike.brains.nest.simulator import nest
+
+    cells = Population("E", 12, CURRENT_BASED, {"I_e": np.linspace(0.0, 400.0, 12), "t_ref": 0.5})
+    inputs = (CurrentInput("a", "E", channels=3), CurrentInput("b", "E", channels=2, start=2, stop=10))
+    blocks = []
+    for delay_ms in (1.0, 0.1):
+        silent = Projection("p", "E", "E", AllToAll(), 0.0, delay_ms)
+        with open_nest(Network([cells], [silent], current_inputs=inputs), animals=2) as simulator:
+            assert nest.min_delay == pytest.approx(delay_ms)
+            rng, parts = np.random.default_rng(1), []
+            for index, n in enumerate(windows):
+                current_pa = rng.choice([0.0, 2e4], (2, 5)) if index % 3 != 2 else None
+                stimulus = None if current_pa is None else Stimulus.currents(current_pa)
+                parts.append(simulator.run(n, stimulus))
+            parts.append(simulator.run(50))
+        blocks.append(SpikeBlock.joined(parts))
+    assert_same(*blocks, at_least=50)
