@@ -23,7 +23,7 @@ from ethospike.recorders.recorder import Layout, Variable
 from ethospike.recorders.recording.format_1 import events_as_columns, intervals_of_events
 from ethospike.recorders.recording.spikes import Several
 from ethospike.recorders.recording.store import CommittedStore, read_attributes
-from ethospike.recorders.recording.tidy import with_names
+from ethospike.recorders.recording.tables import with_names
 
 if TYPE_CHECKING:
     import xarray as xr

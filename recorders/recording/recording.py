@@ -21,12 +21,11 @@ from ethospike.recorders.format import (
     TRIAL,
 )
 from ethospike.recorders.recorder import Variable
-from ethospike.recorders.recording.intervals import interval_table, phase_columns
 from ethospike.recorders.recording.opened import OpenedRecording
 from ethospike.recorders.recording.show import as_html
 from ethospike.recorders.recording.spikes import Several, SpikeTable, read_spikes
 from ethospike.recorders.recording.store import read_attributes
-from ethospike.recorders.recording.tidy import tidy_table
+from ethospike.recorders.recording.tables import interval_table, phase_columns, tidy_table
 from ethospike.recorders.recording.windows import Edges, cut_windows
 
 if TYPE_CHECKING:

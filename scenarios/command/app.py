@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ethospike.errors import EthospikeError, ScenarioError
+from ethospike.paths import user_path
 from ethospike.recorders.format import INTERRUPTED
 from ethospike.recorders.view.checks import check_display
 from ethospike.recorders.view.live import LiveView
@@ -239,12 +240,13 @@ def export(
     """
     from ethospike.recorders.recording import Subject, open_recording, to_nwb
 
+    out = user_path(out)
     if out.exists():
         raise ScenarioError(f"{out} exists already; choose another file")
     recording = open_recording(path)
     if not 0 <= animal < recording.animals:
         raise ScenarioError(f"animal: expected 0 … {recording.animals - 1}, got {animal}")
-    if not out.absolute().parent.is_dir():
+    if not out.parent.is_dir():
         raise ScenarioError(f"{out}: there is no folder {out.parent}; make it, or choose another")
     if out.suffix != ".nwb":
         raise ScenarioError(f"{out}: expected a file that ends in .nwb")

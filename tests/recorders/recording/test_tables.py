@@ -15,7 +15,7 @@ from ethospike.errors import NotRecorded, RecordingError
 from ethospike.recorders.config import RecorderConfig
 from ethospike.recorders.recorder import Layout, StepRecord, Variable
 from ethospike.recorders.recording import Recording, open_recording
-from ethospike.recorders.recording.intervals import phase_columns
+from ethospike.recorders.recording.tables import phase_columns
 from ethospike.recorders.zarr_recorder import ZarrRecorder
 from ethospike.variables import Component
 

@@ -1,12 +1,14 @@
-"""The table of intervals: trials, episodes, phases and whatever else a task reports, in one form.
+"""Tables of a recording: intervals, and behavior with the names of its entries.
 
-Every interval has an animal, a kind, the control step with which it begins and the one after its last. Rows
-that the task reported are stored in the group `intervals`; phases are the runs of equal `behavior/phase`.
+Trials, episodes and phases have one form: an animal, a kind, the control step with which it begins and
+the one after its last. Rows that the task reported are stored in the group `intervals`; phases are the
+stretches of equal `behavior/phase`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +20,7 @@ from ethospike.recorders.recorder import Variable
 
 if TYPE_CHECKING:
     import pandas as pd
+    import xarray as xr
 
 Columns = Mapping[str, NDArray[Any]]
 
@@ -94,3 +97,50 @@ def phase_columns(phase: NDArray[np.integer], *, at_end: bool) -> dict[str, NDAr
         ]
     table = np.array(rows, np.int64).reshape(-1, 4)
     return dict(zip((*INTERVAL_COLUMNS, PHASE), table.T, strict=True))
+
+
+def with_names(dataset: xr.Dataset) -> xr.Dataset:
+    """Return a dataset with coordinates for the dimensions that have names.
+
+    An attribute `<dimension>_names` of an array names the entries of a dimension, `<dimension>_units` gives
+    their units. Names or units on which the arrays of a dimension differ stay in their attributes only.
+    """
+    coordinates = {}
+    for suffix, label in (("names", "{}"), ("units", "{}_units")):
+        for dim in map(str, dataset.dims):
+            attributes = (array.attrs for array in dataset.data_vars.values() if dim in array.dims)
+            texts = [list(entry[f"{dim}_{suffix}"]) for entry in attributes if f"{dim}_{suffix}" in entry]
+            if texts and all(text == texts[0] for text in texts):
+                coordinates[label.format(dim)] = (dim, texts[0])
+    return dataset.assign_coords(coordinates)
+
+
+def tidy_table(
+    data: xr.Dataset, animals: list[int], categories: Mapping[str, tuple[str, ...]]
+) -> pd.DataFrame:
+    """Return behavior as a table with a row for each control step and animal.
+
+    Parameters
+    ----------
+    data : Dataset
+        Variables with the dimensions (time, animal, …).
+    animals : list of int, shape (animals,)
+        Number of each animal.
+    categories : mapping of str to tuple of str
+        Names of the values of integer variables.
+    """
+    import pandas as pd
+
+    n = data.sizes.get("time", 0)
+    columns = {"time": np.repeat(data["time"].values, len(animals)), "animal": np.tile(animals, n)}
+    for name, array in data.data_vars.items():
+        values = np.asarray(array.values).reshape(n * len(animals), -1)
+        entries = [
+            array.coords[dim].values if dim in array.coords else range(array.sizes[dim])
+            for dim in array.dims[2:]
+        ]
+        labels = ["_".join(map(str, index)) for index in product(*entries)] if entries else [""]
+        for label, column in zip(labels, values.T, strict=True):
+            key = f"{name}_{label}" if label else str(name)
+            columns[key] = category_names(column, categories.get(str(name), ()))
+    return pd.DataFrame(columns)
