@@ -1,8 +1,6 @@
 """The sparse engine of the Numba simulator: any network that NumPy wires, lists of synapses, all models.
 
-In: a `Network`. Out: arrays in the layout of `sparse_kernels.py`, filled from the network's parameters and
-wiring, and the windows that run on them. This file knows no equation of motion, only the constants in it;
-the equations, and why the layout is as it is, are in `sparse_kernels.py`. Everything that differs between
+The equations, and why the layout is as it is, are in `sparse_kernels.py`. Everything that differs between
 networks is data, so that a network of other sizes, parameters or seed compiles nothing again.
 """
 
@@ -23,7 +21,7 @@ from ethospike.brains.network import (
     SpikeInput,
     steps_of_delay,
 )
-from ethospike.brains.numba import own_models
+from ethospike.brains.numba import own_models, spike_order
 from ethospike.brains.numba import sparse_kernels as kernels
 from ethospike.brains.numba.cells import aligned, neuron_blocks, not_finite_error, plain, slots_of
 from ethospike.brains.numba.sparse_kernels import INBOX, INBOX_START, LANES, ROWS, STATE_ROWS, STRIDE
@@ -159,7 +157,7 @@ class CircuitEngine:
         self._advance(first_step, n_steps, self._circuit, self._plastic, own, window, out)
         if not out.finite.all():
             self._report_not_finite(first_step, n_steps)
-        return SpikeBlock(*kernels.by_step(first_step, n_steps, out, self._neuron_of_slot)), out.voltage
+        return SpikeBlock(*spike_order.by_step(first_step, n_steps, out, self._neuron_of_slot)), out.voltage
 
     def _advance(self, *arguments: Any) -> None:
         """Call the compiled code on all threads, of which this one is the first."""
@@ -176,7 +174,7 @@ class CircuitEngine:
             first = np.array([0, len(step)])
         else:
             animal = plain(stimulus.animal, np.int32)
-            step, channel, first = kernels.by_animal(step, animal, channel, self._animals)
+            step, channel, first = spike_order.by_animal(step, animal, channel, self._animals)
         return kernels.Window(step, channel, first, plain(current_pa, np.float64))
 
     def _report_not_finite(self, first_step: int, n_steps: int) -> None:

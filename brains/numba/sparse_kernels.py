@@ -1,8 +1,7 @@
 """Compiled code of the sparse Numba engine: one animal through one window, and all animals side by side.
 
-In: the arrays that `sparse.py` lays out. Out: the same arrays, advanced, and spikes. This file knows
-no populations and no projections. All compiled functions of the engine stand here because Numba's cache
-notices changes only in the file that it caches.
+`sparse.py` lays out the arrays. All functions of the step stand here, because Numba's cache notices
+changes only in the file that it caches.
 
 Memory layout. Neurons are padded to blocks of `LANES`; a block holds one row of `LANES` numbers for each
 quantity, state first, so that a whole update is done in vector registers from one stretch of memory. With
@@ -598,42 +597,3 @@ def advance(
         if number >= len(order):
             break
         _advance(order[number], first_step, n_steps, circuit, plastic, own, window, out)
-
-
-@_compiled
-def by_animal(step: Array, animal: Array, channel: Array, animals: int) -> tuple[Array, Array, Array]:
-    """Sort input spikes by (animal, step): return step, channel, and the first spike of each animal."""
-    first = np.zeros(animals + 1, dtype=np.int64)
-    for one in animal:
-        first[one + 1] += 1
-    for one in range(animals):
-        first[one + 1] += first[one]
-    place = first.copy()
-    sorted_step, sorted_channel = np.empty_like(step), np.empty_like(channel)
-    for spike in range(len(step)):
-        to = place[animal[spike]]
-        place[animal[spike]] += 1
-        sorted_step[to], sorted_channel[to] = step[spike], channel[spike]
-    return sorted_step, sorted_channel, first
-
-
-@_compiled
-def by_step(first_step: int, n_steps: int, out: Output, neuron_of_slot: Array) -> tuple[Array, Array, Array]:
-    """Sort output spikes by (step, animal, neuron): return step, animal, neuron."""
-    place = np.zeros(n_steps + 1, dtype=np.int64)
-    for animal in range(len(out.spikes)):
-        for spike in range(out.spikes[animal]):
-            place[out.step[animal, spike] - first_step + 1] += 1
-    for k in range(n_steps):
-        place[k + 1] += place[k]
-    total = place[n_steps]
-    step, which = np.empty(total, dtype=np.int64), np.empty(total, dtype=np.int32)
-    neuron = np.empty(total, dtype=np.int32)
-    for animal in range(len(out.spikes)):
-        for spike in range(out.spikes[animal]):
-            k = out.step[animal, spike] - first_step
-            to = place[k]
-            place[k] += 1
-            step[to], which[to] = out.step[animal, spike], animal
-            neuron[to] = neuron_of_slot[out.slot[animal, spike]]
-    return step, which, neuron

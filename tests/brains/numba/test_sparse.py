@@ -26,6 +26,7 @@ from ethospike.brains.network import (
 )
 from ethospike.brains.numba import sparse as numba_circuit
 from ethospike.brains.numba import sparse_kernels as numba_kernels
+from ethospike.brains.numba import spike_order
 from ethospike.brains.simulator import (
     Simulator,
     SimulatorSettings,
@@ -257,7 +258,7 @@ def test_models_may_be_mixed_in_any_order() -> None:
 
 
 def test_nothing_is_compiled_for_another_network_seed_or_window() -> None:
-    compiled = (numba_kernels.advance, numba_kernels.by_step, numba_kernels.by_animal)
+    compiled = (numba_kernels.advance, spike_order.by_step, spike_order.by_animal)
     with numba_simulator(mushroom_body(MushroomBodyConfig()), animals=2, precision="single") as simulator:
         simulator.run(100, odor_and_reward(100, animals=2))
     before = [len(function.signatures) for function in compiled]
