@@ -176,18 +176,16 @@ class Wiring:
 
 def refusal(network: Network) -> str | None:
     """Return why a network's synapses cannot be bits, or None."""
-    for one in network.projections:
+    for projection in network.projections:
         pairs = [(other.source, other.target) for other in network.projections]
-        if pairs.count((one.source, one.target)) > 1:
-            return f"{one.source!r} has more than one projection to {one.target!r}"
-        if one.rule.may_repeat_pairs:
-            return (
-                f"the rule of {one.name!r} is {type(one.rule).__name__}, which may repeat pairs; bits do not"
-            )
-        if not isinstance(one.rule, DRAWN_RULES):
-            return (
-                f"the rule of {one.name!r} is {type(one.rule).__name__}; its rules are random or all-to-all"
-            )
+        if pairs.count((projection.source, projection.target)) > 1:
+            return f"{projection.source!r} has more than one projection to {projection.target!r}"
+        if projection.rule.may_repeat_pairs:
+            rule = type(projection.rule).__name__
+            return f"the rule of {projection.name!r} is {rule}, which may repeat pairs; bits do not"
+        if not isinstance(projection.rule, DRAWN_RULES):
+            rule = type(projection.rule).__name__
+            return f"the rule of {projection.name!r} is {rule}; its rules are random or all-to-all"
     return generated_rows.refusal(network) if network.procedural else None
 
 

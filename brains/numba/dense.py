@@ -1,9 +1,8 @@
 """The dense engine of the Numba simulator: `iaf_psc_exp` networks with random wiring and few weights.
 
-In: a `Network` that `refusal` does not refuse. Out: arrays in the layout of `dense_kernels.py`, and
-the windows that run on them; how it computes is explained there, how synapses are stored in
-`bit_matrix.py`. This file knows no equation and no compiled code. A network with other sizes, parameters
-or seed compiles nothing again.
+It lays out a network as the arrays of `dense_kernels.py`, which explains how they are advanced, and runs
+windows on them; `bit_matrix.py` and `generated_rows.py` have the synapses. A network with other sizes,
+parameters or seed compiles nothing again.
 """
 
 from __future__ import annotations
@@ -53,16 +52,17 @@ def refusal(network: Network) -> str | None:
     for population in network.populations:
         if population.model != "iaf_psc_exp":
             return f"{population.name!r} is {population.model}; it runs iaf_psc_exp alone"
-    for one in network.projections:
-        if one.plasticity is not None:
-            return f"{one.name!r} is plastic; its weights are constant"
-        if isinstance(one.weight, Distribution) or (
-            not isinstance(one.weight, ClusteredWeight) and np.ndim(one.weight)
+    for projection in network.projections:
+        if projection.plasticity is not None:
+            return f"{projection.name!r} is plastic; its weights are constant"
+        if isinstance(projection.weight, Distribution) or (
+            not isinstance(projection.weight, ClusteredWeight) and np.ndim(projection.weight)
         ):
-            return f"{one.name!r} has a weight for each synapse; it holds one within and one across clusters"
-        if isinstance(one.delay_ms, Distribution) or np.ndim(one.delay_ms):
-            return f"{one.name!r} has a delay for each synapse; it has one delay for all"
-    delays = sorted({float(np.asarray(one.delay_ms)) for one in network.projections})
+            held = "it holds one within and one across clusters"
+            return f"{projection.name!r} has a weight for each synapse; {held}"
+        if isinstance(projection.delay_ms, Distribution) or np.ndim(projection.delay_ms):
+            return f"{projection.name!r} has a delay for each synapse; it has one delay for all"
+    delays = sorted({float(np.asarray(projection.delay_ms)) for projection in network.projections})
     if len(delays) > 1:
         return f"the projections have the delays {delays} ms; it has one delay for all"
     return bit_matrix.refusal(network)
@@ -108,11 +108,11 @@ class DenseEngine:
         self._teams = [Team(each) for _ in range(animals)]
         used = f"{each * self._parallel} thread{'s' * (each * self._parallel > 1)}"
         self.backend = f"numba {numba.__version__}, dense, {used}, {precision} precision"
-        delays = [self._steps(float(np.asarray(one.delay_ms))) for one in network.projections]
+        delays = [self._steps(float(np.asarray(p.delay_ms))) for p in network.projections]
         self._delay = delays[0] if delays else 1
         self._layout = _kernel_layout(self.wiring.layout)
         self._inputs = self._kernel_inputs()
-        self._weights = np.stack([[_block_weights(one) for one in network.projections]] * animals)
+        self._weights = np.stack([[_block_weights(p) for p in network.projections]] * animals)
         self._weights = self._weights.reshape(animals, len(network.projections), 2)  # pA: within, across
         self._brains: list[kernels.Brain] = []
         self._shared: list[kernels.Shared] = []
@@ -144,10 +144,10 @@ class DenseEngine:
         if self._animals == 1:
             step, neuron = spikes[0]
             return SpikeBlock(step, np.zeros(len(step), dtype=np.int32), neuron)
-        who = np.repeat(np.arange(self._animals), [len(step) for step, _ in spikes])
+        animal = np.repeat(np.arange(self._animals), [len(step) for step, _ in spikes])
         return SpikeBlock.sorted(
             np.concatenate([step for step, _ in spikes]),
-            who,
+            animal,
             np.concatenate([neuron for _, neuron in spikes]),
         )
 
@@ -287,15 +287,15 @@ class DenseEngine:
     def _add_animal(self, seed: int, animal: int) -> None:
         network, layout = self._network, self.wiring.layout
         parts = [
-            propagators(network, one.name, seed=seed, animal=animal, dt_ms=self._dt_ms)
-            for one in network.populations
+            propagators(network, population.name, seed=seed, animal=animal, dt_ms=self._dt_ms)
+            for population in network.populations
         ]
         if max(part["t_ref"].max() for part in parts) > LONGEST_T_REF_STEPS:
             raise BrainError(f"t_ref: the dense Numba engine counts at most {LONGEST_T_REF_STEPS} steps")
         values = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         self._e_l.append(values["e_l"])
         self._constants.append(self._kernel_constants(parts))
-        deepest_input = max([self._steps(one.delay_ms) for one in network.spike_inputs], default=1)
+        deepest_input = max([self._steps(i.delay_ms) for i in network.spike_inputs], default=1)
         channels = network.n_current_channels
         made = self.wiring.generated[animal] if self.wiring.generated else nothing_generated(len(parts))
         self._shared.append(
@@ -353,12 +353,12 @@ class DenseEngine:
         network = self._network
         spike_first, spike_lane = self._links(network.spike_inputs)
         current_first, current_lane = self._links(network.current_inputs)
-        channels = [network.n_channels(one) for one in network.spike_inputs]
+        channels = [network.n_channels(spike_input) for spike_input in network.spike_inputs]
         return kernels.Inputs(
             spike_first,
             spike_lane,
-            np.repeat([float(one.weight) for one in network.spike_inputs], channels),
-            np.repeat([self._steps(one.delay_ms) for one in network.spike_inputs], channels).astype(np.int64),
+            np.repeat([float(i.weight) for i in network.spike_inputs], channels),
+            np.repeat([self._steps(i.delay_ms) for i in network.spike_inputs], channels).astype(np.int64),
             current_first,
             current_lane,
         )
@@ -367,8 +367,8 @@ class DenseEngine:
         self, inputs: Sequence[SpikeInput] | Sequence[CurrentInput]
     ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """Return for each channel where its lanes begin, and the lanes."""
-        neurons = [list(self._network.channel_neurons(one)) for one in inputs]
-        channels = [channel for one in neurons for channel in one]
+        neurons = [list(self._network.channel_neurons(given)) for given in inputs]
+        channels = [channel for of_input in neurons for channel in of_input]
         first = np.cumsum([0, *(len(channel) for channel in channels)])
         return first, self.wiring.layout.lane_of_neuron[np.concatenate([np.empty(0, int), *channels])]
 
@@ -378,10 +378,10 @@ class DenseEngine:
         """Tell the kernels the weight of every spike, and the extra weight within a cluster."""
         places = [
             (
-                self._network.populations.index(self._network.population(one.source)),
-                self._network.populations.index(self._network.population(one.target)),
+                self._network.populations.index(self._network.population(p.source)),
+                self._network.populations.index(self._network.population(p.target)),
             )
-            for one in self._network.projections
+            for p in self._network.projections
         ]
         for brain, weights in zip(self._brains, self._weights, strict=True):
             for place, (within, across) in zip(places, weights, strict=True):

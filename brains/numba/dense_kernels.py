@@ -152,7 +152,7 @@ class Scratch(NamedTuple):
 
 # Division by zero gives infinity, as in NumPy: Python's exception would prevent vectorization. Products and
 # sums are not fused: it would save nothing, and last digits would depend on the processor. Nothing here makes
-# arrays, so that nobody need count references to them: in each segment this took longer than 500 neurons.
+# arrays, and references to them are not counted: in each segment this took longer than 500 neurons.
 _options: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "_nrt": False}
 _compiled: Callable[[F], F] = numba.njit(**_options)
 # Parts of the loop over segments: a call would copy all the addresses of a brain, which takes 0.1 µs.
@@ -503,7 +503,7 @@ def _end_step(
     shared: Shared,
     out: Output,
 ) -> None:
-    """Do the work of one thread when all neurons have been advanced by a step, the k-th of a window."""
+    """End a step, the k-th of a window, in one thread, when all neurons have been advanced by it."""
     shared.n_spikes[0] = _collect(step, shared.n_spikes[0], shared, layout, brain, out)
     shared.event[0] = _deliver_inputs(step, shared.event[0], window, inputs, brain)
     for watched in range(len(out.watched)):

@@ -47,7 +47,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Generated(NamedTuple):
-    """Seeds and thresholds from which the rows of one animal are made.
+    """Pools and keys from which the rows of one animal are made.
 
     The matrices have one entry for each source and target population.
     """
@@ -61,21 +61,20 @@ class Generated(NamedTuple):
 
 def refusal(network: Network) -> str | None:
     """Return why the rows of a network cannot be made when its neurons fire, or None."""
-    for one in network.projections:
-        if not isinstance(one.rule, PairwiseBernoulli):
+    for projection in network.projections:
+        if not isinstance(projection.rule, PairwiseBernoulli):
+            rule = type(projection.rule).__name__
             return (
-                f"the rule of {one.name!r} is {type(one.rule).__name__}; procedural wiring draws "
-                "PairwiseBernoulli alone"
+                f"the rule of {projection.name!r} is {rule}; procedural wiring draws PairwiseBernoulli alone"
             )
-        if one.rule.p > LARGEST_P:
-            return (
-                f"the probability of {one.name!r} is {one.rule.p}; procedural wiring goes up to {LARGEST_P}"
-            )
+        if projection.rule.p > LARGEST_P:
+            p = projection.rule.p
+            return f"the probability of {projection.name!r} is {p}; procedural wiring goes up to {LARGEST_P}"
     return None
 
 
 def generated(network: Network, *, seed: int, animal: int) -> Generated:
-    """Return the pools and keys of a network's projections in one animal.
+    """Return the pools and keys of a network's projections in projection animal.
 
     Raises
     ------
@@ -90,10 +89,10 @@ def generated(network: Network, *, seed: int, animal: int) -> Generated:
     there = np.zeros((size, size), dtype=np.bool_)
     pools: dict[float, int] = {}
     parts: list[NDArray[np.uint8]] = []
-    for index, one in enumerate(network.projections):
-        source, target = network.population(one.source), network.population(one.target)
+    for index, projection in enumerate(network.projections):
+        source, target = network.population(projection.source), network.population(projection.target)
         place = network.populations.index(source), network.populations.index(target)
-        p = getattr(one.rule, "p")  # noqa: B009 - `refusal` knows the rule
+        p = getattr(projection.rule, "p")  # noqa: B009 - `refusal` knows the rule
         drawn = min(p, 1.0 - p)
         if drawn not in pools:
             pools[drawn] = len(parts) // 2
@@ -110,7 +109,7 @@ def generated(network: Network, *, seed: int, animal: int) -> Generated:
 
 
 def nothing_generated(populations: int) -> Generated:
-    """Return what stands in the place of pools and keys where rows are stored."""
+    """Return empty pools and keys, for rows that are stored."""
     first = np.zeros((populations, populations), dtype=np.int64)
     none = first.view(np.uint64)
     return Generated(np.empty(0, dtype=np.uint8), first, none, none, first.astype(np.bool_))

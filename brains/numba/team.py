@@ -1,9 +1,9 @@
-"""A team of threads that advances one network together, in phases; both engines of Numba use it.
+"""A team of threads that advances one network together, in phases, for the engines of large networks.
 
 A phase is the stretch that neurons may advance before they must hear of each other's spikes: a step, or as
 many steps as the shortest delay has. The targets are split into blocks. In every phase, whichever thread is
-free claims the next block; the thread that finishes the last block does the work of one thread (join the
-lists of spikes, say) and opens the next phase. So nobody waits for a thread that has not come, was sent away
+free claims the next block; the thread that finishes the last block does the serial part (it joins the lists
+of spikes, say) and opens the next phase. So no thread waits for another one that has not come, was sent away
 or has claimed nothing, and a block that takes longer delays the others less than a fixed split would.
 
 The compiled loop of an engine reads::
@@ -61,7 +61,7 @@ equal cost differ and much shorter than a scheduler's slice."""
 _FAR = 16
 """Places between two words of a board: 128 bytes, because processors fetch cache lines in pairs."""
 _TICKET, _DONE, _END, _BLOCKS, _WAITED = (i * _FAR for i in range(5))
-_BLOCK_BITS = 32  # a ticket is phase << 32 | next block, so that nobody claims a block of a phase gone by
+_BLOCK_BITS = 32  # a ticket is phase << 32 | next block, so that no thread claims a block of a phase gone by
 
 Board = NDArray[np.int64]
 
