@@ -113,16 +113,16 @@ def _draw_outcomes(axis: Axes, found: Mapping[str, Any]) -> None:
                 axis.bar(place, share, bottom=bottom, color=color, label=None if ticks else label, width=0.8)
                 bottom += share
             ticks.append(place)
-            labels.append(f"{condition}\n{threshold:.2f}" if condition == "2" else condition)
+            labels.append(f"{condition}\nat {threshold:.2f}" if condition == "2" else condition)
             place += 1.0
         place += 0.6
     for offset, condition in enumerate(CONDITIONS):  # the published share of correct ones
         share = published.CORRECT[condition] / published.TRIALS
         axis.plot([offset - 0.4, offset + 0.4], [share, share], color="black", lw=1.2, ls="--")
     axis.set_xticks(ticks, labels)
-    axis.set(xlabel="cued targets, threshold", ylabel="share of all trials", ylim=(0.0, 1.0))
+    axis.set(xlabel="cued targets", ylabel="share of all trials", ylim=(0.0, 1.0))
     axis.set_title("Outcomes (dashed: published)", fontsize=10)
-    axis.legend(frameon=True, fontsize=7, loc="upper right")
+    axis.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
 
 
 def _draw_criteria(axis: Axes, found: Mapping[str, Any]) -> None:

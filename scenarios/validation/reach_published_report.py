@@ -149,7 +149,7 @@ def fig6(found: Mapping[str, Any]) -> Table:
 
 def _published_correct(condition: str) -> str:
     count, trials = published.CORRECT[condition], published.TRIALS
-    return f"{count} of {trials}: {100 * count / trials:.1f} %"
+    return f"{count} of {trials}: {100 * count / trials:.2f} %"
 
 
 def _first_bin(decided: Mapping[str, Any]) -> float | None:

@@ -77,11 +77,11 @@ def _decision_rows(condition: str, row: Mapping[str, Any], wanted: float | None)
     cued = f"{condition} cued"
     expected = "" if wanted is None else f"≥ {wanted:.0%}"
     count, trials = published.CORRECT[condition], published.TRIALS
-    correct = f"{count / trials:.1%} within 500 ms ({count} of {trials})"
+    correct = f"{count / trials:.2%} within 500 ms ({count} of {trials})"
     for name, key, value in (("decision", "decision_correct", correct), ("hand", "hand_correct", "")):
         passed = "" if wanted is None else yes(row[key]["mean"] >= wanted)
         yield f"{name} correct, {cued}", percent(row[key]), expected, passed, value
-    rest = f"with wrong and later ones {1 - count / trials:.1%}"
+    rest = f"with wrong and later ones {1 - count / trials:.2%}"
     yield f"no decision, {cued}", percent(row["decision_none"]), "", "", rest
     median_ms = f"{published.MEDIAN_MS[condition]} (monkey {published.MONKEY_MS[condition]})"
     yield f"median decision time, {cued} (ms)", number(row["decision_ms"], 0), "", "", median_ms

@@ -132,7 +132,7 @@ def test_only_units_that_count_in_all_directions_are_decoded() -> None:
     assert np.isnan(SelectedTrials(cut_of(trials_of(target), silent, 12, 6), 1).decoding([500.0])).all()
 
 
-def test_mean_precision_takes_undecided_as_a_label_and_forgets_who_never_wins() -> None:
+def test_mean_precision_counts_undecided_as_a_label() -> None:
     target = np.array([0, 0, 1, 1, 2, 2])
     # Label 0: right 2 of 3; label 1: 1 of 1; undecided: 0; label 2 is never predicted.
     winner = np.array([0, 0, 0, 1, UNDECIDED, UNDECIDED])

@@ -34,7 +34,7 @@ def test_tiny_parts_fill_tables_and_figures(tmp_path: Path) -> None:
         assert sum(counts) == outcomes["trials"] == 3
         assert outcomes["correct"]["low"] <= outcomes["correct"]["mean"] <= outcomes["correct"]["high"]
     assert len(found["fig5"]["found"]["runs"]) == 2
-    assert "351 of 2000: 17.6 %" in text
+    assert "351 of 2000: 17.55 %" in text
     assert "| rate at +500 ms (Hz), 1 cued |" in text
     for part in ("fig5", "fig6"):
         assert (tmp_path / f"v_{part}.png").stat().st_size > 10_000
