@@ -68,7 +68,7 @@ def _fig5_rows(condition: str, found: Mapping[str, Any]) -> Iterator[Row]:
         two = ", ".join(plain(run[condition][key], f"{{:.{digits}f}}") for run in found["runs"][:2])
         known, gap, inside = estimate["mean"], "–", ""
         if known is not None:
-            gap = f"{known - value:+.{digits}f}"
+            gap = f"{round(known - value, digits) + 0.0:+.{digits}f}"  # + 0.0: no minus before a zero
         if estimate["low"] is not None:
             inside = yes(estimate["low"] <= value <= estimate["high"])
         yield f"{label}, {condition} cued", number(estimate, digits), two, f"{value:.{digits}f}", gap, inside
