@@ -127,6 +127,9 @@ class CodedAgent(Agent):
         The environment that it is made for.
     config : CodedConfig, optional
     simulator : SimulatorSettings, optional
+    network : Network, optional
+        A network of your own: a current channel for each channel of the code, and a population `motor` with
+        `motor_neurons` neurons for each group of the read-out, one group after the other.
     seed : int
         Of weights and draws of the read-out, keyed by animal.
     dt_ms : float
@@ -145,6 +148,7 @@ class CodedAgent(Agent):
         config: CodedConfig | None = None,
         simulator: SimulatorSettings | None = None,
         *,
+        network: Network | None = None,
         seed: int,
         dt_ms: float = 0.1,
     ) -> None:
@@ -158,7 +162,8 @@ class CodedAgent(Agent):
             )
         self._n_steps = n_steps
         self.codes = Codes.of(env, config)
-        self.network = coded_network(self.codes, config)
+        self.network = network or coded_network(self.codes, config)
+        self._check_network(self.network)
         self._first_motor = self.network.offset("motor")
         self._generators = [random_stream(seed, animal, Role.READOUT) for animal in range(self.animals)]
         self.variables = {
@@ -172,6 +177,18 @@ class CodedAgent(Agent):
         }
         self.simulator = open_simulator(self.network, simulator, seed=seed, animals=self.animals, dt_ms=dt_ms)
         self.backend = self.simulator.backend
+
+    def _check_network(self, network: Network) -> None:
+        """Check that a network has the channels of the code and the groups of the read-out."""
+        groups = self.codes.readout.n_groups
+        sizes = {population.name: population.size for population in network.populations}
+        expected = {"motor": groups * self.config.motor_neurons}
+        channels, needed = network.n_current_channels, self.codes.encoder.n_channels
+        if channels != needed or not expected.items() <= sizes.items():
+            raise AgentError(
+                f"network: expected {needed} current channels and a population "
+                f"'motor' of {expected['motor']} neurons, got {channels} channels and {sizes}"
+            )
 
     def _act(self, observation: NDArray[np.floating]) -> Decision:
         activity = self.codes.encoder.encode(observation[:, :-1]) * observation[:, -1:]

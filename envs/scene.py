@@ -53,6 +53,8 @@ class Moment:
         Names of the variables that `source` has.
     frame : ndarray of uint8, shape (height, width, 3), optional
         The running environment's own picture.
+    is_live : bool
+        The run goes on, and `source` may lack control steps.
     """
 
     source: Rows
@@ -61,6 +63,7 @@ class Moment:
     interval_s: float
     recorded: frozenset[str]
     frame: NDArray[np.uint8] | None = None
+    is_live: bool = False
 
     @property
     def time_s(self) -> float:

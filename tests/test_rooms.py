@@ -70,10 +70,12 @@ def test_every_folder_of_a_room_is_a_package_that_pyproject_lists() -> None:
     [
         *("agents", "brains", "envs", "recorders", "scenarios"),
         *(
+            "agents.codes",
             "agents.larva",
             "agents.larva.baselines",
             "brains.simulator",
             "brains.spike_trains.sources",
+            "envs.any_env",
             "envs.odor_arena",
         ),
     ],

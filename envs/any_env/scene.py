@@ -113,7 +113,8 @@ class GymnasiumScene(Scene):
         draw: Any = importlib.import_module("ethospike.envs.draw")
         surface = pygame.Surface(size_px)
         surface.fill(draw.BACKGROUND)
-        frame = moment.frame if moment.frame is not None else self._frame(moment)
+        # A live view lacks steps, so that it cannot make a frame again.
+        frame = moment.frame if moment.is_live else self._frame(moment)
         if frame is None:
             words, center = self._obstacle or "this environment renders no frames", surface.get_rect().center
             size = draw.text_size(size_px)

@@ -12,8 +12,6 @@ import numpy as np
 from ethospike.envs.any_env.spaces import Entry
 from ethospike.errors import EnvError, nearest
 
-PLAIN = (bool, int, float, str, type(None))
-"""Types of keywords that a recording keeps."""
 FRAMES = "rgb_array"
 WARM_UP_SEED = 0
 """Seed of the warm-up that learns ranges; the same for all runs, so that all runs have the same ranges."""
@@ -87,9 +85,18 @@ class EnvSource:
 
     def described(self) -> dict[str, Any] | None:
         """Return id and keywords in the plain types of JSON; None for a source without a name."""
-        if not isinstance(self.env, str) or not all(isinstance(v, PLAIN) for v in self.keywords.values()):
+        if not isinstance(self.env, str) or not is_plain(dict(self.keywords)):
             return None
         return {"env_id": self.env, "keywords": dict(self.keywords)}
+
+
+def is_plain(value: Any) -> bool:
+    """Return True for the types of JSON, which a recording keeps."""
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and is_plain(member) for key, member in value.items())
+    if isinstance(value, list):
+        return all(is_plain(member) for member in value)
+    return value is None or isinstance(value, (bool, int, float, str))
 
 
 def registered(described: Mapping[str, Any]) -> EnvSource:
@@ -106,7 +113,7 @@ def registered(described: Mapping[str, Any]) -> EnvSource:
     env_id, keywords = str(described.get("env_id")), dict(described.get("keywords", {}))
     if env_id not in gymnasium.registry:
         raise EnvError(f"{env_id} is not registered here; install its package and import it before")
-    if not all(isinstance(value, PLAIN) for value in keywords.values()):
+    if not is_plain(keywords):
         raise EnvError(f"{env_id}: its keywords are not plain values")
     return EnvSource(env_id, keywords)
 

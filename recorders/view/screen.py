@@ -122,8 +122,16 @@ class Screen:
 
     def moment(self, step: int) -> Moment:
         """Return a control step of the selected animal, for the scene."""
-        frame = self.source.frame(step)
-        return Moment(self.source, step, self.source.animal, self._interval_s, self._recorded, frame)
+        source = self.source
+        return Moment(
+            source,
+            step,
+            source.animal,
+            self._interval_s,
+            self._recorded,
+            source.frame(step),
+            source.is_live,
+        )
 
     def phase(self, step: int) -> str:
         """Return the phase of the selected animal in a control step; empty without phases."""

@@ -76,6 +76,13 @@ def test_the_rate_of_a_neuron_is_that_of_the_formula() -> None:
     assert firing_rate_hz(300.0) == 0.0
 
 
+def test_a_network_of_ones_own_must_fit_the_codes() -> None:
+    env = GymnasiumGroup("CartPole-v1", 1, EpisodeConfig(episodes=1))
+    network = Network((Population("motor", 7, "iaf_psc_exp"),), current_inputs=(CurrentInput("in", "motor"),))
+    with pytest.raises(AgentError, match="32 current channels and a population 'motor' of 20 neurons, got 1"):
+        CodedAgent(env, simulator=NUMBA, network=network, seed=1)
+
+
 def test_mistakes_are_told() -> None:
     env = GymnasiumGroup("CartPole-v1", 1, EpisodeConfig(episodes=1))
     with pytest.raises(AgentError, match="no code 'gaus'; did you mean 'gaussian'"):

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
+import cartpole_reflex
 import numpy as np
 import own_neuron
 import plain_loop
@@ -22,7 +23,10 @@ from ethospike.brains.network import Network, Population
 from ethospike.brains.simulator import SimulatorSettings, open_simulator
 from ethospike.errors import BrainError
 
-TESTED = {"larvaworld_brain", "own_neuron", "plain_loop", "two_simulators", "read_recording", "vehicle"}
+TESTED = {
+    *("cartpole_reflex", "larvaworld_brain", "own_neuron", "plain_loop"),
+    *("two_simulators", "read_recording", "vehicle"),
+}
 """`vehicle.py` is tested with the runner (tests/scenarios/run/test_runner.py)."""
 
 
@@ -60,6 +64,11 @@ def test_the_brain_for_larvaworld_sends_all_concentrations(monkeypatch: pytest.M
 
 def test_plain_loop_rewards_depend_on_the_seed() -> None:
     assert plain_loop.run(200, seed=2) == plain_loop.run(200, seed=2)
+
+
+def test_the_reflex_balances_cartpole() -> None:
+    """195 is the threshold of the short task, CartPole-v0; a random policy reaches some 22."""
+    assert min(cartpole_reflex.run(2)) > 195.0
 
 
 @pytest.mark.simulator("nest")

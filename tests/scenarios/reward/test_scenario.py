@@ -144,7 +144,9 @@ def test_a_recording_of_a_stranger_loads_no_module(tmp_path: Path) -> None:
     with pytest.raises(EnvError, match="is not registered here"):
         registered(described)
     with pytest.raises(EnvError, match="keywords are not plain values"):
-        registered({"env_id": "CartPole-v1", "keywords": {"x": [1]}})
+        registered({"env_id": "CartPole-v1", "keywords": {"x": [1, {"y": object()}]}})
+    lake = {"env_id": "FrozenLake-v1", "keywords": {"desc": ["SF", "FG"], "is_slippery": False}}
+    assert registered(lake).described() == lake
 
 
 def test_the_live_view_gets_the_frame_of_the_running_copy() -> None:
