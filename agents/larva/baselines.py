@@ -71,8 +71,8 @@ class NeuronlessLarva(Agent):
         )
 
     @classmethod
-    def for_env(cls, env: Any, *, seed: int, locomotion: LocomotionConfig | None = None) -> Self:
-        """Make the larvae that fit an odor arena, single or vector."""
+    def for_env(cls, env: Any, *, seed: int, locomotion: LocomotionConfig | None = None, **more: Any) -> Self:
+        """Make the larvae that fit an odor arena, single or vector; `more` is for subclasses (a gain)."""
         arena = env.unwrapped
         return cls(
             len(arena.config.odors),
@@ -80,6 +80,7 @@ class NeuronlessLarva(Agent):
             control_interval_ms=arena.control_interval_ms,
             seed=seed,
             locomotion=locomotion,
+            **more,
         )
 
     def _act(self, observation: NDArray[np.floating]) -> Decision:

@@ -175,7 +175,15 @@ def acquisition(settings: Settings) -> dict[str, Any]:
 
 
 def odor_reward_interval(settings: Settings) -> dict[str, Any]:
-    """Three trials of 30 s odor and 30 s reward, the reward beginning 0 to 120 s after the odor.
+    """Three trials of 30 s odor and 30 s reward, at several intervals and unpaired."""
+    return {
+        name: summary_of(odor_conditioning.SCENARIO, config)
+        for name, config in trace_protocols(settings).items()
+    }
+
+
+def trace_protocols(settings: Settings) -> dict[str, odor_conditioning.ConditioningConfig]:
+    """Return trace conditioning with the reward beginning 0 to 120 s after the odor, and its unpaired groups.
 
     Times are those of stimulation_times.py: the test begins where the fourth trial would, 60 s after the last
     stimulus, so that there is no gap besides. For 60 s that file lets the test begin at 420 s, where its own
@@ -183,28 +191,18 @@ def odor_reward_interval(settings: Settings) -> dict[str, Any]:
     reward begin 90 s apart, every 180 s; where the reward is first, the 60 s without stimuli precede it.
     """
     half = settings.minute_s / 2
-    found = {}
+    trial: dict[str, Any] = {"cycles": 3, "odor_s": half, "reinforcement_s": half, "gap_s": 0.0}
+    protocols = {}
     for onset in (0, 10, 30, 60, 120):
-        scaled = onset * settings.minute_s / 60.0
-        config = protocol(
-            settings,
-            cycles=3,
-            odor_s=half,
-            blank_s=scaled + half + settings.minute_s / 2,
-            onset_s=scaled,
-            reinforcement_s=half,
-            gap_s=0.0,
-        )
-        found[f"{onset} s"] = summary_of(odor_conditioning.SCENARIO, config)
-    apart: dict[str, Any] = {"group": "unpaired", "cycles": 3, "odor_s": half, "blank_s": 5 * half}
-    apart |= {"reinforcement_s": half}
-    for name, changes in (
-        (UNPAIRED[0], {"onset_s": 3 * half, "gap_s": 0.0}),
-        (UNPAIRED[1], {"onset_s": 2 * half, "blank_first": True}),  # after the last odor comes the gap
-    ):
-        config = protocol(settings, **apart, **changes)
-        found[name] = summary_of(odor_conditioning.SCENARIO, config)
-    return found
+        onset_s = onset * settings.minute_s / 60.0
+        blank_s = onset_s + 2 * half
+        protocols[f"{onset} s"] = protocol(settings, **{**trial, "blank_s": blank_s, "onset_s": onset_s})
+    apart = {**trial, "group": "unpaired", "blank_s": 5 * half}
+    reward_first = {"onset_s": 2 * half, "blank_first": True, "gap_s": settings.minute_s}
+    return protocols | {
+        UNPAIRED[0]: protocol(settings, **{**apart, "onset_s": 3 * half}),
+        UNPAIRED[1]: protocol(settings, **{**apart, **reward_first}),
+    }
 
 
 def learning_rates(settings: Settings) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def test_larvae_that_move_like_real_ones_find_the_odor_too() -> None:
     x = {}
     for name, gain in {"random": 0.0, "attracted": INNATE_GAIN}.items():
         env = OdorArenaVectorEnv(24, ArenaConfig((phase,)))
-        larvae = ChemotaxisLarva(1, animals=24, seed=1, gain=gain)
+        larvae = ChemotaxisLarva.for_env(env, seed=1, gain=gain)
         x[name] = live(larvae, env, seed=1)["x_mm"][1200:].mean(axis=0)
     assert interval(x["attracted"] - x["random"])[1] < -5
 
