@@ -8,8 +8,16 @@ from spike_blocks import assert_same
 
 from ethospike.brains.conformance.models import OTHERS
 from ethospike.brains.conformance.specimens import drive, small_deterministic_network, window
-from ethospike.brains.network import Network, Population, SpikeInput
+from ethospike.brains.network import (
+    FixedIndegree,
+    Network,
+    Population,
+    Projection,
+    SpikeInput,
+    Uniform,
+)
 from ethospike.brains.simulator import SimulatorSettings, SpikeBlock, Stimulus, open_simulator
+from ethospike.brains.spike_trains.sources import PoissonSource
 
 pytestmark = pytest.mark.simulator("numba")
 DOUBLE = SimulatorSettings("numba", precision="double")
@@ -95,3 +103,29 @@ def test_models_of_all_kinds_live_in_one_network() -> None:
         assert len(alone) > 40
         assert block.step[own].tolist() == alone.step.tolist()
         assert (block.neuron[own] - 20 * index).tolist() == alone.neuron.tolist()
+
+
+@pytest.mark.simulator("nest")
+def test_a_balanced_network_of_aeif_spikes_as_on_nest() -> None:
+    """Every spike of 400 + 100 cells with three delays, although NEST chooses other substeps."""
+    common = {"t_ref": 2.0, "V_m": Uniform(-70.0, -55.0), "tau_syn_ex": 2.0, "tau_syn_in": 5.0, "I_e": 450.0}
+    network = Network(
+        (
+            Population("E", 400, "aeif_cond_exp", common),
+            Population("I", 100, "aeif_cond_exp", {**common, "b": 0.0}),
+        ),
+        (
+            Projection("E>E", "E", "E", FixedIndegree(40), 2.5, 1.5),
+            Projection("E>I", "E", "I", FixedIndegree(40), 2.5, 0.8),
+            Projection("I>E", "I", "E", FixedIndegree(10), -20.0, 0.8),
+            Projection("I>I", "I", "I", FixedIndegree(10), -20.0, 1.0),
+        ),
+        (SpikeInput("x", "E", 2.0), SpikeInput("y", "I", 2.0)),
+    )
+    source = PoissonSource(network.n_spike_channels, seed=1)
+    stimulus = Stimulus(*source.window(1, 4000, np.full((1, network.n_spike_channels), 2500.0)))
+    blocks = []
+    for settings in (DOUBLE, SimulatorSettings("nest", threads=1)):
+        with open_simulator(network, settings, seed=3) as simulator:
+            blocks.append(simulator.run(4000, stimulus))
+    assert_same(blocks[0], blocks[1], at_least=1000)
