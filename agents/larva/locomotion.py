@@ -1,7 +1,7 @@
-"""How a larva moves by itself: strides and pauses, and a lateral oscillator that turns the head.
+"""The locomotion of a larva: strides and pauses, and a lateral oscillator that turns the head.
 
-In: one number an animal, the olfactory drive. Out: crawling speed and turner output, averaged over the
-control interval. This file knows neither odors nor neurons, and of the body only its units.
+The olfactory drive, one number an animal, becomes crawling speed and turner output, averaged over the control
+interval.
 
 The model is larvaworld's locomotor with a phasic crawl-bend interference and a neural turner (Sakagiannis
 et al.; github.com/nawrotlab/larvaworld 2.4.0: crawler.py, turner.py, crawl_bend_interference.py,
@@ -61,7 +61,7 @@ class LocomotionConfig:
     Examples
     --------
     >>> LocomotionConfig(stride_hz=1.0).pause_rate_hz
-    1.01503
+    2.0
     """
 
     stride_hz: float = 1.45
@@ -316,7 +316,7 @@ class Locomotion:
         self._used = 0
 
     def _crawl(self, n_steps: int) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-        """Return phase, mean speed of the stride (mm/s) and who runs, each of shape (n_steps, animals)."""
+        """Return phase, mean stride speed (mm/s) and a mask of running animals, shapes (n_steps, animals)."""
         phase = np.empty((n_steps, self.animals))
         stride_speed = np.empty((n_steps, self.animals))
         running = np.empty((n_steps, self.animals), dtype=bool)
@@ -341,7 +341,7 @@ class Locomotion:
         return phase, stride_speed, running
 
     def _end_bout(self, animal: int) -> None:
-        """End the stride or the pause of an animal and begin what follows."""
+        """End the stride or the pause of an animal and begin the next one."""
         c, rng = self.config, self._rngs[animal]
         if self._strides_left[animal] > 0:
             self._phase[animal] -= _TURN

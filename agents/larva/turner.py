@@ -1,7 +1,6 @@
 """The turner: a lateral oscillator that swings the head from side to side, in compiled code.
 
-In: what drives it, noise, and its state. Out: crawling speed and turner output, means over some inner steps.
-This file draws no random numbers and knows neither runs nor pauses: `locomotion.py` does.
+Random numbers, runs and pauses are those of `locomotion.py`.
 
 The model is larvaworld's NeuralOscillator (Sakagiannis et al.; github.com/nawrotlab/larvaworld 2.4.0:
 turner.py). On each side there are an excitatory (E) and an inhibitory (C) population; larvaworld adapts both
@@ -70,7 +69,7 @@ def advance(
     rate: _Floats,
     adaptation: _Floats,
 ) -> tuple[_Floats, _Floats]:
-    """Advance the turners by an Euler step of `dt_s` for each row of what was drawn ahead.
+    """Advance the turners by an Euler step of `dt_s` for each row of `speed` and `share`.
 
     Parameters
     ----------

@@ -1,8 +1,5 @@
 """The body of a larva: two segments that bend, crawl and meet the wall of a round dish.
 
-In: a crawling speed and a turner output for every animal. Out: where their heads are and which way they
-point. This file knows no sense, no oscillator and no task.
-
 Kinematics and constants are those of larvaworld (Sakagiannis et al.; github.com/nawrotlab/larvaworld): the
 head segment turns about the middle of the body by
 
@@ -237,7 +234,7 @@ class LarvaBodies:
         return outside
 
     def _tail_leaves(self, stride_mm: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Return whose tail would be pushed through the wall by crawling backwards."""
+        """Return a mask of the animals with a tail that crawling backwards would push through the wall."""
         rear_rad = self.heading_rad - self.bend_rad
         tail_mm = self.middle_mm - _HALF * np.stack((np.cos(rear_rad), np.sin(rear_rad)))
         inward = tail_mm[0] * self._direction[0] + tail_mm[1] * self._direction[1] > 0.0
