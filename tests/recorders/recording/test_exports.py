@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ethospike.errors import AnalysisNotInstalled, NotRecorded, RecordingError
+from ethospike.errors import AnalysisNotInstalled, EthospikeError, NotRecorded, RecordingError
 from ethospike.recorders.config import RecorderConfig
 from ethospike.recorders.recording import Recording, Subject, open_recording, to_neo, to_nwb, to_pynapple
 
@@ -212,6 +212,16 @@ def test_two_exports_to_one_file_at_once(
     assert [path.name for path in tmp_path.iterdir()] == ["animal.nwb"]
     with pynwb.NWBHDF5IO(str(file), "r") as io:
         assert len(io.read().units) == 10
+
+
+def test_the_home_folder_is_expanded(
+    recording: Recording, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pynwb", reason=REASON)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert to_nwb(recording, "~/a.nwb", subject=FLY) == tmp_path / "a.nwb"
+    with pytest.raises(EthospikeError, match=r"there is no such home folder; write the folder in full"):
+        to_nwb(recording, "~nobody-of-this-name/a.nwb", subject=FLY)
 
 
 @pytest.mark.parametrize("library", ["pynapple", "neo", "pynwb"])
