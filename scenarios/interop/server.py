@@ -26,6 +26,8 @@ SILENCE_S = 30.0
 """Time (s) after which a connection without a whole frame is closed; larvaworld sends one at once."""
 CONNECTIONS = 256
 """Connections at a time; more are refused. larvaworld has one for each process."""
+LAST_S = 2.0
+"""Time (s) that connections have to end when the server ends."""
 TIMES_KEPT = 100_000
 """Answers whose times are kept for the report at the end."""
 SAID_AGAIN_S = 60.0
@@ -156,9 +158,31 @@ class BrainServer(socketserver.ThreadingTCPServer):
             self._free.release()
 
     def server_close(self) -> None:
-        """Stop listening and close all larvae."""
+        """Answer those who have asked already, stop listening, and close all larvae.
+
+        larvaworld's client goes on without a server that does not listen, but not from a connection that
+        breaks.
+        """
+        if self.socket.fileno() >= 0:
+            self._answer_the_last()
         super().server_close()
+        until_s = time.monotonic() + LAST_S
+        begun = 0
+        while begun < CONNECTIONS and self._free.acquire(timeout=max(0.0, until_s - time.monotonic())):
+            begun += 1
+        if begun:
+            self._free.release(begun)
         self.nursery.close()
+
+    def _answer_the_last(self) -> None:
+        """Begin the connections that wait to be accepted."""
+        self.socket.setblocking(False)
+        while True:
+            try:
+                request, address = self.get_request()
+            except OSError:
+                return
+            self.process_request(request, address)
 
 
 class _Connection(socketserver.BaseRequestHandler):

@@ -32,7 +32,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[BrainServer]:
 
 
 def connected(server: BrainServer) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", server.port), timeout=30.0)
+    return socket.create_connection(("127.0.0.1", server.port), timeout=180.0)
 
 
 def asked(server: BrainServer, sim_id: str, model_id: str, step: int, **kwargs: Any) -> dict[str, Any]:
@@ -223,6 +223,18 @@ def test_two_clients_at_once_do_not_disturb_each_other(server: BrainServer) -> N
         thread.join()
     assert alone[-1] > 1.0
     assert list(found.values()) == [alone] * 3
+
+
+def test_who_has_asked_already_is_answered_before_the_server_ends() -> None:
+    server = BrainServer(BrainSettings(), port=0)  # accepts nobody yet
+    with connected(server) as client:
+        client.sendall(messages.frame(messages.message("s", "g_0", 0)))
+        closing = threading.Thread(target=server.server_close)
+        closing.start()
+        assert "error" not in reply_of(client)
+    closing.join()
+    with pytest.raises(ConnectionRefusedError):
+        connected(server)
 
 
 def test_an_address_that_is_taken(server: BrainServer) -> None:
