@@ -213,9 +213,9 @@ def test_a_short_experiment_is_recorded_measured_and_drawn(short_run: RunResult)
             {"activity", "weights"},
             {"preference of the mushroom body", "preference_index, choice_index", "dan_hz_in_training"},
             {
-                "phases in the figures": "'phase' was not recorded (recorder.behavior)",
+                # The phase is always recorded.
                 "preference in figure activity": "'preference' was not recorded (recorder.behavior)",
-                "figure paths": "'phase' was not recorded (recorder.behavior)",
+                "figure paths": "'centroid_mm' was not recorded (recorder.behavior)",
                 "figure raster": "'observation' was not recorded (recorder.behavior)",
             },
         ),
