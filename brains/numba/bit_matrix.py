@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -207,23 +208,22 @@ def wiring_key(network: Network, seed: int, animals: int) -> object:
     return populations, projections, seed, animals
 
 
-_last: list[Wiring] | None = None
-"""The wiring that was drawn last, while `last_wiring_kept` holds; None: nothing is kept."""
+_shared: ContextVar[list[Wiring] | None] = ContextVar("shared_wirings", default=None)
+"""The wirings that networks opened in this context may share; None: each network draws its own."""
 
 
 @contextmanager
-def last_wiring_kept() -> Iterator[None]:
-    """Have networks that may share a wiring share it, when they are built one after the other.
+def shared_wiring(wirings: list[Wiring]) -> Iterator[None]:
+    """Have networks that are opened in this context share the last wiring, kept in `wirings`, if they may.
 
-    For sweeps: points that differ in weights and neuron parameters alone then draw 192 million synapses
-    once, not every time. The last wiring stays in memory until another one is drawn or the context ends.
+    For sweeps: points that differ only in weights and neuron parameters then draw 192 million synapses once.
+    `wirings` belongs to the caller, begins empty, and holds at most one wiring, until another one is drawn.
     """
-    global _last
-    before, _last = _last, []
+    token = _shared.set(wirings)
     try:
         yield
     finally:
-        _last = before
+        _shared.reset(token)
 
 
 def draw_wiring(network: Network, *, seed: int, animals: int, threads: int) -> Wiring:
@@ -238,11 +238,12 @@ def draw_wiring(network: Network, *, seed: int, animals: int, threads: int) -> W
     bits_bytes = 0.0 if network.procedural else 8.0 * animals * network.n_neurons * layout.row_words
     check_memory("numba", animals, network.n_synapses, bits_bytes)
     key = wiring_key(network, seed, animals)
-    for kept in _last or ():
+    shared = _shared.get()
+    for kept in shared or ():
         if kept.key == key:
             return kept
-    if _last is not None:
-        _last.clear()  # before the next one is drawn: two would take twice the memory
+    if shared is not None:
+        shared.clear()  # before the next one is drawn: two would take twice the memory
     if network.procedural:
         none = np.empty((0, layout.row_words), dtype=np.uint64)
         made = tuple(generated(network, seed=seed, animal=animal) for animal in range(animals))
@@ -250,8 +251,8 @@ def draw_wiring(network: Network, *, seed: int, animals: int, threads: int) -> W
     draw = _copy_wired if network.is_wired_by_numpy else _draw_large
     bits = tuple(draw(network, layout, seed, animal, threads) for animal in range(animals))
     wiring = Wiring(layout, bits, key)
-    if _last is not None:
-        _last.append(wiring)
+    if shared is not None:
+        shared.append(wiring)
     return wiring
 
 

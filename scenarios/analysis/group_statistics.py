@@ -72,3 +72,23 @@ def difference(a: dict[str, Any], b: dict[str, Any]) -> dict[str, float | None]:
     freedom = square**2 / (square_x**2 / (len(x) - 1) + square_y**2 / (len(y) - 1))
     half = float(stats.t.ppf(0.975, freedom) * np.sqrt(square))
     return {"mean": mean, "low": mean - half, "high": mean + half}
+
+
+def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mean over the last axis without NaN, NaN where nothing is left."""
+    known = np.isfinite(values)
+    count = known.sum(axis=-1)
+    total = np.where(known, values, 0.0).sum(axis=-1)
+    return np.asarray(np.divide(total, count, out=np.full(count.shape, np.nan), where=count > 0))
+
+
+def median(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the median over the last axis without NaN, NaN where nothing is left."""
+    count = np.isfinite(values).sum(axis=-1, keepdims=True)
+    if not values.shape[-1]:
+        return np.full(values.shape[:-1], np.nan)
+    ordered = np.sort(values, axis=-1)  # NaN goes last
+    middle = [
+        np.take_along_axis(ordered, np.maximum(at, 0), axis=-1) for at in ((count - 1) // 2, count // 2)
+    ]
+    return np.asarray(np.where(count > 0, (middle[0] + middle[1]) / 2, np.nan)[..., 0])

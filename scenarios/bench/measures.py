@@ -22,16 +22,16 @@ import numpy as np
 
 from ethospike.agents.reacher import ReacherConfig
 from ethospike.brains.circuits.clustered_cortex import PARAMETER_SETS, clustered_cortex
-from ethospike.brains.circuits.mushroom_body import ODOR_PATTERNS, MushroomBodyConfig, mushroom_body
+from ethospike.brains.circuits.mushroom_body import MushroomBodyConfig, mushroom_body
 from ethospike.brains.network import Network
 from ethospike.brains.simulator import SimulatorSettings, Stimulus, open_simulator
-from ethospike.brains.spike_trains.sources import GammaSource
 from ethospike.recorders.recorder import Recorder, StepRecord
 from ethospike.recorders.zarr_recorder import ZarrRecorder
 from ethospike.scenarios.loop import LoopState, run_closed_loop, start_loop
 from ethospike.scenarios.odor.conditioning import SCENARIO, ConditioningConfig
+from ethospike.scenarios.odor.stimuli import odor_stimuli
+from ethospike.scenarios.reach.config import DelayedReachConfig
 from ethospike.scenarios.reach.scenario import SCENARIO as DELAYED_REACH
-from ethospike.scenarios.reach.scenario import DelayedReachConfig
 from ethospike.scenarios.run.layout import describe
 from ethospike.scenarios.run.runner import run_scenario
 
@@ -123,17 +123,6 @@ def measure_network(row: Row) -> dict[str, Any]:
         "rate_hz": spikes / (network.n_neurons * row.animals * biological_s),
         "memory_mb": peak_memory_mb(),
     }
-
-
-def odor_stimuli(network: Network, animals: int, n_steps: int, windows: int) -> list[Stimulus]:
-    """Return the input of each window: an odor for the mushroom body, nothing for the cortex."""
-    if not network.n_spike_channels:
-        return [Stimulus.none()] * windows
-    config = MushroomBodyConfig()
-    source = GammaSource(network.n_spike_channels, config.input_shape, seed=1, animals=animals)
-    rates = np.zeros((animals, network.n_spike_channels))
-    rates[:, network.spike_channels("odor")] = config.baseline_hz + np.array(ODOR_PATTERNS["n-amylacetate"])
-    return [Stimulus(*source.window(1 + k * n_steps, n_steps, rates)) for k in range(windows)]
 
 
 def measure_loop(row: Row) -> dict[str, Any]:

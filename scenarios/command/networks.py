@@ -9,7 +9,7 @@ from rich.table import Table
 
 from ethospike.brains.network import Network
 from ethospike.errors import ScenarioError
-from ethospike.scenarios.scenario import load_file
+from ethospike.scenarios.registry import load_file
 
 
 def load_network(place: str) -> Network:

@@ -13,7 +13,7 @@ from cyclopts import Parameter
 
 from ethospike.scenarios import configuration
 from ethospike.scenarios.odor.preference import PreferenceConfig
-from ethospike.scenarios.scenario import find_scenario
+from ethospike.scenarios.registry import find_scenario
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 LIKE = "odor-preference"
@@ -61,9 +61,7 @@ def serve_brain(
     from ethospike.scenarios.interop.server import BrainServer
 
     chosen = find_scenario(LIKE)
-    like = configuration.from_command(
-        chosen, flags, config=config, preset_name=preset, simulator="", genn_backend=""
-    )
+    like = configuration.from_command(chosen, flags, config=config, preset_name=preset)
     if like is None:
         return
     assert isinstance(like, PreferenceConfig)

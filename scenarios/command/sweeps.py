@@ -1,51 +1,105 @@
-"""The commands of sweeps: sweep, calibrate, task, collect, and what show, plot and resume do with them.
-
-In: words. Out: folders of sweeps, and what they show. This file knows no scenario; `app.py` makes its
-functions commands.
-"""
+"""The commands of sweeps: sweep, calibrate, task, collect, and show, plot and resume of their folders."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
-from typing import Annotated
 
 from cyclopts import Parameter
 
 from ethospike.errors import ScenarioError
-from ethospike.scenarios import configuration
-from ethospike.scenarios.scenario import Scenario, ScenarioConfig, find_scenario
+from ethospike.scenarios.command.choices import (
+    NO_CHOICE,
+    NO_OUTPUT,
+    NO_WORKERS,
+    Choice,
+    Flags,
+    Output,
+    Workers,
+)
+from ethospike.scenarios.registry import find_scenario
+from ethospike.scenarios.scenario import Scenario, ScenarioConfig
 from ethospike.scenarios.sweeps import folder as sweeps
 from ethospike.scenarios.sweeps import points as sweep_points
 
-Flags = Annotated[str, Parameter(allow_leading_hyphen=True, show=False)]
 SAMPLES = 100
 """Points drawn from ranges where no number is given."""
 _PART = re.compile(r"(\d+)/(\d+)")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Axes:
+    """The points of a sweep, and the seeds of each."""
+
+    grid: tuple[str, ...] = ()
+    """KEY=FIRST:LAST:COUNT, with :log for equal ratios, or KEY=VALUE,VALUE; again for another key. KEY is the
+    path of a field in config.toml, such as cortex.I_th_E."""
+    sample: tuple[str, ...] = ()
+    """KEY=LOW:HIGH, or with :log, to draw values from a range; again for another key."""
+    samples: int | None = None
+    """Number of points that are drawn from the ranges of --sample; by default 100."""
+    points: Path | None = None
+    """A file of points: CSV with the keys in its first line, or a JSON list of objects."""
+    seeds: int = 1
+    """Runs of each point, with the seeds --seed, --seed + 1, …"""
+
+    def all_points(self, scenario: Scenario, seed: int) -> list[sweep_points.Point]:
+        """Return the points: every combination of axes, samples and file.
+
+        Raises
+        ------
+        ScenarioError
+            When there is no point, or an axis, a range or a file does not fit.
+        """
+        if not (self.grid or self.sample or self.points):
+            raise ScenarioError(
+                "sweep: no points; give --grid KEY=FIRST:LAST:COUNT, --sample KEY=LOW:HIGH or --points FILE"
+            )
+        if self.samples is not None and not self.sample:
+            raise ScenarioError("--samples: there is no range to draw from; give --sample KEY=LOW:HIGH")
+        count = SAMPLES if self.samples is None else self.samples
+        parts = [sweep_points.grid(scenario, self.grid)]
+        parts += [sweep_points.from_file(self.points)] if self.points else []
+        parts += [sweep_points.samples(scenario, self.sample, count, seed)] if self.sample else []
+        return sweep_points.combined(*parts)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Goal:
+    """The goal of a calibration, and how long to search."""
+
+    target: tuple[str, ...] = ()
+    """MEASURE=VALUE, a number of summary.json such as rate_hz.E=3; again for another one. With @WEIGHT its
+    deviation counts more (rate_hz.E=3@2) or less than those of the others, which have weight 1."""
+    vary: tuple[str, ...] = ()
+    """KEY=LOW:HIGH, or with :log: the path of a field in config.toml, and between which values to search."""
+    trials: int = 100
+    """Points tried at most."""
+    tolerance: float = 0.05
+    """The search ends when each measure is as near its target as this share of it."""
+    check_seeds: int = 5
+    """Runs of the best point with seeds that the search did not see."""
+
+
+NO_AXES, NO_GOAL = Axes(), Goal()
 
 
 def sweep(
     scenario: str,
     /,
     *flags: Flags,
-    grid: tuple[str, ...] = (),
-    sample: tuple[str, ...] = (),
-    samples: int | None = None,
-    points: Path | None = None,
-    seeds: int = 1,
-    config: Path | None = None,
-    preset: str = "",
-    simulator: str = "",
-    genn_backend: str = "",
-    out: Path | None = None,
-    workers: int = 0,
-    scheduler: str = "",
+    axes: Axes = NO_AXES,
+    choice: Choice = NO_CHOICE,
+    workers: Workers = NO_WORKERS,
+    output: Output = NO_OUTPUT,
     keep_recordings: bool = False,
     prepare: bool = False,
-    quiet: bool = False,
 ) -> None:
     """Run a scenario at many points of its configuration, on all cores or a cluster, into one table.
 
@@ -55,73 +109,40 @@ def sweep(
         A name from `ethospike list`, or the path of a Python file that defines SCENARIO.
     flags
         Any field of the scenario's configuration, for all points (`ethospike run SCENARIO --help`).
-    grid
-        KEY=FIRST:LAST:COUNT, with :log for equal ratios, or KEY=VALUE,VALUE; again for another key. KEY is
-        the path of a field in config.toml, such as cortex.I_th_E.
-    sample
-        KEY=LOW:HIGH, or with :log, to draw values from a range; again for another key.
-    samples
-        How many points are drawn from the ranges of --sample; by default 100.
-    points
-        A file of points: CSV with the keys in its first line, or a JSON list of objects.
-    seeds
-        Runs of each point, with the seeds --seed, --seed + 1, …
-    config
-        A TOML file with fields of the configuration, for all points.
-    preset
-        A named set of values of the scenario.
-    simulator
-        nest, numba or genn.
-    genn_backend
-        auto, cuda, hip or cpu.
-    out
-        The sweep's folder, which must not exist; by default a new one in sweeps/.
+    axes
+        The points.
+    choice
+        Configuration file, preset and simulator, for all points.
     workers
-        Processes on this machine; 0 is one for each core.
-    scheduler
-        The address of a running Dask scheduler, instead of processes on this machine.
+        The processes that run the tasks.
+    output
+        The sweep's folder.
     keep_recordings
         Keep the whole run of each task, with its recording and figures.
     prepare
         Make the folder and run nothing: for `ethospike task`, on a cluster.
-    quiet
-        No progress.
     """
-    from ethospike.scenarios.sweeps import runner as sweep_runner
+    from ethospike.scenarios.sweeps.runner import run_sweep
 
     chosen = find_scenario(scenario)
-    settings = configuration.from_command(
-        chosen, flags, config=config, preset_name=preset, simulator=simulator, genn_backend=genn_backend
-    )
+    settings = choice.configuration(chosen, flags)
     if settings is None:
         return
     _check_settings(chosen, settings, flags)
-    if not (grid or sample or points):
-        raise ScenarioError(
-            "sweep: no points; give --grid KEY=FIRST:LAST:COUNT, --sample KEY=LOW:HIGH or --points FILE"
-        )
-    if samples is not None and not sample:
-        raise ScenarioError("--samples: there is no range to draw from; give --sample KEY=LOW:HIGH")
-    if prepare and (workers or scheduler):
+    points = axes.all_points(chosen, settings.seed)
+    if prepare and workers:
         raise ScenarioError(
             "--prepare runs nothing, so that --workers and --scheduler have nothing to do; leave them out"
         )
-    parts = [sweep_points.grid(chosen, grid)]
-    parts += [sweep_points.from_file(points)] if points else []
-    parts += (
-        [sweep_points.samples(chosen, sample, SAMPLES if samples is None else samples, settings.seed)]
-        if sample
-        else []
-    )
-    plan = sweeps.Plan(sweep_points.combined(*parts), seeds, keep_recordings)
+    plan = sweeps.Plan(points, axes.seeds, keep_recordings)
     if not prepare:
-        sweep_runner.check_workers(workers, scheduler)
-    made = sweeps.Sweep.create(out, chosen, settings, plan)
+        workers.check()
+    made = sweeps.Sweep.create(output.out, chosen, settings, plan)
     if prepare:
-        last = len(plan.points) * seeds - 1
+        last = len(plan.points) * axes.seeds - 1
         print(f"{made.path}: tasks 0 … {last}; run them by `ethospike task {made.path} NUMBER`")
         return
-    sweep_runner.run_sweep(made, workers=workers, scheduler=scheduler, quiet=quiet)
+    run_sweep(made, workers=workers.workers, scheduler=workers.scheduler, quiet=output.quiet)
     _report(made)
 
 
@@ -129,22 +150,13 @@ def calibrate(
     scenario: str,
     /,
     *flags: Flags,
-    target: tuple[str, ...] = (),
-    vary: tuple[str, ...] = (),
-    trials: int = 100,
-    tolerance: float = 0.05,
+    goal: Goal = NO_GOAL,
     seeds: int = 1,
-    check_seeds: int = 5,
-    config: Path | None = None,
-    preset: str = "",
-    simulator: str = "",
-    genn_backend: str = "",
-    out: Path | None = None,
-    workers: int = 0,
-    scheduler: str = "",
-    quiet: bool = False,
+    choice: Choice = NO_CHOICE,
+    workers: Workers = NO_WORKERS,
+    output: Output = NO_OUTPUT,
 ) -> None:
-    """Search for the point of a scenario's configuration at which its measures are what one wants.
+    """Search for the point of a scenario's configuration at which its measures have the values that you want.
 
     Parameters
     ----------
@@ -152,58 +164,37 @@ def calibrate(
         A name from `ethospike list`, or the path of a Python file that defines SCENARIO.
     flags
         Any field of the scenario's configuration, for all points (`ethospike run SCENARIO --help`).
-    target
-        MEASURE=VALUE, a number of summary.json such as rate_hz.E=3; again for another one. With @WEIGHT its
-        deviation counts more (rate_hz.E=3@2) or less than those of the others, which have weight 1.
-    vary
-        KEY=LOW:HIGH, or with :log: the path of a field in config.toml, and between which values to search.
-    trials
-        Points tried at most.
-    tolerance
-        The search ends when each measure is as near its target as this share of it.
+    goal
+        Targets and ranges.
     seeds
         Runs of each point, whose measures are averaged.
-    check_seeds
-        Runs of the best point with seeds that the search did not see.
-    config
-        A TOML file with fields of the configuration, for all points.
-    preset
-        A named set of values of the scenario.
-    simulator
-        nest, numba or genn.
-    genn_backend
-        auto, cuda, hip or cpu.
-    out
-        The calibration's folder, which must not exist; by default a new one in sweeps/.
+    choice
+        Configuration file, preset and simulator, for all points.
     workers
-        Processes on this machine; 0 is one for each core.
-    scheduler
-        The address of a running Dask scheduler, instead of processes on this machine.
-    quiet
-        No progress.
+        The processes that run the tasks.
+    output
+        The calibration's folder.
     """
     from ethospike.scenarios.sweeps import calibration
-    from ethospike.scenarios.sweeps import runner as sweep_runner
+    from ethospike.scenarios.sweeps.search import Search, parse_target
 
     chosen = find_scenario(scenario)
-    settings = configuration.from_command(
-        chosen, flags, config=config, preset_name=preset, simulator=simulator, genn_backend=genn_backend
-    )
+    settings = choice.configuration(chosen, flags)
     if settings is None:
         return
     _check_settings(chosen, settings, flags)
-    targets = [calibration.parse_target(text) for text in target]
-    search = calibration.Search(
+    targets = [parse_target(text) for text in goal.target]
+    search = Search(
         {key: value for key, value, _ in targets},
-        [sweep_points.Span.parse(chosen, one) for one in vary],
-        trials,
-        tolerance,
-        check_seeds,
+        [sweep_points.Span.parse(chosen, text) for text in goal.vary],
+        goal.trials,
+        goal.tolerance,
+        goal.check_seeds,
         {key: weight for key, _, weight in targets if weight != 1.0},
     )
-    sweep_runner.check_workers(workers, scheduler)
-    made = calibration.create(out, chosen, settings, search, seeds)
-    calibration.calibrate(made, workers=workers, scheduler=scheduler, quiet=quiet)
+    workers.check()
+    made = calibration.create(output.out, chosen, settings, search, seeds)
+    calibration.calibrate(made, workers=workers.workers, scheduler=workers.scheduler, quiet=output.quiet)
     _report(made)
 
 
@@ -221,11 +212,11 @@ def task(path: Path, numbers: tuple[str, ...] = (), /, *, part: str = "", retry_
     retry_failed
         Run tasks again that have failed.
     """
-    from ethospike.scenarios.sweeps import runner as sweep_runner
+    from ethospike.scenarios.sweeps.task import run_task
 
     opened = sweeps.Sweep.open(path)
     for number in _chosen(opened, numbers, part):
-        result = sweep_runner.run_here(opened, number, retry_failed=retry_failed)
+        result = run_task(opened.path, number, retry_failed=retry_failed)
         print(f"task {number}: {result['status']} {result['error'] or ''}".rstrip(), flush=True)
 
 
@@ -246,11 +237,11 @@ def collect(path: Path, /) -> None:
 
 def show(path: Path, *, as_json: bool = False) -> None:
     """Print how far a sweep is, and what it found."""
-    from ethospike.scenarios.sweeps import runner as sweep_runner
+    from ethospike.scenarios.sweeps import report as sweep_report
 
     opened = sweeps.Sweep.open(path)
     if as_json:
-        print(json.dumps(sweep_runner.content(opened), indent=2))
+        print(json.dumps(sweep_report.content(opened), indent=2))
     else:
         _report(opened)
 
@@ -263,7 +254,7 @@ def plot(path: Path) -> None:
         print(f"figure: {figure}")
 
 
-def resume(path: Path, workers: int, scheduler: str, *, retry_failed: bool, quiet: bool) -> None:
+def resume(path: Path, workers: Workers, *, retry_failed: bool, quiet: bool) -> None:
     """Go on with a sweep or a calibration."""
     from ethospike.scenarios.sweeps import calibration
     from ethospike.scenarios.sweeps import runner as sweep_runner
@@ -274,10 +265,14 @@ def resume(path: Path, workers: int, scheduler: str, *, retry_failed: bool, quie
             raise ScenarioError(
                 f"--retry-failed: {path} is a calibration, whose search has learned from failures"
             )
-        calibration.calibrate(opened, workers=workers, scheduler=scheduler, quiet=quiet)
+        calibration.calibrate(opened, workers=workers.workers, scheduler=workers.scheduler, quiet=quiet)
     else:
         sweep_runner.run_sweep(
-            opened, workers=workers, scheduler=scheduler, retry_failed=retry_failed, quiet=quiet
+            opened,
+            workers=workers.workers,
+            scheduler=workers.scheduler,
+            retry_failed=retry_failed,
+            quiet=quiet,
         )
     _report(opened)
 
@@ -311,6 +306,6 @@ def _chosen(opened: sweeps.Sweep, numbers: tuple[str, ...], part: str) -> list[i
 
 
 def _report(opened: sweeps.Sweep) -> None:
-    from ethospike.scenarios.sweeps import runner as sweep_runner
+    from ethospike.scenarios.sweeps import report as sweep_report
 
-    print(sweep_runner.report(opened))
+    print(sweep_report.report(opened))

@@ -16,8 +16,9 @@ from ethospike.recorders.config import RecorderConfig
 from ethospike.recorders.recorder import Layout, StepRecord, Variable
 from ethospike.recorders.zarr_recorder import ZarrRecorder
 from ethospike.scenarios.interop.messages import Request
-from ethospike.scenarios.run.folder import RUNNING, RunFolder, provenance
+from ethospike.scenarios.run.folder import RUNNING, RunFolder
 from ethospike.scenarios.run.layout import network_layout, variables_layout
+from ethospike.scenarios.run.provenance import provenance
 from ethospike.scenarios.scenario import whole_steps
 
 NAME = "serve-brain"

@@ -27,8 +27,9 @@ from ethospike.recorders.recorder import Layout, StepRecord, Variable
 from ethospike.recorders.zarr_recorder import ZarrRecorder
 from ethospike.scenarios.analysis.locomotion import Track
 from ethospike.scenarios.odor import crawling
-from ethospike.scenarios.run.folder import RUNNING, RunFolder, provenance
+from ethospike.scenarios.run.folder import RUNNING, RunFolder
 from ethospike.scenarios.run.layout import variables_layout
+from ethospike.scenarios.run.provenance import provenance
 
 FRAMES_HZ = 16.0
 """Frames a second of the tracks that larvaworld ships (its configuration of the Schleyer format)."""

@@ -21,6 +21,7 @@ from ethospike.envs.odor_arena.reinforcement import Reinforcement
 from ethospike.errors import ScenarioError
 from ethospike.scenarios.odor import dish
 from ethospike.scenarios.odor import measures as dish_measures
+from ethospike.scenarios.odor.config import DishConfig, everywhere, phase_of_test
 from ethospike.scenarios.scenario import Scenario, require_known
 
 Group = Literal["paired-a", "paired-b", "unpaired", "odor-only"]
@@ -28,7 +29,7 @@ Kind = Literal["reward", "punishment"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConditioningConfig(dish.DishConfig):
+class ConditioningConfig(DishConfig):
     """The protocol; the default lasts 30 minutes: 5 × (2.5 + 2.5), 1, 4."""
 
     group: Group = "paired-a"
@@ -78,6 +79,11 @@ class ConditioningConfig(dish.DishConfig):
                     f"reinforcement_s: expected above 0 s for group {self.group!r}, got 0 s "
                     f"(group 'odor-only' has no reinforcement)"
                 )
+
+    @property
+    def trained_with(self) -> str:
+        """The kind of reinforcement."""
+        return self.reinforcement
 
     def _require_reinforced_part(self) -> None:
         """Refuse a group that would be trained without the reinforcement that it is named for."""
@@ -144,7 +150,7 @@ def timetable(config: ConditioningConfig) -> tuple[Phase, ...]:
     if config.gap_s:
         phases.append(Phase("gap", config.gap_s))
     if config.test_s:
-        phases.append(dish.phase_of_test(config))
+        phases.append(phase_of_test(config))
     return tuple(phases)
 
 
@@ -164,7 +170,7 @@ def training_cycle(config: ConditioningConfig, cycle: int) -> list[Phase]:
             Phase(
                 name,
                 config.in_seconds(end - begin),
-                sources=(dish.everywhere(odor),) if odor else (),
+                sources=(everywhere(odor),) if odor else (),
                 reinforcements=(Reinforcement(config.reinforcement),) if present else (),
             )
         )

@@ -29,7 +29,7 @@ from ethospike.scenarios.analysis.figure_style import (
     shown_animal,
 )
 from ethospike.scenarios.analysis.group_statistics import half_width
-from ethospike.scenarios.odor.dish import DishConfig, sources_of_test
+from ethospike.scenarios.odor.config import DishConfig, sources_of_test
 from ethospike.scenarios.odor.measures import centroid_mm, distance_index, phase_rows, towards_a
 from ethospike.scenarios.run.omissions import attempt
 

@@ -16,7 +16,7 @@ from ethospike.envs.odor_arena import ODOR_DISTANCE_MM, REINFORCEMENT_COLUMNS
 from ethospike.envs.odor_arena.larva_body import middle_of_body_mm
 from ethospike.recorders.recording import Recording
 from ethospike.scenarios.analysis.group_statistics import interval
-from ethospike.scenarios.odor.dish import DishConfig
+from ethospike.scenarios.odor.config import DishConfig
 from ethospike.scenarios.run.omissions import LEFT_OUT, leaving_out
 
 EDGE_S = 20.0
@@ -109,7 +109,7 @@ def _reinforcement(recording: Recording, config: DishConfig) -> dict[str, Any]:
     reinforced = np.flatnonzero(observation[:, REINFORCEMENT_COLUMNS].any(axis=1))
     if not len(reinforced):
         return {}
-    neuron = {"reward": "DANp", "punishment": "DANn"}[getattr(config, "reinforcement", "reward")]
+    neuron = {"reward": "DANp", "punishment": "DANn"}[config.trained_with]
     counts = recording.counts.sel(group=neuron).values[reinforced]
     return {"dan_hz_in_training": interval(counts.mean(axis=0) / recording.interval_s)}
 

@@ -15,12 +15,13 @@ from ethospike.agents.larva import LarvaAgent
 from ethospike.errors import ScenarioError
 from ethospike.scenarios.odor import dish
 from ethospike.scenarios.odor import measures as dish_measures
+from ethospike.scenarios.odor.config import DishConfig, phase_of_test
 from ethospike.scenarios.run.folder import RunFolder
 from ethospike.scenarios.scenario import Scenario
 
 
 @dataclass(frozen=True, kw_only=True)
-class PreferenceConfig(dish.DishConfig):
+class PreferenceConfig(DishConfig):
     """The test, and what the larvae remember."""
 
     memory: Path | None = None
@@ -51,7 +52,7 @@ class PreferenceConfig(dish.DishConfig):
 
 def open_experiment(config: PreferenceConfig) -> tuple[VectorEnv, LarvaAgent]:
     """Make the dish and the larvae."""
-    return dish.open_dish(config, (dish.phase_of_test(config),), memory=config.memory_file())
+    return dish.open_dish(config, (phase_of_test(config),), memory=config.memory_file())
 
 
 def duration_s(config: PreferenceConfig) -> float:

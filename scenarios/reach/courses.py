@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from ethospike.errors import NotRecorded
-from ethospike.recorders.recorder import PopulationLayout
 from ethospike.recorders.recording import Recording
 from ethospike.scenarios.analysis import spike_statistics
+from ethospike.scenarios.analysis.sampling import mean_over_neurons, sample_of, sampled_spikes
 from ethospike.scenarios.analysis.spike_statistics import WINDOW_MS, AlignedSpikes
-from ethospike.scenarios.reach import trials as reach_trials
 from ethospike.scenarios.reach.trials import Trials
 
 POPULATION = "E"
@@ -31,11 +30,6 @@ BASELINE_MS = -200.0
 """Center of the last window before the preparatory signal."""
 PREPARED_MS = 500.0
 """Center of the window in the middle of the preparatory signal, where conditions are compared."""
-MAX_NEURONS = 1200
-"""Neurons that statistics are made of: all of `reach`, and as many of a larger network, evenly over its
-clusters."""
-PIECE_S = 60.0
-"""Spikes that are read at a time: 9 million of 25,000 neurons at 6 Hz."""
 MIN_FOLD_TRIALS = 5
 """Trials of each direction that decoding needs: one for each of the five folds (authors' code)."""
 
@@ -162,50 +156,11 @@ def cut_trials(recording: Recording, trials: Trials) -> list[CutTrials]:
     event_ms = trials.preparatory_ms
     whole = (event_ms + CUT_MS[0] >= 0) & (event_ms + CUT_MS[1] <= recording.duration_s * 1000.0)
     cut = []
-    for animal, (time_ms, neuron) in sampled_spikes(recording, new_index).items():
+    for animal, (time_ms, neuron) in sampled_spikes(recording, POPULATION, new_index).items():
         mine = trials.where(whole & (trials.animal == animal))
         spikes = spike_statistics.align(time_ms, neuron, mine.preparatory_ms, CUT_MS)
         cut.append(CutTrials(mine, spikes, n_neurons, population.clusters))
     return [one for one in cut if len(one.trials)]
-
-
-def sample_of(population: PopulationLayout) -> tuple[NDArray[np.int64], int]:
-    """Return the place of each neuron of an animal in the sample (−1: not in it), and the sample's size."""
-    size = population.size // population.clusters
-    kept = min(size, max(1, MAX_NEURONS // population.clusters))
-    index = np.full(population.start + population.size, -1, dtype=np.int64)
-    for cluster in range(population.clusters):
-        # Neurons of a cluster are alike, so the first of each are as good as any.
-        first = population.start + cluster * size
-        index[first : first + kept] = cluster * kept + np.arange(kept)
-    return index, kept * population.clusters
-
-
-def sampled_spikes(
-    recording: Recording, new_index: NDArray[np.int64]
-) -> dict[int, tuple[NDArray[np.float64], NDArray[np.int64]]]:
-    """Return times in ms and places in the sample of the spikes of each listed animal, sorted by time.
-
-    Raises
-    ------
-    NotRecorded
-        When the spikes of the population were not listed.
-    """
-    pieces: dict[int, list[tuple[NDArray[np.float64], NDArray[np.int64]]]]
-    pieces = {animal: [] for animal in recording.listed_animals}
-    for start_s in np.arange(0.0, recording.duration_s, PIECE_S):
-        stop_s = min(start_s + PIECE_S, recording.duration_s)
-        table = recording.spikes(POPULATION, None, float(start_s), stop_s)
-        neuron = new_index[table.neuron]
-        # Step s is the interval (s − 1, s]: its middle is on the right side of every signal.
-        time_ms = (table.step - 0.5) * table.dt_ms
-        for animal, mine in pieces.items():
-            kept = (table.animal == animal) & (neuron >= 0)
-            mine.append((time_ms[kept], neuron[kept]))
-    return {
-        animal: (np.concatenate([t for t, _ in one]), np.concatenate([n for _, n in one]))
-        for animal, one in pieces.items()
-    }
 
 
 def cluster_roles(recording: Recording, trials: Trials) -> NDArray[np.int64]:
@@ -235,18 +190,3 @@ def cluster_roles(recording: Recording, trials: Trials) -> NDArray[np.int64]:
         on = current.values[row * known, trials.animal] != 0.0
         roles[on & known[:, None]] = role
     return roles
-
-
-def mean_over_neurons(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the mean over neurons without NaN.
-
-    Parameters
-    ----------
-    values : ndarray of float64, shape (neurons, …)
-
-    Returns
-    -------
-    ndarray of float64, shape (…)
-        In the unit of `values`; NaN where nothing is left.
-    """
-    return reach_trials.mean(np.moveaxis(values, 0, -1))

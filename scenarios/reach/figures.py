@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -19,8 +18,10 @@ from ethospike.envs.delayed_reach.task import OUTCOMES
 from ethospike.recorders.recording import Recording
 from ethospike.scenarios.analysis import spike_statistics
 from ethospike.scenarios.analysis.figure_style import BLUE, GREEN, GREY, ORANGE, RED, bare, save_each
+from ethospike.scenarios.analysis.group_statistics import mean
 from ethospike.scenarios.analysis.spike_statistics import WINDOW_MS
 from ethospike.scenarios.reach import trials as reach_trials
+from ethospike.scenarios.reach.config import DelayedReachConfig
 from ethospike.scenarios.reach.courses import (
     CUT_MS,
     MIN_FOLD_TRIALS,
@@ -31,9 +32,6 @@ from ethospike.scenarios.reach.courses import (
 )
 from ethospike.scenarios.reach.trials import NEVER, Trials
 from ethospike.scenarios.run.omissions import attempt
-
-if TYPE_CHECKING:
-    from ethospike.scenarios.reach.scenario import DelayedReachConfig
 
 CONDITION_COLORS = (BLUE, ORANGE, RED, GREEN)
 DECODING_STEP_MS = 100.0
@@ -299,7 +297,7 @@ def _draw_courses(
     """Draw the mean over animals, and each animal thin if there are several."""
     if len(courses) > 1:
         axis.plot(time_ms, courses.T, color=color, lw=0.6, alpha=0.5)
-    axis.plot(time_ms, reach_trials.mean(courses.T), color=color, lw=1.8, label=label)
+    axis.plot(time_ms, mean(courses.T), color=color, lw=1.8, label=label)
 
 
 def _mark_signals(axis: Axes, config: DelayedReachConfig) -> None:

@@ -7,18 +7,17 @@ them: bootstrap over animals, if there are several, and trials within them.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ethospike.errors import NotRecorded
 from ethospike.recorders.recording import Recording
+from ethospike.scenarios.analysis.group_statistics import mean
 from ethospike.scenarios.reach import trials as reach_trials
+from ethospike.scenarios.reach.config import DelayedReachConfig
 from ethospike.scenarios.reach.courses import BASELINE_MS, PREPARED_MS, CutTrials, cut_trials
 from ethospike.scenarios.run.omissions import leaving_out, note, note_unlisted_animals
-
-if TYPE_CHECKING:
-    from ethospike.scenarios.reach.scenario import DelayedReachConfig
 
 
 def measure(recording: Recording, config: DelayedReachConfig) -> dict[str, Any]:
@@ -77,7 +76,7 @@ def cortex_measures(cuts: Sequence[CutTrials], condition: int) -> dict[str, floa
 
 
 def _mean(values: Sequence[float]) -> float | None:
-    one = float(reach_trials.mean(np.array(values)))
+    one = float(mean(np.array(values)))
     return one if np.isfinite(one) else None
 
 

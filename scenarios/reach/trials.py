@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ethospike.envs.delayed_reach.task import OUTCOMES
 from ethospike.recorders.recording import Recording
+from ethospike.scenarios.analysis.group_statistics import mean, median
 
 DRAWS = 2000
 """Draws of a bootstrap: 50 of them lie beyond each end of a 95 % interval."""
@@ -148,26 +149,6 @@ class Measure(NamedTuple):
 
     values: Callable[[Trials], NDArray[np.float64]]
     reduce: Callable[[NDArray[np.float64]], NDArray[np.float64]]
-
-
-def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the mean over the last axis without NaN, NaN where nothing is left."""
-    known = np.isfinite(values)
-    count = known.sum(axis=-1)
-    total = np.where(known, values, 0.0).sum(axis=-1)
-    return np.asarray(np.divide(total, count, out=np.full(count.shape, np.nan), where=count > 0))
-
-
-def median(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the median over the last axis without NaN, NaN where nothing is left."""
-    count = np.isfinite(values).sum(axis=-1, keepdims=True)
-    if not values.shape[-1]:
-        return np.full(values.shape[:-1], np.nan)
-    ordered = np.sort(values, axis=-1)  # NaN goes last
-    middle = [
-        np.take_along_axis(ordered, np.maximum(at, 0), axis=-1) for at in ((count - 1) // 2, count // 2)
-    ]
-    return np.asarray(np.where(count > 0, (middle[0] + middle[1]) / 2, np.nan)[..., 0])
 
 
 def measures(cued: Sequence[Sequence[int]]) -> dict[str, Measure]:

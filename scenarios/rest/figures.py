@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -17,9 +16,7 @@ from ethospike.recorders.recording import Recording
 from ethospike.scenarios.analysis import spike_statistics
 from ethospike.scenarios.analysis.figure_style import BLUE, COLORS, GREY, bare, save_each, shown_animal
 from ethospike.scenarios.rest import measures as rest_measures
-
-if TYPE_CHECKING:
-    from ethospike.scenarios.rest.scenario import RestConfig
+from ethospike.scenarios.rest.config import BIN_MS, RestConfig
 
 SHOWN_S = 6.0
 """Length of the raster: some ten changes of the active cluster."""
@@ -59,7 +56,7 @@ def draw_raster(recording: Recording) -> Figure:
     raster.set_title(f"{shown} of the {size} neurons of each cluster{whose}", fontsize=10)
     begin_s = rest_measures.WARM_UP_S
     rate_hz = rest_measures.cluster_rates(recording, animal)
-    time_s = begin_s + (np.arange(len(rate_hz)) + 0.5) * rest_measures.BIN_MS / 1000.0
+    time_s = begin_s + (np.arange(len(rate_hz)) + 0.5) * BIN_MS / 1000.0
     inside = time_s < stop_s
     for one in range(rate_hz.shape[1]):
         rates.plot(time_s[inside], rate_hz[inside, one], color=COLORS[one % len(COLORS)], lw=1.0)
@@ -83,15 +80,13 @@ def draw_dominance(recording: Recording) -> Figure:
         color = COLORS[animal % len(COLORS)]
         label = f"animal {animal}" if recording.animals > 1 else None
         shares.plot(np.arange(1, 1 + len(found)), found, "o", color=color, label=label)
-        times_ms += list(
-            spike_statistics.dwell_times(spike_statistics.dominant_cluster(rate_hz))[1] * rest_measures.BIN_MS
-        )
+        times_ms += list(spike_statistics.dwell_times(spike_statistics.dominant_cluster(rate_hz))[1] * BIN_MS)
     shares.axhline(0.01, color=GREY, lw=0.8, ls=":")
     shares.set(xlabel="cluster", ylabel="share of time dominated", ylim=(0, None))
     if recording.animals > 1:
         shares.legend(frameon=False, fontsize=8)
     if times_ms:
-        bins = np.arange(0.5, max(times_ms) / rest_measures.BIN_MS + 1.5) * rest_measures.BIN_MS
+        bins = np.arange(0.5, max(times_ms) / BIN_MS + 1.5) * BIN_MS
         dwell.hist(times_ms, bins, color=BLUE, label=f"median {np.median(times_ms):.0f} ms")
         dwell.legend(frameon=False)
     shares.xaxis.set_major_locator(MaxNLocator(integer=True))

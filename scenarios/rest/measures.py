@@ -5,22 +5,18 @@ In: a recording. Out: numbers; lists have an entry for each animal or cluster.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ethospike.recorders.recording import Recording
 from ethospike.scenarios.analysis import spike_statistics
+from ethospike.scenarios.analysis.sampling import mean_over_neurons, sample_of, sampled_spikes
 from ethospike.scenarios.analysis.spike_statistics import Least
-from ethospike.scenarios.reach.courses import mean_over_neurons, sample_of, sampled_spikes
+from ethospike.scenarios.rest.config import BIN_MS, RestConfig
 from ethospike.scenarios.run.omissions import leaving_out, note_unlisted_animals
 
-if TYPE_CHECKING:
-    from ethospike.scenarios.rest.scenario import RestConfig
-
-BIN_MS = 50.0
-"""Time in which a cluster can dominate: a few intervals between the spikes of an active neuron."""
 WARM_UP_S = 1.0
 """Left out at the beginning, as in the published grid search (GN: 1 s, then 9 s are measured): the network
 forgets where its voltages started. Rates of runs that are shorter are those of the whole run."""
@@ -125,7 +121,7 @@ def irregularity(recording: Recording) -> dict[str, float | None]:
     index, n_neurons = sample_of(population)
     window_ms, one_group = (0.0, PIECE_MS), np.zeros(len(event_ms))
     cv2, fano = [], []
-    for time_ms, neuron in sampled_spikes(recording, index).values():
+    for time_ms, neuron in sampled_spikes(recording, population.name, index).values():
         spikes = spike_statistics.align(time_ms, neuron, event_ms, window_ms)
         of_neurons = spike_statistics.cv2_over_time(
             spikes, n_neurons, one_group, window_ms, PIECE_MS, PIECE_MS, Least(trials=2, rate_hz=MIN_RATE_HZ)

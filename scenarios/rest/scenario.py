@@ -8,44 +8,19 @@ in it feels nothing and does nothing.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ethospike.agents.resting import RestingCortex
-from ethospike.brains.circuits.clustered_cortex import PARAMETER_SETS, CortexConfig
-from ethospike.clock import whole_number
+from ethospike.brains.circuits.clustered_cortex import PARAMETER_SETS
 from ethospike.envs.idle import IdleEnv
-from ethospike.errors import ScenarioError
 from ethospike.scenarios.rest import measures as rest_measures
-from ethospike.scenarios.scenario import Scenario, ScenarioConfig, steps_of_run
+from ethospike.scenarios.rest.config import DEFAULT_NETWORK, RestConfig
+from ethospike.scenarios.scenario import Scenario, steps_of_run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ethospike.recorders.recording import Recording
-
-DEFAULT_NETWORK = "cortex"
-
-
-@dataclass(frozen=True, kw_only=True)
-class RestConfig(ScenarioConfig):
-    """The network and how long it is watched."""
-
-    control_interval_ms: float = 10.0
-    """Length of a window of the simulator (ms), a whole part of the 50 ms in which dominance is measured."""
-    minutes: float = 5.0
-    """Length of the run (min), to the nearest control step."""
-    cortex: CortexConfig = field(default_factory=lambda: PARAMETER_SETS[DEFAULT_NETWORK])
-    """The network."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        steps_of_run("minutes", self.minutes, 60.0, self.control_interval_ms)
-        if whole_number(rest_measures.BIN_MS, self.control_interval_ms) is None:
-            raise ScenarioError(
-                f"control_interval_ms: expected a whole part of the {rest_measures.BIN_MS:g} ms in which "
-                f"dominance is measured, got {self.control_interval_ms:g}"
-            )
 
 
 def open_experiment(config: RestConfig) -> tuple[IdleEnv, RestingCortex]:

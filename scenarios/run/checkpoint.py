@@ -7,6 +7,7 @@ A checkpoint belongs to a committed recording: what comes after it is recorded a
 from __future__ import annotations
 
 import io
+import time
 import zipfile
 from collections import deque
 from collections.abc import Mapping
@@ -20,8 +21,10 @@ from numpy.typing import NDArray
 from ethospike.agents.agent import Agent
 from ethospike.envs.contract import GroupEnv, group_env
 from ethospike.errors import RunFolderError, SimulatorUnavailable
+from ethospike.recorders.zarr_recorder import ZarrRecorder
 from ethospike.scenarios.loop import LoopState
-from ethospike.scenarios.run.folder import RunFolder, write_whole
+from ethospike.scenarios.run.files import write_whole
+from ethospike.scenarios.run.folder import RunFolder
 from ethospike.states import join_states, state_of
 
 CHECKPOINT = "checkpoint.npz"
@@ -106,8 +109,13 @@ def restore(arrays: Mapping[str, NDArray[Any]], env: VectorEnv, agent: Agent, *,
     return LoopState(int(loop["control_step"]), loop["observation"], deque(loop["waiting_actions"]))
 
 
-def obstacle(env: VectorEnv, agent: Agent) -> str | None:
-    """Return what keeps a run from having checkpoints, for `run.json`; None if nothing does."""
+def reason_for_none(every_s: float, env: VectorEnv, agent: Agent) -> str | None:
+    """Return the reason why a run makes no checkpoints, for `run.json`; None if it makes them.
+
+    `every_s` is the wall time between two checkpoints (s); 0 asks for none.
+    """
+    if every_s == 0:
+        return "it was run with checkpoint_every_s 0"
     parts: dict[str, GroupEnv | Agent] = {"environment": group_env(env), "agent": agent}
     for role, part in parts.items():
         name = f"the {role} {type(part).__name__}"
@@ -123,3 +131,48 @@ def obstacle(env: VectorEnv, agent: Agent) -> str | None:
             if np.asarray(value).dtype.hasobject:
                 return f"{name} has {key!r} in its state, which is no array of numbers"
     return None
+
+
+class Checkpoints:
+    """Saves a run in its file at intervals of wall time.
+
+    Before the first control step there is nothing new, and nothing that the recording could commit.
+
+    Parameters
+    ----------
+    file : Path
+    env, agent
+    writer : ZarrRecorder
+        Commits its recording before each checkpoint.
+    begin_step : int
+        The control step at which the session began.
+    every_s : float or None
+        Wall time between two checkpoints (s); None saves none.
+    """
+
+    def __init__(
+        self,
+        file: Path,
+        env: VectorEnv,
+        agent: Agent,
+        writer: ZarrRecorder,
+        *,
+        begin_step: int,
+        every_s: float | None,
+    ) -> None:
+        self._file, self._env, self._agent, self._writer = file, env, agent, writer
+        self._begin_step, self._every_s = begin_step, every_s
+        self._due = time.monotonic() + (every_s or 0.0)
+
+    def save_if_due(self, loop: LoopState) -> None:
+        """Save between two control steps if it is time."""
+        if time.monotonic() >= self._due and loop.control_step > self._begin_step:
+            self.save(loop)
+
+    def save(self, loop: LoopState) -> None:
+        """Save now: first the recording, because a checkpoint belongs to committed rows."""
+        if self._every_s is None:
+            return
+        self._writer.commit()
+        save(self._file, self._env, self._agent, loop)
+        self._due = time.monotonic() + self._every_s

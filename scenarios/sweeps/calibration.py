@@ -9,23 +9,22 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ethospike.errors import ScenarioError, nearest
+from ethospike.errors import ScenarioError
 from ethospike.scenarios.analysis.group_statistics import interval
-from ethospike.scenarios.run.folder import write_whole
+from ethospike.scenarios.run.files import write_whole
 from ethospike.scenarios.run.progress import TaskProgress
 from ethospike.scenarios.scenario import Scenario, ScenarioConfig
 from ethospike.scenarios.sweeps import figures as sweep_figures
 from ethospike.scenarios.sweeps.folder import DONE, FAILED, Plan, Sweep, is_sweep, require
-from ethospike.scenarios.sweeps.points import Point, Span, check_point
+from ethospike.scenarios.sweeps.points import Point, check_point
+from ethospike.scenarios.sweeps.search import BEST, WORST, Search, measure_name, trials
 from ethospike.scenarios.sweeps.table import SweepTable
 
 if TYPE_CHECKING:
@@ -37,128 +36,6 @@ AT_ONCE = 8
 """Points proposed at a time, whatever the number of workers, so that this does not decide what is found."""
 AT_RANDOM = 16
 """Points before the search begins to learn: two rounds, enough to see in which direction two measures go."""
-WORST = 1e3
-"""Distance of a point that failed, or whose measures could not be taken: further than any that did not."""
-BEST = "best.json"
-BEST_ENTRIES = ("point", "measures", "met", "trials", "targets")
-
-
-@dataclass(frozen=True)
-class Search:
-    """What a calibration looks for.
-
-    Parameters
-    ----------
-    targets : mapping of str to float
-        Measures of `summary.json` and their wanted values; of a measure with an interval, its mean.
-    spans : sequence of Span
-        What is varied, and between which values.
-    trials : int
-        Points tried at most.
-    tolerance : float
-        The search ends when every measure is as near its target as this share of it.
-    check_seeds : int
-        Runs of the best point with new seeds.
-    weights : mapping of str to float
-        How much the deviation of a measure counts in the distance, above 0; 1 where nothing is said.
-
-    Raises
-    ------
-    ScenarioError
-        When there is no target, nothing to vary, a key that comes twice, or a number that is out of range.
-    """
-
-    targets: Mapping[str, float]
-    spans: Sequence[Span]
-    trials: int = 100
-    tolerance: float = 0.05
-    check_seeds: int = 5
-    weights: Mapping[str, float] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if not self.targets:
-            raise ScenarioError("calibrate: expected at least one --target MEASURE=VALUE")
-        if not self.spans:
-            raise ScenarioError("calibrate: expected at least one --vary KEY=LOW:HIGH")
-        for key in (span.key for span in self.spans):
-            if [span.key for span in self.spans].count(key) > 1:
-                raise ScenarioError(f"vary: {key} comes twice")
-        if self.trials < 1:
-            raise ScenarioError(f"trials: expected at least 1, got {self.trials}")
-        if not 0 < self.tolerance < math.inf:
-            raise ScenarioError(f"tolerance: expected above 0, got {self.tolerance}")
-        for key, weight in self.weights.items():
-            if key not in self.targets or not 0 < weight < math.inf:
-                raise ScenarioError(f"weight of {key}: expected above 0, of a target, got {weight}")
-        if self.check_seeds < 0:
-            raise ScenarioError(f"check_seeds: expected at least 0, got {self.check_seeds}")
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain values for the sweep's manifest."""
-        plain = dataclasses.asdict(self)
-        plain["vary"] = {span.pop("key"): span for span in plain.pop("spans")}
-        return plain
-
-    @classmethod
-    def from_json(cls, plain: Mapping[str, Any]) -> Search:
-        """Return what `to_json` wrote."""
-        spans = [Span(key, **span) for key, span in plain["vary"].items()]
-        return cls(**{**{key: value for key, value in plain.items() if key != "vary"}, "spans": spans})
-
-    def deviations(self, measures: Mapping[str, float | None]) -> dict[str, float]:
-        """Return how far each measure is from its target, as a share of it (of 1, where it is 0)."""
-        found = {}
-        for key, target in self.targets.items():
-            value = measures.get(measure_name(key, measures))
-            found[key] = math.inf if value is None else (value - target) / (abs(target) or 1.0)
-        return found
-
-    def distance(self, measures: Mapping[str, float | None]) -> float:
-        """Return the root of the weighted mean square of the deviations, at most `WORST`."""
-        weights = {key: self.weights.get(key, 1.0) for key in self.targets}
-        squares = [weights[key] * deviation**2 for key, deviation in self.deviations(measures).items()]
-        return min(WORST, math.sqrt(sum(squares) / sum(weights.values())))
-
-    def is_met(self, measures: Mapping[str, float | None]) -> bool:
-        """Return whether all measures are within the tolerance."""
-        return all(abs(deviation) <= self.tolerance for deviation in self.deviations(measures).values())
-
-
-def measure_name(key: str, measures: Mapping[str, Any]) -> str:
-    """Return the name of a measure: itself, or its mean if it has an interval.
-
-    Raises
-    ------
-    ScenarioError
-        When there is none; the message names the nearest.
-    """
-    for name in (key, f"{key}.mean", f"{key}.value"):
-        if name in measures:
-            return name
-    if not measures:
-        return key
-    raise ScenarioError(f"target: the scenario measures no {key!r}; {nearest(key, measures)}")
-
-
-def parse_target(text: str) -> tuple[str, float, float]:
-    """Read `MEASURE=VALUE` or `MEASURE=VALUE@WEIGHT`; return measure, value and weight.
-
-    Raises
-    ------
-    ScenarioError
-    """
-    key, _, rest = text.partition("=")
-    value, at, weighted = rest.partition("@")
-    try:
-        target, weight = float(value), float(weighted) if at else 1.0
-    except ValueError:
-        target = weight = math.nan
-    if not (key and math.isfinite(target) and 0 < weight < math.inf):
-        raise ScenarioError(
-            f"target: expected MEASURE=VALUE such as rate_hz.E=3, or MEASURE=VALUE@WEIGHT with a weight "
-            f"above 0, got {text!r}"
-        )
-    return key.strip(), target, weight
 
 
 def create(
@@ -272,36 +149,6 @@ class _Study:
             )
         self._known = len(tried)
         return any(trial["met"] for trial in tried)
-
-
-def trials(sweep: Sweep) -> list[dict[str, Any]]:
-    """Return what came out of each point, seeds averaged: `point`, `measures`, `distance`, `met`."""
-    search = Search.from_json(sweep.calibration or {})
-    tried = []
-    for index, point in enumerate(sweep.points):
-        results = [sweep.result(sweep.number(index, seed)) for seed in range(len(sweep.seeds))]
-        measures = mean_measures([result for result in results if result is not None])
-        tried.append(
-            {
-                "point": point,
-                "measures": measures,
-                "distance": search.distance(measures),
-                "met": search.is_met(measures),
-            }
-        )
-    return tried
-
-
-def mean_measures(results: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
-    """Return the mean of each measure; nothing if a run failed, None if one could not take the measure."""
-    if not results or any(result["status"] != DONE for result in results):
-        return {}
-    means: dict[str, float | None] = {}
-    for name in results[0]["measures"]:
-        values = [result["measures"].get(name) for result in results]
-        known = [value for value in values if value is not None]
-        means[name] = sum(known) / len(known) if len(known) == len(values) else None
-    return means
 
 
 def _checked(sweep: Sweep, search: Search, tried: Sequence[Mapping[str, Any]], run: Run) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ethospike.scenarios.analysis.figure_style import BLUE, COLORS, DPI, GREEN, GREY, bare
 from ethospike.scenarios.sweeps.folder import Sweep
+from ethospike.scenarios.sweeps.search import WORST, Search, measure_name, trials
 from ethospike.scenarios.sweeps.table import FIXED, open_table
 
 if TYPE_CHECKING:
@@ -112,8 +113,6 @@ def draw_slices(table: xarray.Dataset, keys: list[str], measures: list[str]) -> 
 
 def draw_history(sweep: Sweep) -> Figure:
     """Draw how near each point of a calibration came to the targets, and each measure beside its target."""
-    from ethospike.scenarios.sweeps.calibration import WORST, Search, measure_name, trials
-
     search, tried = Search.from_json(sweep.calibration or {}), trials(sweep)
     targets = list(search.targets)
     figure = Figure(figsize=(8.0, 2.2 * (1 + len(targets))), layout="constrained")

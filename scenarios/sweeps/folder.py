@@ -22,8 +22,11 @@ import tomli_w
 from ethospike.errors import RecordingError, RunFolderError, ScenarioError, SweepNotInstalled
 from ethospike.recorders.lock import WriterLock
 from ethospike.scenarios import configuration
-from ethospike.scenarios.run.folder import RunFolder, provenance, read_json, to_plain, write_whole
-from ethospike.scenarios.scenario import Scenario, ScenarioConfig, find_scenario
+from ethospike.scenarios.registry import find_scenario
+from ethospike.scenarios.run.files import read_json, to_plain, write_whole
+from ethospike.scenarios.run.folder import RunFolder
+from ethospike.scenarios.run.provenance import provenance
+from ethospike.scenarios.scenario import Scenario, ScenarioConfig
 from ethospike.scenarios.sweeps.points import Point, check_point, nested, with_absolute_paths
 
 SWEEPS = Path("sweeps")

@@ -21,8 +21,9 @@ from typing import Any
 from ethospike.errors import RecordingError, RunFolderError
 from ethospike.recorders.lock import WriterLock
 from ethospike.recorders.memory import give_back_memory
-from ethospike.scenarios.run.folder import MACHINE_ERRORS, write_whole
+from ethospike.scenarios.run.files import MACHINE_ERRORS, write_whole
 from ethospike.scenarios.run.runner import run_scenario
+from ethospike.scenarios.run.signals import RunStopped
 from ethospike.scenarios.sweeps.folder import DONE, FAILED, MANIFEST, RESULT, Sweep, Task
 
 Measures = dict[str, float | None]
@@ -58,8 +59,8 @@ def run_task(
         When another process runs the task, or its folder cannot be written to.
     OSError
         For a full disk and the like, which are not the task's fault.
-    KeyboardInterrupt
-        When the run was stopped; the task then counts as not begun.
+    RunStopped
+        When a signal stopped the run; the task then counts as not begun.
     """
     sweep = _opened(path)
     task = sweep.task(number)
@@ -70,6 +71,8 @@ def run_task(
         begin = time.monotonic()
         try:
             outcome = {"status": DONE, "measures": _measured(sweep, task, settings), "error": None}
+        except RunStopped:
+            raise
         except Exception as error:  # whatever a scenario raises: it is recorded, and the others go on
             if _is_of_the_machine(error):
                 raise
@@ -115,9 +118,7 @@ def _measured(sweep: Sweep, task: Task, settings: Mapping[str, Any] | None) -> M
     config = sweep.config(task, settings)
     try:
         result = run_scenario(sweep.scenario, config, run, quiet=True, draw=sweep.keep_recordings)
-        if result.status != "complete":
-            raise KeyboardInterrupt
-        return flattened(result.folder.summary)
+        return flattened(result.complete_summary())
     finally:
         give_back_memory()
         if not sweep.keep_recordings:

@@ -12,7 +12,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from distributed.comm.addressing import parse_address, parse_host_port
 from distributed.comm.core import CommClosedError
 from distributed.comm.registry import get_backend
 
-from ethospike.brains.numba.bit_matrix import last_wiring_kept
+from ethospike.brains.numba.bit_matrix import Wiring, shared_wiring
 from ethospike.brains.simulator.settings import THREADED
 from ethospike.brains.threads import cores
 from ethospike.errors import RunFolderError, ScenarioError
@@ -222,20 +222,22 @@ class TaskWorker(distributed.WorkerPlugin):
         # Dask looks at the stacks of all threads a hundred times a second. In CPython 3.11 that deadlocks
         # when garbage is collected while a thread starts: once in 1,600 runs of the published grid search.
         worker.periodic_callbacks["profile"].stop()
-        self._kept = ExitStack()
-        self._kept.enter_context(last_wiring_kept())
+        self.wirings: list[Wiring] = []
 
     def teardown(self, worker: distributed.Worker) -> None:
         """End."""
-        self._kept.close()
+        self.wirings.clear()
 
 
 def _run_in_worker(path: str, number: int, settings: dict[str, Any], retry_failed: bool) -> dict[str, Any]:
     """Run a task; if another process runs it, as when a worker was believed dead, wait for that."""
     folder = Path(path)
+    plugin = distributed.get_worker().plugins[TaskWorker.name]
+    wirings = plugin.wirings if isinstance(plugin, TaskWorker) else []
     while True:
         try:
-            return run_task(folder, number, settings, retry_failed=retry_failed)
+            with shared_wiring(wirings):
+                return run_task(folder, number, settings, retry_failed=retry_failed)
         except RunFolderError:
             if not is_being_written(Sweep.open(folder).folder(number) / RESULT):
                 raise

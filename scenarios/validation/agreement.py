@@ -17,16 +17,16 @@ from ethospike.brains.network import Network
 from ethospike.brains.simulator import SIMULATORS, SimulatorSettings, is_installed, open_simulator
 from ethospike.scenarios.analysis.group_statistics import difference, interval, scaled
 from ethospike.scenarios.analysis.spike_statistics import fano_factor, mean_cv2
-from ethospike.scenarios.bench.measures import odor_stimuli
 from ethospike.scenarios.odor import conditioning as odor_conditioning
+from ethospike.scenarios.odor.stimuli import odor_stimuli
 from ethospike.scenarios.validation.larva_experiments import (
     BRAINS,
     Settings,
     groups,
     naive_rates,
     protocol,
-    summary_of,
 )
+from ethospike.scenarios.validation.parts import summary_of
 
 
 def across_simulators(settings: Settings) -> dict[str, Any]:

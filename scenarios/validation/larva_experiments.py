@@ -7,8 +7,6 @@ scenarios, as anybody can run them. This file knows neither files nor tables.
 from __future__ import annotations
 
 import dataclasses
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,8 +18,7 @@ from ethospike.errors import ScenarioError
 from ethospike.scenarios.analysis.group_statistics import difference, scaled
 from ethospike.scenarios.odor import conditioning as odor_conditioning
 from ethospike.scenarios.odor import preference as odor_preference
-from ethospike.scenarios.run.runner import run_scenario
-from ethospike.scenarios.scenario import Scenario, ScenarioConfig
+from ethospike.scenarios.validation.parts import summary_of
 
 REFERENCE_HZ = {"ORN": 64.3, "PN": 41.2, "LN": 15.0, "KC": 1.16, "APL": 30.0, "MBONp": 102.0}
 """An independent implementation of the published equations (explicit Euler, 0.1 ms, gamma inputs of shape 3,
@@ -69,19 +66,6 @@ class Settings:
     def of_simulator(self) -> SimulatorSettings:
         """The simulator's settings."""
         return SimulatorSettings(name=self.simulator, threads=self.threads)
-
-
-def summary_of(scenario: Scenario, config: ScenarioConfig) -> dict[str, Any]:
-    """Run a scenario in a folder that is thrown away, and return its measures.
-
-    Without a process for the writer: one more processor would be busy for a recording that nobody keeps.
-    """
-    config = dataclasses.replace(config, recorder=dataclasses.replace(config.recorder, writer="inline"))
-    with tempfile.TemporaryDirectory() as folder:
-        result = run_scenario(scenario, config, Path(folder) / "run", quiet=True, draw=False)
-        if result.status != "complete":
-            raise KeyboardInterrupt
-        return result.folder.summary
 
 
 def naive_rates(settings: Settings) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ethospike.scenarios.analysis.group_statistics import difference
-from ethospike.scenarios.run.folder import command_of
+from ethospike.scenarios.run.provenance import command_of
 from ethospike.scenarios.validation import agreement
 from ethospike.scenarios.validation import larva_experiments as larva_validation
 from ethospike.scenarios.validation.larva_experiments import REFERENCE_HZ, Settings

@@ -10,13 +10,18 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ethospike.brains.simulator import simulator_class
 from ethospike.errors import RunFolderError, ScenarioError, nearest
-from ethospike.scenarios.run.folder import beside, provenance, read_json, require_place, write_whole
+from ethospike.recorders.recording import Recording, open_recording
+from ethospike.scenarios.run.files import beside, read_json, require_place, write_whole
+from ethospike.scenarios.run.provenance import provenance
+from ethospike.scenarios.run.runner import run_scenario
+from ethospike.scenarios.scenario import Scenario, ScenarioConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +81,31 @@ def run_parts(out: Path, settings: Any, chosen: Sequence[str], validation: Valid
             validation.draw(out, name, results[name][validation.key])
         print(f"validation: {name} done", file=sys.stderr, flush=True)
     return table
+
+
+def recorded(
+    scenario: Scenario, config: ScenarioConfig, look: Callable[[Recording, dict[str, Any]], Any]
+) -> Any:
+    """Run a scenario in a temporary folder and return `look(recording, summary)`.
+
+    The recording is written without a second process, which would occupy one more processor.
+
+    Raises
+    ------
+    RunStopped
+        When a signal stopped the run, whose measures would be those of a shorter experiment.
+    """
+    config = dataclasses.replace(config, recorder=dataclasses.replace(config.recorder, writer="inline"))
+    with tempfile.TemporaryDirectory() as folder:
+        result = run_scenario(scenario, config, Path(folder) / "run", quiet=True, draw=False)
+        summary = result.complete_summary()
+        return look(open_recording(result.folder.path), summary)
+
+
+def summary_of(scenario: Scenario, config: ScenarioConfig) -> dict[str, Any]:
+    """Run a scenario in a temporary folder and return its measures."""
+    summary: dict[str, Any] = recorded(scenario, config, lambda recording, summary: summary)
+    return summary
 
 
 def check_simulators(needed: Mapping[str, Sequence[str]]) -> None:

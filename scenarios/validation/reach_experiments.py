@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,12 +21,15 @@ from ethospike.brains.simulator import SimulatorSettings
 from ethospike.brains.simulator.settings import THREADED
 from ethospike.envs.delayed_reach import ReachConfig
 from ethospike.errors import ScenarioError
-from ethospike.recorders.recording import Recording, open_recording
+from ethospike.recorders.recording import Recording
 from ethospike.scenarios.analysis import spike_statistics
+from ethospike.scenarios.analysis.group_statistics import mean, median
+from ethospike.scenarios.analysis.sampling import mean_over_neurons
 from ethospike.scenarios.analysis.spike_statistics import WINDOW_MS, balanced_accuracy
 from ethospike.scenarios.reach import published_measures
 from ethospike.scenarios.reach import scenario as delayed_reach
 from ethospike.scenarios.reach import trials as reach_trials
+from ethospike.scenarios.reach.config import DelayedReachConfig
 from ethospike.scenarios.reach.courses import (
     BASELINE_MS,
     CUT_MS,
@@ -37,13 +38,12 @@ from ethospike.scenarios.reach.courses import (
     CutTrials,
     cluster_roles,
     cut_trials,
-    mean_over_neurons,
 )
 from ethospike.scenarios.reach.measures import cortex_measures
-from ethospike.scenarios.reach.trials import Trials, estimate, mean
+from ethospike.scenarios.reach.trials import Trials, estimate
 from ethospike.scenarios.rest import scenario as cortex_rest
-from ethospike.scenarios.run.runner import run_scenario
-from ethospike.scenarios.scenario import Scenario, ScenarioConfig
+from ethospike.scenarios.rest.config import RestConfig
+from ethospike.scenarios.validation.parts import recorded
 
 CONDITIONS = (1, 2, 3)
 CONTRASTS = (("1", "2"), ("1", "3"), ("2", "3"))
@@ -160,15 +160,6 @@ class Wiring:
 # -- runs -----------------------------------------------------------------------------------------------
 
 
-def recorded(scenario: Scenario, config: ScenarioConfig, look: Callable[[Recording, Any], Any]) -> Any:
-    """Run a scenario in a folder that is thrown away, and return what `look` sees in it."""
-    with tempfile.TemporaryDirectory() as folder:
-        result = run_scenario(scenario, config, Path(folder) / "run", quiet=True, draw=False)
-        if result.status != "complete":
-            raise KeyboardInterrupt  # a stopped run would be measured as if it were a whole one
-        return look(open_recording(result.folder.path), result.folder.summary)
-
-
 def reach(
     settings: Settings,
     cortex: CortexConfig,
@@ -182,7 +173,7 @@ def reach(
 ) -> list[Any]:
     """Run a delayed reach with `trials` trials of each condition; return its wirings, or what `look` sees."""
     look = look or wirings_of
-    config = delayed_reach.DelayedReachConfig(
+    config = DelayedReachConfig(
         seed=seed,
         animals=wirings,
         n_trials=trials * len(CONDITIONS),
@@ -217,7 +208,7 @@ def wirings_of(recording: Recording) -> list[Wiring]:
 
 def rest(settings: Settings, cortex: CortexConfig, minutes: float) -> dict[str, Any]:
     """Return the measures of a cortex at rest."""
-    config = cortex_rest.RestConfig(seed=1, minutes=minutes, cortex=cortex, simulator=settings.of_simulator())
+    config = RestConfig(seed=1, minutes=minutes, cortex=cortex, simulator=settings.of_simulator())
     found: dict[str, Any] = recorded(cortex_rest.SCENARIO, config, lambda recording, summary: summary)
     return found
 
@@ -362,7 +353,7 @@ def _decided(
         hit = winner[mine] == wiring.cut.trials.target[mine]
         right.append(hit.mean())
         never.append((winner[mine] < 0).mean())
-        times.append(float(reach_trials.median(np.where(hit, when[mine] * BIN_MS, np.nan))))
+        times.append(float(median(np.where(hit, when[mine] * BIN_MS, np.nan))))
     return {
         "correct": float(np.mean(right)),
         "none": float(np.mean(never)),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ethospike.scenarios.run.folder import command_of
+from ethospike.scenarios.run.provenance import command_of
 from ethospike.scenarios.validation import published_values as published
 from ethospike.scenarios.validation import reach_published_report
 from ethospike.scenarios.validation.cells import Row, Table, number, percent, plain, table, yes

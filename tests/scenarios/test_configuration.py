@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from ethospike.errors import ScenarioError
-from ethospike.scenarios.configuration import configure, preset, read_toml
+from ethospike.scenarios.configuration import configure, from_command, preset, read_toml
 from ethospike.scenarios.odor.conditioning import SCENARIO, ConditioningConfig
-from ethospike.scenarios.run.folder import RunFolder, to_plain
-from ethospike.scenarios.scenario import find_scenario
+from ethospike.scenarios.registry import find_scenario
+from ethospike.scenarios.run.files import to_plain
+from ethospike.scenarios.run.folder import RunFolder
 
 
 def test_flags_win_over_the_file_and_the_file_over_the_preset(tmp_path: Path) -> None:
@@ -51,7 +52,7 @@ def test_a_written_configuration_loads_again_equal(tmp_path: Path) -> None:
         (["--odor-s", "nan"], {}, "at least 0 s, and finite, got nan"),
         (["--seed", "-1"], {}, "at least 0"),
         (["--seed", "1.5"], {}, "--seed: expected a whole number, got 1.5"),
-        ([], {"animals": 2.5}, "--animals: expected a whole number, got 2.5"),
+        ([], {"animals": 2.5}, "file: animals: expected a whole number, got 2.5"),
         (["--animals", "0"], {}, "at least 1"),
         (["--action-delay", "-1"], {}, "at least 0"),
         (["--control-interval-ms", "0.25"], {}, "0.25 is not a whole number of steps"),
@@ -123,9 +124,7 @@ def test_unknown_scenarios_and_presets_name_the_nearest(tmp_path: Path) -> None:
 
 
 def test_every_field_has_a_sentence_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
-    from ethospike.scenarios.configuration import parser
-
-    parser(SCENARIO)(["--help"])
+    assert from_command(SCENARIO, ["--help"]) is None
     shown = " ".join(capsys.readouterr().out.split())
     for field in dataclasses.fields(ConditioningConfig):
         if not dataclasses.is_dataclass(field.default_factory):

@@ -170,14 +170,14 @@ def test_what_bits_cannot_hold_is_named():
     assert bit_matrix.refusal(network) is None
 
 
-def test_networks_that_may_share_a_wiring_do_while_the_last_is_kept():
+def test_networks_share_a_wiring_inside_the_context():
     network = network_with(PairwiseBernoulli(0.3))
 
     def draw(network=network, seed=1):
         return draw_wiring(network, seed=seed, animals=1, threads=1)
 
     assert draw() is not draw()
-    with bit_matrix.last_wiring_kept():
+    with bit_matrix.shared_wiring([]):
         first = draw()
         assert draw(network_with(PairwiseBernoulli(0.3))) is first
         assert draw(seed=2) is not first

@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 from places import EXAMPLES
 
-from ethospike.scenarios.command.app import _report, main
+from ethospike.scenarios.command.app import main
+from ethospike.scenarios.command.runs import _report
 from ethospike.scenarios.configuration import configure
+from ethospike.scenarios.registry import find_scenario
 from ethospike.scenarios.run.folder import RunFolder
 from ethospike.scenarios.run.runner import RunResult
-from ethospike.scenarios.scenario import find_scenario
 from ethospike.scenarios.sweeps.folder import Plan, Sweep
 
 EXAMPLE = str(EXAMPLES / "vehicle.py")
@@ -304,7 +305,7 @@ def test_a_run_that_is_stopped_before_its_first_step_concludes_nothing(
         signal.raise_signal(signal.SIGINT)
 
     # What is called last before the loop, with the run's own handlers of signals in place.
-    monkeypatch.setattr("ethospike.scenarios.run.checkpoint.obstacle", interrupt)
+    monkeypatch.setattr("ethospike.scenarios.run.checkpoint.reason_for_none", interrupt)
     with pytest.raises(SystemExit) as ended:
         main(["run", scenario, "--simulator", "numba", "--out", str(tmp_path / "run"), "--quiet"])
     assert ended.value.code == 130

@@ -17,9 +17,10 @@ from ethospike.recorders.recording import open_recording
 from ethospike.scenarios.analysis.spike_statistics import AlignedSpikes
 from ethospike.scenarios.configuration import configure
 from ethospike.scenarios.reach import figures as reach_figures
+from ethospike.scenarios.reach.config import DelayedReachConfig
 from ethospike.scenarios.reach.courses import BASELINE_MS, CUT_MS, PREPARED_MS, CutTrials, sample_of
 from ethospike.scenarios.reach.measures import cortex_measures
-from ethospike.scenarios.reach.scenario import SCENARIO, DelayedReachConfig
+from ethospike.scenarios.reach.scenario import SCENARIO
 from ethospike.scenarios.reach.trials import Trials, read_trials
 from ethospike.scenarios.run.runner import run_scenario
 from ethospike.scenarios.validation import reach as reach_validation

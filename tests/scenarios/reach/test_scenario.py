@@ -16,12 +16,14 @@ from ethospike.brains.circuits.clustered_cortex import PARAMETER_SETS
 from ethospike.envs.delayed_reach.env import OUTCOMES
 from ethospike.errors import ScenarioError
 from ethospike.recorders.recording import Recording, open_recording
+from ethospike.scenarios.analysis.group_statistics import mean, median
 from ethospike.scenarios.command.app import main
 from ethospike.scenarios.configuration import configure
 from ethospike.scenarios.reach import trials as reach_trials
+from ethospike.scenarios.reach.config import DelayedReachConfig
 from ethospike.scenarios.reach.courses import cluster_roles, cut_trials
 from ethospike.scenarios.reach.measures import cortex_measures
-from ethospike.scenarios.reach.scenario import SCENARIO, DelayedReachConfig, duration_s
+from ethospike.scenarios.reach.scenario import SCENARIO, duration_s
 from ethospike.scenarios.reach.trials import Trials, draws_of, estimate, measures, read_trials
 from ethospike.scenarios.run.runner import RunResult, run_scenario
 
@@ -320,9 +322,9 @@ def test_shares_and_medians_of_trials_that_are_known() -> None:
 
 def test_median_and_mean_leave_nan_out() -> None:
     values = np.array([[1.0, np.nan, 5.0], [np.nan, np.nan, np.nan], [3.0, 1.0, 2.0]])
-    assert np.array_equal(reach_trials.median(values), [3.0, np.nan, 2.0], equal_nan=True)
-    assert np.array_equal(reach_trials.mean(values), [3.0, np.nan, 2.0], equal_nan=True)
-    assert np.isnan(reach_trials.median(np.empty(0)))
+    assert np.array_equal(median(values), [3.0, np.nan, 2.0], equal_nan=True)
+    assert np.array_equal(mean(values), [3.0, np.nan, 2.0], equal_nan=True)
+    assert np.isnan(median(np.empty(0)))
 
 
 def test_the_bootstrap_has_the_spread_of_a_share() -> None:

@@ -12,9 +12,10 @@ from ethospike.envs.idle import IdleEnv
 from ethospike.errors import ScenarioError
 from ethospike.recorders.recording import open_recording
 from ethospike.scenarios.configuration import configure
-from ethospike.scenarios.reach.scenario import DelayedReachConfig
+from ethospike.scenarios.reach.config import DelayedReachConfig
+from ethospike.scenarios.rest.config import RestConfig
 from ethospike.scenarios.rest.measures import cluster_rates, dominance
-from ethospike.scenarios.rest.scenario import SCENARIO, RestConfig, duration_s
+from ethospike.scenarios.rest.scenario import SCENARIO, duration_s
 from ethospike.scenarios.run.runner import RunResult, run_scenario
 from ethospike.scenarios.scenario import steps_of_run
 

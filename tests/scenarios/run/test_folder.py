@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ethospike.scenarios.run import folder as run_folder
+from ethospike.scenarios.run import provenance
 
 
 @pytest.fixture
@@ -27,9 +27,9 @@ def repository(tmp_path: Path) -> Path:
 def test_the_commit_of_a_repository_in_which_we_are_only_installed_is_not_ours(
     repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_folder, "__file__", str(repository / "mine.py"))
-    state = run_folder.git_state()
+    monkeypatch.setattr(provenance, "__file__", str(repository / "mine.py"))
+    state = provenance.git_state()
     assert state is not None
     assert (len(state["commit"]), state["clean"]) == (40, True)
-    monkeypatch.setattr(run_folder, "__file__", str(repository / ".venv" / "ethospike" / "run_folder.py"))
-    assert run_folder.git_state() is None
+    monkeypatch.setattr(provenance, "__file__", str(repository / ".venv" / "ethospike" / "run_folder.py"))
+    assert provenance.git_state() is None

@@ -36,9 +36,11 @@ from ethospike.scenarios.command.app import main
 from ethospike.scenarios.configuration import configure
 from ethospike.scenarios.odor.conditioning import SCENARIO
 from ethospike.scenarios.reach.scenario import SCENARIO as REACH
-from ethospike.scenarios.run.folder import RunFolder, write_whole
+from ethospike.scenarios.registry import find_scenario
+from ethospike.scenarios.run.files import write_whole
+from ethospike.scenarios.run.folder import RunFolder
 from ethospike.scenarios.run.runner import RunResult, resume_scenario, run_scenario
-from ethospike.scenarios.scenario import Scenario, find_scenario
+from ethospike.scenarios.scenario import Scenario
 
 INLINE = ["--simulator.name", "numba", "--recorder.writer", "inline"]
 """Without a writer process, which takes a second to start; the run to compare with has one."""

@@ -13,11 +13,10 @@ from places import HELPERS
 
 from ethospike.errors import ScenarioError
 from ethospike.scenarios.command.app import main
-from ethospike.scenarios.sweeps import calibration
 from ethospike.scenarios.sweeps import workers as sweep_workers
-from ethospike.scenarios.sweeps.calibration import Search, mean_measures, measure_name, parse_target
 from ethospike.scenarios.sweeps.folder import Sweep
 from ethospike.scenarios.sweeps.points import Span
+from ethospike.scenarios.sweeps.search import WORST, Search, mean_measures, measure_name, parse_target
 from ethospike.scenarios.sweeps.task import run_task
 from ethospike.scenarios.sweeps.workers import Run
 
@@ -123,7 +122,7 @@ def test_distances() -> None:
     assert search.distance({"a": 2.2, "b": 0.0}) == pytest.approx(0.1 / math.sqrt(2))
     assert search.is_met({"a": 2.199, "b": -0.1})
     assert not search.is_met({"a": 2.2001, "b": 0.2})
-    assert search.distance({"a": 2.0, "b": None}) == search.distance({}) == calibration.WORST
+    assert search.distance({"a": 2.0, "b": None}) == search.distance({}) == WORST
     assert Search.from_json(json.loads(json.dumps(search.to_json()))) == search
 
 

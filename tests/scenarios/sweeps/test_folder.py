@@ -10,7 +10,8 @@ from places import HELPERS
 
 from ethospike.errors import RunFolderError, ScenarioError
 from ethospike.scenarios.configuration import configure
-from ethospike.scenarios.scenario import Scenario, find_scenario
+from ethospike.scenarios.registry import find_scenario
+from ethospike.scenarios.scenario import Scenario
 from ethospike.scenarios.sweeps.folder import Plan, Sweep
 from ethospike.scenarios.sweeps.points import grid
 

@@ -9,7 +9,8 @@ import pytest
 from places import HELPERS
 
 from ethospike.errors import ScenarioError
-from ethospike.scenarios.scenario import Scenario, find_scenario
+from ethospike.scenarios.registry import find_scenario
+from ethospike.scenarios.scenario import Scenario
 from ethospike.scenarios.sweeps.points import Span, combined, from_file, grid, samples
 
 TOY = str(HELPERS / "sweep_scenario.py")

@@ -22,8 +22,8 @@ from places import DOCS, HELPERS
 from ethospike.errors import ScenarioError
 from ethospike.scenarios.command.app import main
 from ethospike.scenarios.configuration import configure
+from ethospike.scenarios.registry import find_scenario
 from ethospike.scenarios.run.folder import RunFolder
-from ethospike.scenarios.scenario import find_scenario
 from ethospike.scenarios.sweeps.folder import Plan, Sweep
 from ethospike.scenarios.sweeps.table import open_table
 

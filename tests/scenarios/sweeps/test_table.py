@@ -9,7 +9,7 @@ import xarray
 from places import HELPERS
 
 from ethospike.scenarios.configuration import configure
-from ethospike.scenarios.scenario import find_scenario
+from ethospike.scenarios.registry import find_scenario
 from ethospike.scenarios.sweeps.folder import Plan, Sweep
 from ethospike.scenarios.sweeps.points import grid
 from ethospike.scenarios.sweeps.table import SweepTable, open_table

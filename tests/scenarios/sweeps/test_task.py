@@ -16,7 +16,7 @@ from ethospike.errors import RunFolderError
 from ethospike.recorders.lock import WriterLock
 from ethospike.recorders.recording import open_recording
 from ethospike.scenarios.configuration import configure
-from ethospike.scenarios.scenario import find_scenario
+from ethospike.scenarios.registry import find_scenario
 from ethospike.scenarios.sweeps import task as sweep_task
 from ethospike.scenarios.sweeps.folder import Plan, Sweep
 from ethospike.scenarios.sweeps.points import grid

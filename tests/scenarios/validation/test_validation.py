@@ -17,7 +17,8 @@ import pytest
 from places import DOCS
 
 from ethospike.errors import RunFolderError, ScenarioError, SimulatorNotInstalled
-from ethospike.scenarios.command.app import main, validate_larvae
+from ethospike.scenarios.command.app import main
+from ethospike.scenarios.command.checks import validate_larvae
 from ethospike.scenarios.validation import larva_report as validation
 from ethospike.scenarios.validation import reach as reach_validation
 from ethospike.scenarios.validation import reach_report
@@ -138,7 +139,7 @@ def test_a_disk_that_is_full_leaves_the_results_before(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("ethospike.scenarios.run.folder.os.fsync", full)
+    monkeypatch.setattr("ethospike.scenarios.run.files.os.fsync", full)
     with pytest.raises(RunFolderError):
         run_parts(tmp_path / "x", dataclasses.replace(TINY, animals=3), ["first"], two_parts)
     assert (tmp_path / "x.json").read_bytes() == before

@@ -1,0 +1,106 @@
+"""The commands that check the package: validate, doctor, bench."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+
+def validate_larvae(
+    *,
+    out: Path = Path("runs/validation"),
+    simulator: str = "numba",
+    animals: int = 20,
+    dish_animals: int = 50,
+    threads: int = 0,
+    parts: tuple[str, ...] = (),
+) -> None:
+    """Compare the larvae with what is published about them, or with `reach` the cortex.
+
+    The larvae take an hour on Numba; the parts that also run on NEST take hours more.
+
+    Parameters
+    ----------
+    out
+        Where the results go, without suffix: OUT.md and OUT.json.
+    simulator
+        nest, numba or genn.
+    animals
+        Larvae a group in the published protocols.
+    dish_animals
+        Larvae a group in the dish.
+    threads
+        Threads of the simulator; 0 leaves the choice to it.
+    parts
+        Only these: naive, naive_nest, groups, groups_fast, groups_published, unpaired, unpaired_fast,
+        unpaired_published, acquisition, interval, learning_rate, dish, dish_fine, simulators, nest_paired,
+        nest_unpaired, nest_odor_only, nest_punishment, parity, parity_cortex.
+    """
+    from ethospike.scenarios.validation import (
+        larva_experiments as larva_validation,
+    )
+    from ethospike.scenarios.validation import (
+        larva_report as validation,
+    )
+
+    settings = larva_validation.Settings(simulator, animals, dish_animals, threads=threads)
+    print(validation.validate(out, settings, parts).read_text())
+
+
+def run_doctor(*, network: str = "") -> None:
+    """Say which simulators are installed and whether they work, and what to do about those that do not.
+
+    Parameters
+    ----------
+    network
+        FILE:NAME of a network in a Python file: say instead which engine of the Numba simulator runs it, and
+        why.
+    """
+    if network:
+        from ethospike.scenarios.command.networks import report_engine
+
+        report_engine(network)
+        return
+    from ethospike.scenarios.command import doctor
+
+    if not doctor.report():
+        sys.exit(1)
+
+
+def bench(
+    *,
+    out: Path = Path("runs/benchmark"),
+    small: bool = False,
+    long: bool = False,
+    gpu: bool = False,
+    scale: bool = False,
+    simulators: tuple[str, ...] = (),
+    kinds: tuple[str, ...] = (),
+) -> None:
+    """Time every installed simulator on this machine, which should be idle.
+
+    Parameters
+    ----------
+    out
+        Where the results go, without suffix: OUT.md and OUT.json.
+    small
+        Tiny sizes: shows that the benchmark works, not how fast anything is.
+    long
+        Instead: does anything grow in a run of 30 minutes? Ten minutes on NEST.
+    gpu
+        Instead: what a GPU is for. A cortex of 25,000 neurons in closed loop, 100,000 neurons, 1,000 larvae.
+    scale
+        Instead: Numba at the published sizes, from 5,000 neurons to 3.6 million as far as memory goes, on one
+        core and on all; minutes. Also OUT.png.
+    simulators
+        Only these; by default all that are installed, with --gpu only genn.
+    kinds
+        Only these tables: network, loop, scenario, with --gpu reach; by default all.
+    """
+    from ethospike.scenarios.bench import benchmark
+
+    table = benchmark.run_benchmark(
+        out, small=small, long=long, gpu=gpu, scale=scale, simulators=list(simulators), kinds=kinds
+    )
+    print(table.read_text())
+    print(f"written: {table}")

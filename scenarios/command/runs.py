@@ -1,0 +1,177 @@
+"""The commands of runs: list, run, resume, recover."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from ethospike.errors import ScenarioError
+from ethospike.recorders.format import INTERRUPTED
+from ethospike.recorders.view.checks import check_display
+from ethospike.recorders.view.live import LiveView
+from ethospike.scenarios import configuration
+from ethospike.scenarios.command import sweeps as sweep_commands
+from ethospike.scenarios.command.choices import (
+    NO_CHOICE,
+    NO_OUTPUT,
+    NO_WORKERS,
+    SIGNALED,
+    Choice,
+    Flags,
+    Output,
+    Workers,
+)
+from ethospike.scenarios.registry import SCENARIOS, find_scenario
+from ethospike.scenarios.run.folder import RunFolder
+from ethospike.scenarios.run.omissions import LEFT_OUT, say
+from ethospike.scenarios.run.progress import clock
+from ethospike.scenarios.scenario import Scenario, ScenarioConfig
+from ethospike.scenarios.sweeps.folder import is_sweep
+
+if TYPE_CHECKING:
+    from ethospike.scenarios.run.runner import RunResult
+
+
+def list_scenarios() -> None:
+    """List the scenarios that come with ethospike."""
+    table = Table("scenario", "what it is", "presets")
+    for name in SCENARIOS:
+        scenario = find_scenario(name)
+        table.add_row(name, scenario.about, ", ".join(scenario.presets))
+    Console().print(table)
+
+
+def run(
+    scenario: str,
+    /,
+    *flags: Flags,
+    choice: Choice = NO_CHOICE,
+    output: Output = NO_OUTPUT,
+    view: bool = False,
+) -> None:
+    """Run a scenario, or your own from a .py file; `ethospike run SCENARIO --help` shows all flags.
+
+    Parameters
+    ----------
+    scenario
+        A name from `ethospike list`, or the path of a Python file that defines SCENARIO.
+    flags
+        Any field of the scenario's configuration.
+    choice
+        Configuration file, preset and simulator.
+    output
+        The run's folder.
+    view
+        Show the run in a window; closing the window ends the view, not the run.
+    """
+    from ethospike.scenarios.run import runner
+
+    chosen = find_scenario(scenario)
+    settings = choice.configuration(chosen, flags)
+    if settings is None:
+        return
+    if view:
+        check_display(
+            "run without --view and make a film of the run with `ethospike replay RUN --video FILE.mp4`"
+        )
+    result = runner.run_scenario(
+        chosen,
+        settings,
+        output.out,
+        listeners=[lambda layout: LiveView(layout, chosen.name)] if view else [],
+        quiet=output.quiet,
+    )
+    _report(chosen, result)
+
+
+def _report(chosen: Scenario, result: RunResult) -> None:
+    """Say what became of a run; end with the exit code of a signal if one stopped it."""
+    info = result.folder.info
+    # Of a run that was resumed, times on the wall are those since then.
+    took = "simulated, the part since it was resumed in" if info.get("resumed") else "simulated in"
+    print(
+        f"{info['status']}: {clock(info['simulated_s'])} {took} {clock(info['loop_wall_s'])} "
+        f"({info['real_time_factor']}× real time) on {info['backend']}"
+    )
+    print(f"recording: {result.folder.recording}")
+    for path in result.figures:
+        print(f"figure:    {path}")
+    summary = result.folder.summary
+    tell_omissions(summary)
+    # Nothing can be concluded where there are no measures: all left out, or stopped before the first step.
+    sentence = chosen.conclude(summary) if set(summary) - {LEFT_OUT} else ""
+    if sentence:
+        print(sentence)
+    if result.stopped_by is not None:
+        sys.exit(SIGNALED + result.stopped_by)
+
+
+def tell_omissions(summary: dict[str, Any]) -> None:
+    """Print the parts of a summary that were left out, one line each."""
+    for what, why in summary.get(LEFT_OUT, {}).items():
+        say(what, why)
+
+
+def resume(
+    path: Path,
+    /,
+    *,
+    workers: Workers = NO_WORKERS,
+    retry_failed: bool = False,
+    quiet: bool = False,
+) -> None:
+    """Continue a run from its last checkpoint, as if it had never ended; or a sweep or a calibration.
+
+    Parameters
+    ----------
+    path
+        The folder of the run, the sweep or the calibration.
+    workers
+        Of a sweep: the processes that run its tasks.
+    retry_failed
+        Of a sweep: run tasks again that have failed.
+    quiet
+        No progress.
+    """
+    from ethospike.scenarios.run import runner
+
+    if is_sweep(path):
+        sweep_commands.resume(path, workers, retry_failed=retry_failed, quiet=quiet)
+        return
+    if workers or retry_failed:
+        raise ScenarioError(f"--workers, --scheduler and --retry-failed are for sweeps; {path} is a run")
+    folder, chosen, settings = reopen(path)
+    _report(chosen, runner.resume_scenario(chosen, settings, folder, quiet=quiet))
+
+
+def recover_run(path: Path, /) -> None:
+    """Repair a broken run: cut its recording to what was committed, and say what was kept.
+
+    Parameters
+    ----------
+    path
+        The run's folder.
+    """
+    from ethospike.recorders.recover import recover
+
+    folder = RunFolder.open(path)
+    status = folder.status
+    if not folder.recording.exists() and status == INTERRUPTED:
+        folder.update_info(status=status)
+        print(f"{path}: {status}; it ended before anything was recorded")
+        return
+    recovered = recover(path, unclosed=status)
+    folder.update_info(status=recovered.status, simulated_s=recovered.duration_s)
+    print(recovered)
+
+
+def reopen(path: Path) -> tuple[RunFolder, Scenario, ScenarioConfig]:
+    """Return a run's folder, scenario and configuration."""
+    folder = RunFolder.open(path)
+    chosen = find_scenario(folder.scenario)
+    source = str(path / "config.toml")
+    return folder, chosen, configuration.configure(chosen, layers=[(source, folder.config)])

@@ -1,0 +1,79 @@
+"""The state and the results of a sweep, as plain values and as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ethospike.scenarios.run.files import read_json
+from ethospike.scenarios.sweeps.figures import FIGURES
+from ethospike.scenarios.sweeps.folder import FAILED, Sweep
+from ethospike.scenarios.sweeps.search import BEST, BEST_ENTRIES, measure_name
+from ethospike.scenarios.sweeps.table import TABLE
+
+SHOWN_FAILURES = 10
+"""Messages of failed tasks that are listed; a mistake in an axis fails at many points in the same way."""
+
+
+def content(sweep: Sweep) -> dict[str, Any]:
+    """Return how far a sweep is, and what it found, as plain values."""
+    results = list(sweep.results())
+    best = sweep.path / BEST
+    return {
+        "scenario": sweep.name,
+        "points": len(sweep.points),
+        "seeds": sweep.seeds,
+        "keys": sweep.keys,
+        "tasks": len(sweep.points) * len(sweep.seeds),
+        "finished": len(results),
+        "failed": [
+            {"task": result["number"], "point": sweep.points[result["point"]], "error": result["error"]}
+            for result in results
+            if result["status"] == FAILED
+        ],
+        "table": str(sweep.path / TABLE),
+        "figures": [str(path) for path in sorted((sweep.path / FIGURES).glob("*.png"))],
+        "best": read_json(best, BEST_ENTRIES) if best.exists() else None,
+    }
+
+
+def report(sweep: Sweep) -> str:
+    """Return how far a sweep is, what failed, and what a calibration found, for people."""
+    found = content(sweep)
+    failed = found["failed"]
+    lines = [
+        f"{sweep.name}: {found['finished']} of {found['tasks']} tasks finished ({found['points']} points × "
+        f"{len(sweep.seeds)} seeds), {len(failed)} of them failed"
+    ]
+    lines += [
+        f"failed: task {one['task']} ({_words(one['point'])}): {one['error']}"
+        for one in failed[:SHOWN_FAILURES]
+    ]
+    if len(failed) > SHOWN_FAILURES:
+        lines.append(f"… and {len(failed) - SHOWN_FAILURES} more; each has its message in its result.json")
+    if found["best"] is not None:
+        lines += _best(found["best"])
+    lines.append(f"table:  {found['table']}")
+    lines += [f"figure: {path}" for path in found["figures"]]
+    return "\n".join(lines)
+
+
+def _best(best: Mapping[str, Any]) -> list[str]:
+    """Return what a calibration found, in lines."""
+    reached = "within the tolerance" if best["met"] else "the nearest; no point is within the tolerance"
+    lines = [f"best of {best['trials']} points ({reached}): {_words(best['point'])}"]
+    for key, target in best["targets"].items():
+        value = best["measures"][measure_name(key, best["measures"])]
+        line = f"  {key}: {value:.4g}, target {target:g}"
+        check = best.get("check", {}).get("measures", {}).get(key)
+        if check is not None:
+            ends = "" if check["low"] is None else f" [{check['low']:.4g}, {check['high']:.4g}]"
+            line += f"; with {len(check['animals'])} other seeds {check['mean']:.4g}{ends}"
+        lines.append(line)
+    return lines
+
+
+def _words(point: Mapping[str, Any]) -> str:
+    return ", ".join(
+        f"{key}={value:.6g}" if isinstance(value, float) else f"{key}={value}" for key, value in point.items()
+    )
