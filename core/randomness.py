@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import IntEnum
+from enum import IntEnum, unique
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 
+@unique
 class Role(IntEnum):
     """Purposes of random streams; the number is a part of the key, so none is used twice."""
 
@@ -23,7 +24,7 @@ class Role(IntEnum):
     """Drawn weights; the channel is the projection's index."""
     DELAYS = 5
     """Drawn delays; the channel is the projection's index."""
-    SPIKES = 4
+    SPIKES = 6
     """Spikes of stochastic neurons; the channel is the population's index."""
     LOCOMOTION = 10
     """Crawling and turning of larvae: starting phases (channel 0) and noise (channel 1)."""

@@ -20,6 +20,7 @@ from threadpoolctl import threadpool_limits
 from ethospike.agents.reacher import BIN_MS, ClusterRace, ReacherConfig, first_crossing
 from ethospike.envs.delayed_reach import ReachConfig
 from ethospike.scenarios.analysis import spike_statistics
+from ethospike.scenarios.analysis.group_statistics import mean
 from ethospike.scenarios.analysis.sampling import mean_over_neurons
 from ethospike.scenarios.analysis.spike_statistics import (
     MIN_RATE_HZ,
@@ -28,7 +29,6 @@ from ethospike.scenarios.analysis.spike_statistics import (
     balanced_accuracy,
 )
 from ethospike.scenarios.reach.courses import CUT_MS, CutTrials
-from ethospike.scenarios.reach.trials import mean
 
 ANALYSIS_MS = (-500.0, 1500.0)
 """Around the preparatory signal: windows and the 5 Hz criterion (AM: `tlim`)."""

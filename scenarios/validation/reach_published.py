@@ -19,10 +19,12 @@ from ethospike.brains.circuits.clustered_cortex import parameter_set
 from ethospike.recorders.recording import Recording
 from ethospike.scenarios.reach import published_measures as published
 from ethospike.scenarios.reach import scenario as delayed_reach
+from ethospike.scenarios.reach.config import DelayedReachConfig
 from ethospike.scenarios.reach.courses import CutTrials
 from ethospike.scenarios.reach.published_measures import Decisions, Outcomes, SelectedTrials
 from ethospike.scenarios.reach.trials import estimate
-from ethospike.scenarios.validation.reach_experiments import CONDITIONS, Settings, Wiring, reach, recorded
+from ethospike.scenarios.validation.parts import recorded
+from ethospike.scenarios.validation.reach_experiments import CONDITIONS, Settings, Wiring, reach
 
 THRESHOLD = ReacherConfig().threshold
 """The published one, .87."""
@@ -230,7 +232,7 @@ def same_spikes(settings: Settings, seconds: float) -> dict[str, Any]:
 
 def _all_spikes(settings: Settings, simulator: str, seconds: float) -> NDArray[np.int64]:
     """Return (step, neuron) of all spikes of the first seconds of the task, shape (spikes, 2)."""
-    config = delayed_reach.DelayedReachConfig(
+    config = DelayedReachConfig(
         minutes=seconds / 60.0,
         reacher=_reacher("reach-fig6"),
         simulator=settings.of_simulator(simulator),
