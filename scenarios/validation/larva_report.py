@@ -88,7 +88,7 @@ TABLES = (
         (*(f"preference_cycle_{n}" for n in range(1, 6)), "preference_first_20_s"),
     ),
     Table(
-        "Choice in the dish at 100 ms control (default scenario with 30 s of transfer; indices over the last 2 minutes)",
+        "Choice in the dish at 100 ms control (30 s of transfer; indices over the last 2 minutes)",
         {"dish": ""},
         _CHOICE,
     ),
