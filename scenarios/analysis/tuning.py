@@ -30,8 +30,8 @@ def tuning_curves(
     ----------
     recording : Recording
     values : DataArray
-        The variable in each control step, dimensions (time,) or (time, animal): for instance the feature of
-        the observation that a concentration is, `recording.variable("observation").sel(feature="odor")`.
+        The variable in each control step, dimensions (time,) or (time, animal), such as a concentration:
+        `recording.variable("observation").sel(feature="odor")`.
     edges : array-like, shape (bins + 1,)
         Ascending edges of the bins; a bin holds its lower edge, the last one both.
     population : str or sequence of str, optional
@@ -43,8 +43,8 @@ def tuning_curves(
     Returns
     -------
     DataArray
-        Hz, dimensions (bin, neuron), NaN in bins without a control step; `bin` is the middle of a bin, the
-        coordinate `occupancy_s` the time that the variable spent in it.
+        Hz, dimensions (bin, neuron), NaN in bins without a control step, with the time in each bin,
+        `occupancy_s`; `bin` is the middle of a bin.
 
     Raises
     ------
@@ -56,16 +56,13 @@ def tuning_curves(
     import xarray as xr
 
     edges = np.asarray(edges, float)
-    if "animal" in values.dims:
-        values = values.isel(animal=animal)
-    shift = round(lag_s / recording.interval_s)
-    _check(recording, values, edges, lag_s)
+    values = values.isel(animal=animal, missing_dims="ignore")
+    shift = _checked_shift(recording, values, edges, lag_s)
     counts = recording.neuron_counts(population, animal)
     spikes = np.asarray(counts.values[shift:], np.int64)
     summed, steps = _sum_by_bin(spikes, values.values[: len(spikes)], edges)
     occupancy_s = steps * recording.interval_s
-    with np.errstate(invalid="ignore"):
-        rates = summed / np.where(occupancy_s > 0, occupancy_s, np.nan)[:, None]
+    rates = summed / np.where(occupancy_s > 0, occupancy_s, np.nan)[:, None]
     return xr.DataArray(
         rates,
         dims=("bin", "neuron"),
@@ -92,7 +89,10 @@ def _sum_by_bin(
     return summed, np.bincount(place[inside], minlength=len(edges) - 1)
 
 
-def _check(recording: Recording, values: xr.DataArray, edges: NDArray[np.float64], lag_s: float) -> None:
+def _checked_shift(
+    recording: Recording, values: xr.DataArray, edges: NDArray[np.float64], lag_s: float
+) -> int:
+    """Return the lag in control steps, after a check of all that was given."""
     if edges.ndim != 1 or len(edges) < 2 or not np.all(np.diff(edges) > 0):
         raise RecordingError(f"edges: expected at least two ascending numbers, got {edges}")
     if values.dims != ("time",) or values.sizes["time"] != recording.n_steps:
@@ -102,6 +102,7 @@ def _check(recording: Recording, values: xr.DataArray, edges: NDArray[np.float64
     shift = round(lag_s / recording.interval_s)
     if shift < 0 or abs(shift * recording.interval_s - lag_s) > 1e-9:
         raise RecordingError(f"lag_s: expected a whole number of control steps of at least 0, got {lag_s} s")
+    return shift
 
 
 def cross_correlograms(
