@@ -42,8 +42,8 @@ def test_list_names_every_scenario(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 COMMANDS = (
-    *("bench", "calibrate", "collect", "doctor", "export", "list", "plot", "recover", "replay", "resume"),
-    *("run", "show", "sweep", "task", "validate"),
+    *("bench", "calibrate", "collect", "doctor", "export", "import", "list"),
+    *("plot", "recover", "replay", "resume", "run", "serve-brain", "show", "sweep", "task", "validate"),
 )
 
 
