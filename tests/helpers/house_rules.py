@@ -113,7 +113,8 @@ def crowded_functions(root: Path) -> list[str]:
     for place, node in functions(root):
         given = [a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
         n = len([name for name in given if name not in ("self", "cls")])
-        compiled = any("jit" in ast.unparse(decorator) for decorator in node.decorator_list)
+        decorators = " ".join(ast.unparse(decorator) for decorator in node.decorator_list)
+        compiled = any(word in decorators for word in ("jit", "compiled", "inlined"))
         if node.name != "__init__" and n > (PARAMETERS_OF_A_KERNEL if compiled else PARAMETERS):
             found.append(f"{place}: {n} parameters")
     return found
