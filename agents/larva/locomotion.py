@@ -48,8 +48,8 @@ time: one short loop over animals in 2.5 s, and crawling that no control interva
 class LocomotionConfig:
     """Numbers of the crawler, the turner and the pauses.
 
-    Those that are marked as fitted were found by a search (Optuna's TPE, then rounded) for a larva with the
-    speed, angular velocity, bend, straightness, displacement and curvature of 38 tracked larvae
+    Those that are marked as fitted were found by a search (Optuna's TPE, then the best of four sets that were
+    varied by hand, rounded) for a larva with the speed, angular velocity, bend, straightness, displacement and curvature of 38 tracked larvae
     (`scenarios.odor.crawling.TRACKED`). The numbers in brackets are larvaworld's, which `PRESETS` has; all
     others are larvaworld's too.
 
