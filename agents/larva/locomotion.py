@@ -49,9 +49,9 @@ class LocomotionConfig:
     """Numbers of the crawler, the turner and the pauses.
 
     Those that are marked as fitted were found by a search (Optuna's TPE, then the best of four sets that were
-    varied by hand, rounded) for a larva with the speed, angular velocity, bend, straightness, displacement and curvature of 38 tracked larvae
-    (`scenarios.odor.crawling.TRACKED`). The numbers in brackets are larvaworld's, which `PRESETS` has; all
-    others are larvaworld's too.
+    varied by hand, rounded) for a larva with the speed, angular velocity, bend, straightness, displacement
+    and curvature of 38 tracked larvae (`scenarios.odor.crawling_measures.TRACKED`). The numbers in brackets
+    are those of larvaworld, which `PRESETS` has; all others are larvaworld's too.
 
     Raises
     ------

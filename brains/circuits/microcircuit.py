@@ -54,6 +54,26 @@ def n_synapses(source: int, target: int) -> int:
     return round(float(np.log(1.0 - p) / np.log(1.0 - 1.0 / pairs)))
 
 
+def _mean_weight(weight: float, source: int, target: int) -> float:
+    """Return the mean weight (pA) of the synapses between two layers, for excitatory ones of `weight`."""
+    mean = weight * (1.0 if LAYERS[source].endswith("E") else -G)
+    return 2.0 * mean if (LAYERS[source], LAYERS[target]) == ("L4E", "L23E") else mean
+
+
+def _projection(source: int, target: int, number: int, weight: float) -> Projection:
+    """Return `number` synapses between two layers, with weights and delays drawn around their means."""
+    excites = LAYERS[source].endswith("E")
+    delay = DELAY_MS["E" if excites else "I"]
+    return Projection(
+        f"{LAYERS[source]}>{LAYERS[target]}",
+        LAYERS[source],
+        LAYERS[target],
+        FixedTotalNumber(number, multapses=True),
+        Normal(weight, abs(weight) * WEIGHT_SD, *((0.0, np.inf) if excites else (-np.inf, 0.0))),
+        Normal(delay, delay * DELAY_SD, low=0.1),
+    )
+
+
 def microcircuit(scale: float = 1.0, *, noise: bool = True) -> Driven:
     """Return the microcircuit, or a smaller one with the same mean rates.
 
@@ -80,28 +100,15 @@ def microcircuit(scale: float = 1.0, *, noise: bool = True) -> Driven:
     inputs, rates = list[SpikeInput](), list[float]()
     for target, name in enumerate(LAYERS):
         missing_pa = 0.0
-        for source, from_name in enumerate(LAYERS):
+        for source in range(len(LAYERS)):
             number = n_synapses(source, target)
-            if not number:
-                continue
-            excites = from_name.endswith("E")
-            mean = weight * (1.0 if excites else -G)
-            if (from_name, name) == ("L4E", "L23E"):
-                mean *= 2.0
-            k = number / SIZES[target]
-            missing_pa += (1.0 - np.sqrt(scale)) * mean * k * FULL_MEAN_HZ[source] * to_current
-            scaled = mean / np.sqrt(scale)
-            delay = DELAY_MS["E" if excites else "I"]
-            projections.append(
-                Projection(
-                    f"{from_name}>{name}",
-                    from_name,
-                    name,
-                    FixedTotalNumber(round(number * scale**2), multapses=True),
-                    Normal(scaled, abs(scaled) * WEIGHT_SD, *((0.0, np.inf) if excites else (-np.inf, 0.0))),
-                    Normal(delay, delay * DELAY_SD, low=0.1),
+            if number:
+                mean = _mean_weight(weight, source, target)
+                k = number / SIZES[target]
+                missing_pa += (1.0 - np.sqrt(scale)) * mean * k * FULL_MEAN_HZ[source] * to_current
+                projections.append(
+                    _projection(source, target, round(number * scale**2), mean / np.sqrt(scale))
                 )
-            )
         external_pa = EXTERNAL_SYNAPSES[target] * EXTERNAL_HZ * weight * to_current
         size = round(SIZES[target] * scale)
         if noise:

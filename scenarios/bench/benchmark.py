@@ -25,7 +25,8 @@ from typing import Any
 
 from ethospike.brains.simulator import SIMULATORS, is_installed, simulator_class
 from ethospike.errors import ScenarioError, nearest
-from ethospike.scenarios.bench.measures import FOURFOLD, Row
+from ethospike.scenarios.bench.measures import FOURFOLD
+from ethospike.scenarios.bench.rows import Row
 from ethospike.scenarios.bench.scale import draw_scale, scale_rows
 from ethospike.scenarios.run.files import beside, require_place, write_whole
 from ethospike.scenarios.run.provenance import provenance

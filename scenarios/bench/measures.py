@@ -8,13 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import resource
-import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +23,7 @@ from ethospike.brains.network import Network
 from ethospike.brains.simulator import SimulatorSettings, Stimulus, open_simulator
 from ethospike.recorders.recorder import Recorder, StepRecord
 from ethospike.recorders.zarr_recorder import ZarrRecorder
+from ethospike.scenarios.bench.rows import Row, peak_memory_mb, resident_mb
 from ethospike.scenarios.loop import LoopState, run_closed_loop, start_loop
 from ethospike.scenarios.odor.conditioning import SCENARIO, ConditioningConfig
 from ethospike.scenarios.odor.stimuli import odor_stimuli
@@ -35,8 +32,6 @@ from ethospike.scenarios.reach.scenario import SCENARIO as DELAYED_REACH
 from ethospike.scenarios.run.layout import describe
 from ethospike.scenarios.run.runner import run_scenario
 
-LOOP_MS = 10.0
-"""Window of the rows that are cut into windows: the control interval of the published closed loop."""
 WARM_UP_MS = 200.0
 """Simulated before the clock starts: compilation, first-touch of memory, the transient of the network."""
 FOURFOLD = "four times large"
@@ -44,28 +39,6 @@ FOURFOLD = "four times large"
 BUSY_J_PLUS = 8.0
 """J_E+ of the 25,000 neurons that are timed: one cluster is always active and the network fires at about
 7 Hz, as those of the published timings do (6 to 10 Hz); where clusters take turns it fires at 1 Hz."""
-
-STATM = Path("/proc/self/statm")
-"""Sizes of this process in pages: all of it, and what is resident (Linux, proc_pid_statm(5))."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One measurement: what, on which simulator, how large, for how long."""
-
-    kind: str
-    simulator: str
-    network: str
-    animals: int = 1
-    seconds: float = 2.0
-    interval_ms: float = LOOP_MS
-    threads: int = 0
-
-    @property
-    def title(self) -> str:
-        """Name in the table."""
-        group = f" × {self.animals}" if self.animals > 1 else ""
-        return f"{self.network}{group}"
 
 
 def measure(row: Row) -> dict[str, Any]:
@@ -79,7 +52,7 @@ def measure(row: Row) -> dict[str, Any]:
     if row.kind == "reach":
         return measure_reach(row)
     if row.kind == "scale":
-        from ethospike.scenarios.bench.scale import measure_scale  # it needs this file's rows
+        from ethospike.scenarios.bench.scale import measure_scale  # loads Matplotlib
 
         return measure_scale(row)
     return measure_scenario(row)
@@ -332,20 +305,6 @@ def measure_growth(row: Row) -> dict[str, Any]:
         "memory_mb": peak_memory_mb(),
         "wall_per_s": float("nan"),
     }
-
-
-def resident_mb() -> float:
-    """Return the resident memory of this process now, as Linux tells it, or elsewhere `ps`."""
-    if STATM.exists():
-        return int(STATM.read_text().split()[1]) * resource.getpagesize() / 1e6
-    command = ["ps", "-o", "rss=", "-p", str(os.getpid())]
-    return int(subprocess.run(command, capture_output=True, check=True).stdout) * 1024 / 1e6
-
-
-def peak_memory_mb() -> float:
-    """Return the largest resident memory of this process so far."""
-    scale = 1e6 if sys.platform == "darwin" else 1e3
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale
 
 
 if __name__ == "__main__":

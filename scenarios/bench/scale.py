@@ -19,7 +19,7 @@ from ethospike.brains.memory import free_bytes
 from ethospike.brains.network import Network
 from ethospike.brains.simulator import SimulatorSettings, open_simulator
 from ethospike.scenarios.analysis.figure_style import BLUE, DPI, GREEN, GREY, ORANGE, SKY, bare
-from ethospike.scenarios.bench.measures import LOOP_MS, Row, peak_memory_mb
+from ethospike.scenarios.bench.rows import LOOP_MS, Row, peak_memory_mb
 
 STORED, PROCEDURAL = "stored", "procedural"
 CLUSTERS = 20

@@ -5,32 +5,63 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from cyclopts import Parameter
 
 from ethospike.scenarios import configuration
+from ethospike.scenarios.command.choices import Flags
 from ethospike.scenarios.odor.preference import PreferenceConfig
 from ethospike.scenarios.registry import find_scenario
+
+if TYPE_CHECKING:
+    from ethospike.scenarios.interop.server import BrainServer
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 LIKE = "odor-preference"
 """The scenario whose fields (--larva.…, --brain.…, --seed) describe the larvae of the server."""
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Listening:
+    """The place where the server listens, and its patience."""
+
+    host: str = "127.0.0.1"
+    """Where to listen. Another address than this machine's own lets anybody on the network in."""
+    port: int = 5795
+    """Where to listen; larvaworld's client uses 5795."""
+    forget_s: float = 600.0
+    """Time after which a larva without a request is forgotten (s)."""
+    quiet: bool = False
+    """Say nothing while it runs."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Larvae:
+    """A configuration of larvae beside the flags of their fields."""
+
+    config: Path | None = None
+    """A TOML file with fields of the larvae, e.g. the config.toml of an earlier run."""
+    preset: str = ""
+    """A named set of values: calibrated, published."""
+
+
+HERE, AS_THEY_ARE = Listening(), Larvae()
+"""The defaults."""
+
+
 def serve_brain(
-    *flags: Annotated[str, Parameter(allow_leading_hyphen=True, show=False)],
-    host: str = "127.0.0.1",
-    port: int = 5795,
+    *flags: Flags,
+    larvae: Larvae = AS_THEY_ARE,
     reply: Literal["gain", "hz"] = "gain",
     start_um: float = 1.0,
     record: Path | None = None,
-    forget_s: float = 600.0,
-    config: Path | None = None,
-    preset: str = "",
-    quiet: bool = False,
+    listening: Listening = HERE,
 ) -> None:
     """Give larvaworld's larvae a mushroom body: answer its client until Ctrl-C.
 
@@ -38,37 +69,33 @@ def serve_brain(
     ----------
     flags
         Fields of the larvae, as of the scenario odor-preference: --larva.gain, --brain.learning-rate, --seed.
-    host
-        Where to listen. Another address than this machine's own lets anybody on the network in.
-    port
-        Where to listen; larvaworld's client uses 5795.
     reply
         MBONp and MBONn of which the client's G of 0.001 makes the olfactory gain (gain), or rates (hz).
     start_um
         Concentration at the first step (µM), where the client sends only changes.
     record
         A folder in which each larva gets a recording of all that was exchanged, with its spikes.
-    forget_s
-        Time after which a larva that nobody asked for is forgotten (s).
-    config
-        A TOML file with fields of the larvae, e.g. the config.toml of an earlier run.
-    preset
-        A named set of values: calibrated, published.
-    quiet
-        Say nothing while it runs.
     """
     from ethospike.scenarios.interop.brains import BrainSettings
     from ethospike.scenarios.interop.server import BrainServer
 
     chosen = find_scenario(LIKE)
-    like = configuration.from_command(chosen, flags, config=config, preset_name=preset)
+    like = configuration.from_command(chosen, flags, config=larvae.config, preset_name=larvae.preset)
     if like is None:
         return
     assert isinstance(like, PreferenceConfig)
     settings = BrainSettings(like.larva, like.brain, like.seed, reply, start_um, record)
-    if host not in LOOPBACK:
-        print(f"serve-brain: {host} lets anybody in who reaches this machine", file=sys.stderr)
-    server = BrainServer(settings, host, port, forget_s=forget_s, quiet=quiet)
+    if listening.host not in LOOPBACK:
+        print(f"serve-brain: {listening.host} lets anybody in who reaches this machine", file=sys.stderr)
+    _serve(
+        BrainServer(
+            settings, listening.host, listening.port, forget_s=listening.forget_s, quiet=listening.quiet
+        )
+    )
+
+
+def _serve(server: BrainServer) -> None:
+    """Answer until a signal comes, then report."""
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -76,7 +103,7 @@ def serve_brain(
     server.warm_up()
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    print(f"listening on {host}:{server.port}; Ctrl-C ends it", flush=True)
+    print(f"listening on {server.server_address[0]!s}:{server.port}; Ctrl-C ends it", flush=True)
     stop.wait()
     server.shutdown()
     server.server_close()

@@ -27,6 +27,7 @@ from ethospike.recorders.recorder import Layout, StepRecord, Variable
 from ethospike.recorders.zarr_recorder import ZarrRecorder
 from ethospike.scenarios.analysis.locomotion import Track
 from ethospike.scenarios.odor import crawling
+from ethospike.scenarios.odor.crawling_measures import CrawlingConfig
 from ethospike.scenarios.run.folder import RUNNING, RunFolder
 from ethospike.scenarios.run.layout import variables_layout
 from ethospike.scenarios.run.provenance import provenance
@@ -228,7 +229,7 @@ def write(larvae: Sequence[Tracked], path: Path | None, *, dish_mm: float = DISH
     interval_ms = 1000.0 * intervals.pop()
     arrays = _arrays(larvae)
     n_steps, n = arrays["heading_rad"].shape
-    config = crawling.CrawlingConfig(
+    config = CrawlingConfig(
         animals=n,
         control_interval_ms=interval_ms,
         dt_ms=DT_MS,

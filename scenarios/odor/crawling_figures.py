@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ethospike.recorders.recording import Recording, open_recording
 from ethospike.scenarios.analysis import locomotion
 from ethospike.scenarios.analysis.figure_style import BLUE, COLORS, GREY, bare, save_each
-from ethospike.scenarios.odor.crawling import CrawlingConfig, samples
+from ethospike.scenarios.odor.crawling_measures import CrawlingConfig, samples
 from ethospike.scenarios.odor.measures import centroid_mm
 
 PANELS: Sequence[tuple[str, str, float, float, bool]] = (

@@ -12,7 +12,7 @@ from ethospike.recorders.recording import Recording
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ethospike.scenarios.reward.scenario import RewardConfig
+    from ethospike.scenarios.reward.config import RewardConfig
 
 LAST = 100
 """Episodes at the end, whose mean return is the score of a task: Gymnasium's own count."""

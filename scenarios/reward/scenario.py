@@ -2,113 +2,24 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import gymnasium
 
 from ethospike.agents.agent import Agent
-from ethospike.agents.coded import CodedAgent, CodedConfig
+from ethospike.agents.coded import CodedAgent
 from ethospike.agents.random_policy import RandomPolicy
-from ethospike.clock import whole_number
-from ethospike.envs.any_env import EnvSource, EpisodeConfig, GymnasiumGroup
-from ethospike.errors import ScenarioError
+from ethospike.envs.any_env import GymnasiumGroup
 from ethospike.scenarios.reward import measures
-from ethospike.scenarios.scenario import Scenario, ScenarioConfig, require_known, steps_of_run
+from ethospike.scenarios.reward.config import RewardConfig
+from ethospike.scenarios.scenario import Scenario
 
 if TYPE_CHECKING:
     from ethospike.recorders.recording import Recording
 
-AGENTS = ("coded", "random")
 LONGEST_EPISODE = 1000
 """Length of an episode (control steps) for the progress bar, if the environment has no time limit."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class RewardConfig(ScenarioConfig):
-    """The environment, the agent, and the length of the run."""
-
-    control_interval_ms: float = 20.0
-    """Simulated time of one step of the environment (ms); 20 ms is CartPole's own."""
-    env: str = "CartPole-v1"
-    """Id of the environment, as `gymnasium.make` takes it; `package:Name-v0` imports the package before."""
-    make: tuple[str, ...] = ()
-    """Keywords of `gymnasium.make` as name=value with a value of JSON, such as is_slippery=false."""
-    agent: Literal["coded", "random"] = "coded"
-    """`coded` is a spiking agent with fixed random weights, `random` does not look at the observation."""
-    episodes: int = 20
-    """Episodes of each animal; 0 if `minutes` alone ends the run."""
-    minutes: float | None = None
-    """Length of the run (simulated min), if it shall end before the last episode."""
-    blank_ms: float = 100.0
-    """Time between the final observation of an episode and the next episode (ms)."""
-    image_grid: tuple[int, int] = (12, 12)
-    """Rows and columns of gray values into which an image is averaged."""
-    ranges: tuple[str, ...] = ()
-    """Ranges of observation entries as name=low:high, for entries without bounds; others are learned from
-    random steps."""
-    warm_up_steps: int = 1000
-    """Random steps from which these ranges are learned."""
-    coded: CodedConfig = field(default_factory=CodedConfig)
-    """The spiking agent."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        object.__setattr__(self, "make", tuple(self.make))
-        object.__setattr__(self, "ranges", tuple(self.ranges))
-        object.__setattr__(self, "image_grid", tuple(self.image_grid))
-        require_known("agent", self.agent, AGENTS)
-        if self.episodes < 0 or (self.episodes == 0 and self.minutes is None):
-            raise ScenarioError(f"episodes: expected at least 1, or minutes above 0; got {self.episodes}")
-        _ = self.source(), self.episode_config()
-
-    def source(self) -> EnvSource:
-        """Return the way to make copies of the environment.
-
-        Raises
-        ------
-        ScenarioError
-            When a keyword is not of the form name=value.
-        """
-        keywords = {}
-        for pair in self.make:
-            name, separator, value = pair.partition("=")
-            if not (name.isidentifier() and separator):
-                raise ScenarioError(f"make: expected name=value, got {pair!r}")
-            try:
-                keywords[name] = json.loads(value)
-            except json.JSONDecodeError:
-                keywords[name] = value
-        return EnvSource(self.env, keywords)
-
-    def episode_config(self) -> EpisodeConfig:
-        """Return times and ranges of the episodes.
-
-        Raises
-        ------
-        ScenarioError
-            When a time is not a whole number of control steps, or a range has another form.
-        """
-        blank_steps = whole_number(self.blank_ms, self.control_interval_ms, least=0)
-        if blank_steps is None:
-            raise ScenarioError(
-                f"blank_ms: expected a whole number of control steps of {self.control_interval_ms:g} ms, got "
-                f"{self.blank_ms:g}"
-            )
-        n_steps = 0
-        if self.minutes is not None:
-            n_steps = steps_of_run("minutes", self.minutes, 60.0, self.control_interval_ms)
-        return EpisodeConfig(
-            control_interval_ms=self.control_interval_ms,
-            episodes=self.episodes,
-            n_control_steps=n_steps,
-            blank_steps=blank_steps,
-            image_grid=(self.image_grid[0], self.image_grid[1]),
-            ranges=dict(map(_range, self.ranges)),
-            warm_up_steps=self.warm_up_steps,
-        )
 
 
 def open_experiment(config: RewardConfig) -> tuple[GymnasiumGroup, Agent]:
@@ -139,15 +50,6 @@ def draw_figures(recording: Recording, config: RewardConfig, folder: Path) -> li
     from ethospike.scenarios.reward import figures
 
     return figures.draw_all(recording, folder)
-
-
-def _range(words: str) -> tuple[str, tuple[float, float]]:
-    name, _, ends = words.rpartition("=")
-    low, _, high = ends.partition(":")
-    try:
-        return name, (float(low), float(high))
-    except ValueError:
-        raise ScenarioError(f"ranges: expected name=low:high, got {words!r}") from None
 
 
 SCENARIO = Scenario(

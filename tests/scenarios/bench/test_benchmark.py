@@ -17,7 +17,8 @@ from ethospike.errors import BrainError, ScenarioError
 from ethospike.scenarios.bench import benchmark
 from ethospike.scenarios.bench import measures as benchmark_measures
 from ethospike.scenarios.bench.benchmark import gpu_rows, measure_in_process, rows, run_benchmark, to_markdown
-from ethospike.scenarios.bench.measures import FOURFOLD, Row, measure, network_of, resident_mb
+from ethospike.scenarios.bench.measures import FOURFOLD, measure, network_of
+from ethospike.scenarios.bench.rows import Row, resident_mb
 from ethospike.scenarios.bench.scale import PUBLISHED, scale_rows
 
 

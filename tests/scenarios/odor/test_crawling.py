@@ -9,7 +9,7 @@ import pytest
 
 from ethospike.errors import ScenarioError
 from ethospike.scenarios.command.app import main
-from ethospike.scenarios.odor.crawling import NEAR, TRACKED, CrawlingConfig, conclude
+from ethospike.scenarios.odor.crawling_measures import NEAR, TRACKED, CrawlingConfig, conclude
 
 
 def crawled(folder: Path, *words: str) -> dict[str, float]:

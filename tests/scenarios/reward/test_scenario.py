@@ -22,7 +22,8 @@ from ethospike.recorders.recording import open_recording
 from ethospike.recorders.view.screen import Screen, ScreenState
 from ethospike.recorders.view.source import Batch, LiveSource, RecordingSource, viewed_variables
 from ethospike.scenarios.configuration import configure
-from ethospike.scenarios.reward.scenario import SCENARIO, RewardConfig, duration_s
+from ethospike.scenarios.reward.config import RewardConfig
+from ethospike.scenarios.reward.scenario import SCENARIO, duration_s
 from ethospike.scenarios.run.runner import RunResult, resume_scenario, run_scenario
 
 INLINE = ["--simulator.name", "numba", "--recorder.writer", "inline", "--animals", "2"]

@@ -1,0 +1,50 @@
+"""Rows of the benchmark, and the memory of the process that measures one."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+LOOP_MS = 10.0
+"""Window of the rows that are cut into windows: the control interval of the published closed loop."""
+
+
+STATM = Path("/proc/self/statm")
+"""Sizes of this process in pages: all of it, and what is resident (Linux, proc_pid_statm(5))."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measurement: what, on which simulator, how large, for how long."""
+
+    kind: str
+    simulator: str
+    network: str
+    animals: int = 1
+    seconds: float = 2.0
+    interval_ms: float = LOOP_MS
+    threads: int = 0
+
+    @property
+    def title(self) -> str:
+        """Name in the table."""
+        group = f" × {self.animals}" if self.animals > 1 else ""
+        return f"{self.network}{group}"
+
+
+def resident_mb() -> float:
+    """Return the resident memory of this process now, as Linux tells it, or elsewhere `ps`."""
+    if STATM.exists():
+        return int(STATM.read_text().split()[1]) * resource.getpagesize() / 1e6
+    command = ["ps", "-o", "rss=", "-p", str(os.getpid())]
+    return int(subprocess.run(command, capture_output=True, check=True).stdout) * 1024 / 1e6
+
+
+def peak_memory_mb() -> float:
+    """Return the largest resident memory of this process so far."""
+    scale = 1e6 if sys.platform == "darwin" else 1e3
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale
