@@ -12,6 +12,8 @@ from places import ROOT
 Rule = Callable[[Path], list[str]]
 RULES: tuple[Rule, ...] = (
     house_rules.circles,
+    house_rules.upward_arrows,
+    house_rules.busy_doors,
     house_rules.crowded_folders,
     house_rules.long_files,
     house_rules.long_functions,
@@ -23,6 +25,11 @@ PLANTED: dict[Rule, dict[str, str]] = {
         "envs/a.py": "def f():\n    from ethospike.envs import b\n",
         "envs/b.py": "from ethospike.envs.a import f\n",
     },
+    house_rules.upward_arrows: {
+        "envs/checks.py": "from ethospike.envs.task_env import x\n",
+        "envs/task_env.py": "x = 1\n",
+    },
+    house_rules.busy_doors: {"envs/__init__.py": "def f(): ...\n"},
     house_rules.crowded_folders: {f"envs/a{i}.py": "" for i in range(13)},
     house_rules.long_files: {"envs/a.py": "x = 1\n" * 601},
     house_rules.long_functions: {"envs/a.py": "def f():\n" + "    x = 1\n" * 60},
@@ -31,7 +38,7 @@ PLANTED: dict[Rule, dict[str, str]] = {
 }
 
 
-STRICT = (house_rules.long_files,)
+STRICT = (house_rules.circles, house_rules.upward_arrows, house_rules.busy_doors, house_rules.long_files)
 NOT_YET = pytest.mark.xfail(strict=False, reason="the failure lists the rooms that do not keep the rule yet")
 
 
@@ -49,7 +56,7 @@ def test_the_house_keeps_its_rules(rule: Rule) -> None:
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_a_planted_violation_is_found(rule: Rule, tmp_path: Path) -> None:
     (tmp_path / "envs").mkdir()
-    (tmp_path / "envs" / "plain.py").write_text('"""A file."""\n')
+    (tmp_path / "envs" / "window.py").write_text('"""A file."""\n')
     assert rule(tmp_path) == []
     for name, text in PLANTED[rule].items():
         (tmp_path / name).write_text(text)

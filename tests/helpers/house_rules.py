@@ -14,6 +14,32 @@ PARAMETERS, PARAMETERS_OF_A_KERNEL = 8, 12
 WORDS_PER_1000 = 1.5
 RIDDLES = re.compile(r"\b(what|who|whose)\b", re.IGNORECASE)
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+LAYERS: dict[str, tuple[str, ...]] = {
+    "brains": (
+        "compiling memory network threads",
+        "circuits simulator spike_trains",
+        "conformance genn nest numba",
+    ),
+    "envs": ("checks contract draw scene window", "any_env idle task_env", "delayed_reach odor_arena"),
+    "agents": ("agent codes", "coded larva random_policy reacher resting"),
+    "recorders": (
+        "disk memory recorder subject",
+        "format lock",
+        "arrays config",
+        "recording zarr_recorder",
+        "recover view",
+    ),
+    "scenarios": (
+        "flags loop scenario",
+        "configuration registry run",
+        "analysis",
+        "odor reach rest reward sweeps",
+        "bench interop validation",
+        "command",
+        "__main__",
+    ),
+}
+"""Files and folders of each room, from the bottom to the top: each imports lower ones only."""
 
 
 def files(root: Path) -> list[Path]:
@@ -70,6 +96,37 @@ def circles(root: Path) -> list[str]:
         if name not in index:
             visit(name)
     return found
+
+
+def upward_arrows(root: Path) -> list[str]:
+    """Return imports within a room that do not lead to a lower layer, and parts without a layer."""
+    found = []
+    for name, targets in arrows(root).items():
+        _, room, *inner = [*name.split("."), ""]
+        if room not in LAYERS or not inner[0]:
+            continue
+        floors = {part: floor for floor, parts in enumerate(LAYERS[room]) for part in parts.split()}
+        if inner[0] not in floors:
+            found.append(f"{name} has no layer")
+            continue
+        for target in targets:
+            other = target.split(".")
+            if other[1] != room or len(other) < 3 or other[2] == inner[0]:
+                continue
+            if floors.get(other[2], len(floors)) >= floors[inner[0]]:
+                found.append(f"{name} imports {target}")
+    return found
+
+
+def busy_doors(root: Path) -> list[str]:
+    """Return the `__init__.py` that define functions or classes: doors hand on names and register."""
+    return [
+        f"{path.relative_to(root)}: {node.name}"
+        for path in files(root)
+        if path.name == "__init__.py"
+        for node in ast.parse(path.read_text("utf-8")).body
+        if isinstance(node, (ast.ClassDef, *Function.__args__))  # type: ignore[attr-defined]
+    ]
 
 
 def crowded_folders(root: Path) -> list[str]:
