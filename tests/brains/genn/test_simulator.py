@@ -276,7 +276,10 @@ def test_a_plastic_spike_carries_the_weight_of_its_own_step_and_arrives_in_time(
             cell("target", 1, ADAPTING, t_ref=50.0),
         ),
         (Projection("learn", "source", "target", AllToAll(), FIRE[ADAPTING], delay_ms, rule),),
-        (SpikeInput("fire", "source", FIRE[ADAPTING]), SpikeInput("teach", "teacher", FIRE[ADAPTING])),
+        (
+            SpikeInput("fire", "source", FIRE[ADAPTING], delay_ms=0.1),
+            SpikeInput("teach", "teacher", FIRE[ADAPTING], delay_ms=0.1),
+        ),
     )
     with open_simulator(network, GENN, seed=1) as simulator:
         first = simulator.run(500, spikes([10], [0]))

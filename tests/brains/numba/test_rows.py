@@ -63,9 +63,19 @@ def test_row_engine_conforms(check, threads):
     check(partial(open_engine, threads=threads, precision="single"))
 
 
-@pytest.mark.parametrize("model", NEURON_MODELS)
+VECTORIZED = [name for name, model in NEURON_MODELS.items() if model.kernel is not None]
+
+
+@pytest.mark.parametrize("model", VECTORIZED)
 def test_row_engine_agrees_with_the_reference(model):
     check_parity(open_engine, open_reference, model, tolerance_steps=0)
+
+
+@pytest.mark.parametrize("model", sorted(set(NEURON_MODELS) - set(VECTORIZED)))
+def test_row_engine_refuses_models_without_a_vectorized_kernel(model):
+    assert len(VECTORIZED) >= 3
+    with pytest.raises(BrainError, match=f"this engine lacks {model}"):
+        open_engine(Network([Population("E", 3, model)]), seed=1)
 
 
 def heterogeneous(size=200):
