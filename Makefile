@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PROCESSES ?= 2
 ROOMS := agents brains envs recorders scenarios
 
 .PHONY: demo test check lint types setup bench clean
@@ -36,8 +37,9 @@ demo: setup
 
 test: check
 
+# Tests of a file stay in one process, which builds their fixtures and loads their compiled code once.
 check: lint types setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(PROCESSES) --dist loadfile
 
 lint: setup
 	$(BIN)/ruff check .

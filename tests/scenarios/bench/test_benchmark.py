@@ -133,7 +133,7 @@ def test_the_benchmark_of_a_gpu_has_the_sizes_that_are_claimed() -> None:
     [
         ({"simulators": ["brian"]}, BrainError, "unknown 'brian'; valid: genn, nest, numba"),
         ({"simulators": ["numba"], "kinds": ("netwerk",)}, ScenarioError, "did you mean 'network'"),
-        ({"gpu": True, "long": True}, ScenarioError, "two benchmarks"),
+        ({"gpu": True, "long": True}, ScenarioError, "benchmarks of their own"),
     ],
 )
 def test_what_cannot_be_measured_is_said_before_anything_is(

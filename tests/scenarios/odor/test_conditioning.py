@@ -409,7 +409,7 @@ def test_a_memory_that_cannot_be_written_leaves_the_one_before(
 
     agent = SimpleNamespace(memory=lambda: {"about": np.array("new"), "KC>MBONp": np.ones((1, 72))})
     (tmp_path / MEMORY).write_text("before")
-    monkeypatch.setattr("ethospike.scenarios.run.files.os.fsync", full)
+    monkeypatch.setattr("ethospike.recorders.disk.os.fsync", full)
     with pytest.raises(RunFolderError):
         keep_memory(agent, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [MEMORY]

@@ -139,7 +139,7 @@ def test_a_disk_that_is_full_leaves_the_results_before(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("ethospike.scenarios.run.files.os.fsync", full)
+    monkeypatch.setattr("ethospike.recorders.disk.os.fsync", full)
     with pytest.raises(RunFolderError):
         run_parts(tmp_path / "x", dataclasses.replace(TINY, animals=3), ["first"], two_parts)
     assert (tmp_path / "x.json").read_bytes() == before
