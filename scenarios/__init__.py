@@ -1,1 +1,1 @@
-"""Experiments that can be run: configuration, the closed loop, the command line."""
+"""Runnable experiments: configuration, the closed loop, the command line."""

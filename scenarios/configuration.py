@@ -18,12 +18,12 @@ from ethospike.scenarios.scenario import Scenario, ScenarioConfig
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """Read a configuration file.
+    """Read a TOML configuration file.
 
     Raises
     ------
     ScenarioError
-        When it cannot be read or is not TOML.
+        When the file cannot be read or is not TOML.
     """
     try:
         return tomllib.loads(path.read_text("utf-8-sig"))  # some editors begin a file with a mark
@@ -94,7 +94,7 @@ def configure(
 
 
 def _families(scenario: Scenario, layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the values that the chosen name of each family stands for, by default its first name.
+    """Return the field values of the chosen name of each family, by default its first name.
 
     Raises
     ------
@@ -117,9 +117,9 @@ def from_command(
     config: Path | None = None,
     preset_name: str = "",
 ) -> ScenarioConfig | None:
-    """Return the configuration that the words of a command ask for; show help and return None for --help.
+    """Return the configuration from the words of a command; show help and return None for --help.
 
-    Flags win over the file `config`, and that over the preset.
+    Flags override the file `config`, and the file overrides the preset.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The flags of a configuration dataclass: words of a command to nested mappings, and their help.
+"""The flags of a configuration dataclass: conversion to nested mappings, and help.
 
 Each field is a flag, `--larva.gain 100`, in lower case with hyphens. A truth value is `--recorder.stimulus`
 or `--recorder.no-stimulus`. The flag of a field with several values is repeated; `--recorder.empty-voltages`
@@ -48,22 +48,22 @@ class Flag:
 
     @property
     def name(self) -> str:
-        """The flag as it is typed."""
+        """The flag as typed on the command line."""
         return "--" + flag_name(".".join(self.path))
 
     @property
     def is_truth_value(self) -> bool:
-        """The flag takes no value."""
+        """True for a flag without a value."""
         return bool in options_of(self.hint)
 
     @property
     def is_list(self) -> bool:
-        """The flag may be repeated."""
+        """True for a flag that may be repeated."""
         return any(typing.get_origin(o) in (tuple, list) for o in options_of(self.hint))
 
     @property
     def n_values(self) -> int:
-        """The number of words after the flag: of a tuple of fixed length all of its values, else one."""
+        """The number of words after the flag: the length of a tuple of fixed length, else 1."""
         for option in options_of(self.hint):
             arguments = typing.get_args(option)
             if typing.get_origin(option) is tuple and arguments[-1] is not Ellipsis:
@@ -135,12 +135,12 @@ def _parameters(kind: type) -> dict[str, str]:
 
 
 def parse(words: Sequence[str], flags: Sequence[Flag]) -> dict[str, Any]:
-    """Return the values that words give, as nested mappings; values are text, truth values or lists of text.
+    """Parse the words of a command into nested mappings of text, truth values or lists of text.
 
     Raises
     ------
     ScenarioError
-        For an unknown flag, which is named with the nearest, or a flag without its value.
+        For an unknown flag (the message names the nearest flag) or a flag without its value.
     """
     by_name = {flag.name: (flag, None) for flag in flags}
     by_name |= {name: (flag, value) for flag in flags for name, value in flag.variants().items()}

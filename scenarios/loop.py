@@ -1,8 +1,7 @@
-"""The closed loop: one function, one order of things, for every environment, agent and recorder.
+"""The closed loop of a vector environment, an agent and a recorder.
 
-In: a vector environment, an agent, a recorder. Out: a record of each control step, for the recorder, and
-whether the experiment ended.
-This file knows neither odors nor neurons, neither files nor screens.
+Each control step gives the recorder a record. The loop is the same for every experiment and does not depend
+on the kind of environment, agent or recorder.
 """
 
 from __future__ import annotations
@@ -23,17 +22,18 @@ from ethospike.recorders.recorder import Recorder, StepRecord
 
 @dataclass
 class LoopState:
-    """Where the loop stands between two control steps; with the states of environment and agent, all that
-    a continued run needs.
+    """The state of the loop between two control steps.
+
+    A run continues from this state and the states of its environment and agent.
 
     Parameters
     ----------
     control_step : int
         The next control step, from 0.
     observation : ndarray, shape (animals, features)
-        What the agent will see in it.
+        The input of the agent in this control step.
     waiting_actions : deque of ndarray, shape (animals, actions)
-        Actions that were chosen but not yet carried out; as many as the action delay has control steps.
+        Chosen actions that are not yet carried out; their number is the action delay in control steps.
     """
 
     control_step: int
@@ -53,7 +53,7 @@ def start_loop(env: VectorEnv, agent: Agent, *, seed: int, action_delay: int = 0
     AgentError
         When the agent was built for another number of animals or another control interval.
     EnvError
-        When the environment is no `GroupEnv`.
+        When the environment is not a `GroupEnv`.
     """
     if action_delay < 0:
         raise ValueError(f"action_delay: expected at least 0 control steps, got {action_delay}")
@@ -73,11 +73,13 @@ def run_closed_loop(
     loop: LoopState,
     keep_going: Callable[[LoopState], bool] = lambda loop: True,
 ) -> bool:
-    """Run control steps until the experiment ends or `keep_going` says stop; return whether it ended.
+    """Run control steps until the experiment ends or `keep_going` returns False.
 
-    Row k of the recording is control step k: the observation that was used, the stimulus made from it,
-    the spikes that it caused in its window, the action that they chose, and the reward and the state of
-    the body that followed. `keep_going` is asked between control steps and sees the loop's state.
+    Return True if the experiment ended.
+
+    Row k of the recording is control step k: the observation, the stimulus made from it, the spikes in its
+    window, the action decoded from them, and the resulting reward and state of the body. `keep_going` is
+    called with the loop's state between control steps.
     """
     body, ended = group_env(env), False
     while not ended and keep_going(loop):

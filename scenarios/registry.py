@@ -30,7 +30,7 @@ def find_scenario(name: str) -> Scenario:
     Raises
     ------
     ScenarioError
-        When there is none; the message names the nearest.
+        When the scenario does not exist; the message names the nearest.
     """
     if name.endswith(".py"):
         return _from_file(Path(name))
@@ -41,7 +41,7 @@ def find_scenario(name: str) -> Scenario:
 
 
 def _where(error: Exception, path: Path) -> str:
-    """Return an error's name and words, and the last line of a file that it passed."""
+    """Return an error's type and message, and the last line of a file in its traceback."""
     if isinstance(error, SyntaxError) and error.filename == str(path):
         return f"line {error.lineno}: {type(error).__name__}: {error.msg}"
     passed = [
@@ -63,7 +63,7 @@ def load_file(path: Path, defines: str) -> ModuleType:
     Raises
     ------
     ScenarioError
-        When there is no such file, or its code raises an error; the message names the line.
+        When the file does not exist, or its code raises an error; the message names the line.
     """
     if not path.is_file():
         raise ScenarioError(f"no file {path}; expected a Python file that defines {defines}")

@@ -1,7 +1,4 @@
-"""What an experiment has to say about itself, and where experiments are found.
-
-In: a name, or the path of a user's own file. Out: a `Scenario`. This file knows no particular experiment.
-"""
+"""The description of an experiment (`Scenario`) and the base of its configuration."""
 
 from __future__ import annotations
 
@@ -26,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ScenarioConfig:
-    """What every scenario's configuration has; scenarios add their own fields.
+    """The fields shared by the configurations of all scenarios; each scenario adds its fields.
 
     Parameters
     ----------
@@ -35,20 +32,21 @@ class ScenarioConfig:
     animals : int
         Size of the group; animals do not interact, and animal 3 of 5 is animal 3 of 8.
     control_interval_ms : float
-        How often brain and body exchange; a whole number of simulation steps.
+        Interval of the exchange between brain and body; a whole number of simulation steps.
     dt_ms : float
         Length of a simulation step.
     action_delay : int
-        Control steps by which the body is behind the brain; 0 moves it with the action of the same window.
+        Delay of the body behind the brain (control steps); 0 moves the body with the action of the same
+        window.
     simulator : SimulatorSettings
-        Which simulator runs the brain, and how.
+        The simulator of the brain, and its settings.
     recorder : RecorderConfig
-        What is recorded.
+        The recorded variables, spikes and weights.
     subject : Subject
         The animal that the simulation stands for, for archives (`ethospike export`).
     checkpoint_every_s : float
-        Wall time between two checkpoints (s), where simulator and environment can save their state; 0 makes
-        none. The default costs little: a checkpoint of 25 larvae takes milliseconds.
+        Wall time between two checkpoints (s), if simulator and environment can save their state; 0 makes no
+        checkpoints. The default costs little: a checkpoint of 25 larvae takes milliseconds.
     """
 
     seed: int = 1
@@ -75,7 +73,7 @@ class ScenarioConfig:
 
 @dataclass(frozen=True)
 class Scenario:
-    """An experiment that can be run.
+    """A runnable experiment.
 
     Parameters
     ----------
@@ -85,26 +83,25 @@ class Scenario:
     config : type
         A subclass of `ScenarioConfig`: every field is a flag and a key of a TOML file.
     open : callable(config) -> (VectorEnv, Agent)
-        Makes the body and the brain.
+        Creates the body and the brain.
     summarize : callable(recording, config) -> dict
-        The measures of the run, for `summary.json`. Ask for `recording.variable(name)`: where it was not
-        recorded, the run has no measures, and says why.
+        The measures of the run, for `summary.json`. Read variables with `recording.variable(name)`: if a
+        variable was not recorded, the measures are left out and the summary gives the reason.
     draw : callable(recording, config, folder) -> list of Path
         Writes the figures.
     duration_s : callable(config) -> float
         Simulated time of the whole run, for the progress bar.
     keep : callable(agent, folder)
-        Saves what is to be kept of the agent at the end of the experiment; not called for a run that is
-        stopped before.
+        Saves parts of the agent at the end of the experiment; not called for a stopped run.
     presets : mapping of str to nested mappings
         Named deviations from the configuration's defaults.
     families : mapping of str to mapping of str to nested mappings
         Flags that stand for values of several fields at once, such as `--network large`: name of the flag to
         names to values. The first name is the default; flags, files and presets win over its values.
     conclude : callable(summary) -> str
-        What the summary says, in a sentence or two for the end of a run.
+        Puts the summary into a sentence or two, printed at the end of a run.
     file : Path or None
-        Where a user's own scenario was found; set by `find_scenario`.
+        The file of a user's scenario; set by `find_scenario`.
     """
 
     name: str
@@ -122,9 +119,9 @@ class Scenario:
 
 
 def require_known(field: str, value: object, valid: Iterable[str]) -> None:
-    """Raise `ScenarioError`, which names the nearest, unless the value of a field is one of the valid names.
+    """Raise `ScenarioError` unless the value of a field is a valid name; the message names the nearest.
 
-    The command line refuses others itself; Python does not look at a `Literal`.
+    The command line refuses invalid names itself; Python does not check a `Literal`.
     """
     names = tuple(valid)
     if value not in names:
@@ -137,7 +134,7 @@ def whole_steps(interval_ms: float, dt_ms: float) -> int:
     Raises
     ------
     ScenarioError
-        When it is none; nothing is rounded silently.
+        When the interval is not a whole number of steps; nothing is rounded silently.
     """
     if not (0 < dt_ms < math.inf and 0 < interval_ms < math.inf):
         raise ScenarioError(
@@ -154,12 +151,12 @@ def whole_steps(interval_ms: float, dt_ms: float) -> int:
 def steps_of_run(field: str, length: float, unit_s: float, control_interval_ms: float) -> int:
     """Return the length of a run, in units of `unit_s` (s), as the nearest whole number of control steps.
 
-    Lengths of runs are rounded, as times within them never are: 0.1667 min is to be ten seconds.
+    Only lengths of runs are rounded, never times within a run: 0.1667 min means ten seconds.
 
     Raises
     ------
     ScenarioError
-        When it is not finite, or rounds to nothing; the message names the field.
+        When the length is not finite, or rounds to 0; the message names the field.
     """
     if not 0 < length < math.inf:
         raise ScenarioError(f"{field}: expected above 0, and finite, got {length}")

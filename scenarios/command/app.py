@@ -21,10 +21,10 @@ from ethospike.scenarios.command.choices import SIGNALED
 from ethospike.scenarios.run.files import MACHINE_ERRORS
 from ethospike.scenarios.run.signals import RunStopped
 
-# What takes long to load (Zarr, xarray, Matplotlib) is loaded by the commands that need it.
+# Packages that load slowly (Zarr, xarray, Matplotlib) are loaded by the commands that need them.
 
 PATH_ERRORS = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG)
-"""A path that cannot be, wherever it is met: figures, exports, films, benchmarks."""
+"""Errors of an invalid path, for figures, exports, films and benchmarks."""
 
 OPEN_COMMANDS = ("run", "sweep", "calibrate")
 """Commands that take any field of a scenario's configuration as a flag."""

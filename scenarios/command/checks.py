@@ -15,22 +15,22 @@ def validate_larvae(
     threads: int = 0,
     parts: tuple[str, ...] = (),
 ) -> None:
-    """Compare the larvae with what is published about them, or with `reach` the cortex.
+    """Compare the larvae with published results, or with `reach` the cortex.
 
     The larvae take an hour on Numba; the parts that also run on NEST take hours more.
 
     Parameters
     ----------
     out
-        Where the results go, without suffix: OUT.md and OUT.json.
+        Path of the results, without suffix: OUT.md and OUT.json.
     simulator
         nest, numba or genn.
     animals
-        Larvae a group in the published protocols.
+        Larvae per group in the published protocols.
     dish_animals
-        Larvae a group in the dish.
+        Larvae per group in the dish.
     threads
-        Threads of the simulator; 0 leaves the choice to it.
+        Threads of the simulator; 0 leaves the number to the simulator.
     parts
         Only these: naive, naive_nest, groups, groups_fast, groups_published, unpaired, unpaired_fast,
         unpaired_published, acquisition, interval, learning_rate, dish, dish_fine, simulators, nest_paired,
@@ -48,13 +48,13 @@ def validate_larvae(
 
 
 def run_doctor(*, network: str = "") -> None:
-    """Say which simulators are installed and whether they work, and what to do about those that do not.
+    """Test the installed simulators, and print advice for those that do not work.
 
     Parameters
     ----------
     network
-        FILE:NAME of a network in a Python file: say instead which engine of the Numba simulator runs it, and
-        why.
+        FILE:NAME of a network in a Python file: print instead its engine on the Numba simulator, with the
+        reasons.
     """
     if network:
         from ethospike.scenarios.command.networks import report_engine
@@ -82,13 +82,13 @@ def bench(
     Parameters
     ----------
     out
-        Where the results go, without suffix: OUT.md and OUT.json.
+        Path of the results, without suffix: OUT.md and OUT.json.
     small
-        Tiny sizes: shows that the benchmark works, not how fast anything is.
+        Tiny sizes: tests the benchmark, but gives no useful timings.
     long
-        Instead: does anything grow in a run of 30 minutes? Ten minutes on NEST.
+        Instead: test a run of 30 minutes (ten minutes on NEST) for growing memory or step times.
     gpu
-        Instead: what a GPU is for. A cortex of 25,000 neurons in closed loop, 100,000 neurons, 1,000 larvae.
+        Instead: sizes for a GPU. A cortex of 25,000 neurons in closed loop, 100,000 neurons, 1,000 larvae.
     scale
         Instead: Numba at the published sizes, from 5,000 neurons to 3.6 million as far as memory goes, on one
         core and on all; minutes. Also OUT.png.

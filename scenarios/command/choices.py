@@ -18,7 +18,7 @@ Flags = Annotated[str, Parameter(allow_leading_hyphen=True, show=False)]
 
 
 SIGNALED = 128
-"""Added by shells to the number of the signal that ended a process, to get its exit code."""
+"""Offset from the number of a signal to the exit code of a process ended by it, as in shells."""
 
 
 @Parameter(name="*")

@@ -1,8 +1,7 @@
-"""What is installed, does it work, and what helps if not.
+"""Self-test of the installed simulators, with advice for those that fail.
 
-In: nothing. Out: a table on stdout, and whether every installed simulator passed its self-test, a short
-part of the conformance suite. Each simulator is tried in a process of its own, so that one that crashes
-takes nothing with it.
+The self-test is a short part of the conformance suite. Each simulator runs in a separate process, so that a
+crash does not end the test of the others.
 """
 
 from __future__ import annotations
@@ -22,16 +21,16 @@ from rich.table import Table
 from ethospike.brains.simulator import SIMULATORS, is_installed
 
 SELF_TEST_CHECKS = ("check_first_spike_latency", "check_delays", "check_same_seed_same_spikes")
-"""Of the conformance suite: time, events and seeds; a few seconds for all simulators."""
+"""Checks of the conformance suite: time, events and seeds; a few seconds for all simulators."""
 DEFAULT_SIMULATOR = "numba"
 """The simulator with kernels that are compiled at their first use."""
 TIMEOUT_S = 300.0
-"""For one simulator's self-test: the first one compiles, on a slow machine for some minutes."""
+"""Time limit of a simulator's self-test (s): the first test compiles, on a slow machine for some minutes."""
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """One simulator: is it there, what does it say of itself, does it work, what helps."""
+    """The examination of a simulator: presence, description, test result, advice."""
 
     name: str
     installed: bool
@@ -66,7 +65,7 @@ def diagnose(name: str) -> Diagnosis:
 
 
 def report() -> bool:
-    """Print the examination of all simulators; return whether every installed one works."""
+    """Print the examination of all simulators; return True if every installed simulator works."""
     console = Console()
     console.print(f"Python {platform.python_version()}, {platform.platform()}, {os.cpu_count()} cores")
     for what, tool in (("C++ compiler", "c++"), ("CUDA compiler", "nvcc"), ("NVIDIA driver", "nvidia-smi")):
@@ -82,7 +81,7 @@ def report() -> bool:
 
 
 def self_test(name: str) -> str:
-    """Run the checks on one simulator and return what it says of its backend.
+    """Run the checks on a simulator and return the description of its backend.
 
     Raises
     ------
@@ -104,7 +103,7 @@ def self_test(name: str) -> str:
 
 
 def compile_kernels() -> None:
-    """Take a step with a larva and with a reacher, so that kernels are compiled before the first run."""
+    """Run a step of a larva and of a reacher, so that kernels are compiled before the first run."""
     from ethospike.agents.larva import LarvaAgent
     from ethospike.agents.reacher import ReacherAgent
     from ethospike.brains.simulator import SimulatorSettings

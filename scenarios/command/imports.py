@@ -18,13 +18,13 @@ def import_tracks(
     Parameters
     ----------
     path
-        A data.h5 of larvaworld; a .csv with columns x, y (mm from the center) and heading (rad), by choice
-        bend, frame and larva; or a folder with tables of the tracker whose tracks larvaworld ships, a file a
-        larva.
+        A data.h5 of larvaworld; a .csv with columns x, y (mm from the center) and heading (rad), optionally
+        bend, frame and larva; or a folder with tables in the format of the tracks that larvaworld ships, a
+        file for each larva.
     out
         The recording's folder, which must not exist; by default a new one in runs/.
     frames_hz
-        Frames a second.
+        Frames per second.
     dish_mm
         Diameter of the dish.
     """

@@ -18,7 +18,7 @@ def load_network(place: str) -> Network:
     Raises
     ------
     ScenarioError
-        When the file, the name or the network is not there.
+        When the file, the name or the network does not exist.
     """
     file, _, name = place.rpartition(":")
     if not file.endswith(".py") or not name:

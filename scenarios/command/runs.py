@@ -89,9 +89,9 @@ def run(
 
 
 def _report(chosen: Scenario, result: RunResult) -> None:
-    """Say what became of a run; end with the exit code of a signal if one stopped it."""
+    """Print the outcome of a run; exit with the code of the signal if a signal stopped it."""
     info = result.folder.info
-    # Of a run that was resumed, times on the wall are those since then.
+    # Wall times of a resumed run count from the resumption.
     took = "simulated, the part since it was resumed in" if info.get("resumed") else "simulated in"
     print(
         f"{info['status']}: {clock(info['simulated_s'])} {took} {clock(info['loop_wall_s'])} "
@@ -102,7 +102,7 @@ def _report(chosen: Scenario, result: RunResult) -> None:
         print(f"figure:    {path}")
     summary = result.folder.summary
     tell_omissions(summary)
-    # Nothing can be concluded where there are no measures: all left out, or stopped before the first step.
+    # A conclusion needs measures: all may be left out, or the run stopped before the first step.
     sentence = chosen.conclude(summary) if set(summary) - {LEFT_OUT} else ""
     if sentence:
         print(sentence)
@@ -111,7 +111,7 @@ def _report(chosen: Scenario, result: RunResult) -> None:
 
 
 def tell_omissions(summary: dict[str, Any]) -> None:
-    """Print the parts of a summary that were left out, one line each."""
+    """Print the omissions noted in a summary, a line for each."""
     for what, why in summary.get(LEFT_OUT, {}).items():
         say(what, why)
 
@@ -124,18 +124,18 @@ def resume(
     retry_failed: bool = False,
     quiet: bool = False,
 ) -> None:
-    """Continue a run from its last checkpoint, as if it had never ended; or a sweep or a calibration.
+    """Continue a run from its last checkpoint, or a sweep or a calibration.
 
     Parameters
     ----------
     path
         The folder of the run, the sweep or the calibration.
     workers
-        Of a sweep: the processes that run its tasks.
+        For a sweep: the processes that run its tasks.
     retry_failed
-        Of a sweep: run tasks again that have failed.
+        For a sweep: run failed tasks again.
     quiet
-        No progress.
+        Show no progress.
     """
     from ethospike.scenarios.run import runner
 
@@ -149,7 +149,7 @@ def resume(
 
 
 def recover_run(path: Path, /) -> None:
-    """Repair a broken run: cut its recording to what was committed, and say what was kept.
+    """Repair a broken run: cut its recording to the committed rows, and report the kept data.
 
     Parameters
     ----------

@@ -22,28 +22,28 @@ if TYPE_CHECKING:
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 LIKE = "odor-preference"
-"""The scenario whose fields (--larva.…, --brain.…, --seed) describe the larvae of the server."""
+"""The scenario with the fields (--larva.…, --brain.…, --seed) of the server's larvae."""
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Listening:
-    """The place where the server listens, and its patience."""
+    """The address of the server, and its timeout."""
 
     host: str = "127.0.0.1"
-    """Where to listen. Another address than this machine's own lets anybody on the network in."""
+    """Address to listen on. An address other than this machine's local one admits the whole network."""
     port: int = 5795
-    """Where to listen; larvaworld's client uses 5795."""
+    """Port to listen on; larvaworld's client uses 5795."""
     forget_s: float = 600.0
     """Time after which a larva without a request is forgotten (s)."""
     quiet: bool = False
-    """Say nothing while it runs."""
+    """Print nothing while the server runs."""
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Larvae:
-    """A configuration of larvae beside the flags of their fields."""
+    """The configuration of larvae beside the flags of their fields."""
 
     config: Path | None = None
     """A TOML file with fields of the larvae, e.g. the config.toml of an earlier run."""
@@ -70,11 +70,12 @@ def serve_brain(
     flags
         Fields of the larvae, as of the scenario odor-preference: --larva.gain, --brain.learning-rate, --seed.
     reply
-        MBONp and MBONn of which the client's G of 0.001 makes the olfactory gain (gain), or rates (hz).
+        gain: MBONp and MBONn are scaled so that the client, with a G of 0.001, obtains the olfactory gain;
+        hz: filtered rates.
     start_um
-        Concentration at the first step (µM), where the client sends only changes.
+        Concentration at the first step (µM), for a client that sends only changes.
     record
-        A folder in which each larva gets a recording of all that was exchanged, with its spikes.
+        A folder for a recording of each larva's messages and spikes.
     """
     from ethospike.scenarios.interop.brains import BrainSettings
     from ethospike.scenarios.interop.server import BrainServer
@@ -95,7 +96,7 @@ def serve_brain(
 
 
 def _serve(server: BrainServer) -> None:
-    """Answer until a signal comes, then report."""
+    """Answer requests until a signal arrives, then print a report."""
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -111,7 +112,7 @@ def _serve(server: BrainServer) -> None:
 
 
 def report(exchanges: int, larvae: int, answer_ms: list[float]) -> str:
-    """Return what a server did, for people."""
+    """Return a readable report on a server's requests."""
     if not answer_ms:
         return "nobody asked"
     median, high = np.percentile(answer_ms, (50, 95))

@@ -1,11 +1,11 @@
-"""Where the command `ethospike` starts: loads the rest, which takes a second or two, and runs it."""
+"""Entry point of the command `ethospike`: loads the other modules, in a second or two, and runs it."""
 
 import os
 import signal
 import sys
 
 PIPE_CLOSED = 128 + 13
-"""Exit code when whoever read the output, such as `head`, has read enough: that of the signal SIGPIPE."""
+"""Exit code after the reader of the output, such as `head`, has closed it: that of the signal SIGPIPE."""
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ from ethospike.scenarios.sweeps import folder as sweeps
 from ethospike.scenarios.sweeps import points as sweep_points
 
 SAMPLES = 100
-"""Points drawn from ranges where no number is given."""
+"""Default number of points drawn from ranges."""
 _PART = re.compile(r"(\d+)/(\d+)")
 
 
@@ -37,12 +37,12 @@ class Axes:
     """The points of a sweep, and the seeds of each."""
 
     grid: tuple[str, ...] = ()
-    """KEY=FIRST:LAST:COUNT, with :log for equal ratios, or KEY=VALUE,VALUE; again for another key. KEY is the
-    path of a field in config.toml, such as cortex.I_th_E."""
+    """KEY=FIRST:LAST:COUNT, with :log for equal ratios, or KEY=VALUE,VALUE; repeat for another key. KEY is
+    the path of a field in config.toml, such as cortex.I_th_E."""
     sample: tuple[str, ...] = ()
-    """KEY=LOW:HIGH, or with :log, to draw values from a range; again for another key."""
+    """KEY=LOW:HIGH, or with :log, to draw values from a range; repeat for another key."""
     samples: int | None = None
-    """Number of points that are drawn from the ranges of --sample; by default 100."""
+    """Number of points drawn from the ranges of --sample; by default 100."""
     points: Path | None = None
     """A file of points: CSV with the keys in its first line, or a JSON list of objects."""
     seeds: int = 1
@@ -72,19 +72,19 @@ class Axes:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Goal:
-    """The goal of a calibration, and how long to search."""
+    """The goal of a calibration, and the length of the search."""
 
     target: tuple[str, ...] = ()
-    """MEASURE=VALUE, a number of summary.json such as rate_hz.E=3; again for another one. With @WEIGHT its
-    deviation counts more (rate_hz.E=3@2) or less than those of the others, which have weight 1."""
+    """MEASURE=VALUE, a number of summary.json such as rate_hz.E=3; repeat for another measure. @WEIGHT
+    (rate_hz.E=3@2) weights its deviation; the default weight is 1."""
     vary: tuple[str, ...] = ()
-    """KEY=LOW:HIGH, or with :log: the path of a field in config.toml, and between which values to search."""
+    """KEY=LOW:HIGH, or with :log: the path of a field in config.toml, and the range to search."""
     trials: int = 100
-    """Points tried at most."""
+    """Maximal number of points."""
     tolerance: float = 0.05
     """The search ends when each measure is as near its target as this share of it."""
     check_seeds: int = 5
-    """Runs of the best point with seeds that the search did not see."""
+    """Runs of the best point with new seeds, after the search."""
 
 
 NO_AXES, NO_GOAL = Axes(), Goal()
@@ -120,7 +120,7 @@ def sweep(
     keep_recordings
         Keep the whole run of each task, with its recording and figures.
     prepare
-        Make the folder and run nothing: for `ethospike task`, on a cluster.
+        Only make the folder, for `ethospike task` on a cluster.
     """
     from ethospike.scenarios.sweeps.runner import run_sweep
 
@@ -156,7 +156,7 @@ def calibrate(
     workers: Workers = NO_WORKERS,
     output: Output = NO_OUTPUT,
 ) -> None:
-    """Search for the point of a scenario's configuration at which its measures have the values that you want.
+    """Search for the point of a scenario's configuration that gives its measures your target values.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def calibrate(
     goal
         Targets and ranges.
     seeds
-        Runs of each point, whose measures are averaged.
+        Runs of each point; their measures are averaged.
     choice
         Configuration file, preset and simulator, for all points.
     workers
@@ -206,11 +206,11 @@ def task(path: Path, numbers: tuple[str, ...] = (), /, *, part: str = "", retry_
     path
         The sweep's folder.
     numbers
-        Tasks, from 0. A task that is finished is not run again.
+        Tasks, from 0. A finished task is not run again.
     part
         Instead: K/N, the K-th of N equal parts of all tasks, from 0/N to N-1/N.
     retry_failed
-        Run tasks again that have failed.
+        Run failed tasks again.
     """
     from ethospike.scenarios.sweeps.task import run_task
 
@@ -221,7 +221,7 @@ def task(path: Path, numbers: tuple[str, ...] = (), /, *, part: str = "", retry_
 
 
 def collect(path: Path, /) -> None:
-    """Make the table and the figures of a sweep from the tasks that are finished, wherever they ran.
+    """Make the table and the figures of a sweep from its finished tasks, on whichever machine they ran.
 
     Parameters
     ----------
@@ -236,7 +236,7 @@ def collect(path: Path, /) -> None:
 
 
 def show(path: Path, *, as_json: bool = False) -> None:
-    """Print how far a sweep is, and what it found."""
+    """Print the progress and the results of a sweep."""
     from ethospike.scenarios.sweeps import report as sweep_report
 
     opened = sweeps.Sweep.open(path)
@@ -255,7 +255,7 @@ def plot(path: Path) -> None:
 
 
 def resume(path: Path, workers: Workers, *, retry_failed: bool, quiet: bool) -> None:
-    """Go on with a sweep or a calibration."""
+    """Continue a sweep or a calibration."""
     from ethospike.scenarios.sweeps import calibration
     from ethospike.scenarios.sweeps import runner as sweep_runner
 
@@ -278,7 +278,7 @@ def resume(path: Path, workers: Workers, *, retry_failed: bool, quiet: bool) -> 
 
 
 def _check_settings(scenario: Scenario, settings: ScenarioConfig, flags: Sequence[str]) -> None:
-    """Refuse values of fields on which a sweep decides for all of its tasks, and which it would ignore."""
+    """Refuse values of fields that a sweep sets for all of its tasks and would ignore."""
     named = {word.split("=")[0].replace("_", "-") for word in flags}
     default = scenario.config()
     for key, own in sweeps.TASK_SETTINGS.items():
@@ -291,7 +291,7 @@ def _check_settings(scenario: Scenario, settings: ScenarioConfig, flags: Sequenc
 
 
 def _chosen(opened: sweeps.Sweep, numbers: tuple[str, ...], part: str) -> list[int]:
-    """Return the numbers of the tasks that `ethospike task` is to run."""
+    """Return the numbers of the tasks for `ethospike task`."""
     if bool(numbers) == bool(part):
         raise ScenarioError("task: expected either numbers of tasks or --part K/N")
     if not part:

@@ -1,4 +1,4 @@
-"""The commands that show what is recorded: show, plot, export, replay."""
+"""The commands that show recorded data: show, plot, export, replay."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ SHOWN = (
 
 
 def show(path: Path, /, *, as_json: Annotated[bool, Parameter(name="--json", negative="")] = False) -> None:
-    """Show what is in a run, a sweep or a calibration: status, size, measures.
+    """Show the status, size and measures of a run, a sweep or a calibration.
 
     Parameters
     ----------
     path
-        Its folder.
+        The folder of the run, the sweep or the calibration.
     as_json
         Print one JSON object instead of text.
     """
@@ -58,7 +58,7 @@ def show(path: Path, /, *, as_json: Annotated[bool, Parameter(name="--json", neg
 
 
 def _content(folder: RunFolder) -> dict[str, Any]:
-    """Return what is in the recording of a run; nothing if the run ended before there was one."""
+    """Return a description of a run's recording; empty if the run ended before the recording began."""
     if not folder.recording.exists():
         return {}
     from ethospike.recorders.recording import open_recording
@@ -82,7 +82,7 @@ def plot(path: Path, /) -> None:
     Parameters
     ----------
     path
-        Its folder.
+        The folder of the run or the sweep.
     """
     from ethospike.scenarios.run import runner
 
@@ -108,7 +108,7 @@ def export(
         The run's folder.
     out
         A file ending in .nwb that does not exist. Needs `pip install ethospike[analysis]`, as do the exports
-        that Python code has: `to_pynapple(recording)` and `to_neo(recording)`.
+        in Python: `to_pynapple(recording)` and `to_neo(recording)`.
     animal
         Number of the animal, from 0.
     species
@@ -151,7 +151,7 @@ class Film:
     """Draw the trails of the heads in a film instead of those of the middles of the bodies."""
 
     def check_no_options(self) -> None:
-        """Refuse the options of a film where a window is opened.
+        """Refuse the options of a film if a window is opened.
 
         Raises
         ------
@@ -191,13 +191,13 @@ def replay(
     film
         A film instead of a window.
     speed
-        Simulated time per time on the wall.
+        Simulated time per wall time.
     animal
-        Whose spikes and weights are shown, from 0.
+        Number of the animal in the raster and the weights, from 0.
     start
-        Where to begin (s of simulated time).
+        Start of the replay (s of simulated time).
     quiet
-        No progress.
+        Show no progress.
     """
     from ethospike.recorders.recording import open_recording
     from ethospike.recorders.view.checks import Excerpt

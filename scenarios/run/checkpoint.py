@@ -1,7 +1,7 @@
-"""Checkpoints: all that a run needs to go on as if it had never stopped.
+"""Checkpoints: the saved state of environment, agent and loop, from which a run continues bit-identically.
 
-In: environment, agent and loop between two control steps. Out: one file in the run folder, replaced whole.
-A checkpoint belongs to a committed recording: what comes after it is recorded again, bit-identically.
+A checkpoint is one file in the run folder, replaced whole. It belongs to a committed recording; later control
+steps are recorded again.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from ethospike.scenarios.run.folder import RunFolder
 from ethospike.states import join_states, state_of
 
 CHECKPOINT = "checkpoint.npz"
-"""File in the run folder."""
+"""The checkpoint's file in the run folder."""
 NO_CHECKPOINTS = "no_checkpoints"
-"""Entry of run.json: why the run has none; null where it makes them."""
+"""Entry of run.json: the reason for a run without checkpoints; null for a run with checkpoints."""
 
 
 def save(path: Path, env: VectorEnv, agent: Agent, loop: LoopState) -> None:
-    """Write a checkpoint; the one before it stays until the new one is complete on disk.
+    """Write a checkpoint; the previous checkpoint stays until the new file is complete on disk.
 
     Raises
     ------
@@ -64,7 +64,7 @@ def read(folder: RunFolder) -> dict[str, NDArray[Any]]:
     Raises
     ------
     RunFolderError
-        When there is no checkpoint, or it is damaged.
+        When the checkpoint is absent or damaged.
     """
     path, info = folder.path / CHECKPOINT, folder.info
     again = (
@@ -84,16 +84,16 @@ def read(folder: RunFolder) -> dict[str, NDArray[Any]]:
 
 
 def restore(arrays: Mapping[str, NDArray[Any]], env: VectorEnv, agent: Agent, *, seed: int) -> LoopState:
-    """Put environment and agent into the state of a checkpoint and return the loop's.
+    """Restore environment and agent from a checkpoint and return the state of the loop.
 
     Parameters
     ----------
     arrays : mapping of str to ndarray
-        Of `read`.
+        The result of `read`.
     env, agent
-        Made like those that were saved.
+        Created with the configuration of the saved run.
     seed : int
-        The run's.
+        The seed of the run.
 
     Raises
     ------
@@ -110,9 +110,9 @@ def restore(arrays: Mapping[str, NDArray[Any]], env: VectorEnv, agent: Agent, *,
 
 
 def reason_for_none(every_s: float, env: VectorEnv, agent: Agent) -> str | None:
-    """Return the reason why a run makes no checkpoints, for `run.json`; None if it makes them.
+    """Return the reason for a run without checkpoints, for `run.json`; None if it makes checkpoints.
 
-    `every_s` is the wall time between two checkpoints (s); 0 asks for none.
+    `every_s` is the wall time between two checkpoints (s); 0 turns checkpoints off.
     """
     if every_s == 0:
         return "it was run with checkpoint_every_s 0"
@@ -136,7 +136,7 @@ def reason_for_none(every_s: float, env: VectorEnv, agent: Agent) -> str | None:
 class Checkpoints:
     """Saves a run in its file at intervals of wall time.
 
-    Before the first control step there is nothing new, and nothing that the recording could commit.
+    Nothing is saved before the first control step, because the recording has no rows to commit.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ class Checkpoints:
     begin_step : int
         The control step at which the session began.
     every_s : float or None
-        Wall time between two checkpoints (s); None saves none.
+        Wall time between two checkpoints (s); None turns checkpoints off.
     """
 
     def __init__(
@@ -165,7 +165,7 @@ class Checkpoints:
         self._due = time.monotonic() + (every_s or 0.0)
 
     def save_if_due(self, loop: LoopState) -> None:
-        """Save between two control steps if it is time."""
+        """Save between two control steps if the interval of wall time has passed."""
         if time.monotonic() >= self._due and loop.control_step > self._begin_step:
             self.save(loop)
 

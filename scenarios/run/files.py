@@ -17,16 +17,16 @@ from ethospike.errors import RunFolderError
 from ethospike.recorders.disk import explain, force
 
 MACHINE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
-"""A disk that is full or not to be written on, wherever it is met: figures, exports, films."""
+"""Error numbers of a full or read-only disk, for figures, exports and films."""
 
 
 def write_whole(path: Path, content: bytes | memoryview) -> None:
-    """Write a file whole or not at all; what was there before stays until the new one is on the disk.
+    """Write a file whole or not at all; the old content stays until the new file is on the disk.
 
     Raises
     ------
     RunFolderError
-        When it cannot be written.
+        When the file cannot be written.
     """
     partial = path.with_name(f".{path.name}.partial")
     try:
@@ -40,12 +40,12 @@ def write_whole(path: Path, content: bytes | memoryview) -> None:
 
 
 def read_json(path: Path, required: Iterable[str] = ()) -> dict[str, Any]:
-    """Return the object in a JSON file, which has at least the required entries.
+    """Return the object in a JSON file and check its required entries.
 
     Raises
     ------
     RunFolderError
-        When it cannot be read, is not JSON or no object, or an entry is missing.
+        When the file cannot be read or is not a JSON object, or an entry is missing.
     """
     try:
         content = json.loads(path.read_bytes())
@@ -64,7 +64,7 @@ def beside(out: Path, suffix: str) -> Path:
     Raises
     ------
     RunFolderError
-        When the path names no file.
+        When the path does not name a file.
     """
     if out.name in ("", ".."):
         raise RunFolderError(f"{out} names no file; choose another by --out, without suffix")
@@ -72,14 +72,14 @@ def beside(out: Path, suffix: str) -> Path:
 
 
 def require_place(out: Path) -> None:
-    """Make the folder of a file that is to come, and raise the OSError of one that cannot be written to."""
+    """Make the folder of a future file; raise OSError if the folder cannot be written to."""
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=out.parent):
         pass
 
 
 def make_folder(path: Path) -> bool:
-    """Make a folder and those above it; return False if it exists, which only making it can tell for sure."""
+    """Make a folder and its parents; return False if it exists already."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -94,14 +94,14 @@ def make_folder(path: Path) -> bool:
 
 
 def reason(error: Exception) -> str:
-    """Return what an error says, without the path that the message has already."""
+    """Return the text of an error without the path, which the message contains already."""
     return error.strerror or str(error) if isinstance(error, OSError) else str(error)
 
 
 def to_plain(value: Any) -> Any:
     """Return dataclasses as dictionaries, without entries that are None (TOML has no null).
 
-    Paths are absolute, so that a run can be resumed, or a task of a sweep be run, from any folder.
+    Paths become absolute, so that a run can be resumed, or a task of a sweep run, from any folder.
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         entries = ((field.name, getattr(value, field.name)) for field in dataclasses.fields(value))

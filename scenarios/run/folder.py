@@ -1,7 +1,7 @@
-"""A run on disk: configuration, provenance, status, summary. What was run, where, by what, and how it ended.
+"""A run on disk: configuration (`config.toml`), provenance and status (`run.json`), measures
+(`summary.json`).
 
-In: a path, and what is to be known about the run. Out: `config.toml`, `run.json`, `summary.json`. This file
-knows nothing about what is inside the recording.
+The content of the recording is left to the package `recorders`.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ from ethospike.scenarios.run.files import (
 )
 
 RUNS = Path("runs")
-"""Where runs go that are given no folder."""
+"""Default parent folder of runs."""
 LOST = "its recording is not touched and can be read without it (open_recording)"
-"""What a file of a run that cannot be read does not change."""
+"""Sentence for the error message of an unreadable file of a run."""
 NEEDED = ("scenario", "scenario_file", "status")
-"""Entries of run.json without which a run can be neither drawn nor resumed."""
+"""Entries of run.json that drawing and resuming need."""
 RUNNING = "running"
 STATUSES = (RUNNING, "complete", "stopped", "failed", INTERRUPTED)
-"""`interrupted`: the run ended, by `kill -9` or a power cut, without saying how."""
+"""`interrupted`: the run ended by `kill -9` or a power cut and could not write its status."""
 RESERVE = ".reserve"
-"""File that is given up when the disk is full, so that a run can still say how it ended."""
+"""File that is deleted on a full disk, so that a run can still write its status."""
 RESERVE_BYTES = 64 * 1024
-"""Several times the size of run.json."""
+"""Size of the reserved file (bytes), several times that of run.json."""
 
 
 class RunFolder:
@@ -75,7 +75,7 @@ class RunFolder:
     def create_named(cls, scenario: str, root: Path = RUNS) -> RunFolder:
         """Make a new folder in `root`, called by scenario, date and time, and a number if need be.
 
-        Of several that begin in the same second, as in an array of jobs, each gets a folder of its own.
+        Runs that begin in the same second, as in an array of jobs, get different folders.
 
         Raises
         ------
@@ -96,14 +96,14 @@ class RunFolder:
         Raises
         ------
         RunFolderError
-            When there is no run.
+            When the folder holds no run.
         """
         if not (path / "run.json").is_file():
             raise RunFolderError(f"{path} is not a run: expected a folder with run.json in it")
         return cls(path)
 
     def discard(self) -> None:
-        """Remove the folder and all that is in it, as far as the machine allows."""
+        """Remove the folder with its content, as far as the machine allows."""
         shutil.rmtree(self.path, ignore_errors=True)
 
     @property
@@ -118,7 +118,7 @@ class RunFolder:
 
     @property
     def size_bytes(self) -> int:
-        """What the run takes on the disk: recording, checkpoint, figures and all."""
+        """The size of the run on the disk (bytes), with recording, checkpoint and figures."""
         size = 0
         for file in self.path.rglob("*"):
             with suppress(FileNotFoundError):  # of a run that is going on, and renames its files
@@ -135,7 +135,7 @@ class RunFolder:
             raise RunFolderError(f"cannot read {path}: {reason(error)}; {LOST}") from error
 
     def write_config(self, config: Any) -> None:
-        """Write a configuration dataclass, resolved, such that it can be loaded again."""
+        """Write a resolved configuration dataclass as a file for `--config`."""
         self._write("config.toml", tomli_w.dumps(to_plain(config)))
 
     @property
@@ -145,13 +145,13 @@ class RunFolder:
 
     @property
     def scenario(self) -> str:
-        """The name of the run's scenario, or the path of its file; run.json has all that goes with it."""
+        """The name of the run's scenario, or the path of its file."""
         info = self._read("run.json", NEEDED)
         return str(info["scenario_file"] or info["scenario"])
 
     @property
     def status(self) -> str:
-        """How the run ended, or that it is running, one of `STATUSES`; run.json does not know of a kill."""
+        """The status of the run, from `STATUSES`; a kill is detected here, as run.json does not show it."""
         status = str(self._read("run.json", ["status"])["status"])
         if status != RUNNING or is_being_written(self._lock):
             return status
@@ -161,12 +161,12 @@ class RunFolder:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Be the one who runs the run, and keep room on the disk for saying how it ended.
+        """Hold the lock of the run, and reserve room on the disk for the final status.
 
         Raises
         ------
         RunFolderError
-            When another process runs it, or the folder cannot be written to.
+            When another process holds the lock, or the folder cannot be written to.
         """
         try:
             lock = WriterLock(self._lock)
@@ -192,7 +192,7 @@ class RunFolder:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """`summary.json`: the scenario's measures; empty if the run did not get that far."""
+        """`summary.json`: the scenario's measures; empty for a run without a summary."""
         return self._read("summary.json") if (self.path / "summary.json").exists() else {}
 
     def write_summary(self, summary: dict[str, Any]) -> None:
@@ -206,7 +206,7 @@ class RunFolder:
             raise RunFolderError(f"{error}; {LOST}") from error
 
     def _write(self, name: str, text: str) -> None:
-        """Write a file whole or not at all; on a full disk, into the space that was kept for it."""
+        """Write a file whole or not at all; on a full disk, into the reserved space."""
         try:
             write_whole(self.path / name, text.encode())
         except RunFolderError:

@@ -1,4 +1,4 @@
-"""The layout of a recording, put together from what environment, agent and network say of themselves."""
+"""The layout of a recording, from the descriptions of environment, agent and network."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ethospike.variables import Component, common_units
 
 
 def describe(env: VectorEnv, agent: Agent, *, dt_ms: float) -> Layout:
-    """Return what a run of this agent in this environment can record; no neuron is watched yet."""
+    """Return the layout of a recording of this agent in this environment, without watched neurons."""
     body = group_env(env)
     seen, done = body.single_observation_space, body.single_action_space
     variables = {
@@ -81,7 +81,7 @@ def _vector(long_name: str, space: Space[Any], components: tuple[Component, ...]
 
 
 def variables_layout(described: Mapping[str, Mapping[str, Any]]) -> dict[str, Variable]:
-    """Return the variables that an environment or an agent describes."""
+    """Return the variables described by an environment or an agent."""
     return {
         name: Variable(
             units=one["units"],

@@ -1,7 +1,6 @@
-"""What is left out because less was recorded: measures and figures, each with the reason.
+"""Measures and figures left out because their data were not recorded, each with the reason.
 
-In: what to do, and its name. Out: a note in a summary, or one line on stderr. A run never ends in an error
-because its user chose to record less.
+The reason is noted in the summary or printed on stderr. A partial recording never ends a run in an error.
 """
 
 from __future__ import annotations
@@ -15,14 +14,14 @@ from ethospike.errors import NotRecorded
 from ethospike.recorders.recording import Recording
 
 LEFT_OUT = "left_out"
-"""Entry of a summary: what was left out of it, and why; absent if nothing was."""
+"""Entry of a summary: the omitted measures and the reasons; absent if the summary is complete."""
 
 T = TypeVar("T")
 
 
 @contextmanager
 def leaving_out(summary: dict[str, Any], what: str) -> Iterator[None]:
-    """Leave measures out where something was not recorded, and note the reason in their summary."""
+    """Leave out measures that need unrecorded data, and note the reason in the summary."""
     try:
         yield
     except NotRecorded as error:
@@ -30,12 +29,12 @@ def leaving_out(summary: dict[str, Any], what: str) -> Iterator[None]:
 
 
 def note(summary: dict[str, Any], what: str, why: str) -> None:
-    """Note in a summary what was left out of it."""
+    """Note an omitted measure in a summary."""
     summary.setdefault(LEFT_OUT, {})[what] = why
 
 
 def note_unlisted_animals(summary: dict[str, Any], what: str, recording: Recording) -> None:
-    """Note in a summary of whom its measures of listed spikes are not."""
+    """Note in a summary the animals left out of its measures of listed spikes."""
     unlisted = sorted(set(range(recording.animals)) - set(recording.listed_animals))
     if unlisted:
         whose = f"{what} of animal{'s' if len(unlisted) > 1 else ''} {', '.join(map(str, unlisted))}"
@@ -43,7 +42,7 @@ def note_unlisted_animals(summary: dict[str, Any], what: str, recording: Recordi
 
 
 def attempt(what: str, take: Callable[[], T], otherwise: T) -> T:
-    """Return what is taken; where it needs what was not recorded, say so and return something else."""
+    """Return `take()`, or `otherwise` (with a note on stderr) if it needs unrecorded data."""
     try:
         return take()
     except NotRecorded as error:
@@ -52,5 +51,5 @@ def attempt(what: str, take: Callable[[], T], otherwise: T) -> T:
 
 
 def say(what: str, why: str) -> None:
-    """Tell in one line what was left out."""
+    """Print an omission in one line on stderr."""
     print(f"left out: {what}: {why}", file=sys.stderr)

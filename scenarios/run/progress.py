@@ -1,6 +1,6 @@
-"""How far a run is: a bar on a terminal, a line now and then in a log file.
+"""Progress of a run: a bar on a terminal, a line now and then in a log file.
 
-In: simulated seconds. Out: text on stderr, so that stdout stays for results.
+The text goes to stderr, so that stdout holds only results.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from rich.progress import BarColumn, Progress, TextColumn
 LOG_EVERY_S = 30.0
 """Wall time between two lines in a log file: a few dozen lines for a run of an hour."""
 REFRESH_S = 0.1
-"""Wall time between two updates of the bar: faster than one can read costs time."""
+"""Wall time between two updates of the bar: faster updates cost time and cannot be read."""
 
 
 class _Shown:
-    """A bar on a terminal, or a line now and then; a context manager. Subclasses say what it reads."""
+    """A bar on a terminal, or a line now and then; a context manager. Subclasses give the text."""
 
     def __init__(self, title: str, total: float, *, quiet: bool) -> None:
         self.title = title
@@ -40,7 +40,7 @@ class _Shown:
         self._begin_at: float | None = None
 
     def update(self, at: float) -> None:
-        """Take notice of how far it is; shows it only when it is due."""
+        """Update the progress; it is shown only at intervals of wall time."""
         now = time.monotonic()
         if self._begin_at is None:
             self._begin, self._begin_at = now, at
@@ -56,7 +56,7 @@ class _Shown:
             print(f"{self.title}: {note}", file=sys.stderr, flush=True)
 
     def _note(self, at: float, speed: float) -> str:
-        """Return where it is, and how fast (per second of wall time), in words."""
+        """Return progress and speed (per second of wall time) as text."""
         raise NotImplementedError
 
     def __enter__(self) -> Self:
@@ -88,7 +88,7 @@ class TaskProgress(_Shown):
         self.update(done)
 
     def finished(self, *, failed: bool) -> None:
-        """Take notice of a task that has ended."""
+        """Count a task that has ended."""
         self._done += 1
         self._failed += failed
         self.update(self._done)

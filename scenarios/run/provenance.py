@@ -26,7 +26,7 @@ PACKAGES = (
 
 
 def provenance() -> dict[str, Any]:
-    """Return what a reader will want to know about the program and the machine."""
+    """Return versions, command, source state and machine, for the files of a run."""
     versions: dict[str, str | None] = {}
     for package in PACKAGES:
         try:
@@ -45,7 +45,7 @@ def provenance() -> dict[str, Any]:
 
 
 def command_of(machine: Mapping[str, Any]) -> str:
-    """Return the command that produced something, from its `provenance`."""
+    """Return the command in a `provenance`."""
     return " ".join(["ethospike", *machine["command"][1:]])
 
 

@@ -1,7 +1,7 @@
 """Run a scenario: folder, body, brain, recorder, loop, summary, figures, in this order.
 
-An exception, Ctrl-C and a full disk end the run, but lose nothing that was recorded, and the folder says how
-it ended. A run that ends before there is a recording, because its body or its brain cannot be made, leaves no
+An exception, Ctrl-C and a full disk end the run, but lose no recorded data, and the folder states how the run
+ended. A run that ends before its recording exists, because its body or its brain cannot be made, leaves no
 folder.
 """
 
@@ -25,13 +25,13 @@ from ethospike.scenarios.scenario import Scenario, ScenarioConfig
 
 @dataclass(frozen=True)
 class RunResult:
-    """The folder of a run that has ended, and how it ended."""
+    """The folder and the outcome of a run that has ended."""
 
     folder: RunFolder
     status: str
     figures: Sequence[Path]
     stopped_by: int | None = None
-    """The signal that stopped it, such as `signal.SIGINT`; None for a run that is complete."""
+    """The signal that stopped the run, such as `signal.SIGINT`; None for a complete run."""
 
     def complete_summary(self) -> dict[str, Any]:
         """Return the measures of a run that reached its end.
@@ -39,7 +39,7 @@ class RunResult:
         Raises
         ------
         RunStopped
-            When a signal stopped it.
+            When a signal stopped the run.
         """
         if self.stopped_by is not None:
             raise RunStopped(self.stopped_by)
@@ -61,7 +61,7 @@ def run_scenario(
     ----------
     scenario, config
     path : Path or None
-        The run's folder, which must not exist; None for one in `runs/` that is named by scenario and time.
+        The run's folder, which must not exist; None for a folder in `runs/` named by scenario and time.
     listeners : sequence of callable(layout) -> Recorder
     quiet : bool
         Show no progress.
@@ -105,7 +105,7 @@ def resume_scenario(
     quiet: bool = False,
     draw: bool = True,
 ) -> RunResult:
-    """Continue a run that ended before its time, from its last checkpoint.
+    """Continue an incomplete run from its last checkpoint.
 
     The result is bit-identical to a run that was never interrupted.
 
@@ -130,8 +130,7 @@ def finish(
 ) -> Sequence[Path]:
     """Write summary and figures of a run from its recording; return the figures.
 
-    Measures that need data that were not recorded are left out with a note in the summary, figures with a
-    line on stderr.
+    Measures that need unrecorded data are left out with a note in the summary, figures with a line on stderr.
     """
     recording = open_recording(folder.path)
     if not recording.n_steps:

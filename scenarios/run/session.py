@@ -27,22 +27,22 @@ from ethospike.scenarios.scenario import Scenario, ScenarioConfig
 R = TypeVar("R", bound=Recorder)
 
 Listeners = Sequence[Callable[[Layout], Recorder]]
-"""Recorders beside the one that writes the recording, e.g. the live view; made from the layout."""
+"""Further recorders beside the writer of the recording, such as the live view; made from the layout."""
 
 
 class Recorders(Recorder):
-    """Several recorders as one; each gets every record."""
+    """A group of recorders that each get every record."""
 
     def __init__(self, recorders: Sequence[Recorder]) -> None:
         self._recorders = recorders
 
     def record(self, record: StepRecord) -> None:
-        """Hand the record to each."""
+        """Pass the record to each recorder."""
         for recorder in self._recorders:
             recorder.record(record)
 
     def close(self, status: str = "complete") -> None:
-        """Close each, the last one first."""
+        """Close all recorders, in reverse order."""
         for recorder in reversed(self._recorders):
             recorder.close(status)
 
@@ -51,13 +51,13 @@ class RunSession:
     """The body, the brain, the recorders and the loop of one run; a context manager.
 
     Entering it opens the experiment and the recording; leaving it closes them, in the reverse order, and
-    writes into `run.json` how the run ended.
+    writes the outcome of the run into `run.json`.
 
     Parameters
     ----------
     scenario, config
     folder : RunFolder
-        Of which the caller has the right to write.
+        The run's folder, locked by the caller (`RunFolder.writing`).
     listeners : sequence of callable(layout) -> Recorder
     quiet : bool
         Show no progress.
@@ -156,7 +156,7 @@ class RunSession:
         )
 
     def _opened(self, recorder: R) -> R:
-        """Have a recorder closed at the end, independently of the others: one may fail to open or close."""
+        """Register a recorder for closing, independently of the others: each may fail to open or close."""
         self._stack.push(lambda kind, *_: recorder.close(self._status))
         return recorder
 
@@ -166,13 +166,13 @@ class RunSession:
         return not self._signals
 
     def _report_end(self) -> None:
-        """Write the status into `run.json` after an error, which is the better message if this fails too."""
+        """Write the status into `run.json` after an error; a failure here does not hide that error."""
         with suppress(RunFolderError):
             self._folder.update_info(status=self._status, **self._clock.times())
 
 
 def _watched_layout(env: VectorEnv, agent: Agent, config: ScenarioConfig) -> Layout:
-    """Return the layout of a run's recording, and have the agent watch the neurons that it names."""
+    """Return the layout of a run's recording, and make the agent watch its neurons."""
     layout = describe(env, agent, dt_ms=config.dt_ms)
     layout = replace(layout, watched=config.recorder.watched(layout))
     agent.watch(layout.watched)
@@ -180,7 +180,7 @@ def _watched_layout(env: VectorEnv, agent: Agent, config: ScenarioConfig) -> Lay
 
 
 class _Clock:
-    """Wall time and simulated time of a run: the whole of it, and the loop's part."""
+    """Wall time and simulated time of the whole run and of its loop."""
 
     def __init__(self, control_interval_ms: float) -> None:
         self._interval_s = control_interval_ms / 1000.0
@@ -189,7 +189,7 @@ class _Clock:
         self._first_s = self.simulated_s = 0.0
 
     def tick(self, control_step: int) -> float:
-        """Register the control step that is about to begin; return the simulated time in s."""
+        """Register the next control step; return the simulated time (s)."""
         if self._loop_begin is None:
             self._loop_begin = time.monotonic()
             self._first_s = control_step * self._interval_s

@@ -1,4 +1,4 @@
-"""Signals that stop a run: collected while it goes on, reported when it has ended."""
+"""Signals that stop a run: collected during the run, reported after its end."""
 
 from __future__ import annotations
 

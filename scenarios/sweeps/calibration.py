@@ -1,8 +1,8 @@
-"""Calibration: Optuna looks for the point at which a scenario's measures are what one wants.
+"""Calibration: a search with Optuna for the point that gives a scenario's measures their target values.
 
-In: targets such as `rate_hz.E=3`, and ranges such as `cortex.I_th_E=1:3`. Out: a sweep whose points Optuna
-proposed, a few at a time, and the best of them, run once more with seeds that the search did not see. The
-search depends on its seed alone: not on the number of workers, and not on whether it was interrupted.
+From targets such as `rate_hz.E=3` and ranges such as `cortex.I_th_E=1:3` the search makes a sweep of points
+proposed by Optuna, a few at a time, and runs the best point again with new seeds. The search depends only on
+its seed, not on the number of workers or on interruptions.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ethospike.scenarios.sweeps.workers import Run
 
 AT_ONCE = 8
-"""Points proposed at a time, whatever the number of workers, so that this does not decide what is found."""
+"""Points proposed at a time; independent of the number of workers, and so is the result."""
 AT_RANDOM = 16
 """Points before the search begins to learn: two rounds, enough to see in which direction two measures go."""
 
@@ -41,14 +41,14 @@ AT_RANDOM = 16
 def create(
     path: Path | None, scenario: Scenario, config: ScenarioConfig, search: Search, n_seeds: int
 ) -> Sweep:
-    """Make the folder of a calibration, by default as a sweep's; nothing is run yet.
+    """Make the folder of a calibration, by default as for a sweep; nothing is run yet.
 
     Raises
     ------
     SweepNotInstalled
         When Optuna is absent.
     ScenarioError
-        When a key is none of the configuration's fields.
+        When a key is not a field of the configuration.
     RunFolderError
         When the path exists or cannot be written.
     """
@@ -58,7 +58,7 @@ def create(
 
 
 def calibrate(sweep: Sweep, *, workers: int = 0, scheduler: str = "", quiet: bool = False) -> dict[str, Any]:
-    """Search from wherever the calibration stands to its end; return and write what was found.
+    """Run the calibration from its current state to its end; write and return the result.
 
     Returns
     -------
@@ -68,7 +68,7 @@ def calibrate(sweep: Sweep, *, workers: int = 0, scheduler: str = "", quiet: boo
     Raises
     ------
     ScenarioError
-        When a target is no measure of the scenario, all points failed, or the scheduler is lost.
+        When a target is not a measure of the scenario, all points failed, or the scheduler is lost.
     RunFolderError
         When another process runs the calibration, or the folder cannot be written to.
     """
@@ -98,7 +98,7 @@ def calibrate(sweep: Sweep, *, workers: int = 0, scheduler: str = "", quiet: boo
 
 
 class _Study:
-    """Optuna's view of the calibration, which is made again from the finished points when it goes on."""
+    """The Optuna study of a calibration, rebuilt from the finished points when the calibration continues."""
 
     def __init__(self, search: Search, seed: int) -> None:
         import optuna
@@ -119,7 +119,7 @@ class _Study:
         self._known = 0
 
     def _sampler(self, number: int) -> optuna.samplers.BaseSampler:
-        """Return the sampler of a point: one of its own, so that going on is the same as never stopping."""
+        """Return the sampler of a point; each point gets a new sampler, so that a search can be resumed."""
         import optuna
 
         seed = int(np.random.SeedSequence(self._seed, spawn_key=(number,)).generate_state(1)[0])
@@ -128,14 +128,14 @@ class _Study:
         )
 
     def propose(self, count: int) -> list[Point]:
-        """Return points to try next."""
+        """Return the next points to run."""
         for number in range(self._known, self._known + count):
             self._study.sampler = self._sampler(number)
             self._asked.append(self._study.ask(self._ranges))
         return [dict(trial.params) for trial in self._asked]
 
     def learn(self, tried: Sequence[Mapping[str, Any]]) -> bool:
-        """Take notice of what came out of the points; return whether one of them is good enough."""
+        """Add the results of points to the study; return True if a point is within the tolerance."""
         import optuna
 
         for trial in tried[self._known :]:
@@ -152,7 +152,7 @@ class _Study:
 
 
 def _checked(sweep: Sweep, search: Search, tried: Sequence[Mapping[str, Any]], run: Run) -> dict[str, Any]:
-    """Return the best point, with its measures in runs that the search has not seen."""
+    """Return the best point, with its measures in runs with new seeds."""
     best = min(tried, key=lambda trial: trial["distance"])
     if best["distance"] >= WORST:
         message = next((one["error"] for one in sweep.results() if one["error"]), "no measure could be taken")
@@ -165,7 +165,7 @@ def _checked(sweep: Sweep, search: Search, tried: Sequence[Mapping[str, Any]], r
 
 
 def _check(sweep: Sweep, search: Search, point: Point, run: Run) -> dict[str, Any]:
-    """Run a point with new seeds, in a sweep of its own inside the calibration's folder."""
+    """Run a point with new seeds, in a separate sweep inside the calibration's folder."""
     path = sweep.path / "check"
     if not is_sweep(path):
         shutil.rmtree(path, ignore_errors=True)  # killed while it was made

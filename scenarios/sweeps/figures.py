@@ -1,6 +1,6 @@
 """Figures of sweeps and calibrations: maps over two keys, slices along each key, the course of a search.
 
-In: the table of a sweep. Out: PNG files in the sweep's folder. This file knows no scenario.
+They are drawn from the table of a sweep and written as PNG files into its folder.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 FIGURES = "figures"
 MOST_MEASURES = 12
-"""Panels of a figure; a scenario that measures more has the others in its table."""
+"""Maximal number of panels of a figure; further measures are in the table."""
 MOST_LINES = 6
-"""Lines of a slice: as many as there are colors to tell apart."""
+"""Maximal number of lines of a slice: the number of distinct colors."""
 PANEL_INCHES = (3.4, 2.7)
 
 
 def draw(sweep: Sweep) -> list[Path]:
-    """Draw what can be drawn of a sweep, as far as it is finished, and return the files."""
+    """Draw the figures of a sweep from its finished tasks, and return the files."""
     table = open_table(sweep.path)
     keys = [key for key in sweep.keys if _is_varied(table[key])]
     measures = measures_of(table, sweep.keys)
@@ -60,7 +60,7 @@ def measures_of(table: xarray.Dataset, keys: Iterable[str]) -> list[str]:
 
 
 def draw_maps(table: xarray.Dataset, keys: list[str], measures: list[str]) -> Figure:
-    """Draw each measure over two keys: filled cells on a grid, dots where points lie anywhere.
+    """Draw each measure over two keys: filled cells on a grid, dots for scattered points.
 
     Runs with the same values of both keys are averaged, over seeds and over other keys.
     """
@@ -81,10 +81,10 @@ def draw_maps(table: xarray.Dataset, keys: list[str], measures: list[str]) -> Fi
 
 
 def draw_slices(table: xarray.Dataset, keys: list[str], measures: list[str]) -> Figure:
-    """Draw each measure along the first key, a line for some values of the second one.
+    """Draw each measure along the first key, a line for some values of the second key.
 
-    Runs that differ in seeds or other keys are averaged; bars are their standard deviation. Where almost
-    every value occurs once, dots are drawn instead.
+    Runs that differ in seeds or other keys are averaged; bars are their standard deviation. If almost every
+    value occurs once, dots are drawn instead.
     """
     figure, panels = _panels(measures)
     x, x_labels = _numbers(table[keys[0]])
@@ -112,7 +112,7 @@ def draw_slices(table: xarray.Dataset, keys: list[str], measures: list[str]) -> 
 
 
 def draw_history(sweep: Sweep) -> Figure:
-    """Draw how near each point of a calibration came to the targets, and each measure beside its target."""
+    """Draw the distance of each point of a calibration, and each measure beside its target."""
     search, tried = Search.from_json(sweep.calibration or {}), trials(sweep)
     targets = list(search.targets)
     figure = Figure(figsize=(8.0, 2.2 * (1 + len(targets))), layout="constrained")
@@ -139,7 +139,7 @@ def draw_history(sweep: Sweep) -> Figure:
 
 
 def _panels(measures: list[str]) -> tuple[Figure, list[Axes]]:
-    """Return a figure with a panel for each measure, as far as they fit."""
+    """Return a figure with a panel for each measure, up to the maximal number of panels."""
     shown = min(len(measures), MOST_MEASURES)
     columns = min(shown, max(2, math.ceil(math.sqrt(shown))))
     rows = math.ceil(shown / columns)
@@ -153,7 +153,7 @@ def _panels(measures: list[str]) -> tuple[Figure, list[Axes]]:
 
 
 def _is_varied(column: xarray.DataArray) -> bool:
-    """Return whether a column has at least two different values."""
+    """Return True if a column has at least two different values."""
     values = column.values
     return len(np.unique(values[~_is_missing(values)])) > 1
 
@@ -163,7 +163,7 @@ def _is_missing(values: NDArray[Any]) -> NDArray[np.bool_]:
 
 
 def _numbers(column: xarray.DataArray) -> tuple[NDArray[np.float64], list[str]]:
-    """Return a column as numbers; of text the places in the sorted list of labels, and that list."""
+    """Return a column as numbers; for text, the indices into the sorted labels, and the labels."""
     if column.dtype.kind in "fi":
         return column.values.astype(float), []
     names, places = np.unique(column.values.astype(str), return_inverse=True)
@@ -178,7 +178,7 @@ def _label(axis: Any, labels: list[str]) -> None:
 def _mean_cells(
     x: NDArray[np.float64], y: NDArray[np.float64], values: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return the values of x and y, and the mean at each of their combinations, shape (y, x); NaN: none."""
+    """Return the values of x and y, and the mean at each combination, shape (y, x); NaN without data."""
     at_x, column = np.unique(x, return_inverse=True)
     at_y, row = np.unique(y, return_inverse=True)
     total, count = np.zeros((len(at_y), len(at_x))), np.zeros((len(at_y), len(at_x)))
@@ -192,7 +192,7 @@ def _mean_cells(
 def _mean_line(
     x: NDArray[np.float64], values: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return the different x, and mean and standard deviation (of the sample) of the values there."""
+    """Return the distinct x, and the mean and sample standard deviation of the values at each x."""
     at = np.unique(x[np.isfinite(values)])
     groups = [values[(x == one) & np.isfinite(values)] for one in at]
     spreads = [group.std(ddof=1) if len(group) > 1 else 0.0 for group in groups]

@@ -1,9 +1,7 @@
-"""A sweep on disk: one scenario, many points of its configuration, a task for every point and seed.
+"""A sweep on disk: a scenario, many points of its configuration, a task for every point and seed.
 
-In: points (`points.py` makes them), and the scenario's configuration everywhere else. Out: a folder
-with `sweep.json` (points, seeds, provenance), `config.toml` (the configuration that all points share) and
-`tasks/NUMBER/result.json`, whose existence says that a task is finished. This file runs nothing and knows no
-scheduler.
+The folder holds `sweep.json` (points, seeds, provenance), `config.toml` (the configuration shared by all
+points) and `tasks/NUMBER/result.json` for each finished task.
 """
 
 from __future__ import annotations
@@ -30,7 +28,7 @@ from ethospike.scenarios.scenario import Scenario, ScenarioConfig
 from ethospike.scenarios.sweeps.points import Point, check_point, nested, with_absolute_paths
 
 SWEEPS = Path("sweeps")
-"""Where sweeps go that are given no folder."""
+"""Default parent folder of sweeps."""
 MANIFEST = "sweep.json"
 CONFIG = "config.toml"
 RESULT = "result.json"
@@ -39,8 +37,8 @@ MANIFEST_ENTRIES = ("scenario", "scenario_file", "seeds", "keep_recordings", "ca
 RESULT_ENTRIES = ("number", "point", "seed", "status", "measures", "error")
 
 TASK_SETTINGS: Mapping[str, Any] = {"recorder.writer": "inline", "checkpoint_every_s": 0.0}
-"""What is different in the runs of a sweep: many short runs share the cores, so that a process that writes
-beside each would not help, and a task that was interrupted begins anew."""
+"""Settings of the runs of a sweep: many short runs share the cores, so that a writing process beside each run
+would not help, and an interrupted task begins anew."""
 
 
 def require(package: str) -> None:
@@ -51,7 +49,7 @@ def require(package: str) -> None:
 
 @dataclass(frozen=True)
 class Task:
-    """One run of a sweep."""
+    """A run of a sweep: a point and a seed."""
 
     number: int
     point: int
@@ -60,18 +58,18 @@ class Task:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a sweep is to do.
+    """The points, seeds and options of a sweep.
 
     Parameters
     ----------
     points : sequence of Point
-        All with the same keys.
+        Points with the same keys.
     n_seeds : int
         Runs of each point, with the seeds `seed`, `seed` + 1, … of the configuration.
     keep_recordings : bool
         Keep the run folder of every task; otherwise only its measures are kept.
     calibration : mapping or None
-        What a calibration searches for, where the points are those that it tried (`calibration.py`).
+        The search of a calibration (`calibration.py`); None for other sweeps.
 
     Raises
     ------
@@ -126,7 +124,7 @@ class Sweep:
         Raises
         ------
         ScenarioError
-            When a key is none of the configuration's fields.
+            When a key is not a field of the configuration.
         RunFolderError
             When the path exists or cannot be written.
         """
@@ -154,14 +152,14 @@ class Sweep:
         Raises
         ------
         RunFolderError
-            When there is none, or its manifest is damaged.
+            When the folder holds no sweep, or its manifest is damaged.
         """
         if not is_sweep(path):
             raise RunFolderError(f"{path} is not a sweep: expected a folder with {MANIFEST} in it")
         return cls(path)
 
     def add_points(self, points: Sequence[Point]) -> None:
-        """Append points, for a search that decides on them as it goes."""
+        """Append points, for a search that proposes them step by step."""
         self.points += points
         self._manifest["points"] = self.points
         write_whole(self.path / MANIFEST, (json.dumps(self._manifest, indent=1) + "\n").encode())
@@ -173,7 +171,7 @@ class Sweep:
 
     @property
     def base_config(self) -> ScenarioConfig:
-        """The same as a configuration: that of a run without a point."""
+        """The shared settings as a configuration, without the values of a point."""
         return configuration.configure(self.scenario, layers=[(str(self.path / CONFIG), self.base_settings)])
 
     @cached_property
@@ -194,7 +192,7 @@ class Sweep:
         return list(self.points[0]) if self.points else []
 
     def tasks(self) -> list[Task]:
-        """Return all tasks, those of a seed together: points of one seed may share their wiring."""
+        """Return all tasks, grouped by seed: points with the same seed may share their wiring."""
         return [self.task(self.number(p, s)) for s in range(len(self.seeds)) for p in range(len(self.points))]
 
     def number(self, point: int, seed_index: int) -> int:
@@ -207,7 +205,7 @@ class Sweep:
         Raises
         ------
         ScenarioError
-            When there is none.
+            When the task does not exist.
         """
         last = len(self.points) * len(self.seeds) - 1
         if not 0 <= number <= last:
@@ -220,12 +218,12 @@ class Sweep:
         return self.path / "tasks" / f"{number:06}"
 
     def result(self, number: int) -> dict[str, Any] | None:
-        """Return what came out of a task; None if it is not finished.
+        """Return the result of a task; None for an unfinished task.
 
         Raises
         ------
         RunFolderError
-            When its result is damaged.
+            When the result is damaged.
         """
         path = self.folder(number) / RESULT
         if not path.exists():
@@ -236,14 +234,14 @@ class Sweep:
             raise RunFolderError(f"{error}; remove it, and the task is run again") from error
 
     def results(self) -> Iterator[dict[str, Any]]:
-        """Yield what came out of the finished tasks, by their numbers."""
+        """Yield the results of the finished tasks, in the order of their numbers."""
         for number in range(len(self.points) * len(self.seeds)):
             result = self.result(number)
             if result is not None:
                 yield result
 
     def waiting(self, *, retry_failed: bool = False) -> list[Task]:
-        """Return the tasks that are not finished, with those that failed if they are to be tried again."""
+        """Return the unfinished tasks, and the failed tasks if they are to be run again."""
         waiting = []
         for task in self.tasks():
             result = self.result(task.number)
@@ -258,12 +256,12 @@ class Sweep:
         ----------
         task : Task
         settings : nested mapping, optional
-            Values that do not belong to the sweep but to where it runs, such as `simulator.threads`.
+            Values that depend on the machine, such as `simulator.threads`.
 
         Raises
         ------
         ScenarioError
-            When a key or a value does not fit, whoever refuses it: scenario, brain, body, agent.
+            When a key or a value is refused by scenario, brain, body or agent.
         RecordingError
             When the recorder's settings do not fit.
         """
@@ -277,12 +275,12 @@ class Sweep:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Be the one who runs the sweep.
+        """Hold the lock of the sweep.
 
         Raises
         ------
         RunFolderError
-            When another process does, or the folder cannot be written to.
+            When another process holds the lock, or the folder cannot be written to.
         """
         try:
             lock = WriterLock(self.path / MANIFEST)
@@ -295,5 +293,5 @@ class Sweep:
 
 
 def is_sweep(path: Path) -> bool:
-    """Return whether a folder is that of a sweep or a calibration."""
+    """Return True if a folder is that of a sweep or a calibration."""
     return (path / MANIFEST).is_file()

@@ -1,7 +1,6 @@
 """The points of a sweep: values of some fields of a scenario's configuration, from axes, ranges and files.
 
-In: words such as `cortex.I_th_E=0.95:2.90:40`, checked against the scenario's fields. Out: points. This file
-knows no folder and runs nothing.
+Words such as `cortex.I_th_E=0.95:2.90:40` are checked against the scenario's fields.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ def grid(scenario: Scenario, axes: Sequence[str]) -> list[Point]:
     Raises
     ------
     ScenarioError
-        When one is none of these, its key is unknown, or a key comes twice.
+        When an axis has none of these forms, its key is unknown, or a key comes twice.
     """
     values: dict[str, list[Any]] = {}
     for axis in axes:
@@ -53,14 +52,14 @@ def grid(scenario: Scenario, axes: Sequence[str]) -> list[Point]:
 
 
 def samples(scenario: Scenario, ranges: Sequence[str], count: int, seed: int) -> list[Point]:
-    """Return points whose values are drawn independently.
+    """Return points with independently drawn values.
 
     Parameters
     ----------
     scenario : Scenario
     ranges : sequence of str
-        `KEY=LOW:HIGH` (uniform) or `KEY=LOW:HIGH:log` (uniform logarithms), both ends included where the
-        field takes whole numbers.
+        `KEY=LOW:HIGH` (uniform) or `KEY=LOW:HIGH:log` (uniform logarithms), both ends included if the field
+        takes whole numbers.
     count : int
     seed : int
         The same seed draws the same points.
@@ -68,7 +67,7 @@ def samples(scenario: Scenario, ranges: Sequence[str], count: int, seed: int) ->
     Raises
     ------
     ScenarioError
-        When `count` is below 1, or a range is none of these, or its key is unknown or no number.
+        When `count` is below 1, or a range has neither form, or its key is unknown or not a number.
     """
     if count < 1:
         raise ScenarioError(f"samples: expected at least 1, got {count}")
@@ -84,7 +83,7 @@ def from_file(path: Path) -> list[Point]:
     Raises
     ------
     ScenarioError
-        When it cannot be read, or has no points.
+        When the file cannot be read, or has no points.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:  # as spreadsheets write it, with a mark
@@ -116,7 +115,7 @@ def combined(*parts: Sequence[Point]) -> list[Point]:
     Raises
     ------
     ScenarioError
-        When a key is in two of them.
+        When a key occurs in two of the sequences.
     """
     points: list[Point] = [{}]
     for part in parts:
@@ -128,7 +127,7 @@ def combined(*parts: Sequence[Point]) -> list[Point]:
 
 @dataclass(frozen=True)
 class Span:
-    """A range of a number: of a random sample, or of a search."""
+    """The range of a numeric field, for a random sample or a search."""
 
     key: str
     low: float
@@ -143,7 +142,7 @@ class Span:
         Raises
         ------
         ScenarioError
-            When it is neither, its key is unknown or no number, or its ends do not fit.
+            When the text has neither form, its key is unknown or not a number, or its ends are invalid.
         """
         form = "KEY=LOW:HIGH or KEY=LOW:HIGH:log"
         key, values = _split(text, form)
@@ -172,7 +171,8 @@ class Span:
     def at(self, u: float) -> float | int:
         """Return the value at a share u of the range, 0 … 1.
 
-        Each whole number has the range from itself to the next one: both ends are drawn as often as others.
+        Each whole number has the range from itself to the next one: both ends are drawn as often as the other
+        numbers.
         """
         high = self.high + 1.0 if self.whole else self.high
         span = math.log(high / self.low) if self.log else high - self.low
@@ -181,7 +181,7 @@ class Span:
 
 
 def check_point(scenario: Scenario, point: Point) -> None:
-    """Raise ScenarioError, which names the nearest key, if a key of a point is unknown."""
+    """Raise ScenarioError if a key of a point is unknown; the message names the nearest key."""
     for key in point:
         field_type(scenario, key)
 
@@ -192,7 +192,7 @@ def field_type(scenario: Scenario, key: str) -> Any:
     Raises
     ------
     ScenarioError
-        When there is no such field, it is a table, or it is the seed.
+        When the field does not exist, is a table, or is the seed.
     """
     if key in scenario.families:
         raise ScenarioError(
@@ -215,7 +215,7 @@ def field_type(scenario: Scenario, key: str) -> Any:
 
 
 def with_absolute_paths(scenario: Scenario, point: Point) -> Point:
-    """Return a point whose paths do not depend on the folder in which its tasks are run."""
+    """Return a point with absolute paths, so that its tasks can be run in any folder."""
     return {
         key: str(Path(value).absolute())
         if isinstance(value, str) and Path in _types(field_type(scenario, key))
@@ -262,7 +262,7 @@ def _axis_values(scenario: Scenario, key: str, text: str) -> list[Any]:
             f"grid: {key}: expected finite ends{', above 0' if spacing else ''}, got {text!r}"
         )
     values = np.geomspace(*ends, int(count)) if spacing else np.linspace(*ends, int(count))
-    # Products such as 0.05 × 3 have digits that nobody meant.
+    # Products such as 0.05 × 3 have spurious digits.
     rounded = [float(f"{value:.12g}") for value in values]
     if float in _types(kind):
         return list(rounded)
@@ -272,7 +272,7 @@ def _axis_values(scenario: Scenario, key: str, text: str) -> list[Any]:
 
 
 def _value(text: str) -> Any:
-    """Return text as a number or truth value if it is one."""
+    """Convert text to a number or truth value if possible, else return the text."""
     for kind in (int, float):
         try:
             return kind(text)
@@ -282,7 +282,7 @@ def _value(text: str) -> Any:
 
 
 def _fields(kind: Any) -> dict[str, Any]:
-    """Return the fields of a dataclass with their types; of anything else none."""
+    """Return the fields of a dataclass with their types; an empty result for other objects."""
     if not (dataclasses.is_dataclass(kind) and isinstance(kind, type)):
         return {}
     hints = typing.get_type_hints(kind)
@@ -290,7 +290,7 @@ def _fields(kind: Any) -> dict[str, Any]:
 
 
 def _types(kind: Any) -> set[Any]:
-    """Return a type, or those of a union."""
+    """Return the members of a union, or the type itself."""
     return set(typing.get_args(kind)) or {kind}
 
 

@@ -12,11 +12,11 @@ from ethospike.scenarios.sweeps.search import BEST, BEST_ENTRIES, measure_name
 from ethospike.scenarios.sweeps.table import TABLE
 
 SHOWN_FAILURES = 10
-"""Messages of failed tasks that are listed; a mistake in an axis fails at many points in the same way."""
+"""Maximal number of listed messages of failed tasks; a mistake in an axis fails at many points alike."""
 
 
 def content(sweep: Sweep) -> dict[str, Any]:
-    """Return how far a sweep is, and what it found, as plain values."""
+    """Return the progress and the results of a sweep as plain values."""
     results = list(sweep.results())
     best = sweep.path / BEST
     return {
@@ -38,7 +38,7 @@ def content(sweep: Sweep) -> dict[str, Any]:
 
 
 def report(sweep: Sweep) -> str:
-    """Return how far a sweep is, what failed, and what a calibration found, for people."""
+    """Return the progress, failures and results of a sweep or a calibration as text."""
     found = content(sweep)
     failed = found["failed"]
     lines = [
@@ -59,7 +59,7 @@ def report(sweep: Sweep) -> str:
 
 
 def _best(best: Mapping[str, Any]) -> list[str]:
-    """Return what a calibration found, in lines."""
+    """Return the result of a calibration as lines of text."""
     reached = "within the tolerance" if best["met"] else "the nearest; no point is within the tolerance"
     lines = [f"best of {best['trials']} points ({reached}): {_words(best['point'])}"]
     for key, target in best["targets"].items():

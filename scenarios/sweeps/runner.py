@@ -1,7 +1,6 @@
-"""Runs a sweep from wherever it stands to its end: tasks, table, progress, figures.
+"""Runs a sweep from its current state to its end: tasks, table, progress, figures.
 
-In: a sweep's folder. Out: the same folder, with all tasks finished, whatever was killed before. Calibrations
-are run by `calibration.py`.
+Tasks that were killed before are run again. Calibrations are run by `calibration.py`.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from ethospike.scenarios.sweeps.table import SweepTable
 def run_sweep(
     sweep: Sweep, *, workers: int = 0, scheduler: str = "", retry_failed: bool = False, quiet: bool = False
 ) -> None:
-    """Run all tasks that are not finished, and draw the figures; see `open_workers` for the parameters.
+    """Run all unfinished tasks, and draw the figures; see `open_workers` for the parameters.
 
     Raises
     ------
@@ -44,7 +43,7 @@ def run_sweep(
 
 
 def collect(sweep: Sweep) -> Sequence[Path]:
-    """Make table and figures from the tasks that are finished, wherever they ran; return the figures."""
+    """Make table and figures from the finished tasks, on whichever machine they ran; return the figures."""
     with sweep.writing():
         SweepTable(sweep)
         return sweep_figures.draw(sweep)

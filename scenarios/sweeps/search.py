@@ -13,34 +13,34 @@ from ethospike.scenarios.sweeps.folder import DONE, Sweep
 from ethospike.scenarios.sweeps.points import Span
 
 WORST = 1e3
-"""Distance of a point that failed, or whose measures could not be taken: further than any that did not."""
+"""Distance of a failed point or a point with missing measures: the largest distance."""
 BEST = "best.json"
 BEST_ENTRIES = ("point", "measures", "met", "trials", "targets")
 
 
 @dataclass(frozen=True)
 class Search:
-    """What a calibration looks for.
+    """The targets, ranges and limits of a calibration.
 
     Parameters
     ----------
     targets : mapping of str to float
         Measures of `summary.json` and their wanted values; of a measure with an interval, its mean.
     spans : sequence of Span
-        What is varied, and between which values.
+        The varied fields with their ranges.
     trials : int
-        Points tried at most.
+        Maximal number of points.
     tolerance : float
         The search ends when every measure is as near its target as this share of it.
     check_seeds : int
         Runs of the best point with new seeds.
     weights : mapping of str to float
-        How much the deviation of a measure counts in the distance, above 0; 1 where nothing is said.
+        Weight of the deviation of a measure in the distance, above 0; by default 1.
 
     Raises
     ------
     ScenarioError
-        When there is no target, nothing to vary, a key that comes twice, or a number that is out of range.
+        When targets or ranges are missing, a key comes twice, or a number is out of range.
     """
 
     targets: Mapping[str, float]
@@ -76,12 +76,12 @@ class Search:
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> Search:
-        """Return what `to_json` wrote."""
+        """Return the search from the values of `to_json`."""
         spans = [Span(key, **span) for key, span in plain["vary"].items()]
         return cls(**{**{key: value for key, value in plain.items() if key != "vary"}, "spans": spans})
 
     def deviations(self, measures: Mapping[str, float | None]) -> dict[str, float]:
-        """Return how far each measure is from its target, as a share of it (of 1, where it is 0)."""
+        """Return the deviation of each measure as a share of its target (absolute if the target is 0)."""
         found = {}
         for key, target in self.targets.items():
             value = measures.get(measure_name(key, measures))
@@ -95,7 +95,7 @@ class Search:
         return min(WORST, math.sqrt(sum(squares) / sum(weights.values())))
 
     def is_met(self, measures: Mapping[str, float | None]) -> bool:
-        """Return whether all measures are within the tolerance."""
+        """Return True if all measures are within the tolerance."""
         return all(abs(deviation) <= self.tolerance for deviation in self.deviations(measures).values())
 
 
@@ -105,7 +105,7 @@ def measure_name(key: str, measures: Mapping[str, Any]) -> str:
     Raises
     ------
     ScenarioError
-        When there is none; the message names the nearest.
+        When the measure does not exist; the message names the nearest.
     """
     for name in (key, f"{key}.mean", f"{key}.value"):
         if name in measures:
@@ -137,7 +137,7 @@ def parse_target(text: str) -> tuple[str, float, float]:
 
 
 def trials(sweep: Sweep) -> list[dict[str, Any]]:
-    """Return what came out of each point, seeds averaged: `point`, `measures`, `distance`, `met`."""
+    """Return the result of each point, averaged over seeds: `point`, `measures`, `distance`, `met`."""
     search = Search.from_json(sweep.calibration or {})
     tried = []
     for index, point in enumerate(sweep.points):
@@ -155,7 +155,10 @@ def trials(sweep: Sweep) -> list[dict[str, Any]]:
 
 
 def mean_measures(results: Sequence[Mapping[str, Any]]) -> dict[str, float | None]:
-    """Return the mean of each measure; nothing if a run failed, None if one could not take the measure."""
+    """Return the mean of each measure.
+
+    The mapping is empty if a run failed; a measure is None if a run did not give it.
+    """
     if not results or any(result["status"] != DONE for result in results):
         return {}
     means: dict[str, float | None] = {}

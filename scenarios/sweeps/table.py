@@ -1,9 +1,8 @@
 """The table of a sweep: a row for each task, a column for each key and each measure, in one Zarr group.
 
-In: results of tasks, as they come in. Out: `table.zarr`, which xarray and, through it, pandas open at any
-time; rows of tasks that are not finished hold NaN. It holds nothing that depends on where or when a task
-ran, so that the same sweep gives the same table on any number of workers. It can be made again from the
-results of the tasks, which are what counts.
+xarray and, through it, pandas open `table.zarr` at any time; rows of unfinished tasks hold NaN. The table
+does not depend on the place and time of a task, so that a sweep gives the same table on any number of
+workers. It can be made again from the results of the tasks.
 
     xarray.open_zarr("SWEEP/table.zarr").to_dataframe()
 """
@@ -31,7 +30,7 @@ CHUNK_ROWS = 16_384
 
 
 class SweepTable:
-    """Writes the table of a sweep; made anew from the results that are there.
+    """Writes the table of a sweep, beginning with the existing results.
 
     Parameters
     ----------
@@ -50,7 +49,7 @@ class SweepTable:
         self.add(sweep.results())
 
     def grow(self) -> None:
-        """Take notice of points that have been added to the sweep."""
+        """Add rows for new points of the sweep."""
         sweep, columns = self._sweep, self._columns
         n_rows = len(sweep.points) * len(sweep.seeds)
         more = n_rows - len(columns["status"])
@@ -102,8 +101,8 @@ class SweepTable:
 def open_table(path: Path) -> xarray.Dataset:
     """Return the table of a sweep's folder, as far as it is written, with readable values.
 
-    Columns of keys whose values are text hold numbers in the file, which `flag_meanings` explains; here they
-    hold the text.
+    Text values of keys are stored as numbers, explained by `flag_meanings`; the returned table holds the
+    text.
     """
     table: xarray.Dataset = xarray.open_zarr(path / TABLE, consolidated=False).load()
     for name, column in table.items():
@@ -125,7 +124,7 @@ def labels(sweep: Sweep, key: str) -> list[str] | None:
 
 
 def _codes(sweep: Sweep, key: str) -> list[float]:
-    """Return each point's value of a key as a number: the value, or its place among the labels."""
+    """Return each point's value of a key as a number: the value, or its index among the labels."""
     values, names = [point[key] for point in sweep.points], labels(sweep, key)
     return [float(value if names is None else names.index(str(value))) for value in values]
 

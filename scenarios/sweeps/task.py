@@ -1,7 +1,6 @@
-"""Runs one task of a sweep: a scenario with the configuration of a point, and what came out of it.
+"""A task of a sweep: a run of the scenario at a point, with its result in `result.json`.
 
-In: a sweep's folder and a task's number. Out: `result.json` in the task's folder. A finished task is not run
-again, whoever asks; a task that was killed leaves nothing that counts. This file knows no scheduler.
+A finished task is never run again; a killed task leaves no result.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ RUN = "run"
 def run_task(
     path: Path, number: int, settings: Mapping[str, Any] | None = None, *, retry_failed: bool = False
 ) -> dict[str, Any]:
-    """Run a task, if it is not finished, and return its result.
+    """Run a task unless it is finished, and return its result.
 
     Parameters
     ----------
@@ -43,9 +42,9 @@ def run_task(
         The sweep's folder.
     number : int
     settings : nested mapping, optional
-        Values of the configuration that belong to where the task runs, such as `simulator.threads`.
+        Values of the configuration that depend on the machine, such as `simulator.threads`.
     retry_failed : bool
-        Run a task again that has failed.
+        Run a failed task again.
 
     Returns
     -------
@@ -58,7 +57,7 @@ def run_task(
     RunFolderError
         When another process runs the task, or its folder cannot be written to.
     OSError
-        For a full disk and the like, which are not the task's fault.
+        For a full disk and other faults of the machine, not of the task.
     RunStopped
         When a signal stopped the run; the task then counts as not begun.
     """
@@ -81,7 +80,7 @@ def run_task(
 
 
 def record_failure(sweep: Sweep, task: Task, error: str) -> dict[str, Any]:
-    """Record that a task could not be run; return its result, which is another one if it has one already."""
+    """Record that a task could not be run; return its result, or the existing result if there is one."""
     with _right_to_run(sweep, task):
         return sweep.result(task.number) or _write(sweep, task, _failure(error), 0.0)
 
@@ -105,7 +104,7 @@ def _failure(error: str, details: str = "") -> dict[str, Any]:
 
 
 def _write(sweep: Sweep, task: Task, outcome: Mapping[str, Any], wall_s: float) -> dict[str, Any]:
-    """Write what came out of a task, which makes it a finished one."""
+    """Write the result of a task, which marks it as finished."""
     result = {**dataclasses.asdict(task), **outcome, "wall_s": round(wall_s, 3)}
     write_whole(sweep.folder(task.number) / RESULT, (json.dumps(result, indent=1) + "\n").encode())
     return result
@@ -129,7 +128,7 @@ def _measured(sweep: Sweep, task: Task, settings: Mapping[str, Any] | None) -> M
 def flattened(summary: Mapping[str, Any], prefix: str = "") -> Measures:
     """Return the numbers of a summary by name: `{"rate_hz": {"E": 3.1}}` becomes `{"rate_hz.E": 3.1}`.
 
-    Lists and text are left out. None, or a number that is none, is None: a measure that could not be taken.
+    Lists and text are left out. NaN and None become None: the measure is not available.
     """
     numbers: Measures = {}
     for key, value in summary.items():
@@ -146,13 +145,13 @@ def _manifest(path: Path, modified_ns: int) -> Sweep:
 
 
 def _opened(path: Path) -> Sweep:
-    """Open a sweep, once for all its tasks unless it has got more points in the meantime."""
+    """Open a sweep, once for all its tasks unless points have been added in the meantime."""
     manifest = path / MANIFEST
     return _manifest(path, manifest.stat().st_mtime_ns) if manifest.exists() else Sweep.open(path)
 
 
 def _is_of_the_machine(error: BaseException) -> bool:
-    """Return whether an error is the machine's: a full disk, no right to write, no memory."""
+    """Return True for an error of the machine: a full disk, no right to write, no memory."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, MemoryError) or (isinstance(cause, OSError) and cause.errno in MACHINE_ERRORS):

@@ -1,7 +1,7 @@
-"""Runs the tasks of a sweep on Dask: worker processes of its own, or those of a scheduler that is there.
+"""Runs the tasks of a sweep on Dask: on local worker processes, or on those of a running scheduler.
 
-In: a sweep and the tasks that wait. Out: their results, as they come in, whatever happens to workers. This
-file knows nothing of what a task does. It needs Dask, so it is imported only where a sweep is run.
+Results are yielded as they arrive; the loss of a worker does not lose a task. This module needs Dask and is
+imported only to run a sweep.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ from ethospike.scenarios.sweeps.folder import RESULT, Sweep, Task
 from ethospike.scenarios.sweeps.task import record_failure, run_task
 
 LEAST_MEMORY = 1_000_000_000
-"""Bytes that a worker may use at least: packages and a 25,000-neuron cortex take 400 MB."""
+"""Minimal memory limit of a worker (bytes): packages and a 25,000-neuron cortex take 400 MB."""
 AHEAD = 3
-"""Tasks that the scheduler holds for each worker: enough that none waits for the next one."""
+"""Tasks that the scheduler holds for each worker: enough to keep every worker busy."""
 CONNECT_S = 20.0
-"""How long a scheduler is given to answer."""
+"""Time limit for the answer of a scheduler (s)."""
 SILENT_S = 60.0
-"""How long a scheduler may be silent, as on a machine that hangs, before it counts as lost."""
+"""Silence (s), as on a machine that hangs, after which a scheduler counts as lost."""
 NO_WORKER_S = 300.0
-"""How long a sweep waits for workers where there is none: a cluster has started others by then."""
+"""Time (s) that a sweep waits without workers: long enough for a cluster to start others."""
 LOOK_S, COUNT_S = 0.05, 1.0
-"""Wall time between two looks for results, short against a task, and between two counts of the workers."""
+"""Wall time between two checks for results, short against a task, and between two counts of the workers."""
 DIED = "the process that ran it died each time that it was tried: too little memory, or a crash"
 GOES_ON = "what is finished is kept, and `ethospike resume FOLDER` goes on"
 
@@ -52,28 +52,28 @@ Run = Callable[[Sweep, Sequence[Task]], Iterator[dict[str, Any]]]
 
 @contextmanager
 def open_workers(workers: int = 0, scheduler: str = "", *, retry_failed: bool = False) -> Iterator[Run]:
-    """Start workers, or find them, for as long as the context lasts.
+    """Start workers, or use those of a scheduler, for the duration of the context.
 
     Parameters
     ----------
     workers : int
-        Processes on this machine; 0 is one for each core. They share its cores and its memory.
+        Processes on this machine; 0 starts one for each core. They share its cores and its memory.
     scheduler : str
-        Address of a running Dask scheduler, such as `tcp://10.0.0.1:8786`, whose workers, of one thread
-        each, see the sweep's folder under the same path; empty to start processes here.
+        Address of a running Dask scheduler, such as `tcp://10.0.0.1:8786`; empty to start processes on this
+        machine. Its workers need one thread each and the sweep's folder under the same path.
     retry_failed : bool
-        Run tasks again that have failed.
+        Run failed tasks again.
 
     Raises
     ------
     ScenarioError
-        When the scheduler does not answer, or is lost on the way, or has no workers for `NO_WORKER_S`.
+        When the scheduler does not answer, is lost during the sweep, or has no workers for `NO_WORKER_S`.
     """
     check_workers(workers, scheduler)
     for name in ("distributed", "distributed.client", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # we say ourselves what happens to workers
     n_workers = workers or cores()
-    # Whoever lends workers by a scheduler has decided how many share a machine: one thread each.
+    # A scheduler's workers have one thread each: its administrator sets their number on a machine.
     threads = 1 if scheduler else max(1, cores() // n_workers)
     trouble = "does not answer"
     try:
@@ -91,7 +91,7 @@ def open_workers(workers: int = 0, scheduler: str = "", *, retry_failed: bool = 
 
 
 class _Runner:
-    """Hands tasks to a scheduler, a few ahead of its workers, and yields results as they come in."""
+    """Submits tasks to a scheduler, a few ahead of its workers, and yields results as they arrive."""
 
     def __init__(self, client: distributed.Client, threads: int, retry_failed: bool) -> None:
         self._client, self._threads, self._retry_failed = client, threads, retry_failed
@@ -122,7 +122,7 @@ class _Runner:
             time.sleep(LOOK_S)
 
     def _result(self, sweep: Sweep, task: Task, future: Any) -> dict[str, Any] | None:
-        """Return the result of a task that has ended; None if its worker died with it: Dask runs it again."""
+        """Return the result of an ended task; None if its worker died, in which case Dask runs it again."""
         try:
             return dict(future.result(timeout=CONNECT_S))
         except distributed.scheduler.KilledWorker:
@@ -133,14 +133,14 @@ class _Runner:
             return None
 
     def _n_workers(self) -> int:
-        """Return how many workers there were a moment ago.
+        """Return the recent number of workers.
 
         Raises
         ------
         TimeoutError
             When the scheduler is silent.
         ScenarioError
-            When no worker came for long.
+            When there was no worker for `NO_WORKER_S`.
         """
         now = time.monotonic()
         if now - self._counted > COUNT_S:
@@ -153,7 +153,7 @@ class _Runner:
 
 
 def check_workers(workers: int, scheduler: str) -> None:
-    """Refuse workers or an address that nothing can come of, before anything is made for them.
+    """Refuse an invalid number of workers or an invalid address, before a folder is made.
 
     Raises
     ------
@@ -171,7 +171,7 @@ def check_workers(workers: int, scheduler: str) -> None:
 
 
 def _check_address(address: str) -> None:
-    """Raise ScenarioError for what is no address: Dask would take long to say so, in many lines."""
+    """Raise ScenarioError for an invalid address, for which Dask takes long and prints many lines."""
     try:
         scheme, place = parse_address(address)
         get_backend(scheme)
@@ -184,7 +184,7 @@ def _check_address(address: str) -> None:
 
 @contextmanager
 def _scheduler(n_workers: int, address: str) -> Iterator[str]:
-    """Yield the address of a scheduler: the one that is given, or one of ours with workers."""
+    """Yield the address of the given scheduler, or of a new local scheduler with workers."""
     if address:
         yield address
         return
@@ -204,19 +204,19 @@ def _scheduler(n_workers: int, address: str) -> Iterator[str]:
 
 
 def _share_of_cores(sweep: Sweep, task: Task, threads: int) -> dict[str, Any]:
-    """Return the settings that give a task's simulator its share of the cores, unless the user chose."""
+    """Return the settings that give a task's simulator its share of the cores, unless the user set them."""
     point, base = sweep.points[task.point], sweep.base_settings.get("simulator", {})
     name, chosen = (point.get(f"simulator.{key}", base.get(key)) for key in ("name", "threads"))
     return {} if chosen or name not in THREADED else {"simulator": {"threads": threads}}
 
 
 class TaskWorker(distributed.WorkerPlugin):
-    """Prepares a worker: the last wiring is kept between tasks, and Ctrl-C is for the one who asked."""
+    """Prepares a worker: it keeps the last wiring between tasks, and leaves Ctrl-C to the main process."""
 
     name = "ethospike"
 
     def setup(self, worker: distributed.Worker) -> None:
-        """Begin."""
+        """Prepare the worker before its first task."""
         with suppress(ValueError):  # a cluster whose workers are threads of something else
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         # Dask looks at the stacks of all threads a hundred times a second. In CPython 3.11 that deadlocks
@@ -225,12 +225,12 @@ class TaskWorker(distributed.WorkerPlugin):
         self.wirings: list[Wiring] = []
 
     def teardown(self, worker: distributed.Worker) -> None:
-        """End."""
+        """Release the worker's resources."""
         self.wirings.clear()
 
 
 def _run_in_worker(path: str, number: int, settings: dict[str, Any], retry_failed: bool) -> dict[str, Any]:
-    """Run a task; if another process runs it, as when a worker was believed dead, wait for that."""
+    """Run a task; if another process runs it, such as a worker believed dead, wait for its result."""
     folder = Path(path)
     plugin = distributed.get_worker().plugins[TaskWorker.name]
     wirings = plugin.wirings if isinstance(plugin, TaskWorker) else []
