@@ -41,7 +41,7 @@ TRAIN_HZ = 1_000.0
 
 
 def weight_of(psp_mv: float, tau_m_ms: float, c_m_pf: float, tau_syn_ms: float) -> float:
-    """Return the weight (pA) of an exponential current whose postsynaptic potential peaks at `psp_mv`.
+    """Return the weight (pA) of an exponential current with a postsynaptic potential that peaks at `psp_mv`.
 
     Rotter & Diesmann 1999 (Biol Cybern 81:381): V(t) = w τs τm / (C (τm − τs)) (e^(−t/τm) − e^(−t/τs)), which
     peaks at t = ln(τm/τs) τm τs / (τm − τs).
@@ -59,8 +59,8 @@ def brunel(scale: float = 1.0, *, eta: float = 2.0) -> Driven:
     scale : float
         Of neurons and synapses a neuron; weights grow by its inverse, so that mean inputs stay.
     eta : float
-        Input relative to what keeps a neuron at threshold. It comes in shared trains of `TRAIN_HZ`, a channel
-        for 50 neurons, whose weight carries what single trains of all external neurons would: the input
+        Input relative to the input that keeps a neuron at threshold. It comes in shared trains of `TRAIN_HZ`,
+        a channel for 50 neurons. A weight replaces the single trains of all external neurons, so the input
         fluctuates more than in the paper.
 
     Raises

@@ -18,7 +18,7 @@ _Floats = NDArray[np.float64]
 
 
 class CurrentSchedule:
-    """Which currents flow in which steps of a window, as if through generators.
+    """Currents in the steps of a window, as if through generators.
 
     A window's current acts from its third step on, as NEST's dc_generator's does.
 

@@ -62,7 +62,7 @@ class Block:
 
 
 class BitLayout:
-    """Which lane a neuron has: clusters of populations in their order, each padded to whole words.
+    """Lanes of neurons: clusters of populations in their order, each padded to whole words.
 
     Attributes
     ----------

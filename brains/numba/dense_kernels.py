@@ -4,17 +4,17 @@ The arrays that it works on are laid out by `dense.py`. The compiled functions s
 and in `team.py`; Numba's cache notices changes only in the file of the function that it caches, so that after
 a change of the other two the caches (`__pycache__`) must be deleted.
 
-How spikes are transmitted. Connectivity is dense and has few different weights, so it is bits: one row for
-each neuron as a source, one bit for each neuron as a target ("lane"). In every step, the rows of the neurons
-whose spikes arrive are counted column by column, and each target receives count × weight (`row_counts.py`).
+Transmission of spikes. Connectivity is dense and has few different weights, so it is bits: one row for
+each neuron as a source, one bit for each neuron as a target ("lane"). In every step, the rows of neurons
+with arriving spikes are counted column by column, and each target receives count × weight (`row_counts.py`).
 
 Neurons are grouped into blocks, the clusters of a population, each padded to whole words. Clustered weights
 need the spikes of a target's own cluster once more: total × across + own × (within − across).
 
-How threads share the work. Targets are cut into segments of `SEGMENT` words, whose currents stay in the cache
-from the first spike to the neurons' update. Segments are claimed one by one (`team.py`); the thread that
-finishes the last one of a step joins the lists of spikes and lets input spikes arrive. Each target adds the
-same numbers in the same order, whichever thread does it: results do not depend on the number of threads.
+Division of work among threads. Targets are cut into segments of `SEGMENT` words; their currents stay in the
+cache from the first spike to the neurons' update. Segments are claimed one by one (`team.py`); the thread
+that finishes the last segment of a step joins the lists of spikes and lets input spikes arrive. Each target
+adds the same numbers in the same order in any thread, so results do not depend on the number of threads.
 """
 
 from __future__ import annotations
@@ -335,7 +335,7 @@ def _of_population(constants: Constants, population: int) -> Any:
 def _update(first_lane: int, end_lane: int, brain: Brain, scratch: Scratch, constants: Any) -> None:
     """Advance the neurons of a segment by one step, in the order of NEST, and mark those that fire.
 
-    The potential moves by what flowed during the step, then arriving spikes change the currents, then the
+    The potential moves by the currents of the step, then arriving spikes change the currents, then the
     threshold is tested. Unsigned indices spare the compiler Python's wrap-around of negative ones.
     """
     leak, from_ex, from_in, decay_ex, decay_in, v_th, v_reset, t_ref = constants

@@ -54,7 +54,7 @@ tell_of_compiling()
 SOURCE = 4
 """Role of a neuron in a plastic projection, beside MODULATOR and TARGET, as a bit."""
 AHEAD = 4
-"""Spikes whose rows are on their way from memory while one is delivered."""
+"""Number of spikes with rows on their way from memory while a spike is delivered."""
 LINE = 16
 """Numbers in a cache line."""
 FETCHED_ROWS = 20
@@ -75,10 +75,10 @@ class Rows(NamedTuple):
     bound: Array  # (…,) first synapse of each (source, part), and the end of each source's row
     delay: Array  # (projections,) steps; 0: one for each synapse
     late_base: Array  # (projections,) place in `late` of synapse 0 minus that in `dest`
-    late: Array  # (…,) uint16: delays of synapses whose projection has several (steps)
+    late: Array  # (…,) uint16: delays of synapses of projections with several delays (steps)
     uniform: Array  # (projections,) effect of every synapse; NaN: one for each synapse
     effect_base: Array  # (projections,) place in `effect` of synapse 0 minus that in `dest`
-    effect: Array  # (…,) what a spike adds
+    effect: Array  # (…,) effect of a spike
     dest: Array  # (synapses,) place of the target in a row of the ring
     span: Array  # (projections, parts, 2) blocks of a part that a projection reaches
 
@@ -327,9 +327,9 @@ def _take(cells: Array, base: int, ring: Array, start: int) -> None:
 
 @_compiled
 def _merge_inputs(block: int, first_step: int, n_steps: int, neurons: Neurons) -> None:
-    """Add what arrives from input channels in the next steps to what arrives from synapses.
+    """Add the arrivals from input channels in the next steps to the arrivals from synapses.
 
-    All of both has been sent by now, so that a sum does not depend on when each of its parts was.
+    All of both have been sent by now, so a sum does not depend on the times at which its parts were sent.
     """
     blocks, zero = len(neurons.asleep), neurons.cells.dtype.type(0)
     for step in range(first_step, first_step + n_steps):
@@ -345,7 +345,7 @@ def _merge_inputs(block: int, first_step: int, n_steps: int, neurons: Neurons) -
 
 @_inlined
 def _fetch_block(neurons: Neurons, block: int, first_step: int, n_steps: int) -> None:
-    """Have a block, and what arrives in it in the next steps, on its way from memory."""
+    """Prefetch a block and its arrivals of the next steps from memory."""
     for row in range(FETCHED_ROWS):
         _prefetch(neurons.cells, block * STRIDE + row * LANES)
     for step in range(first_step, first_step + n_steps):

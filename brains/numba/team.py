@@ -1,10 +1,10 @@
 """A team of threads that advances one network together, in phases, for the engines of large networks.
 
 A phase is the stretch that neurons may advance before they must hear of each other's spikes: a step, or as
-many steps as the shortest delay has. The targets are split into blocks. In every phase, whichever thread is
-free claims the next block; the thread that finishes the last block does the serial part (it joins the lists
-of spikes, say) and opens the next phase. So no thread waits for another one that has not come, was sent away
-or has claimed nothing, and a block that takes longer delays the others less than a fixed split would.
+many steps as the shortest delay has. The targets are split into blocks. In every phase, each free thread
+claims the next block; the thread that finishes the last block does the serial part (it joins the lists of
+spikes, say) and opens the next phase. So a thread never waits for another thread that has not started, was
+suspended or has no block, and a slow block delays the others less than a fixed split would.
 
 The compiled loop of an engine reads::
 
@@ -12,12 +12,12 @@ The compiled loop of an engine reads::
         phase, block = claim(board)
         if block < 0:
             break
-        ...  # advance the targets of `block`; read what the phases before left, write what is the block's own
+        ...  # advance the targets of `block`; read results of earlier phases, write data of the block
         if finish(board):
-            ...  # by one thread alone
+            ...  # in a single thread
             open_next(board)
 
-The results do not depend on the number of threads if a block reads only what earlier phases left. They do not
+The results do not depend on the number of threads if a block reads only data of earlier phases. They do not
 depend on the number of blocks either if each target adds its inputs in the same order in every split.
 
 Numba's cache notices changes only in the file of the function that it caches: after a change here, delete the
@@ -340,9 +340,9 @@ def _wait(board: Board, ticket: int) -> int:
 
 @_compiled
 def finish(board: Board) -> bool:
-    """Report a claimed block as done; True in the one thread whose block was the phase's last.
+    """Report a claimed block as done; True in the thread with the last block of the phase.
 
-    That thread alone may then write what all blocks read, and must call `open_next` or `close` at its end.
+    Only that thread may then write data that all blocks read. It must call `open_next` or `close` at its end.
     """
     return bool(_add(board, _DONE, 1) == board[_BLOCKS] - 1)
 

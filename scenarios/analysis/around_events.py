@@ -1,6 +1,6 @@
 """Recorded data around events: averages of rates and movement, trajectories, and rates within intervals.
 
-All are thin over `Recording.windows` and xarray. Averages are taken over the events of an animal and have a
+The functions use `Recording.windows` and xarray. Averages are taken over the events of an animal and have a
 row for each animal, because animals are the unit of statistics (`group_statistics.interval`).
 """
 
@@ -27,7 +27,7 @@ def sign_changes(data: xr.DataArray, threshold: float = 0.0) -> pd.DataFrame:
     data : DataArray
         Dimensions (time, animal), such as `recording.variable("angular_velocity_rad_s")`.
     threshold : float
-        In the unit of `data`. Values at the threshold count as those before them.
+        In the unit of `data`. Values at the threshold count as the values before them.
 
     Returns
     -------
@@ -85,7 +85,7 @@ def event_average(
     Raises
     ------
     RecordingError
-        When windows are not whole numbers of control steps, or there is no such animal.
+        When windows are not whole numbers of control steps, or an animal does not exist.
     """
     import xarray as xr
 
@@ -94,7 +94,7 @@ def event_average(
     means: list[Any] = []
     numbers: list[int] = []
     for number in range(recording.animals):
-        # One animal at a time: memory is that of its windows.
+        # A single animal at a time: memory is that of its windows.
         windows = recording.windows(
             times[animals == number],
             before_s,
@@ -178,7 +178,7 @@ def spike_triggered(
         raise RecordingError(f"there is no neuron {neuron}")
     spikes = recording.spikes(population, animal)
     step = spikes.step[spikes.neuron == neuron]
-    # The control step of a spike ends at the next multiple; integers decide which one it is.
+    # The control step of a spike ends at the next multiple; integers decide the step.
     ends_s = -(-step // recording.steps_per_control) * recording.interval_s
     data = recording.variable(variable)
     windows: xr.DataArray = recording.windows(ends_s, before_s, after_s, data, animal=animal, edges="drop")

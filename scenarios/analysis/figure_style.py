@@ -24,7 +24,7 @@ BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY = (
     "#777777",
 )
 COLORS = (BLUE, ORANGE, GREEN, RED, PURPLE, SKY)
-"""For animals, clusters and populations."""
+"""Colors for animals, clusters and populations."""
 DPI = 130
 
 
@@ -35,8 +35,8 @@ def save_each(folder: Path, drawings: Mapping[str, Callable[[], Figure | None]])
     ----------
     folder : Path
     drawings : mapping of str to callable
-        By the name of the file: draws it, or returns None where a run was too short for it. A
-        figure that needs data that were not recorded is left out, with a line that names them.
+        Functions by file name; a function draws the figure, or returns None if the run was too short. A
+        figure that needs data that were not recorded is left out, with a line that names the data.
     """
     paths = []
     for name, draw in drawings.items():
@@ -53,5 +53,5 @@ def shown_animal(recording: Recording) -> int:
 
 
 def bare(axis: Axes) -> None:
-    """Take the frame of an axis away at the top and at the right."""
+    """Remove the frame of an axis at the top and at the right."""
     axis.spines[["top", "right"]].set_visible(False)

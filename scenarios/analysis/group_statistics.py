@@ -1,7 +1,7 @@
 """Statistics of groups: the mean over animals, wirings or seeds with its interval, and the difference of two.
 
-In: a number an animal. Out: plain numbers, as `summary.json` and the validation hold them. SciPy takes a
-second to import, and `ethospike list` needs no interval: it is imported when one is computed.
+The functions take a number for each animal and return plain numbers, as `summary.json` and the validation
+hold them. SciPy takes a second to import, so it is imported only when an interval is computed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def interval(values: NDArray[np.floating]) -> dict[str, Any]:
     Returns
     -------
     dict
-        `mean`, `low` and `high`, float in the unit of `values`, the ends None for one animal alone;
+        `mean`, `low` and `high`, float in the unit of `values`, the ends None for a single animal;
         `animals`, the values as a list.
     """
     values = np.asarray(values, dtype=float)
@@ -33,7 +33,7 @@ def interval(values: NDArray[np.floating]) -> dict[str, Any]:
 
 
 def half_width(values: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return half the 95 % interval of the mean (Student's t) over the last axis, NaN for one value alone."""
+    """Return half the 95 % interval of the mean (Student's t) over the last axis, NaN for a single value."""
     n = values.shape[-1]
     if n < 2:
         return np.full(values.shape[:-1], np.nan)
@@ -43,7 +43,7 @@ def half_width(values: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def scaled(estimate: dict[str, float | None], factor: float) -> dict[str, float | None]:
-    """Return a mean and its interval, if it has one, times a factor."""
+    """Return a mean and its interval, if present, times a factor."""
     return {key: None if value is None else factor * value for key, value in estimate.items()}
 
 
@@ -53,7 +53,7 @@ def difference(a: dict[str, Any], b: dict[str, Any]) -> dict[str, float | None]:
     Parameters
     ----------
     a, b : dict
-        Of `interval`, in the same unit; of each, `animals` is used, at least two.
+        Results of `interval` in the same unit; of each, `animals` is used, at least two.
 
     Returns
     -------
@@ -64,7 +64,7 @@ def difference(a: dict[str, Any], b: dict[str, Any]) -> dict[str, float | None]:
 
     x, y = np.asarray(a["animals"]), np.asarray(b["animals"])
     mean = float(x.mean() - y.mean())
-    # By hand, because SciPy warns of lost precision where one of the groups does not vary.
+    # By hand, because SciPy warns of lost precision where a group does not vary.
     square_x, square_y = x.var(ddof=1) / len(x), y.var(ddof=1) / len(y)
     square = square_x + square_y
     if not square:
@@ -75,7 +75,7 @@ def difference(a: dict[str, Any], b: dict[str, Any]) -> dict[str, float | None]:
 
 
 def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the mean over the last axis without NaN, NaN where nothing is left."""
+    """Return the mean over the last axis without NaN, NaN where all values are NaN."""
     known = np.isfinite(values)
     count = known.sum(axis=-1)
     total = np.where(known, values, 0.0).sum(axis=-1)
@@ -83,7 +83,7 @@ def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def median(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the median over the last axis without NaN, NaN where nothing is left."""
+    """Return the median over the last axis without NaN, NaN where all values are NaN."""
     count = np.isfinite(values).sum(axis=-1, keepdims=True)
     if not values.shape[-1]:
         return np.full(values.shape[:-1], np.nan)

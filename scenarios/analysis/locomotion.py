@@ -3,7 +3,7 @@
 The same functions measure model larvae and tracked ones. Tracks are smoothed by the low-pass filter that
 larvaworld (Sakagiannis et al.; github.com/nawrotlab/larvaworld, `filter_f`) applies to tracks of a
 laboratory, sampled every 100 ms, and cut where the animal was not seen or was near the wall: a wall turns
-larvae, and what is measured here is how they move by themselves.
+larvae, and these measures describe spontaneous movement.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ WALL_MM = 10.0
 CRAWLING_PER_S = 0.1
 """Speed (body lengths/s) above which a larva crawls; a third of the mean. Chosen here."""
 STRIDE_HZ = (0.75, 2.5)
-"""Where the peak of the spectrum of speed is looked for. Chosen here: strides of larvae are near 1.4 Hz."""
+"""Range of the peak of the spectrum of speed. Chosen here: strides of larvae are near 1.4 Hz."""
 SPECTRUM_S = 20.0
 """Length of the windows of the spectrum; its resolution is 0.05 Hz."""
 STRIDE_S = 0.7
@@ -38,13 +38,13 @@ STRAIGHTNESS_S = (5, 20)
 DISPLACEMENT_S = (20, 40, 60)
 """Lengths of the windows of straightness and displacement (s)."""
 REVERSAL_RAD = math.radians(10.0)
-"""How far a path must turn back to have changed its side; less is what trackers see in a straight path."""
+"""Angle by which a path must turn back for a reversal; trackers see smaller angles in straight paths."""
 RESAMPLES = 200
 """Bootstrap resamples; the ends of the intervals then vary by a tenth of their width."""
 LOOP_S = 10.0
-"""A loop is a turn of the path by 360 degrees within this time."""
+"""Time within which a turn of the path by 360 degrees is a loop."""
 SHORTEST_S = 1.0
-"""Stretches that are shorter are left out: the filter has no beginning and no end there."""
+"""Shortest stretch that is measured: the filter needs a beginning and an end."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class Stretch:
 
 
 def stretches(track: Track, dish_radius_mm: float = math.inf) -> list[Stretch]:
-    """Return the parts of a track that are measured: seen, and far from the wall.
+    """Return the measured parts of a track: those with a visible larva far from the wall.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
 
 
 def _smoothed(columns: NDArray[np.float64], interval_s: float) -> NDArray[np.float64]:
-    """Return columns without what changes faster than `CUTOFF_HZ`."""
+    """Return columns without frequencies above `CUTOFF_HZ`."""
     from scipy import signal
 
     sections = signal.butter(1, CUTOFF_HZ, fs=1.0 / interval_s, output="sos")
@@ -204,7 +204,7 @@ def curvature_deg_mm(stretch: Stretch) -> NDArray[np.float64]:
 
 
 def count_reversals(direction_rad: NDArray[np.float64], least_rad: float = REVERSAL_RAD) -> int:
-    """Return how often a direction turns back by at least `least_rad` from its last extreme."""
+    """Count the turns of a direction back by at least `least_rad` from its last extreme."""
     reversals, side = 0, 0
     low = high = float(direction_rad[0]) if len(direction_rad) else 0.0
     for angle in direction_rad.tolist():
@@ -217,7 +217,7 @@ def count_reversals(direction_rad: NDArray[np.float64], least_rad: float = REVER
 
 
 def count_loops(direction_rad: NDArray[np.float64], time_s: NDArray[np.floating]) -> int:
-    """Return how often a direction turns by 360 degrees within `LOOP_S`.
+    """Count the turns of a direction by 360 degrees within `LOOP_S`.
 
     Parameters
     ----------
@@ -250,11 +250,11 @@ def speed_spectra(stretch: Stretch) -> NDArray[np.float64]:
 # -- measures of a group ------------------------------------------------------------------------------------
 
 Samples = Mapping[str, NDArray[np.float64]]
-"""All that is sampled from one animal, or from several, by name."""
+"""Samples of an animal, or of several animals, by name."""
 
 
 def samples_of(track: Track, dish_radius_mm: float = math.inf) -> Samples:
-    """Return what is sampled from a track; distributions of these are what figures show."""
+    """Return the samples of a track; the figures show their distributions."""
     parts = stretches(track, dish_radius_mm)
 
     def joined(sample: Callable[[Stretch], NDArray[np.float64]]) -> NDArray[np.float64]:
@@ -323,7 +323,7 @@ MEASURES: Mapping[str, Callable[[Samples], float]] = {
     "loops_per_min": _rate("loops", "seconds", 60.0),
     "heading_loops_per_min": _rate("heading_loops", "seconds", 60.0),
 }
-"""Measures of a group: of the samples of all its animals together, without their signs. Speed is in body
+"""Measures of a group: of the samples of all its animals together, as absolute values. Speed is in body
 lengths/s; `slow_share` is the share of time below `CRAWLING_PER_S`; `_95` is the 95th percentile; tortuosity
 is 1 − straightness; curvature is the median; reversals are those of the direction of the path, by
 `REVERSAL_RAD`."""
@@ -340,7 +340,7 @@ def measure(samples: Sequence[Samples], *, resamples: int = RESAMPLES) -> dict[s
     Parameters
     ----------
     samples : sequence of Samples
-        One for each animal.
+        The samples of each animal.
     resamples : int
         Groups drawn with replacement from the animals, for the interval; 0 gives no interval.
 
@@ -361,7 +361,7 @@ def measure(samples: Sequence[Samples], *, resamples: int = RESAMPLES) -> dict[s
     found = {}
     for name, take in MEASURES.items():
         with np.errstate(all="ignore"), warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # means of nothing
+            warnings.simplefilter("ignore", RuntimeWarning)  # means of empty arrays
             value = _taken(take, whole)
             spread = [each for each in (_taken(take, group) for group in groups) if math.isfinite(each)]
         if math.isfinite(value):
@@ -375,5 +375,5 @@ def measure(samples: Sequence[Samples], *, resamples: int = RESAMPLES) -> dict[s
 def _taken(take: Callable[[Samples], float], samples: Samples) -> float:
     try:
         return take(samples)
-    except (IndexError, ValueError):  # percentiles of nothing
+    except (IndexError, ValueError):  # percentiles of empty arrays
         return math.nan

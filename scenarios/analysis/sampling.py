@@ -1,4 +1,4 @@
-"""Samples of neurons that statistics of spikes are made of, and means over them."""
+"""Samples of neurons for statistics of spikes, and means over them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ethospike.recorders.recording import Recording
 from ethospike.scenarios.analysis.group_statistics import mean
 
 MAX_NEURONS = 1200
-"""Neurons that statistics are made of: all of `reach`, and as many of a larger network, evenly over its
+"""Number of neurons for statistics: all of `reach`, and as many of a larger network, evenly over its
 clusters."""
 PIECE_S = 60.0
-"""Spikes that are read at a time: 9 million of 25,000 neurons at 6 Hz."""
+"""Number of spikes read at a time: 9 million of 25,000 neurons at 6 Hz."""
 
 
 def sample_of(population: PopulationLayout) -> tuple[NDArray[np.int64], int]:
@@ -65,6 +65,6 @@ def mean_over_neurons(values: NDArray[np.float64]) -> NDArray[np.float64]:
     Returns
     -------
     ndarray of float64, shape (…)
-        In the unit of `values`; NaN where nothing is left.
+        In the unit of `values`; NaN where all values are NaN.
     """
     return mean(np.moveaxis(values, 0, -1))

@@ -1,8 +1,9 @@
 """Statistics of spike trains over trials: rates, Fano factor, CV2, decoding, dominance of clusters.
 
 The definitions are those of Rostami et al. 2024 (Nat Commun 15:6304; authors' code analyse_model.py and
-spiketools.py, "CN" below), written for all neurons at once, because Elephant's objects for one train each do
-not carry a thousand neurons times hundreds of trials; tests compare single trains with Elephant.
+spiketools.py, "CN" below), written for all neurons at once, because Elephant's objects, each for a
+single train, are too slow for a thousand neurons times hundreds of trials; tests compare single trains with
+Elephant.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ WINDOW_MS = 400.0
 MIN_TRIALS = 10
 """Trials that a group needs for a Fano factor or a CV2 (CN)."""
 MIN_RATE_HZ = 5.0
-"""Mean rate that a neuron needs in a group to be counted in (CN, fig5.py)."""
+"""Mean rate that a neuron needs in a group to count (CN, fig5.py)."""
 MIN_PAIRS = 10
 """Pairs of intervals that a window needs for a CV2 (CN)."""
 MIN_SPIKES = 5
-"""Spikes of a neuron in a whole run without which its variability says nothing: three pairs of intervals."""
+"""Spikes of a neuron in a whole run that its variability needs: three pairs of intervals."""
 
 
 class Least(NamedTuple):
@@ -160,7 +161,7 @@ def fano_over_time(
     Returns
     -------
     ndarray of float64, shape (neurons, windows)
-        NaN for neurons that no group can tell about.
+        NaN for neurons that do not count in any group.
     """
     duration_s = counts.shape[2] * bin_ms / 1000.0
     width = _whole(width_ms, bin_ms)
@@ -194,7 +195,7 @@ def cv2_over_time(
     spikes : AlignedSpikes
     n_neurons : int
     group : array-like of int, shape (trials,)
-        A negative one leaves the trial out.
+        A negative group leaves the trial out.
     window_ms : (float, float)
         The cut of `spikes`; windows of `width_ms` move through it by `bin_ms`.
     least : Least
@@ -236,7 +237,7 @@ def cv2_over_time(
 def mean_cv2(step: NDArray[np.integer], neuron: NDArray[np.integer], n_neurons: int) -> NDArray[np.float64]:
     """Return CV2 of each neuron over the whole time, shape (n_neurons,); NaN below three pairs of intervals.
 
-    As `cv2_over_time` has it, with one trial and one window. CV2 has no unit, so that time may be in steps.
+    It equals `cv2_over_time` with a single trial and window. CV2 has no unit, so that time may be in steps.
     """
     order = np.lexsort((step, neuron))
     of_neuron = neuron[order].astype(np.int64)
@@ -254,7 +255,7 @@ def mean_fano(
     Returns
     -------
     ndarray of float64, shape (n_neurons,)
-        NaN for neurons with fewer than `MIN_SPIKES` spikes; a last window that is not whole is left out.
+        NaN for neurons with fewer than `MIN_SPIKES` spikes; an incomplete last window is left out.
     """
     n_windows = int(step.max(initial=0)) // width
     window = (step - 1) // width  # steps count from 1
@@ -276,7 +277,7 @@ def balanced_accuracy(target: ArrayLike, predicted: ArrayLike) -> float:
     Parameters
     ----------
     target, predicted : array-like, shape (trials,)
-        Class of each trial, and the predicted one; labels of any type that can be compared.
+        Class of each trial, and the predicted class; labels of any type that can be compared.
 
     Returns
     -------
@@ -296,7 +297,7 @@ def decoding_accuracy(
     repeats: int = 1,
     penalty: float = 1.0,
 ) -> float:
-    """Return how well a cross-validated logistic regression tells the classes apart.
+    """Return the balanced accuracy of a cross-validated logistic regression.
 
     Multinomial logistic regression with a quadratic penalty and free intercepts, stratified folds, balanced
     accuracy, averaged over repeated shuffles, as CN has it with scikit-learn's defaults.
@@ -405,12 +406,12 @@ def dominant_cluster(rate_hz: NDArray[np.float64], factor: float = 3.0) -> NDArr
 def dwell_times(dominant: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the cluster and the length in bins of every uninterrupted dominance, in order of time.
 
-    Dominances that the recording's beginning or end cuts are counted as long as they were seen.
+    Dominances cut by the recording's beginning or end have their recorded length.
 
     Parameters
     ----------
     dominant : ndarray of int, shape (bins,)
-        Of `dominant_cluster`: the cluster, or −1 for none.
+        Result of `dominant_cluster`: the cluster, or −1 without a dominant cluster.
 
     Returns
     -------
@@ -442,7 +443,7 @@ def _groups(group: ArrayLike, min_trials: int) -> list[NDArray[np.bool_]]:
 
 
 def _nanmean(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the mean over the first axis without NaN, NaN where nothing is left."""
+    """Return the mean over the first axis without NaN, NaN where all values are NaN."""
     known = ~np.isnan(values)
     count = known.sum(axis=0)
     total = np.where(known, values, 0.0).sum(axis=0)

@@ -35,7 +35,7 @@ def tuning_curves(
     edges : array-like, shape (bins + 1,)
         Ascending edges of the bins; a bin holds its lower edge, the last one both.
     population : str or sequence of str, optional
-        By default all with listed spikes.
+        Populations; by default all with listed spikes.
     animal : int
     lag_s : float
         Time by which spikes follow the variable, a whole number of control steps.
@@ -92,7 +92,7 @@ def _sum_by_bin(
 def _checked_shift(
     recording: Recording, values: xr.DataArray, edges: NDArray[np.float64], lag_s: float
 ) -> int:
-    """Return the lag in control steps, after a check of all that was given."""
+    """Return the lag in control steps, after a check of all arguments."""
     if edges.ndim != 1 or len(edges) < 2 or not np.all(np.diff(edges) > 0):
         raise RecordingError(f"edges: expected at least two ascending numbers, got {edges}")
     if values.dims != ("time",) or values.sizes["time"] != recording.n_steps:
@@ -115,7 +115,7 @@ def cross_correlograms(
     start_s: float = 0.0,
     stop_s: float | None = None,
 ) -> xr.DataArray:
-    """Return the rate of each neuron around the spikes of each other one, by pynapple.
+    """Return the rate of each neuron around the spikes of each other neuron, by pynapple.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def cross_correlograms(
     NotRecorded
         When the spikes of the animal were not listed.
     RecordingError
-        When there is no such neuron.
+        When a neuron does not exist.
     """
     import xarray as xr
 

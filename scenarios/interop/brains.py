@@ -1,7 +1,7 @@
 """Mushroom bodies for larvae that crawl in another program.
 
-Each larva of each simulation has a circuit of its own. It is made at the first request, keeps its state over
-connections, and is forgotten when nobody asked for it for some time: there is no goodbye in the protocol.
+Each larva of each simulation has its circuit. It is made at the first request, keeps its state over
+connections, and is removed after some time without requests, because the protocol has no final message.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ CLIENT_GAIN = 0.001
 DEFAULT_PATTERNS = ("n-amylacetate", "3-octanol")
 """Receptor patterns of a client's odors, in the order of their names: the pair of learning experiments."""
 ONE_ODOR = "Odor"
-"""Name of the odor in larvaworld's own protocol, which has one."""
+"""Name of the single odor in larvaworld's protocol."""
 LEAST_UM = 1e-6
-"""Concentration (µM) below which an integrated one does not fall, so that it can rise again."""
+"""Lowest integrated concentration (µM), above 0 so that it can rise again."""
 
 
 class LarvaError(EthospikeError, ValueError):
-    """A request that does not fit the larva that it is for."""
+    """A request that does not fit its larva."""
 
 
 @dataclass(frozen=True)
 class BrainSettings:
-    """What the larvae of a server have in common.
+    """Settings that the larvae of a server share.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ class Larva:
     ----------
     settings : BrainSettings
     request : Request
-        The first one: it decides the odors, the control interval and the seed.
+        The first request: it decides the odors, the control interval and the seed.
 
     Raises
     ------
@@ -134,16 +134,16 @@ class Larva:
                 raise
 
     def is_begun_anew_by(self, request: Request) -> bool:
-        """Return whether a request is the first of another simulation with the same ids."""
+        """Return True if a request is the first of another simulation with the same ids."""
         return request.step == 0 and self._last is not None and request != self._last[0]
 
     def answer(self, request: Request) -> dict[str, Any]:
-        """Run a control step and return the entries of the reply. A step that is repeated is not run again.
+        """Run a control step and return the entries of the reply; a repeated step is not run again.
 
         Raises
         ------
         LarvaError
-            When the step lies in the past, or odors or control interval are others than before.
+            When the step lies in the past, or odors or control interval differ from those before.
         """
         if self._last is not None and request == self._last[0]:
             return self._last[1]
@@ -208,17 +208,17 @@ def _with_patterns(config: LarvaConfig, odors: tuple[str, ...]) -> LarvaConfig:
 
 
 class Nursery:
-    """The larvae of all simulations that ask a server.
+    """The larvae of all simulations that use a server.
 
     Parameters
     ----------
     settings : BrainSettings
     forget_s : float
-        Time after which a larva that nobody asked for is forgotten.
+        Time without requests after which a larva is removed.
     most : int
         Larvae at a time.
     say : callable(str)
-        Called with a line about each larva that begins or is forgotten.
+        Called with a line about each larva that begins or is removed.
     """
 
     def __init__(
@@ -244,7 +244,7 @@ class Nursery:
         Raises
         ------
         AgentError, LarvaError
-            When there can be no such larva, or the request does not fit it.
+            When the larva cannot be made, or the request does not fit it.
         ProtocolError
             When there are too many larvae.
         """
@@ -273,7 +273,7 @@ class Nursery:
         return fresh
 
     def _forget(self, before_s: float) -> None:
-        """Close larvae that were last asked for before a time."""
+        """Close larvae with a last request before a time."""
         for key, larva in [(key, larva) for key, larva in self._larvae.items() if larva.used_s < before_s]:
             with larva.lock:
                 larva.close()

@@ -1,4 +1,4 @@
-"""Records all that a server and one of its larvae exchange, in a run folder."""
+"""A recorder of the exchange between a server and a larva, in a run folder."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from ethospike.scenarios.run.provenance import provenance
 from ethospike.scenarios.scenario import whole_steps
 
 NAME = "serve-brain"
-"""What run.json says in place of a scenario."""
+"""Entry of run.json in place of a scenario."""
 WEIGHTS_EVERY = 10
 """Control steps between two recordings of the weights: a second of larvaworld's steps of 100 ms."""
 
 
 class ExchangeRecorder:
-    """The recording of one larva: what it was told, its spikes, and what was answered.
+    """The recording of a larva: the requests, its spikes, and the replies.
 
     Parameters
     ----------
     folder : Path
-        Where the larvae of a server have their folders, by simulation and larva.
+        Folder for the folders of the larvae of a server, by simulation and larva.
     request : Request
-        The first one.
+        The first request.
     odors : tuple of str
         Names of the concentrations.
     agent : LarvaAgent
@@ -110,12 +110,12 @@ def _n(odors: tuple[str, ...]) -> int:
 
 
 def _as_file(name: str) -> str:
-    """Return a name that comes from another program as one of a file, whatever is in it."""
+    """Return a valid file name for a name that comes from another program."""
     return re.sub(r"[^A-Za-z0-9_-]", "-", name)[:80]
 
 
 def _new_folder(parent: Path, name: str) -> RunFolder:
-    """Make a folder; a simulation that begins anew gets another one."""
+    """Make a folder; a simulation that begins anew gets a new folder."""
     number, path = 1, parent / name
     while path.exists():
         number += 1

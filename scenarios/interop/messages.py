@@ -21,23 +21,23 @@ from ethospike.errors import EthospikeError
 MESSAGE_CLASS = "BrianInterfaceMessage"
 """Name under which larvaworld's client knows its messages; it reads no others."""
 LARGEST_BYTES = 64 * 1024
-"""Largest payload that is read. A request has some 300 bytes, and some 30 more for each odor."""
+"""Largest accepted payload. A request has some 300 bytes, and some 30 more for each odor."""
 LONGEST_NAME = 200
 """Longest name (characters) of a simulation, a larva or an odor."""
 HEADER = struct.Struct("!i")
 
 
 class ProtocolError(EthospikeError, ValueError):
-    """Bytes or messages that are no request; the message says what was expected."""
+    """Bytes or messages that are not a request; the message names the expected form."""
 
 
 class FrameError(ProtocolError):
-    """A frame that is cut off or too long: where the next one begins is unknown."""
+    """A frame that is cut off or too long, so that the begin of the next frame is unknown."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """A control step of one larva, as its simulation describes it.
+    """A control step of a larva, as its simulation describes it.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class Request:
     interval_ms : float
         Length of the control step.
     change : float
-        Change of the one odor's concentration in the step before, relative to the concentration.
+        Change of the single odor's concentration in the step before, relative to the concentration.
     odors_um : mapping of str to float
         Concentrations at the head (µM), from a client that sends them; empty otherwise.
     reward, punishment : float
@@ -66,12 +66,12 @@ class Request:
 
     @property
     def larva(self) -> tuple[str, str]:
-        """Simulation and larva: what tells larvae apart."""
+        """Simulation and larva, which identify the brain."""
         return self.sim_id, self.model_id
 
 
 def read_frame(connection: socket.socket) -> bytes | None:
-    """Return the payload of the next frame, however it is cut into pieces; None if there is no other.
+    """Return the payload of the next frame, however it is cut into pieces; None if there is no further frame.
 
     Raises
     ------
@@ -107,13 +107,13 @@ def _read(connection: socket.socket, size: int) -> bytes:
 
 
 def frame(message: Mapping[str, Any]) -> bytes:
-    """Return a message as one frame, to be sent in one piece: the client reads a reply only once."""
+    """Return a message as a frame, to be sent in one piece: the client reads a reply only once."""
     payload = json.dumps([message]).encode("ascii")
     return HEADER.pack(len(payload) + HEADER.size) + payload
 
 
 def message(sim_id: str, model_id: str, step: int, **kwargs: Any) -> dict[str, Any]:
-    """Return a message that larvaworld's client reads as its own."""
+    """Return a message in the form of larvaworld's client."""
     return {"class": MESSAGE_CLASS, "args": [sim_id, model_id, step], "kwargs": kwargs}
 
 
@@ -132,7 +132,7 @@ def request_of(payload: bytes) -> Request:
     Raises
     ------
     ProtocolError
-        When it is none.
+        When the payload is not a request.
     """
     try:
         messages = json.loads(payload)

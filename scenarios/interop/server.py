@@ -1,7 +1,7 @@
-"""A server that larvaworld's client finds where it looks for a remote mushroom body.
+"""A server at the address at which larvaworld's client looks for a remote mushroom body.
 
-One thread serves one connection; larvae are independent, each behind a lock of its own. A client that is
-silent, sends garbage, or leaves in the middle costs its own connection and nothing else.
+One thread serves one connection; larvae are independent, each with its lock. A client that is
+silent, sends invalid data, or leaves in the middle loses its connection; other connections go on.
 """
 
 from __future__ import annotations
@@ -21,44 +21,44 @@ from ethospike.scenarios.interop.brains import BrainSettings, Nursery
 from ethospike.scenarios.interop.messages import FrameError, ProtocolError
 
 PORT = 5795
-"""Where larvaworld's client looks for a remote brain, on the same machine."""
+"""Address at which larvaworld's client looks for a remote brain, on the same machine."""
 SILENCE_S = 30.0
 """Time (s) after which a connection without a whole frame is closed; larvaworld sends one at once."""
 CONNECTIONS = 256
-"""Connections at a time; more are refused. larvaworld has one for each process."""
+"""Connections at a time; more are refused. larvaworld has a connection for each process."""
 LAST_S = 2.0
 """Time (s) that connections have to end when the server ends."""
 TIMES_KEPT = 100_000
-"""Answers whose times are kept for the report at the end."""
+"""Number of answers with times kept for the report at the end."""
 SAID_AGAIN_S = 60.0
-"""Time (s) after which a line that was said is said again, so that a client in a loop does not flood."""
+"""Time (s) after which a line is printed again, so that a client in a loop does not flood the terminal."""
 
 
 class BrainServer(socketserver.ThreadingTCPServer):
-    """Answers requests by the larvae of a `Nursery`.
+    """A server that answers requests by the larvae of a `Nursery`.
 
     Parameters
     ----------
     settings : BrainSettings
     host, port : str, int
-        Where to listen; port 0 chooses a free one.
+        Address to listen at; port 0 chooses a free port.
     forget_s : float
-        Time after which a larva that nobody asked for is forgotten.
+        Time without requests after which a larva is removed.
     silence_s : float
         Time after which a silent connection is closed.
     quiet : bool
-        Say nothing on stderr.
+        Print no lines on stderr.
 
     Raises
     ------
     ScenarioError
-        When nobody can listen there.
+        When the address cannot be used.
 
     Attributes
     ----------
     nursery : Nursery
     exchanges : int
-        Requests that were answered, refused ones included.
+        Answered requests, including refused requests.
     """
 
     allow_reuse_address = True
@@ -96,15 +96,15 @@ class BrainServer(socketserver.ThreadingTCPServer):
         return int(self.server_address[1])
 
     def warm_up(self) -> None:
-        """Run a larva that nobody sees, so that nobody waits for compilation."""
+        """Run a hidden larva, so that clients do not wait for compilation."""
         nursery = Nursery(replace(self.nursery.settings, record=None))
         nursery.answer(messages.Request("warm-up", "larva_0", 0))
         nursery.close()
 
     def answer(self, payload: bytes) -> bytes:
-        """Return the reply to a request as one frame.
+        """Return the reply to a request as a frame.
 
-        An error is a reply too: the client waits for ever where nobody answers.
+        An error is a reply too: the client waits for ever without a reply.
         """
         begin_s = time.perf_counter()
         sim_id, model_id, step = "", "", 0
@@ -124,12 +124,12 @@ class BrainServer(socketserver.ThreadingTCPServer):
         return whole
 
     def _refusal(self, words: str) -> dict[str, Any]:
-        """Return a reply without a preference, which says why, and say it here."""
+        """Return a reply without a preference that states the reason, and print the reason."""
         self.say(words)
         return {"MBONp": 0.0, "MBONn": 0.0, "OSN_rate": 0.0, "error": words[:400]}
 
     def say(self, line: str) -> None:
-        """Say a line on stderr, unless it was said a short while ago."""
+        """Print a line on stderr, unless it was printed a short while ago."""
         now_s = time.monotonic()
         if self._quiet or now_s - self._said.get(line, -SAID_AGAIN_S) < SAID_AGAIN_S:
             return
@@ -158,7 +158,7 @@ class BrainServer(socketserver.ThreadingTCPServer):
             self._free.release()
 
     def server_close(self) -> None:
-        """Answer those who have asked already, stop listening, and close all larvae.
+        """Answer the pending requests, stop listening, and close all larvae.
 
         larvaworld's client goes on without a server that does not listen, but not from a connection that
         breaks.
@@ -186,7 +186,7 @@ class BrainServer(socketserver.ThreadingTCPServer):
 
 
 class _Connection(socketserver.BaseRequestHandler):
-    """Reads frames and sends replies until the client closes."""
+    """A handler that reads frames and sends replies until the client closes."""
 
     server: BrainServer
     request: socket.socket

@@ -1,7 +1,7 @@
 """Tracks of real larvae as recordings: replayed, drawn and measured as model larvae are.
 
 Three kinds of files are read: the HDF5 files of larvaworld's data sets (`data.h5`), the tables of the tracker
-that larvaworld ships (one file a larva, no header, 12 points along the midline), and CSV files with the
+that larvaworld ships (a file for each larva, no header, 12 points along the midline), and CSV files with the
 columns x, y and heading.
 """
 
@@ -44,14 +44,14 @@ FRONT, REAR = (1, 5), (7, 11)
 """Points, from the head, between which the front and the rear of the body point (larvaworld: front_vector
 (2, 6) and rear_vector (−5, −1), counted from 1)."""
 MIDDLE = (5, 6)
-"""Points between which the middle of the body is."""
+"""Points on both sides of the middle of the body."""
 DT_MS = 0.5
 """Length of a simulation step (ms) by which a recording counts time; an interval of 62.5 ms has 125."""
 
 
 @dataclass(frozen=True)
 class Tracked:
-    """A larva that was tracked.
+    """A tracked larva.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def read(path: Path, *, frames_hz: float = FRAMES_HZ) -> list[Tracked]:
     Raises
     ------
     ScenarioError
-        When there are none, or a file has another form.
+        When there are no larvae, or a file has another form.
     AnalysisNotInstalled
         When PyTables is absent, for HDF5.
     """
@@ -92,7 +92,7 @@ def read(path: Path, *, frames_hz: float = FRAMES_HZ) -> list[Tracked]:
 
 
 def _of_table(file: Path, name: str, interval_s: float) -> list[Tracked]:
-    """Return the larva of a table of the tracker, or those of a CSV file with a header."""
+    """Return the larva of a table of the tracker, or the larvae of a CSV file with a header."""
     try:
         with file.open(encoding="utf-8-sig") as lines:
             first = lines.readline()
@@ -113,9 +113,9 @@ def _of_table(file: Path, name: str, interval_s: float) -> list[Tracked]:
 
 
 def _numbers(file: Path, skip_header: int = 0) -> NDArray[np.float64]:
-    """Return the rows of a table of numbers; NaN for what is none."""
+    """Return the rows of a table of numbers; NaN for entries that are not numbers."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of an empty table: the caller has the better words
+        warnings.simplefilter("ignore", UserWarning)  # of an empty table: the caller has a better message
         try:
             rows: NDArray[np.float64]
             rows = np.genfromtxt(file, delimiter=",", skip_header=skip_header, ndmin=2)
@@ -135,7 +135,7 @@ def tracked(name: str, midline_mm: NDArray[np.floating], interval_s: float) -> T
 
 
 def _at_frames(frame: NDArray[np.float64], table: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return a row for each frame from the first to the last, NaN where the larva was not seen."""
+    """Return a row for each frame from the first to the last, NaN for frames without the larva."""
     number = (frame - frame[0]).astype(np.int64)
     if (np.diff(number) < 1).any():
         raise ScenarioError("frames of a track: expected each later than the one before")
@@ -145,7 +145,7 @@ def _at_frames(frame: NDArray[np.float64], table: NDArray[np.float64]) -> NDArra
 
 
 def _of_csv(file: Path, header: str, name: str, interval_s: float) -> list[Tracked]:
-    """Return the larvae of a CSV file with the columns x, y, heading, and by choice bend, frame, larva.
+    """Return the larvae of a CSV file with the columns x, y, heading, and optionally bend, frame, larva.
 
     x and y are in mm from the center of the dish, angles in radians.
     """
@@ -212,7 +212,7 @@ def _of_larvaworld(file: Path, interval_s: float) -> list[Tracked]:
 def write(larvae: Sequence[Tracked], path: Path | None, *, dish_mm: float = DISH_MM) -> RunFolder:
     """Make a run folder of tracks, as if the scenario `crawling` had recorded them; return it.
 
-    Tracks of different lengths begin together; after its end a larva is where it was not seen: NaN.
+    Tracks of different lengths begin together; positions after the end of a track are NaN.
 
     Raises
     ------

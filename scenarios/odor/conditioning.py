@@ -33,10 +33,10 @@ class ConditioningConfig(DishConfig):
     """The protocol; the default lasts 30 minutes: 5 × (2.5 + 2.5), 1, 4."""
 
     group: Group = "paired-a"
-    """Where the reinforcement is: with odor A; in the other part (with odor B, if there is one); in the other
-    part, always without odor; nowhere."""
+    """Part with the reinforcement: the part with odor A; the other part (with odor B, if it is used); the
+    other part, always without odor; no part."""
     reinforcement: Kind = "reward"
-    """What is on the agar."""
+    """Reinforcement on the agar."""
     cycles: int = 5
     """Training cycles."""
     odor_s: float = 150.0
@@ -44,18 +44,18 @@ class ConditioningConfig(DishConfig):
     blank_s: float = 150.0
     """Length of the other part (s); 0 leaves it out."""
     blank_first: bool = False
-    """Whether the other part of a cycle comes before the part with odor A."""
+    """Order of a cycle: true puts the other part before the part with odor A."""
     transfer_s: float = 0.0
-    """Without odor or reinforcement, after each part of a cycle (s), as larvae are moved to the next dish.
-    Without it, reinforcement of the other part begins when odor A has just ended: synapses are eligible for
-    some 5 s more, and the reciprocal group learns a little of A too. 30 s are six time constants."""
+    """Break without odor or reinforcement after each part of a cycle (s), while larvae are moved to the next
+    dish. Without it, reinforcement of the other part begins when odor A has just ended: synapses are eligible
+    for some 5 s more, and the reciprocal group learns a little of A too. 30 s are six time constants."""
     onset_s: float | None = None
     """Onset of the reinforcement within a cycle (s), for trace conditioning; None is the onset of the part to
     which `group` assigns it."""
     reinforcement_s: float | None = None
-    """Length of the reinforcement (s); None is that of its part."""
+    """Length of the reinforcement (s); None is the length of its part."""
     gap_s: float = 60.0
-    """Without odor, between training and test (s)."""
+    """Time without odor between training and test (s)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -86,7 +86,7 @@ class ConditioningConfig(DishConfig):
         return self.reinforcement
 
     def _require_reinforced_part(self) -> None:
-        """Refuse a group that would be trained without the reinforcement that it is named for."""
+        """Refuse a group with reinforcement in a part of length 0 s."""
         begin, end = self._reinforced_part
         if self.cycles and not end > begin:
             length = "odor_s" if self.group == "paired-a" else "blank_s"
@@ -95,7 +95,7 @@ class ConditioningConfig(DishConfig):
                 f"expected above 0 s (or group 'odor-only', which has none)"
             )
 
-    # Times within a cycle are control steps: sums of decimal seconds are not always what they should be.
+    # Times within a cycle are control steps: sums of decimal seconds have rounding errors.
 
     @property
     def cycle_steps(self) -> int:
@@ -122,7 +122,7 @@ class ConditioningConfig(DishConfig):
 
     @property
     def reinforced_steps(self) -> tuple[int, int] | None:
-        """Begin and end of the reinforcement within a cycle (control steps); None without."""
+        """Begin and end of the reinforcement within a cycle (control steps); None without reinforcement."""
         if self.group == "odor-only":
             return None
         begin, end = self._reinforced_part
@@ -132,7 +132,7 @@ class ConditioningConfig(DishConfig):
 
     @property
     def reinforced_s(self) -> tuple[float, float] | None:
-        """Begin and end of the reinforcement within a cycle (s); None without."""
+        """Begin and end of the reinforcement within a cycle (s); None without reinforcement."""
         if self.reinforced_steps is None:
             return None
         begin, end = self.reinforced_steps

@@ -25,19 +25,19 @@ class DishConfig(ScenarioConfig):
     """Odors, test, larvae."""
 
     odor_a: str = "n-amylacetate"
-    """The odor whose preference is measured; a key of `ODOR_PATTERNS`."""
+    """The odor for which the preference is measured; a key of `ODOR_PATTERNS`."""
     odor_b: str = ""
-    """Another odor, at the other side in the test; empty for none."""
+    """Another odor, at the other side in the test; empty for a test with odor A alone."""
     test_s: float = 240.0
     """Length of the test (s)."""
     test_field: FieldOfTest = "gradient"
-    """Odor at one side, or everywhere with concentration 1 (as the published model, which has no body); then
-    odor A alone."""
+    """Place of the odor: at one side, or everywhere with concentration 1 (as in the published model, which
+    has no body); in the latter case the test has odor A alone."""
     odor_width_mm: float = 40.0
     """Standard deviation of the concentration in the test (mm). larvaworld has 14 mm (2023) and 100 mm (now);
     in between, larvae smell the odor where they start and still find a gradient. Chosen here."""
     path_of: PathOf = "middle"
-    """The part of the body whose paths the figures show. Measures are always of the middle."""
+    """The part of the body with paths in the figures. Measures are always of the middle."""
     larva: LarvaConfig = field(default_factory=LarvaConfig)
     """Senses, read-out and locomotion."""
     brain: MushroomBodyConfig = field(default_factory=MushroomBodyConfig)
@@ -61,7 +61,7 @@ class DishConfig(ScenarioConfig):
             )
 
     def require_times(self, *names: str) -> None:
-        """Refuse lengths (s) that are negative or no whole number of control intervals.
+        """Refuse lengths (s) that are negative or not a whole number of control intervals.
 
         Raises
         ------
@@ -78,11 +78,11 @@ class DishConfig(ScenarioConfig):
                 )
 
     def in_steps(self, seconds: float) -> int:
-        """Return a time (s) that `require_times` lets pass as control steps."""
+        """Return a time (s) accepted by `require_times` in control steps."""
         return round(seconds * 1000.0 / self.control_interval_ms)
 
     def in_seconds(self, steps: int) -> float:
-        """Return the time (s) of so many control steps."""
+        """Return the time (s) of a number of control steps."""
         return steps * self.control_interval_ms / 1000.0
 
     @property
@@ -110,5 +110,5 @@ def sources_of_test(config: DishConfig) -> tuple[OdorSource, ...]:
 
 
 def phase_of_test(config: DishConfig) -> Phase:
-    """Return the test: larvae are put back to the middle, the odors are there, nothing is on the agar."""
+    """Return the test: larvae are put back to the middle, the odors are present, and the agar is plain."""
     return Phase("test", config.test_s, sources=sources_of_test(config), replace_animals=True)

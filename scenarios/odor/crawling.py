@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class DrivenLarva(RandomLarva):
-    """Larvae that smell nothing but have a constant olfactory drive."""
+    """Larvae with a constant olfactory drive instead of odors."""
 
     drive = 0.0
 

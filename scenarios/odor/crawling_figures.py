@@ -26,14 +26,14 @@ PANELS: Sequence[tuple[str, str, float, float, bool]] = (
     ("displacement_20_s_mm", "displacement after 20 s (mm)", 0.0, 45.0, False),
     ("displacement_60_s_mm", "displacement after 60 s (mm)", 0.0, 110.0, False),
 )
-"""Sample, label, ends of the axis, and whether the tails matter, so that the axis is logarithmic."""
+"""Sample, label, ends of the axis, and true for a logarithmic axis, which shows the tails."""
 BINS = 50
 Group = tuple[str, str, locomotion.Samples]
 """Name, color and samples of a group."""
 
 
 def draw_all(recording: Recording, config: CrawlingConfig, folder: Path) -> list[Path]:
-    """Draw what the recording can show."""
+    """Draw the paths and distributions for which the recording has data."""
     shown: list[tuple[Recording, str, str]] = [(recording, "this run", BLUE)]
     if config.beside is not None:
         shown.append((open_recording(config.beside), config.beside.name, GREY))
@@ -64,7 +64,7 @@ def draw_paths(shown: Sequence[tuple[Recording, str, str]]) -> Figure:
 
 
 def draw_distributions(groups: Sequence[Group]) -> Figure:
-    """Draw histograms of what is sampled from each group, one panel a quantity."""
+    """Draw histograms of the samples of each group, with a panel for each quantity."""
     figure = Figure(figsize=(13.0, 6.0), layout="constrained")
     for axis, panel in zip(figure.subplots(2, 4).flat, PANELS, strict=True):
         _draw_histograms(axis, groups, *panel)

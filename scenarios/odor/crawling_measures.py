@@ -1,4 +1,4 @@
-"""How larvae crawl: the configuration of the scenario, its measures, and those of tracked larvae."""
+"""Configuration and measures of the scenario `crawling`, and the measures of tracked larvae."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ COMPARED = (
 
 @dataclass(frozen=True, kw_only=True)
 class CrawlingConfig(ScenarioConfig):
-    """The dish, and how its larvae move."""
+    """The dish and the locomotion of its larvae."""
 
     animals: int = 25
     """Larvae, each in a dish of its own."""
@@ -69,9 +69,9 @@ class CrawlingConfig(ScenarioConfig):
     locomotion: LocomotionConfig = field(default_factory=LocomotionConfig)
     """Crawler, turner and pauses."""
     drive: float = 0.0
-    """Olfactory drive that all larvae have all the time, in [−1, 1]; 0 is that of a larva without odor."""
+    """Constant olfactory drive of all larvae, in [−1, 1]; a larva without odor has 0."""
     resamples: int = statistics.RESAMPLES
-    """Bootstrap resamples for the intervals; 0 saves the time where only means are wanted, as in a search."""
+    """Bootstrap resamples for the intervals; 0 skips the intervals and saves time, as in a search."""
     beside: Path | None = None
     """Another run of this scenario, or imported tracks, to be shown in the figures."""
 
@@ -106,7 +106,7 @@ def summarize(recording: Recording, config: CrawlingConfig) -> dict[str, Any]:
 
 
 def conclude(summary: dict[str, Any]) -> str:
-    """Return how many measures are near those of tracked larvae, and which are not."""
+    """Return a sentence: the number of measures near those of tracked larvae, and the names of the others."""
     compared = {name: summary[name]["value"] / TRACKED[name] - 1.0 for name in COMPARED if name in summary}
     if not compared:
         return "The tracks are too short to be measured."

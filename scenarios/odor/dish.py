@@ -1,6 +1,7 @@
-"""Larvae in a dish: what the odor scenarios share — odors, sides, body and brain.
+"""Larvae in a dish: the odors, sides, bodies and brains that the odor scenarios share.
 
-In: a `DishConfig` and a timetable. Out: the environment and the agent. This file knows no protocol.
+The functions make the environment and the agent from a `DishConfig` and a timetable. The protocols are in
+`conditioning` and `preference`.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ BRAIN_PRESETS: dict[str, dict[str, Any]] = {
 def open_dish(
     config: DishConfig, phases: tuple[Phase, ...], memory: Path | None = None
 ) -> tuple[VectorEnv, LarvaAgent]:
-    """Make the dish with its timetable, and the larvae, with a memory if one is given."""
+    """Make the dish with its timetable, and the larvae, with a memory if it is given."""
     arena = ArenaConfig(phases, config.odors, mirror_odd_animals=True)
     env = gymnasium.make_vec(
         "ethospike.envs:ethospike/OdorArena-v0",
@@ -79,7 +80,7 @@ def keep_memory(agent: Any, folder: Path) -> None:
 
 
 def draw_figures(recording: Recording, config: DishConfig, folder: Path) -> list[Path]:
-    """Draw what a run in the dish shows; Matplotlib is loaded only now, because it takes its time."""
+    """Draw the figures of a run in the dish; Matplotlib is loaded only now, because it takes its time."""
     from ethospike.scenarios.odor import figures as dish_figures
 
     return dish_figures.draw_all(recording, config, folder)

@@ -1,6 +1,6 @@
 """Figures of the odor scenarios: paths in the dish, activity over time, weights, a raster of the whole brain.
 
-In: a recording and its configuration. Out: PNG files.
+The figures are drawn from a recording and its configuration and saved as PNG files.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ SMOOTH_S = 5.0
 RASTER_S = (1.0, 2.0)
 """Raster: seconds before and after the odor's onset."""
 SMELLED_UM = PEAK_UM / 4.0
-"""Raster: concentration above which an odor is there. Where larvae start, in the middle between the sources
-of the test, there is more than twice as much; without an odor there is nothing at all."""
+"""Raster: concentration above which an odor is present. Larvae start in the middle between the sources of the
+test, where the concentration is more than twice as high; without an odor it is 0."""
 LONE_ROWS = 4.0
-"""Raster: rows of a population of one neuron."""
+"""Raster: rows of a population with a single neuron."""
 Span = tuple[float, float, str]
 """Begin and end of a phase (min), and its name."""
 
 
 def draw_all(recording: Recording, config: DishConfig, folder: Path) -> list[Path]:
-    """Draw what the recording can show; a run that was stopped early has fewer figures."""
+    """Draw the figures for which the recording has data; a run that was stopped early has fewer."""
     unknown: list[Span] = []
     spans = attempt("phases in the figures", lambda: phase_spans(recording), unknown)
     return save_each(
@@ -64,7 +64,7 @@ def draw_all(recording: Recording, config: DishConfig, folder: Path) -> list[Pat
 def draw_paths(recording: Recording, config: DishConfig) -> Figure | None:
     """Draw the paths of all animals in the test over the odor field, odor A turned to the left.
 
-    None if the run ended before the test.
+    Return None if the run ended before the test.
     """
     test = phase_rows(recording, "test")
     if len(test) < 2:
@@ -99,7 +99,7 @@ def draw_paths(recording: Recording, config: DishConfig) -> Figure | None:
 
 
 def _path_mm(recording: Recording, config: DishConfig, rows: NDArray[np.int64]) -> NDArray[np.floating]:
-    """Return what `config.path_of` names, shape (control steps, animals, 2)."""
+    """Return the positions of the part that `config.path_of` names, shape (control steps, animals, 2)."""
     if config.path_of == "head":
         head: NDArray[np.floating] = recording.variable("position_mm").values[rows]
         return head
@@ -128,7 +128,7 @@ def draw_activity(recording: Recording, spans: Sequence[Span]) -> Figure:
     for axis in axes:
         _shade(axis, spans, label=axis is axes[0])
         bare(axis)
-    # Where there is no legend that says it.
+    # The label, because this panel has no legend.
     bands = "; bands: 95 % interval over larvae" if preference is None and recording.animals > 1 else ""
     axes[-1].set(xlabel=f"time (min){bands}", xlim=(0, minutes[-1]))
     return figure
@@ -140,7 +140,7 @@ _MEANINGS = {"MBO": ("approach", "avoidance"), "DAN": ("reward", "punishment")}
 def draw_weights(recording: Recording, spans: Sequence[Span]) -> Figure | None:
     """Draw the plastic weights over time: all synapses of animal 0, and the mean over animals.
 
-    None if none is plastic.
+    Return None if the brain has no plastic projection.
     """
     names = list(recording.layout.weights)
     if not names:
@@ -162,9 +162,9 @@ def draw_weights(recording: Recording, spans: Sequence[Span]) -> Figure | None:
 
 
 def draw_raster(recording: Recording) -> Figure | None:
-    """Draw every neuron of an animal around an odor onset: those whose spikes are listed.
+    """Draw every neuron with listed spikes of an animal around an odor onset.
 
-    None if there was no odor.
+    Return None if there was no odor.
     """
     before, after = RASTER_S
     animal = shown_animal(recording)
@@ -198,9 +198,9 @@ def draw_raster(recording: Recording) -> Figure | None:
 
 
 def odor_onset_s(recording: Recording, animal: int) -> float | None:
-    """Return when an odor first appears to an animal, with room for what the raster shows before it.
+    """Return the first odor onset of an animal that is late enough for the raster's stretch before it.
 
-    Without one, 0 if an odor is there from the beginning, else None.
+    Without such an onset, return 0 if an odor is present from the beginning, else None.
     """
     observation: NDArray[np.float32] = recording.variable("observation").values[:, animal]
     smelled = np.any(observation[:, ODOR_COLUMNS] > SMELLED_UM, axis=-1)
@@ -257,7 +257,7 @@ def _draw_field(axis: Axes, config: DishConfig, radius: float) -> None:
 
 
 def phase_spans(recording: Recording) -> list[Span]:
-    """Return begin and end (min) and name of each stretch of one phase."""
+    """Return begin and end (min) and name of each uninterrupted phase."""
     phase = recording.variable("phase").values[:, 0]
     edges = [0, *(np.flatnonzero(np.diff(phase)) + 1), len(phase)]
     minutes = recording.interval_s / 60.0

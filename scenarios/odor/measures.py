@@ -1,7 +1,7 @@
-"""What an odor experiment measures: preference of the mushroom body, choice in the dish, learning.
+"""Measures of an odor experiment: preference of the mushroom body, choice in the dish, learning.
 
-In: a recording. Out: numbers an animal, and their mean with a 95 % interval. The signs are those of odor A:
-above zero is towards it.
+Each measure of a recording has a number for each animal and their mean with a 95 % interval. Positive values
+mean approach to odor A.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ EDGE_S = 20.0
 CHOICE_S = 120.0
 """Last part of the test in which the choice is measured: the odor's effect needs time to move a larva."""
 NEUTRAL_MM = 10.0
-"""Half-width of the zone that counts for neither side: a tenth of the dish, as in larvaworld."""
+"""Half-width of the neutral zone between the sides: a tenth of the dish, as in larvaworld."""
 
 
 def phase_rows(recording: Recording, name: str) -> NDArray[np.int64]:
-    """Return the control steps of the phases whose name begins with `name`."""
+    """Return the control steps of the phases with names that begin with `name`."""
     wanted = [i for i, phase in enumerate(recording.layout.phases) if phase.startswith(name)]
     phase = recording.variable("phase").values[:, 0]
     return np.flatnonzero(np.isin(phase, wanted))
@@ -67,9 +67,9 @@ def measure(recording: Recording, config: DishConfig) -> dict[str, Any]:
     -------
     dict
         Each measure as `{"mean", "low", "high", "animals"}`; `low` … `high` is the 95 % interval of the mean
-        over animals, `animals` the value of each. The two indices also say `last_s`, the length of the last
-        part of the test that they are of: `CHOICE_S` or the whole test, whichever is shorter. `left_out` says
-        what needs something that was not recorded.
+        over animals, `animals` the value of each animal. The two indices also have `last_s`, the length of
+        the last part of the test from which they are computed: the shorter of `CHOICE_S` and the whole test.
+        `left_out` names the measures that need data that were not recorded.
     """
     measures: dict[str, Any] = {}
     for what, take in _MEASURES.items():
@@ -91,7 +91,7 @@ def _preference(recording: Recording, config: DishConfig) -> dict[str, Any]:
 
 
 def _choice(recording: Recording, config: DishConfig) -> dict[str, Any]:
-    """Return the two indices of where the larvae are in the last part of the test."""
+    """Return the two indices of the larvae's position in the last part of the test."""
     test = phase_rows(recording, "test")
     if not len(test):
         return {}
@@ -104,7 +104,7 @@ def _choice(recording: Recording, config: DishConfig) -> dict[str, Any]:
 
 
 def _reinforcement(recording: Recording, config: DishConfig) -> dict[str, Any]:
-    """Return the rate of the dopaminergic neuron that the reinforcement drives, while it is there."""
+    """Return the rate of the dopaminergic neuron that the reinforcement drives, during the reinforcement."""
     observation = recording.variable("observation").values[:, 0]
     reinforced = np.flatnonzero(observation[:, REINFORCEMENT_COLUMNS].any(axis=1))
     if not len(reinforced):
@@ -128,7 +128,7 @@ _MEASURES: dict[str, Callable[[Recording, DishConfig], dict[str, Any]]] = {
     "dan_hz_in_training": _reinforcement,
     "final weights": _final_weights,
 }
-"""What is measured together, because it needs the same parts of a recording."""
+"""Groups of measures that need the same parts of a recording."""
 
 
 def _rows(recording: Recording, seconds: float) -> int:
@@ -179,7 +179,7 @@ def side_index(position_mm: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def sentence(summary: dict[str, Any]) -> str:
-    """Return what the test showed, for people."""
+    """Return the result of the test in words."""
 
     def show(key: str) -> str:
         one = summary[key]

@@ -22,7 +22,7 @@ from ethospike.scenarios.scenario import Scenario
 
 @dataclass(frozen=True, kw_only=True)
 class PreferenceConfig(DishConfig):
-    """The test, and what the larvae remember."""
+    """The test and the memory of the larvae."""
 
     memory: Path | None = None
     """A run of odor-conditioning, or its memory file; None for naive larvae."""
@@ -33,7 +33,7 @@ class PreferenceConfig(DishConfig):
         Raises
         ------
         ScenarioError
-            When there is none, or it is in the folder of a run that did not come to its end.
+            When there is no memory, or it is in the folder of a run that was not completed.
         """
         if self.memory is None:
             return None

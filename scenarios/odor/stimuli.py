@@ -11,7 +11,7 @@ from ethospike.brains.spike_trains.sources import GammaSource
 
 
 def odor_stimuli(network: Network, animals: int, n_steps: int, windows: int) -> list[Stimulus]:
-    """Return the input of each window: an odor for the mushroom body, nothing for the cortex."""
+    """Return the input of each window: an odor for the mushroom body, no input for the cortex."""
     if not network.n_spike_channels:
         return [Stimulus.none()] * windows
     config = MushroomBodyConfig()

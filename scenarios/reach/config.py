@@ -13,7 +13,7 @@ from ethospike.recorders.subject import Subject
 from ethospike.scenarios.scenario import ScenarioConfig, steps_of_run
 
 DEFAULT_MINUTES = 30.0
-"""Length of a run that is given neither minutes nor a number of trials: an animal's session."""
+"""Length of a run without given minutes or number of trials: an animal's session."""
 _TASK = ReachConfig()
 
 
@@ -22,17 +22,17 @@ class DelayedReachConfig(ScenarioConfig):
     """The session, the task and the reaching agent; the default is 30 minutes of trials on `reach`."""
 
     control_interval_ms: float = 10.0
-    """How often brain and body exchange (ms)."""
+    """Control interval, at which brain and body exchange data (ms)."""
     minutes: float | None = None
     """Length of the run (min), to the nearest control step; a trial that it cuts is not counted. None: 30, or
     until `n_trials` end."""
     n_trials: int | None = None
-    """Trials of each animal, after which the run ends; None: as many as the time allows."""
+    """Trials of each animal, after which the run ends; None sets no limit but the time."""
     task: ReachConfig = field(default_factory=ReachConfig)
     """Conditions, times, targets and hand. `n_trials` and `control_interval_ms` of this table stay at their
     defaults: the scenario has fields of these names."""
     agent: Literal["cortex", "baseline"] = "cortex"
-    """Who reaches: the clustered cortex, or an agent without neurons that follows the response signal."""
+    """Agent: the clustered cortex, or an agent without neurons that follows the response signal."""
     reacher: ReacherConfig = field(default_factory=ReacherConfig)
     """Network, stimulus currents, read-out of the decision, and control of the hand."""
     subject: Subject = field(default_factory=lambda: Subject("Macaca mulatta", age="P4Y/"))
@@ -60,14 +60,14 @@ class DelayedReachConfig(ScenarioConfig):
 
     @property
     def limit_s(self) -> float | None:
-        """Time after which the run is cut off (s); None where the number of trials ends it."""
+        """Time after which the run is cut off (s); None if the number of trials ends it."""
         if self.minutes is not None:
             return self.minutes * 60.0
         return DEFAULT_MINUTES * 60.0 if self.n_trials is None else None
 
     @property
     def limit_steps(self) -> int | None:
-        """Control steps after which the run is cut off, the nearest to `limit_s`; None as there."""
+        """Control steps after which the run is cut off, nearest to `limit_s`; None if `limit_s` is None."""
         if self.limit_s is None:
             return None
         return steps_of_run("minutes", self.limit_s, 1.0, self.control_interval_ms)
@@ -78,7 +78,7 @@ class DelayedReachConfig(ScenarioConfig):
         Raises
         ------
         EnvError
-            When a duration is no whole number of control steps.
+            When a duration is not a whole number of control steps.
         """
         task = dataclasses.replace(
             self.task,
@@ -89,13 +89,13 @@ class DelayedReachConfig(ScenarioConfig):
         return task
 
     def trial_s(self) -> float:
-        """Return how long a trial takes if the hand is back in time: about the mean length of trials (s)."""
+        """Return the length of a trial if the hand is back in time: about the mean length of trials (s)."""
         task = self.task
         waiting_ms = task.inter_trial_ms + task.inter_trial_jitter_ms / 2 + task.trial_start_ms
         return (waiting_ms + task.preparatory_ms + task.delay_ms + task.response_signal_ms) / 1000.0
 
     def _more_trials_than_fit(self) -> int:
-        """Return a number of trials that the time limit comes before, whatever the hand does."""
+        """Return a number of trials that cannot be completed within the time limit."""
         # The shortest trial is a false start as soon as the trial begins, one control step each.
         shortest_s = (self.task.inter_trial_ms + self.control_interval_ms) / 1000.0
         return 1 + int((self.limit_s or 0.0) / shortest_s)

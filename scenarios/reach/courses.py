@@ -1,7 +1,7 @@
 """The cortex in trials of a recorded delayed reach: rates, variability and decoding over time.
 
-In: a recording and its trials. Out: arrays over time from the preparatory signal. The definitions are those
-of `spike_statistics`; this file says which spikes of which trials they are applied to.
+The functions return arrays over time from the preparatory signal. The definitions are those of
+`spike_statistics`; this file selects the spikes and trials to which they are applied.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from ethospike.scenarios.analysis.spike_statistics import WINDOW_MS, AlignedSpik
 from ethospike.scenarios.reach.trials import Trials
 
 POPULATION = "E"
-"""The neurons that are looked at: the excitatory ones, as published."""
+"""The analyzed neurons: the excitatory population, as published."""
 CUT_MS = (-500.0, 2000.0)
-"""Around the preparatory signal (authors' code ClusteredNetwork_pub, analyse_model.py)."""
+"""Window around the preparatory signal (authors' code ClusteredNetwork_pub, analyse_model.py)."""
 STEP_MS = 50.0
-"""Windows of 400 ms move by this: an eighth of their width."""
+"""Step by which windows of 400 ms move: an eighth of their width."""
 BASELINE_MS = -200.0
 """Center of the last window before the preparatory signal."""
 PREPARED_MS = 500.0
 """Center of the window in the middle of the preparatory signal, where conditions are compared."""
 MIN_FOLD_TRIALS = 5
-"""Trials of each direction that decoding needs: one for each of the five folds (authors' code)."""
+"""Trials of each direction that decoding needs: a trial for each of the five folds (authors' code)."""
 
 
 @dataclass(frozen=True)
 class CutTrials:
-    """The trials of one animal whose cut is recorded as a whole, and the spikes of sampled neurons in them.
+    """The completely recorded trials of an animal, and the spikes of sampled neurons in them.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class CutTrials:
         return spike_statistics.window_centers(CUT_MS, STEP_MS, WINDOW_MS)
 
     def group(self, condition: int) -> NDArray[np.int64]:
-        """Return the target of each trial of a condition, −1 in the others."""
+        """Return the target of each trial of a condition, −1 for trials of other conditions."""
         return np.where(self.trials.condition == condition, self.trials.target, -1)
 
     def rate_hz(self, condition: int) -> NDArray[np.float64]:
@@ -87,7 +87,9 @@ class CutTrials:
     def decoding(
         self, condition: int, centers_ms: NDArray[np.float64], *, seed: int = 0
     ) -> NDArray[np.float64]:
-        """Return how well the direction can be read from the counts of 400 ms, NaN where it cannot be asked.
+        """Return the accuracy of decoding the direction from the counts of 400 ms.
+
+        It is NaN with a single direction or too few trials of a direction.
 
         Parameters
         ----------
@@ -131,7 +133,7 @@ def fano_course(
     Returns
     -------
     ndarray of float64, shape (windows,)
-        Without unit; NaN where no neuron can tell.
+        Without unit; NaN where no neuron has a value.
 
     Raises
     ------
@@ -142,7 +144,7 @@ def fano_course(
 
 
 def cut_trials(recording: Recording, trials: Trials) -> list[CutTrials]:
-    """Return the cut trials of each animal whose spikes are listed; none for an agent without neurons.
+    """Return the cut trials of each animal with listed spikes; an empty result for an agent without neurons.
 
     Raises
     ------
@@ -164,9 +166,9 @@ def cut_trials(recording: Recording, trials: Trials) -> list[CutTrials]:
 
 
 def cluster_roles(recording: Recording, trials: Trials) -> NDArray[np.int64]:
-    """Return what each cluster stands for in each trial: 2 the target, 1 another cued target, 0 none of them.
+    """Return the role of each cluster in each trial: 2 target, 1 another cued target, 0 otherwise.
 
-    The currents that the agent sent tell it.
+    The roles are read from the currents that the agent sent.
 
     Returns
     -------

@@ -1,6 +1,6 @@
 """Figures of a delayed reach: clusters in a trial, activity and variability over time, decoding, times.
 
-In: a recording and its configuration. Out: PNG files.
+The figures are drawn from a recording and its configuration and saved as PNG files.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ from ethospike.scenarios.run.omissions import attempt
 
 CONDITION_COLORS = (BLUE, ORANGE, RED, GREEN)
 DECODING_STEP_MS = 100.0
-"""Decoding is fitted anew for every window, so it is drawn at fewer of them."""
+"""Step between windows with decoding, which is fitted anew for every window and so drawn at fewer of them."""
 RATE_BIN_MS = 20.0
-"""Bins of the rates of clusters: an active cluster of 200 neurons has a hundred spikes in one."""
+"""Bins of the rates of clusters: an active cluster of 200 neurons has a hundred spikes in a bin."""
 TIME_BIN_MS = 40.0
 """Bins of the distributions of times (the publication's Fig 6 has 36 ms)."""
 
 
 def draw_all(recording: Recording, config: DelayedReachConfig, folder: Path) -> list[Path]:
-    """Draw what the recording can show; a short run and an agent without neurons have fewer figures."""
+    """Draw the figures for which the recording has data; short runs and agents without neurons have fewer."""
     trials = reach_trials.read_trials(recording)
     if not len(trials):
         return []
@@ -61,7 +61,7 @@ def draw_all(recording: Recording, config: DelayedReachConfig, folder: Path) -> 
 
 
 def _decisions_are_known(recording: Recording) -> bool:
-    """Return whether a recording tells the decisions, if only that nobody made any."""
+    """Return True if the decisions were recorded, or the agent makes no decisions."""
     has_decisions = attempt(
         "decisions in figure times", lambda: reach_trials.has_decisions(recording), otherwise=None
     )
@@ -72,9 +72,9 @@ def _decisions_are_known(recording: Recording) -> bool:
 
 
 def draw_clusters(recording: Recording, trials: Trials, config: DelayedReachConfig) -> Figure | None:
-    """Draw one trial of each condition as a raster, and the mean rates of clusters by what they stand for.
+    """Draw one trial of each condition as a raster, and the mean rates of clusters by role.
 
-    None without a trial whose cut was recorded as a whole.
+    Return None without a trial with a completely recorded cut.
 
     Raises
     ------
@@ -113,7 +113,7 @@ _ROLES = ((2, BLUE, "target"), (1, ORANGE, "other cued"), (0, GREY, "not cued"))
 
 
 def _whole(recording: Recording, trials: Trials, condition: int) -> NDArray[np.int64]:
-    """Return the trials of a condition whose cut was recorded, and in which both signals came."""
+    """Return the trials of a condition with a recorded cut and both signals."""
     end_ms = recording.duration_s * 1000.0
     inside = (trials.preparatory_ms + CUT_MS[0] >= 0) & (trials.preparatory_ms + CUT_MS[1] <= end_ms)
     return np.flatnonzero(inside & np.isfinite(trials.response_ms) & (trials.condition == condition))
@@ -122,7 +122,7 @@ def _whole(recording: Recording, trials: Trials, condition: int) -> NDArray[np.i
 def _draw_raster(
     axis: Axes, recording: Recording, trials: Trials, roles: NDArray[np.int64], trial: int
 ) -> None:
-    """Draw the spikes of some neurons of each cluster in a trial, colored by what the cluster stands for."""
+    """Draw the spikes of some neurons of each cluster in a trial, colored by the role of the cluster."""
     population = next(p for p in recording.layout.populations if p.name == "E")
     size = population.size // population.clusters
     shown = max(1, min(size, 240 // population.clusters))
@@ -203,7 +203,7 @@ def draw_variability(cuts: Sequence[CutTrials], config: DelayedReachConfig) -> F
 
 
 def draw_decoding(cuts: Sequence[CutTrials], config: DelayedReachConfig) -> Figure:
-    """Draw how well the direction of the movement can be read from the counts, over time by condition."""
+    """Draw the accuracy of decoding the movement's direction from the counts, over time by condition."""
     figure = Figure(figsize=(7.5, 4.2), layout="constrained")
     axis = figure.subplots()
     time_ms = cuts[0].time_ms
@@ -235,9 +235,9 @@ def draw_decoding(cuts: Sequence[CutTrials], config: DelayedReachConfig) -> Figu
 
 
 def draw_times(trials: Trials, *, decisions_known: bool = True) -> Figure:
-    """Draw the distributions of decision and reaction times of correct trials, and how trials ended.
+    """Draw the distributions of decision and reaction times of correct trials, and the outcomes of trials.
 
-    Without the decisions if they were not recorded.
+    The decisions are left out if they were not recorded.
     """
     figure = Figure(figsize=(11.0, 3.8), layout="constrained")
     brain, hand, ended = figure.subplots(1, 3, width_ratios=(1.2, 1.2, 1.0))

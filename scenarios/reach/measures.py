@@ -1,7 +1,7 @@
-"""What a delayed reach measures: correct decisions and reaches, times, and the cortex in the delay.
+"""Measures of a delayed reach: correct decisions and reaches, times, and the cortex in the delay.
 
-In: a recording. Out: numbers by condition (the number of cued targets), with 95 % intervals where trials give
-them: bootstrap over animals, if there are several, and trials within them.
+The measures of a recording are numbers by condition (the number of cued targets), with 95 % intervals where
+trials give them: bootstrap over animals, if there are several, and trials within them.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ def measure(recording: Recording, config: DelayedReachConfig) -> dict[str, Any]:
         `conditions`: by condition and for "all" the number of trials and the measures of
         `reach_trials.measures`, each `{"mean", "low", "high"}`; times are medians in ms over correct trials.
         Those of decisions are there if a brain made them.
-        `cortex`: by condition the means over animals of `cortex_measures`. None stands for what too few
-        trials cannot tell. `left_out` says what needs something that was not recorded.
+        `cortex`: by condition the means over animals of `cortex_measures`. None stands for measures
+        with too few trials. `left_out` names the measures that need data that were not recorded.
     """
     trials = reach_trials.read_trials(recording)
     groups = [trials.where(trials.animal == animal) for animal in range(recording.animals)]
@@ -59,7 +59,7 @@ def measure(recording: Recording, config: DelayedReachConfig) -> dict[str, Any]:
 def cortex_measures(cuts: Sequence[CutTrials], condition: int) -> dict[str, float | None]:
     """Return rate, Fano factor and CV2 before the preparatory signal and 500 ms after it, and decoding then.
 
-    Means over animals; None where there were too few trials.
+    The values are means over animals, None where there were too few trials.
     """
     cuts = [cut for cut in cuts if condition in cut.trials.conditions]
     found: dict[str, float | None] = {}
@@ -81,7 +81,7 @@ def _mean(values: Sequence[float]) -> float | None:
 
 
 def sentence(summary: dict[str, Any]) -> str:
-    """Return what the session showed, for people."""
+    """Return the result of the session in words."""
     conditions = {name: one for name, one in summary["conditions"].items() if name != "all"}
     if not conditions:
         return "No trial ended."

@@ -1,7 +1,7 @@
 """The measures of Rostami et al. 2024 (Nat Commun 15:6304), with the selections their code makes.
 
-They differ from the measures of `reach_courses` and `reach_trials`, which look at all excitatory neurons and
-at all trials, in three ways: rates, Fano factors and CV2 are means over pairs of a unit and a direction with
+They differ from the measures of `reach_courses` and `reach_trials`, which use all excitatory neurons and
+all trials, in three ways: rates, Fano factors and CV2 are means over pairs of a unit and a direction with
 at least 5 Hz; Fano factors and CV2 are of units that can be measured in every condition; and the threshold of
 the decision maximizes a mean precision. Source: the authors' code ClusteredNetwork_pub at 6e7a107
 (analyse_model.py, "AM" below; reaction_times_functions.py, "RT"; fig5.py and fig6.py).
@@ -31,9 +31,9 @@ from ethospike.scenarios.analysis.spike_statistics import (
 from ethospike.scenarios.reach.courses import CUT_MS, CutTrials
 
 ANALYSIS_MS = (-500.0, 1500.0)
-"""Around the preparatory signal: windows and the 5 Hz criterion (AM: `tlim`)."""
+"""Limits around the preparatory signal: windows and the 5 Hz criterion (AM: `tlim`)."""
 STEP_MS = 10.0
-"""Windows of 400 ms move by this (authors: 1 ms; neighbors of 400 ms share 99.75 % of their spikes)."""
+"""Step by which windows of 400 ms move (authors: 1 ms; neighbors of 400 ms share 99.75 % of their spikes)."""
 BASELINE_END_MS = -281.0
 """The change of the Fano factor is that from the mean over the windows centered up to here; the first is
 centered at −300 ms (fig5.py: `mean_ffs[:220]`)."""
@@ -44,13 +44,13 @@ PREPARED_MS = 500.0
 KERNEL_MS = 122
 """Half the base of the triangular kernel of rates: 50 ms · √6, rounded (AM; spiketools.py)."""
 FOLDS, SHUFFLES = 5, 10
-"""Of the cross-validated decoding (AM)."""
+"""Folds and repeated shuffles of the cross-validated decoding (AM)."""
 GO_MS = 999.0
 """The race starts in the bin around 999.5 ms, the nearest to the response signal (RT)."""
 IN_TIME_MS = 500.0
-"""Reaction times up to here are shown (fig6.py: bins from 0 to 500 ms)."""
+"""Longest reaction time that is shown (fig6.py: bins from 0 to 500 ms)."""
 THRESHOLDS = np.round(np.arange(0.0, 1.0, 0.01), 2)
-"""Thresholds of which the best is taken (RT: `threshold_resolution` 0.01)."""
+"""Thresholds from which the best is chosen (RT: `threshold_resolution` 0.01)."""
 UNDECIDED = -1
 
 
@@ -58,8 +58,8 @@ class SelectedTrials:
     """The trials of one condition and the units that the authors' criteria keep in them.
 
     A pair of a unit and a direction counts with at least 10 trials and 5 Hz over the 2 s of the analysis. A
-    trial without a spike counts as one with a single spike there: the authors' code marks it by a spike at
-    no time.
+    trial without a spike counts as a trial with a single spike there: the authors' code marks it by a spike
+    without a time.
 
     Parameters
     ----------
@@ -107,8 +107,10 @@ class SelectedTrials:
         return spike_statistics.window_centers(ANALYSIS_MS, STEP_MS, WINDOW_MS)
 
     def rate_hz(self) -> NDArray[np.float64]:
-        """Return the rate in each millisecond of the analysis: the mean over the directions of a unit that
-        count, and over the units that have one; shape (milliseconds,), NaN where the kernel reaches out.
+        """Return the mean rate in each millisecond of the analysis, shape (milliseconds,).
+
+        The mean is over the directions of a unit that count, and over the units with such directions. It is
+        NaN where the kernel reaches beyond the analysis.
         """
         n_ms = round(ANALYSIS_MS[1] - ANALYSIS_MS[0])
         trials = np.bincount(self.target, minlength=self._directions)
@@ -205,7 +207,7 @@ class SelectedTrials:
 
 
 def index_of(time_ms: NDArray[np.float64], center_ms: float) -> int:
-    """Return the index of the time that is nearest."""
+    """Return the index of the nearest time."""
     return int(np.argmin(np.abs(time_ms - center_ms)))
 
 
@@ -245,7 +247,7 @@ MEASURES = (
     "fano_change",
     "decoding_prepared",
 )
-"""Of `measure`."""
+"""Names of the measures that `measure` returns."""
 
 
 def measure(selected: Mapping[int, SelectedTrials]) -> dict[int, dict[str, float]]:
@@ -260,8 +262,8 @@ def measure(selected: Mapping[int, SelectedTrials]) -> dict[int, dict[str, float
     -------
     dict of int to dict of str to float
         `rate_hz`, `cv2` (each `_before` and `_prepared`: windows centered 200 ms before and 500 ms after the
-        preparatory signal), `fano_change` and `decoding_prepared`; `pairs` and `decoded_units` are how many
-        pairs and units the selections keep.
+        preparatory signal), `fano_change` and `decoding_prepared`; `pairs` and `decoded_units` are the
+        numbers of pairs and units that the selections keep.
     """
     time_ms = spike_statistics.window_centers(ANALYSIS_MS, STEP_MS, WINDOW_MS)
     fano = courses_of_common_units({c: one.fano for c, one in selected.items()}, time_ms)
@@ -356,7 +358,7 @@ class Outcomes(NamedTuple):
 
 
 def mean_precision(target: NDArray[np.integer], predicted: NDArray[np.integer]) -> float:
-    """Return the mean over predicted labels of the share of right ones among their predictions.
+    """Return the mean over predicted labels of the share of correct predictions of each label.
 
     "Undecided" is such a label, and its precision is 0; a direction that is never predicted does not count.
     This is the criterion by which the authors' threshold was chosen: their function of the balanced accuracy
@@ -368,7 +370,7 @@ def mean_precision(target: NDArray[np.integer], predicted: NDArray[np.integer]) 
 def decisions(cut: CutTrials, direction_clusters: NDArray[np.integer]) -> Decisions:
     """Return the decisions of all trials at all thresholds, from the recorded spikes.
 
-    The hand waits for the response signal, so that a decision changes no spike and can be made again.
+    The hand waits for the response signal, so a decision changes no spike and can be computed again.
 
     Parameters
     ----------
@@ -434,7 +436,7 @@ def leading_shares(cut: CutTrials, bin_ms: float = 100.0) -> NDArray[np.float64]
 
 
 def first_trials(cut: CutTrials, n: int) -> CutTrials:
-    """Return the first `n` trials of each condition, or as many as there are."""
+    """Return the first `n` trials of each condition, or all of them if there are fewer."""
     rank = np.zeros(len(cut.trials), dtype=np.int64)
     for condition in cut.trials.conditions:
         mine = cut.trials.condition == condition

@@ -1,9 +1,9 @@
-"""Delayed reach: a clustered cortex sees which targets may come, waits, and reaches for the one that does.
+"""Delayed reach: a clustered cortex sees the possible targets, waits, and reaches for the right target.
 
-One, two or three of six targets are cued for a second, a response signal then names the right one, and the
+One, two or three of six targets are cued for a second, a response signal then names the target, and the
 hand has to touch it (Rostami et al. 2024, Nat Commun 15:6304). The brain is an E/I-clustered network in which
-clusters stand for directions; `--network large` gives it 25,000 neurons, and every value of the network is a
-flag of its own (`--network cortex --reacher.cortex.j-plus 7`).
+clusters stand for directions; `--network large` gives it 25,000 neurons, and every value of the network has
+its flag (`--network cortex --reacher.cortex.j-plus 7`).
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def duration_s(config: DelayedReachConfig) -> float:
 
 
 def draw_figures(recording: Recording, config: DelayedReachConfig, folder: Path) -> list[Path]:
-    """Draw what a run of this task shows; Matplotlib is loaded only now, because it takes its time."""
+    """Draw the figures of a run of this task; Matplotlib is loaded only now, because it takes its time."""
     from ethospike.scenarios.reach import figures as reach_figures
 
     return reach_figures.draw_all(recording, config, folder)
@@ -77,7 +77,7 @@ SCENARIO = Scenario(
     draw=draw_figures,
     conclude=reach_measures.sentence,
     presets={
-        # Enough trials to see what the task is about; Fano factors need ten of a direction.
+        # Enough trials to show the task; Fano factors need ten of a direction.
         "short": {"minutes": 2.0},
         # Cues at half the strength, as in the publication's supplementary figure 3.
         "weak-cue": {"reacher": {"preparatory_pa": 0.05}},

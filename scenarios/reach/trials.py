@@ -1,7 +1,7 @@
-"""The trials of a recorded delayed reach: what was shown, what the brain decided, what the hand did.
+"""The trials of a recorded delayed reach: cues, decisions of the brain, and movements of the hand.
 
-In: a recording. Out: a table, one row a trial, and its shares and medians with intervals. This file looks at
-no spikes; the brain's decisions are those that the agent recorded.
+The trials form a table with a row for each trial, from which shares and medians with intervals are computed.
+The decisions are those that the agent recorded; spikes are not read.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ class Trials:
     reaction_ms, movement_ms : ndarray of float
         Of the hand; NaN if it never left or never arrived.
     decision : ndarray of int
-        Direction that won the race, −1 for none.
+        Direction that won the race, −1 without a decision.
     decision_ms : ndarray of float
-        From the response signal to the decision in the spikes; NaN for none.
+        From the response signal to the decision in the spikes; NaN without a decision.
     """
 
     animal: NDArray[np.int64]
@@ -69,19 +69,19 @@ class Trials:
 
     @property
     def decided_right(self) -> NDArray[np.bool_]:
-        """Whether the brain decided for the target."""
+        """Mask of the trials in which the brain decided for the target."""
         return np.asarray((self.decision == self.target) & (self.decision != NEVER))
 
     @property
     def reached_right(self) -> NDArray[np.bool_]:
-        """Whether the hand touched the target."""
+        """Mask of the trials in which the hand touched the target."""
         return np.asarray(self.outcome == OUTCOMES.index("correct"))
 
 
 def read_trials(recording: Recording) -> Trials:
     """Return the trials that ended in a recording.
 
-    It looks as if there had been no decisions where they were not recorded: see `has_decisions`.
+    If the decisions were not recorded, all trials are undecided: see `has_decisions`.
     """
     trials = recording.trials().sort_values(["stop_step", "animal"], kind="stable")
     names = {
@@ -99,7 +99,7 @@ def read_trials(recording: Recording) -> Trials:
 
 
 def has_decisions(recording: Recording) -> bool:
-    """Return whether the decisions of a brain are in a recording; an agent without neurons makes none.
+    """Return True if the decisions of a brain are in a recording; an agent without neurons makes none.
 
     Raises
     ------
@@ -116,9 +116,9 @@ def has_decisions(recording: Recording) -> bool:
 def _decisions(
     recording: Recording, columns: Mapping[str, NDArray[Any]]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return the first decision of each trial after its response signal, and when it was.
+    """Return the first decision of each trial after its response signal, and its time.
 
-    Until when a decision counts is the agent's to say (`ReacherConfig.decision_window_ms`).
+    The agent limits the time in which a decision counts (`ReacherConfig.decision_window_ms`).
     """
     n = len(columns["animal"])
     decision, decision_ms = np.full(n, NEVER), np.full(n, np.nan)
@@ -135,7 +135,7 @@ def _decisions(
         if place == len(decided[animal]):
             continue
         row = decided[animal][place]
-        # A decision that came sooner after its signal than its row does is one of a later trial.
+        # A decision that came sooner after its signal than its row does belongs to a later trial.
         if when[row, animal] >= (row - begin - 0.5) * interval_ms:
             decision[trial], decision_ms[trial] = direction[row, animal], when[row, animal]
     return decision, decision_ms
@@ -145,14 +145,14 @@ def _decisions(
 
 
 class Measure(NamedTuple):
-    """A number made of trials: `values` gives one of each (NaN: not counted), `reduce` makes one of them."""
+    """A measure of trials: `values` gives a number a trial (NaN: not counted), `reduce` combines them."""
 
     values: Callable[[Trials], NDArray[np.float64]]
     reduce: Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
 def measures(cued: Sequence[Sequence[int]]) -> dict[str, Measure]:
-    """Return what is measured of the trials of a condition.
+    """Return the measures of the trials of a condition.
 
     Parameters
     ----------
@@ -179,7 +179,7 @@ def measures(cued: Sequence[Sequence[int]]) -> dict[str, Measure]:
 
 @dataclass(frozen=True)
 class _Outcome:
-    """Whether trials ended so."""
+    """A function of trials that returns 1 for each trial with an outcome and 0 for others."""
 
     index: int
 
@@ -196,10 +196,10 @@ def draws_of(
     Parameters
     ----------
     groups : sequence of Trials
-        Those of each animal; one animal alone is kept, and only its trials are drawn.
+        Trials of each animal; a single animal is kept, and only its trials are drawn.
     found : mapping of str to Measure
-        Each is made for every drawn animal and averaged over them. All see the same draws, so differences of
-        measures and of conditions are those of one sample.
+        Each is computed for every drawn animal and averaged over them. All use the same draws, so differences
+        between measures and between conditions are those of the same sample.
 
     Returns
     -------
@@ -224,7 +224,7 @@ def draws_of(
 
 
 def _pick(rng: np.random.Generator, members: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-    """Return n draws of as many members with replacement, shape (n, members); of none, no random number."""
+    """Return n draws of as many members with replacement, shape (n, members); empty without members."""
     if not len(members):
         return np.empty((n, 0), np.int64)
     return members[rng.integers(len(members), size=(n, len(members)))]
@@ -246,7 +246,7 @@ def measure_trials(
     Parameters
     ----------
     groups : sequence of Trials
-        Those of each animal or wiring.
+        Trials of each animal or wiring.
     cued : sequence of sequences of int
         Targets of each cue set.
     """
@@ -259,7 +259,7 @@ def tabulate(
     found: Mapping[str, Measure],
     drawn: Mapping[str, Mapping[str, NDArray[np.float64]]],
 ) -> dict[str, dict[str, Any]]:
-    """Return the table of `measure_trials` with intervals from draws that are there (`draws_of`)."""
+    """Return the table of `measure_trials` with intervals from given draws (`draws_of`)."""
     table: dict[str, dict[str, Any]] = {}
     for label, own in drawn.items():
         members = [t if label == "all" else t.where(t.condition == int(label)) for t in groups]

@@ -16,7 +16,7 @@ BIN_MS = 50.0
 
 @dataclass(frozen=True, kw_only=True)
 class RestConfig(ScenarioConfig):
-    """The network and how long it is watched."""
+    """The network and the length of the run."""
 
     control_interval_ms: float = 10.0
     """Length of a window of the simulator (ms), a whole part of the 50 ms in which dominance is measured."""

@@ -1,6 +1,6 @@
-"""Figures of a cortex at rest: a raster by cluster, and how much and how long each cluster dominates.
+"""Figures of a cortex at rest: a raster by cluster, and the share and lengths of each cluster's dominance.
 
-In: a recording. Out: PNG files.
+The figures are drawn from a recording and saved as PNG files.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from ethospike.scenarios.rest.config import BIN_MS, RestConfig
 SHOWN_S = 6.0
 """Length of the raster: some ten changes of the active cluster."""
 SHOWN_NEURONS = 320
-"""Rows of the raster: what can be told apart in print."""
+"""Rows of the raster, few enough to be distinguished in print."""
 
 
 def draw_all(recording: Recording, config: RestConfig, folder: Path) -> list[Path]:
-    """Draw the raster, and dominance in what is long enough for it."""
+    """Draw the raster, and the dominance if the recording is long enough."""
     drawings: dict[str, Callable[[], Figure | None]] = {"raster": lambda: draw_raster(recording)}
     if recording.duration_s > 2 * rest_measures.WARM_UP_S:
         drawings["dominance"] = lambda: draw_dominance(recording)
@@ -70,7 +70,7 @@ def draw_raster(recording: Recording) -> Figure:
 
 
 def draw_dominance(recording: Recording) -> Figure:
-    """Draw the share of time that each cluster dominates, and the distribution of how long it does."""
+    """Draw the share of time that each cluster dominates, and the distribution of its lengths."""
     figure = Figure(figsize=(10.0, 3.6), layout="constrained")
     shares, dwell = figure.subplots(1, 2)
     times_ms: list[float] = []

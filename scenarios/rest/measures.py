@@ -1,6 +1,6 @@
-"""What a cortex does at rest: which clusters dominate and for how long, rates and irregularity.
+"""Measures of a cortex at rest: dominance of clusters, rates and irregularity.
 
-In: a recording. Out: numbers; lists have an entry for each animal or cluster.
+The measures of a recording are numbers, or lists with an entry for each animal or cluster.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from ethospike.scenarios.rest.config import BIN_MS, RestConfig
 from ethospike.scenarios.run.omissions import leaving_out, note_unlisted_animals
 
 WARM_UP_S = 1.0
-"""Left out at the beginning, as in the published grid search (GN: 1 s, then 9 s are measured): the network
-forgets where its voltages started. Rates of runs that are shorter are those of the whole run."""
+"""Time left out at the beginning, as in the published grid search (GN: 1 s, then 9 s are measured): the
+network forgets its initial voltages. Rates of shorter runs are those of the whole run."""
 PIECE_MS = 2000.0
-"""The recording is cut into pieces of this length, which stand in for trials."""
+"""Length of the pieces into which the recording is cut; they stand in for trials."""
 OF_DOMINANCE = (
     "dominated",
     "clusters_seen",
@@ -33,7 +33,7 @@ OF_DOMINANCE = (
 )
 """Measures of `dominance` that are averaged over animals."""
 MIN_RATE_HZ = 1.0
-"""Neurons below this rate have too few intervals for a CV2."""
+"""Lowest rate of neurons that count; others have too few intervals for a CV2."""
 
 
 def measure(recording: Recording, config: RestConfig) -> dict[str, Any]:
@@ -43,10 +43,11 @@ def measure(recording: Recording, config: RestConfig) -> dict[str, Any]:
     -------
     dict
         `rate_hz` of E and I, `cv2` and `fano` (windows of 400 ms) of E, `dominance` (share of time of each
-        cluster), its `least_dominance` and `most_dominance`, `clusters_seen` (how many ever dominate),
-        `dominated` (share of time with any), `dwell_ms_median` and `dwell_ms_longest`, `highest_over_mean`
-        (largest rate of a cluster in 50 ms over the mean rate); all but the rates are None where the
-        recording is too short. `left_out` if fewer spikes were listed than these need.
+        cluster), its `least_dominance` and `most_dominance`, `clusters_seen` (number that ever
+        dominate), `dominated` (share of time with a dominant cluster), `dwell_ms_median` and
+        `dwell_ms_longest`, `highest_over_mean` (largest rate of a cluster in 50 ms over the mean rate); all
+        but the rates are None where the recording is too short. `left_out` is present if these need spikes
+        that were not listed.
     """
     first = round(WARM_UP_S * 1000.0 / recording.layout.control_interval_ms)
     first = first if first < recording.n_steps else 0
@@ -81,7 +82,7 @@ def cluster_rates(recording: Recording, animal: int) -> NDArray[np.float64]:
 
 
 def dominance(rate_hz: NDArray[np.float64]) -> dict[str, Any]:
-    """Return who dominates, and for how long.
+    """Return the dominant clusters and the lengths of their dominance.
 
     Parameters
     ----------
@@ -111,7 +112,7 @@ def irregularity(recording: Recording) -> dict[str, float | None]:
     Raises
     ------
     NotRecorded
-        When their spikes were not listed; of several animals, those that were count.
+        When no animal has listed spikes of them; animals without listed spikes are left out.
     """
     begin_ms, end_ms = WARM_UP_S * 1000.0, recording.duration_s * 1000.0
     event_ms = np.arange(begin_ms, end_ms - PIECE_MS + 1e-6, PIECE_MS)
@@ -135,7 +136,7 @@ def irregularity(recording: Recording) -> dict[str, float | None]:
 
 
 def sentence(summary: dict[str, Any]) -> str:
-    """Return what was seen, for people."""
+    """Return the result of the run in words."""
     rates = ", ".join(f"{name} {rate:.1f} Hz" for name, rate in summary["rate_hz"].items())
     if summary["dwell_ms_median"] is None:
         return f"Rates: {rates}. No cluster dominated."

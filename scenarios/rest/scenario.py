@@ -1,8 +1,8 @@
 """Cortex at rest: spontaneous activity of a clustered cortex, without a body.
 
-Clusters of an E/I-clustered network become active one after the other, with no input that tells them to
-(Rostami et al. 2024, Nat Commun 15:6304). The run goes through the same closed loop as every other; the body
-in it feels nothing and does nothing.
+Clusters of an E/I-clustered network become active one after the other without an input that selects them
+(Rostami et al. 2024, Nat Commun 15:6304). The run uses the same closed loop as every other run; its body
+has no sensors and does not move.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def open_experiment(config: RestConfig) -> tuple[IdleEnv, RestingCortex]:
-    """Make the body that does nothing, and the cortex."""
+    """Make the idle body and the cortex."""
     n_control_steps = steps_of_run("minutes", config.minutes, 60.0, config.control_interval_ms)
     env = IdleEnv(config.animals, config.control_interval_ms, n_control_steps)
     cortex = RestingCortex(
@@ -44,7 +44,7 @@ def duration_s(config: RestConfig) -> float:
 
 
 def draw_figures(recording: Recording, config: RestConfig, folder: Path) -> list[Path]:
-    """Draw what a run of this kind shows; Matplotlib is loaded only now, because it takes its time."""
+    """Draw the figures of a run at rest; Matplotlib is loaded only now, because it takes its time."""
     from ethospike.scenarios.rest import figures as rest_figures
 
     return rest_figures.draw_all(recording, config, folder)
@@ -61,7 +61,7 @@ SCENARIO = Scenario(
     conclude=rest_measures.sentence,
     presets={
         "short": {"minutes": 0.25},
-        # What clustering does is what is missing here.
+        # A control: without clusters, the effects of clustering are missing.
         "unclustered": {"cortex": {"j_plus": 1.0}},
     },
     families={

@@ -29,11 +29,11 @@ class RewardConfig(ScenarioConfig):
     make: tuple[str, ...] = ()
     """Keywords of `gymnasium.make` as name=value with a value of JSON, such as is_slippery=false."""
     agent: Literal["coded", "random"] = "coded"
-    """`coded` is a spiking agent with fixed random weights, `random` does not look at the observation."""
+    """`coded` is a spiking agent with fixed random weights, `random` ignores the observation."""
     episodes: int = 20
     """Episodes of each animal; 0 if `minutes` alone ends the run."""
     minutes: float | None = None
-    """Length of the run (simulated min), if it shall end before the last episode."""
+    """Length of the run (simulated min), to end it before the last episode."""
     blank_ms: float = 100.0
     """Time between the final observation of an episode and the next episode (ms)."""
     image_grid: tuple[int, int] = (12, 12)

@@ -17,7 +17,7 @@ def draw_all(recording: Recording, folder: Path) -> list[Path]:
 
 
 def draw_returns(recording: Recording) -> Figure | None:
-    """Draw the return of every episode of every animal; None if no episode came to its end."""
+    """Draw the return of every episode of every animal; None if no episode was completed."""
     figure = Figure(figsize=(7.0, 3.6), layout="constrained")
     axis = figure.subplots()
     n_drawn = 0

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ethospike.scenarios.reward.config import RewardConfig
 
 LAST = 100
-"""Episodes at the end, whose mean return is the score of a task: Gymnasium's own count."""
+"""Number of last episodes; their mean return is the score of a task, as Gymnasium counts it."""
 
 
 def episodes(recording: Recording, animal: int) -> pd.DataFrame:
