@@ -1,13 +1,13 @@
 """Times of every installed simulator on this machine, as wall seconds per biological second.
 
-In: nothing but the machine. Out: one JSON file and one table in Markdown. Each row is measured in a process
-of its own (NEST has one kernel per process, and peak memory is a process's), one after the other, so run it
-on an idle machine: times are comparable within one run, not between runs.
+The results are a JSON file and tables in Markdown. The rows are measured one after the other, each in a
+separate process, because NEST has one kernel per process and peak memory is counted per process. Run the
+benchmark on an idle machine: times are comparable within one run, not between runs.
 
     ethospike bench --out docs/benchmarks/NAME
 
-`--small` runs every row once with tiny sizes: it shows that the benchmark works, not how fast anything is.
-`--gpu` measures instead what a GPU is for, on GeNN unless other simulators are named.
+`--small` runs every row once with tiny sizes, to test the benchmark; its times mean nothing.
+`--gpu` measures large networks and many animals instead, on GeNN unless other simulators are named.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from ethospike.scenarios.run.provenance import provenance
 
 
 def rows(small: bool, simulators: list[str]) -> Iterator[Row]:
-    """Return what to measure; durations such that a row takes seconds, not minutes."""
+    """Return the usual rows, with durations so short that a row takes seconds, not minutes."""
     short = 0.3
     for simulator in simulators:
         for animals in (1, 2) if small else (1, 25, 200):
@@ -42,7 +42,7 @@ def rows(small: bool, simulators: list[str]) -> Iterator[Row]:
         for name in ("reach",) if small else ("reach", "cortex", "large"):
             seconds = short if small else {"reach": 10.0, "cortex": 4.0, "large": 2.0}[name]
             yield Row("network", simulator, name, 1, seconds)
-        # NEST takes 150 ms for every 10 ms of this.
+        # NEST takes 150 ms for every 10 ms of this network.
         seconds = short if small else 2.0 if simulator == "nest" else 20.0
         yield Row("reach", simulator, "reach" if small else "large", 1, seconds, 10.0)
         for interval_ms in (10.0, 100.0):
@@ -54,15 +54,16 @@ def rows(small: bool, simulators: list[str]) -> Iterator[Row]:
 
 
 def long_rows(small: bool, simulators: list[str]) -> Iterator[Row]:
-    """Return the rows that ask whether anything grows in a run of 30 minutes; ten minutes on NEST."""
+    """Return the rows that detect growth of time or memory in a run of 30 minutes (10 minutes on NEST)."""
     for simulator in simulators:
         yield Row("growth", simulator, "odor-conditioning", 1, 3.0 if small else 1800.0, 100.0)
 
 
 def gpu_rows(small: bool, simulators: list[str]) -> Iterator[Row]:
-    """Return the rows that ask what a GPU makes possible: a large cortex that acts, and many animals.
+    """Return the rows for a GPU: a large cortex in the closed loop, and many animals.
 
-    Sizes of Schmitt et al. 2023, whose GeNN ran 94,300 neurons in real time; `small` fits one CPU thread.
+    The sizes are those of Schmitt et al. 2023, where GeNN ran 94,300 neurons in real time. The rows of
+    `small` fit one CPU thread.
     """
     for simulator in simulators:
         cortex, larger, animals = ("reach", "cortex", 4) if small else ("large", FOURFOLD, 1000)
@@ -82,16 +83,17 @@ def run_benchmark(
     simulators: list[str] | None = None,
     kinds: tuple[str, ...] = (),
 ) -> Path:
-    """Measure every row (if `long`, `gpu` or `scale`, those instead; of these kinds), and write the results.
+    """Measure the rows of the given kinds (all by default), and write the results.
 
-    `out`.json and `out`.md are written whole after each row; `scale` adds a figure, `out`.png.
+    `long`, `gpu` and `scale` each replace the usual rows. `out`.json and `out`.md are rewritten after each
+    row; `scale` adds a figure, `out`.png.
 
     Raises
     ------
     ScenarioError
-        When nothing is left to measure, or a name is unknown.
+        When no row is left to measure, or a name is unknown.
     SimulatorNotInstalled
-        When a simulator that was named is absent.
+        When a named simulator is absent.
     RunFolderError
         When the results cannot be written.
     """
@@ -115,7 +117,7 @@ def run_benchmark(
             continue
         found = measure_in_process(row, compiling=row.kind == "scenario" and not small)
         data["rows"].append(found)
-        # After each: a benchmark takes an hour, and what is interrupted keeps what it has measured.
+        # After each row: a benchmark takes an hour, and an interrupted run keeps its measurements.
         write_whole(file, (json.dumps(data, indent=2) + "\n").encode())
         write_whole(table, to_markdown(data).encode())
         print(f"{row.kind} {row.title} on {row.simulator}: {_brief(found)}", file=sys.stderr, flush=True)
@@ -125,9 +127,9 @@ def run_benchmark(
 
 
 def measure_in_process(row: Row, *, compiling: bool = False) -> dict[str, Any]:
-    """Measure a row in a fresh process; a row that fails is reported with its error, not left out.
+    """Measure a row in a fresh process; the result of a failed row is its error.
 
-    `compiling` gives Numba an empty cache, as on a machine on which nothing has run yet.
+    `compiling` gives Numba an empty cache, as after a fresh installation.
     """
     words = [
         sys.executable,
@@ -228,7 +230,7 @@ TABLES = {
         ],
     ),
 }
-"""Title and columns (head, key of a result) of each kind of row."""
+"""Title and columns (heading, key of a result) of each kind of row."""
 
 
 def _line(cells: list[str]) -> str:

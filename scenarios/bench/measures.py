@@ -1,7 +1,7 @@
 """The measurements behind `ethospike bench`, one row at a time.
 
-In: a `Row`, as JSON on the command line of a process of its own. Out: its result, as JSON. This file knows
-neither which rows there are nor how they are shown.
+The module runs in a separate process for each `Row`: it reads the row as JSON from the command line and
+prints the result as JSON.
 """
 
 from __future__ import annotations
@@ -33,12 +33,13 @@ from ethospike.scenarios.run.layout import describe
 from ethospike.scenarios.run.runner import run_scenario
 
 WARM_UP_MS = 200.0
-"""Simulated before the clock starts: compilation, first-touch of memory, the transient of the network."""
+"""Simulated time before the clock starts: compilation, first touch of memory, transient of the network."""
 FOURFOLD = "four times large"
-"""The parameter set `large` with 100,000 neurons in clusters four times the size."""
+"""Name of the parameter set `large` with 100,000 neurons, in clusters of four times the size."""
 BUSY_J_PLUS = 8.0
-"""J_E+ of the 25,000 neurons that are timed: one cluster is always active and the network fires at about
-7 Hz, as those of the published timings do (6 to 10 Hz); where clusters take turns it fires at 1 Hz."""
+"""J_E+ of the timed network of 25,000 neurons. At this value a cluster is always active and the network fires
+at about 7 Hz, like the networks of the published timings (6 to 10 Hz); with clusters that take turns it fires
+at 1 Hz."""
 
 
 def measure(row: Row) -> dict[str, Any]:
@@ -70,7 +71,7 @@ def network_of(name: str) -> Network:
 
 
 def measure_network(row: Row) -> dict[str, Any]:
-    """Time a network with its input in windows of `interval_ms`, without body and recording."""
+    """Time a network with its input in windows of `interval_ms`, without a body and without recording."""
     network = network_of(row.network)
     begin = time.perf_counter()
     settings = SimulatorSettings(name=row.simulator)
@@ -99,9 +100,9 @@ def measure_network(row: Row) -> dict[str, Any]:
 
 
 def measure_loop(row: Row) -> dict[str, Any]:
-    """Time the closed loop, recording included, against the bare network with the same input, in turns.
+    """Time the closed loop with recording and the bare network with the same input, in turns.
 
-    The bare network has no plasticity and all its input at once, so that it is one call of the simulator.
+    The bare network has no plasticity and gets all its input at once, in a single call of the simulator.
     """
     config = ConditioningConfig(
         control_interval_ms=row.interval_ms,
@@ -128,7 +129,7 @@ def measure_loop(row: Row) -> dict[str, Any]:
 
 
 class _Keep(Recorder):
-    """Keeps every stimulus, counts spikes, and hands the record on."""
+    """A recorder that keeps every stimulus, counts spikes, and passes the record on."""
 
     def __init__(self, inner: Recorder) -> None:
         self.inner = inner
@@ -145,7 +146,7 @@ class _Keep(Recorder):
 
 
 def _time_loop(scenario: Any, config: Any) -> tuple[float, Stimulus, Network]:
-    """Run the closed loop with a recorder; return its time and all input that it made."""
+    """Run the closed loop with a recorder; return its time and all the input that it generated."""
     with tempfile.TemporaryDirectory() as folder:
         env, agent = scenario.open(config)
         with agent:
@@ -176,7 +177,7 @@ def _time_bare(network: Network, config: Any, inputs: Stimulus) -> float:
 def measure_scenario(row: Row) -> dict[str, Any]:
     """Time the whole odor-conditioning scenario, recording included.
 
-    What compiling takes is how much longer the first of two starts takes, given an empty cache.
+    The compile time is the difference between two starts, the first with an empty cache.
     """
     scale = row.seconds / 1800.0
     config = ConditioningConfig(
@@ -210,7 +211,7 @@ def measure_scenario(row: Row) -> dict[str, Any]:
 
 
 def measure_reach(row: Row) -> dict[str, Any]:
-    """Time every turn of the closed loop of the reach task, recording included."""
+    """Time every step of the closed loop of the reach task, recording included."""
     cortex = PARAMETER_SETS[row.network]
     config = DelayedReachConfig(
         control_interval_ms=row.interval_ms,
@@ -249,10 +250,10 @@ def measure_reach(row: Row) -> dict[str, Any]:
 
 
 def measure_growth(row: Row) -> dict[str, Any]:
-    """Compare two equal training phases, the second and the last, of a whole run: time and memory.
+    """Compare time and memory of two equal training phases of a whole run, the second and the last.
 
-    Time is the processor time of a control step outside the simulator (median), so that other programs and
-    spikes do not count; memory is resident memory.
+    Time is the median processor time of a control step outside the simulator, so that other programs and the
+    number of spikes do not count. Memory is resident memory.
     """
     scale = row.seconds / 1800.0
     config = ConditioningConfig(
@@ -264,7 +265,7 @@ def measure_growth(row: Row) -> dict[str, Any]:
         simulator=SimulatorSettings(name=row.simulator),
     )
     env, opened = SCENARIO.open(config)
-    agent: Any = opened  # whose simulator gets a stopwatch
+    agent: Any = opened  # its simulator gets a stopwatch
     inside, outside, memory = 0.0, [], []
     per_phase = round(config.odor_s * 1000.0 / row.interval_ms)
     run = agent.simulator.run

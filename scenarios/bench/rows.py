@@ -1,4 +1,4 @@
-"""Rows of the benchmark, and the memory of the process that measures one."""
+"""Rows of the benchmark, and the memory use of the current process."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LOOP_MS = 10.0
-"""Window of the rows that are cut into windows: the control interval of the published closed loop."""
+"""Window length of the rows that run in windows: the control interval of the published closed loop."""
 
 
 STATM = Path("/proc/self/statm")
-"""Sizes of this process in pages: all of it, and what is resident (Linux, proc_pid_statm(5))."""
+"""File with the total and the resident size of this process in pages (Linux, proc_pid_statm(5))."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One measurement: what, on which simulator, how large, for how long."""
+    """A measurement: its kind, simulator, size and duration."""
 
     kind: str
     simulator: str
@@ -37,7 +37,7 @@ class Row:
 
 
 def resident_mb() -> float:
-    """Return the resident memory of this process now, as Linux tells it, or elsewhere `ps`."""
+    """Return the current resident memory of this process, from Linux's statm or, elsewhere, from `ps`."""
     if STATM.exists():
         return int(STATM.read_text().split()[1]) * resource.getpagesize() / 1e6
     command = ["ps", "-o", "rss=", "-p", str(os.getpid())]

@@ -1,7 +1,7 @@
-"""Rows of the benchmark that ask how large a network may be: the published sizes, on one core and on all.
+"""Rows of the benchmark for large networks: the published sizes, on one core and on all cores.
 
 The network is that of the published timings (Schmitt et al. 2023, Front Neuroinform 17:941696): 20 clusters,
-J_E+ 10, Bernoulli wiring, steps of 0.1 ms; published wall times are those of their code and data.
+J_E+ 10, Bernoulli wiring, steps of 0.1 ms. The published wall times are from their code and data.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ from ethospike.scenarios.bench.rows import LOOP_MS, Row, peak_memory_mb
 STORED, PROCEDURAL = "stored", "procedural"
 CLUSTERS = 20
 DISCARDED_MS = 300.0
-"""Simulated before the clock starts, for all sizes, from the start of the published grid search. Before, no
-cluster may be active in the largest networks (1,274,000 neurons: 220 ms), which is fast to simulate and says
-nothing: the more neurons, the smaller the fluctuations from which one rises."""
+"""Simulated time before the clock starts, at all sizes, from the initial voltages of the published grid
+search. The largest networks may have no active cluster before (1,274,000 neurons: 220 ms), because the
+fluctuations that activate a cluster shrink with the number of neurons. Such a network is fast to simulate,
+and its time is meaningless."""
 BYTES_A_NEURON = 1_000.0
-"""Room for one neuron, its parameters while they are drawn, and its spikes (measured: less than half)."""
+"""Memory for a neuron, its parameters while they are drawn, and its spikes (measured: less than half)."""
 
 
 class Published(NamedTuple):
@@ -51,15 +52,15 @@ PUBLISHED = {
     1_274_000: Published(np.nan, np.nan, 160.0),
     3_604_000: Published(np.nan, np.nan, 1169.0),
 }
-"""By neurons."""
+"""Published times by number of neurons."""
 
 SECONDS = {5_000: 20.0, 25_500: 5.0, 56_500: 2.0, 98_500: 1.0, 255_000: 0.3, 1_274_000: 0.2, 3_604_000: 0.1}
-"""Biological seconds that are timed: minutes of wall time at most."""
+"""Timed biological seconds by number of neurons: minutes of wall time at most."""
 STORED_UP_TO = 255_000
 
 
 def scale_rows(small: bool, simulators: list[str]) -> Iterator[Row]:
-    """Return the rows of sizes that fit the free memory, on one thread and on all; `small`: two tiny ones."""
+    """Return rows of the sizes that fit the free memory, on one and all threads; `small`: two tiny rows."""
     if "numba" not in simulators:
         return
     if small:
@@ -97,7 +98,7 @@ def network_of_size(neurons: int, *, procedural: bool) -> Network:
 
 
 def measure_scale(row: Row) -> dict[str, Any]:
-    """Time a network in windows of 10 ms after the first 300 ms; wall and processor time, rates, memory."""
+    """Measure wall and processor time, rates and memory of a network, in windows of 10 ms after 300 ms."""
     size, wiring = row.network.split()
     network = network_of_size(int(size), procedural=wiring == PROCEDURAL)
     begin = time.perf_counter()
@@ -131,7 +132,7 @@ def measure_scale(row: Row) -> dict[str, Any]:
 
 
 def draw_scale(rows: list[dict[str, Any]], path: Path) -> None:
-    """Draw wall time against neurons, measured and published, and save it."""
+    """Draw measured and published wall times against the number of neurons, and save the figure."""
     figure = Figure(figsize=(6.4, 4.4), layout="constrained")
     axis = figure.subplots()
     sizes = np.array(list(PUBLISHED))

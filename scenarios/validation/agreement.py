@@ -1,6 +1,7 @@
-"""How far simulators agree on the mushroom body, its larvae, and the cortex at rest.
+"""Agreement of simulators on the mushroom body, its larvae, and the cortex at rest.
 
-In: `Settings`. Out: measures on NEST, on another simulator, and their difference, as plain data.
+The functions take `Settings` and return measures on NEST, on another simulator, and their difference, as
+plain data.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from ethospike.scenarios.validation.parts import summary_of
 
 
 def across_simulators(settings: Settings) -> dict[str, Any]:
-    """Naive rates, and a short training at the published learning rate, on every installed simulator."""
+    """Measure naive rates and a short training (published learning rate) on all installed simulators."""
     minute = settings.minute_s
     found = {}
     for name in SIMULATORS:
@@ -53,14 +54,15 @@ def across_simulators(settings: Settings) -> dict[str, Any]:
 
 
 def naive_rates_on_nest(settings: Settings) -> dict[str, Any]:
-    """The same rates on NEST."""
+    """Measure the naive rates on NEST."""
     return naive_rates(dataclasses.replace(settings, simulator="nest"))
 
 
 def learning_on_nest(settings: Settings, group: str) -> dict[str, Any]:
-    """One group of `groups` on NEST and on the simulator in question: same larvae, same input spikes.
+    """Train one group of `groups` on NEST and on the chosen simulator: same larvae, same input spikes.
 
-    The difference is that of each larva between the simulators. The test is as long as what is measured.
+    The difference is taken for each larva between the simulators. The test lasts as long as the measured
+    window.
     """
     found: dict[str, Any] = {}
     for name in ("nest", settings.simulator):
@@ -91,7 +93,7 @@ def parity_of_cortex(settings: Settings) -> dict[str, Any]:
 
 
 def _parity(settings: Settings, network: Network, seconds: float, *, alone: bool) -> dict[str, Any]:
-    """Return `_statistics` on NEST and on the simulator in question, and their difference (Welch)."""
+    """Return `_statistics` on NEST and on the chosen simulator, and their difference (Welch)."""
     measures = {
         name: _statistics(
             network,
@@ -115,9 +117,9 @@ def _statistics(
 ) -> dict[str, NDArray[np.float64]]:
     """Return rate (Hz), CV2 and Fano factor of 200 ms counts of each seed, means over active neurons.
 
-    All three are of the time after two windows, in which adaptation builds up.
+    The first two windows, in which adaptation builds up, are left out.
 
-    Seeds are animals of one network where the simulator can hold them, else networks of their own (`alone`).
+    Seeds are animals of one network if the simulator can hold them, otherwise separate networks (`alone`).
     """
     window, warm_up = 2000, 2
     n_windows = warm_up + max(2, round(seconds * 10_000 / window))

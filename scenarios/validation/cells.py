@@ -16,7 +16,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
 
 
 def number(estimate: Mapping[str, Any], digits: int) -> str:
-    """Return a mean with its interval; a dash where there is none."""
+    """Return a mean with its interval, or a dash if there is no mean."""
     if estimate["mean"] is None:
         return "–"
     low, high = estimate["low"], estimate["high"]
@@ -25,7 +25,7 @@ def number(estimate: Mapping[str, Any], digits: int) -> str:
 
 
 def percent(estimate: Mapping[str, Any]) -> str:
-    """Return a share with its interval in percent."""
+    """Return a share with its interval, in percent."""
     if estimate["mean"] is None:
         return "–"
     low, high = estimate["low"], estimate["high"]

@@ -1,7 +1,7 @@
-"""Experiments with larvae whose results are published, or follow from what is: rates, learning, choice.
+"""Experiments with larvae for comparison with publications: rates, learning, choice.
 
-In: `Settings`. Out: what each experiment measures, as plain data. The numbers come from runs of the
-scenarios, as anybody can run them. This file knows neither files nor tables.
+The functions take `Settings` and return the measures of an experiment as plain data. The numbers come from
+ordinary runs of the scenarios.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from ethospike.scenarios.odor import preference as odor_preference
 from ethospike.scenarios.validation.parts import summary_of
 
 REFERENCE_HZ = {"ORN": 64.3, "PN": 41.2, "LN": 15.0, "KC": 1.16, "APL": 30.0, "MBONp": 102.0}
-"""An independent implementation of the published equations (explicit Euler, 0.1 ms, gamma inputs of shape 3,
-185 Hz baseline): means over 20 s and 10 wirings in n-amylacetate. The authors' own code, with Poisson input:
-ORN 71, PN 40.5, LN 17.6, KC 1.19, APL 31, MBON 107 Hz."""
+"""Rates (Hz) of an independent implementation of the published equations (explicit Euler, 0.1 ms, gamma
+inputs of shape 3, 185 Hz baseline): means over 20 s and 10 wirings in n-amylacetate. The authors' code, with
+Poisson input: ORN 71, PN 40.5, LN 17.6, KC 1.19, APL 31, MBON 107 Hz."""
 TOLERANCE = {"ORN": 0.10, "PN": 0.10, "LN": 0.10, "KC": 0.20, "APL": 0.20, "MBONp": 0.10}
-"""What we accept: few spikes (KC) and the cell that sums them (APL) vary most between wirings."""
+"""Accepted relative deviations. KC (few spikes) and APL (which sums them) vary most between wirings."""
 BRAINS = {
     "calibrated": PRESETS["calibrated"],
     "0.3 nS": dataclasses.replace(PRESETS["calibrated"], learning_rate=0.3),
     "published": PRESETS["published"],
 }
-"""Sets of parameters whose learning is compared; the second is `calibrated` with the published rate."""
+"""Parameter sets of the comparison of learning; the second is `calibrated` with the published rate."""
 
 LEAST = 2
-"""Animals or wirings of a mean with an interval."""
+"""Smallest number of animals or wirings for a mean with an interval."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """How thorough: the defaults are those of docs/validation.md; tests use tiny ones."""
+    """Settings of the experiments; the defaults are those of docs/validation.md, tests use tiny values."""
 
     simulator: str = "numba"
     animals: int = 20
@@ -48,10 +48,10 @@ class Settings:
     threads: int = 0
     """Threads of the simulator; 0 leaves the choice to it."""
     minute_s: float = 60.0
-    """Length of a minute in all protocols; smaller to see that the validation runs."""
+    """Length of a minute in all protocols (s); smaller values are for tests."""
 
     def __post_init__(self) -> None:
-        """Refuse what a part would stumble over hours after the first has begun."""
+        """Refuse settings that would fail in a later part, after hours."""
         for key in ("animals", "dish_animals", "wirings"):
             if getattr(self, key) < LEAST:
                 raise ScenarioError(
@@ -60,16 +60,16 @@ class Settings:
                 )
         if not 0 < self.minute_s < float("inf"):
             raise ScenarioError(f"minute_s: expected above 0 s, got {self.minute_s}")
-        SimulatorSettings(name=self.simulator, threads=self.threads)  # raises where there is none of the name
+        SimulatorSettings(name=self.simulator, threads=self.threads)  # raises if no simulator has the name
 
     @property
     def of_simulator(self) -> SimulatorSettings:
-        """The simulator's settings."""
+        """Settings of the simulator."""
         return SimulatorSettings(name=self.simulator, threads=self.threads)
 
 
 def naive_rates(settings: Settings) -> dict[str, Any]:
-    """Rates of naive mushroom bodies in n-amylacetate, published preset, 20 s after 1 s."""
+    """Measure rates of naive mushroom bodies in n-amylacetate: published preset, 20 s after 1 s."""
     config = PRESETS["published"]
     network = mushroom_body(config)
     animals, second = settings.wirings, 10_000
@@ -101,7 +101,7 @@ def naive_rates(settings: Settings) -> dict[str, Any]:
 
 
 def protocol(settings: Settings, **changes: Any) -> odor_conditioning.ConditioningConfig:
-    """Return the published protocol: training once, 1 min without odor, 3 min of odor alone, everywhere."""
+    """Return the published protocol: one training, 1 min without odor, 3 min of odor alone everywhere."""
     minute = settings.minute_s
     given: dict[str, Any] = {
         "animals": settings.animals,
@@ -122,10 +122,11 @@ UNPAIRED = ("unpaired, odor first", "unpaired, reward first")
 
 
 def groups(settings: Settings) -> dict[str, dict[str, Any]]:
-    """Return for each group of 2 minutes' training what its protocol changes.
+    """Return the changes of the protocol for each group of 2 minutes of training.
 
-    Source: stimulation_times.py of the authors' code: unpaired training is odor, a minute of nothing, reward,
-    or the reverse. Reward right after the odor is no published protocol; it shows what that minute does.
+    Source: stimulation_times.py of the authors' code. Unpaired training is odor, a minute without stimuli,
+    and reward, or the reverse. Reward right after the odor is not a published protocol; it shows the effect
+    of that minute.
     """
     two, gap = 2 * settings.minute_s, settings.minute_s
     apart = {"group": "unpaired", "blank_s": two + gap, "reinforcement_s": two}
@@ -140,7 +141,7 @@ def groups(settings: Settings) -> dict[str, dict[str, Any]]:
 
 
 def learning_by_group(settings: Settings, preset: str, *, unpaired: bool) -> dict[str, Any]:
-    """2 min of training with one set of parameters: the unpaired groups, or all others."""
+    """Train the unpaired groups, or all other groups, for 2 min with a parameter set."""
     return {
         name: summary_of(odor_conditioning.SCENARIO, protocol(settings, brain=BRAINS[preset], **changes))
         for name, changes in groups(settings).items()
@@ -149,7 +150,7 @@ def learning_by_group(settings: Settings, preset: str, *, unpaired: bool) -> dic
 
 
 def acquisition(settings: Settings) -> dict[str, Any]:
-    """Preference after 1, 2, 4 and 8 minutes of paired training."""
+    """Measure the preference after 1, 2, 4 and 8 minutes of paired training."""
     return {
         f"{minutes} min": summary_of(
             odor_conditioning.SCENARIO, protocol(settings, odor_s=minutes * settings.minute_s)
@@ -159,7 +160,7 @@ def acquisition(settings: Settings) -> dict[str, Any]:
 
 
 def odor_reward_interval(settings: Settings) -> dict[str, Any]:
-    """Three trials of 30 s odor and 30 s reward, at several intervals and unpaired."""
+    """Train with three trials of 30 s odor and 30 s reward, at several intervals and unpaired."""
     return {
         name: summary_of(odor_conditioning.SCENARIO, config)
         for name, config in trace_protocols(settings).items()
@@ -169,10 +170,10 @@ def odor_reward_interval(settings: Settings) -> dict[str, Any]:
 def trace_protocols(settings: Settings) -> dict[str, odor_conditioning.ConditioningConfig]:
     """Return trace conditioning with the reward beginning 0 to 120 s after the odor, and its unpaired groups.
 
-    Times are those of stimulation_times.py: the test begins where the fourth trial would, 60 s after the last
-    stimulus, so that there is no gap besides. For 60 s that file lets the test begin at 420 s, where its own
-    pattern gives 450 s; we take that for a slip and keep the pattern. In the two unpaired groups odor and
-    reward begin 90 s apart, every 180 s; where the reward is first, the 60 s without stimuli precede it.
+    Times are those of stimulation_times.py. The test begins at the time of a fourth trial, 60 s after the
+    last stimulus, without a further gap. For an interval of 60 s that file begins the test at 420 s, but its
+    pattern gives 450 s; this is taken for a slip, and the pattern is kept. In the two unpaired groups odor
+    and reward begin 90 s apart, every 180 s; if the reward comes first, the 60 s without stimuli precede it.
     """
     half = settings.minute_s / 2
     trial: dict[str, Any] = {"cycles": 3, "odor_s": half, "reinforcement_s": half, "gap_s": 0.0}
@@ -190,7 +191,7 @@ def trace_protocols(settings: Settings) -> dict[str, odor_conditioning.Condition
 
 
 def learning_rates(settings: Settings) -> dict[str, Any]:
-    """Preference at the beginning of each of the five default cycles, at several learning rates."""
+    """Measure the preference at the beginning of the five default cycles, at several learning rates."""
     part = 2.5 * settings.minute_s
     return {
         f"{rate} nS": summary_of(
@@ -208,12 +209,12 @@ def learning_rates(settings: Settings) -> dict[str, Any]:
 
 
 def choice_in_the_dish(settings: Settings) -> dict[str, Any]:
-    """The default scenario with its gradient, paired and reciprocal, and the naive test."""
+    """Run the default scenario with its gradient: paired, reciprocal, and the naive test."""
     return _choice(settings, control_interval_ms=100.0)
 
 
 def choice_at_fine_control(settings: Settings) -> dict[str, Any]:
-    """The same, brain and body exchanging every 10 ms."""
+    """Run the choice in the dish with an exchange of brain and body every 10 ms."""
     return _choice(settings, control_interval_ms=10.0)
 
 

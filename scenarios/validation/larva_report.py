@@ -1,7 +1,7 @@
-"""Compares the mushroom body and its larvae with what is published about them.
+"""Comparison of the mushroom body and its larvae with the publications.
 
-In: a simulator's name. Out: one JSON file and tables in Markdown, for docs/validation.md. The comparison is
-reported, whatever it says.
+The results are a JSON file and tables in Markdown, for docs/validation.md; agreement and disagreement are
+both reported.
 
     ethospike validate --out docs/validation_larva
 """
@@ -25,7 +25,7 @@ from ethospike.scenarios.validation.parts import Validation, run_parts
 Part = Callable[[Settings], dict[str, Any]]
 
 _SETS = {"": "calibrated", "_fast": "0.3 nS", "_published": "published"}
-"""Sets of parameters whose learning is compared, by the ending of the name of their parts."""
+"""Parameter sets of the comparison of learning, by the ending of the names of their parts."""
 
 PARTS: Mapping[str, Part] = MappingProxyType(
     {
@@ -57,9 +57,9 @@ PARTS: Mapping[str, Part] = MappingProxyType(
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """A table: the parts whose results are its rows, what these rows are of, and the columns.
+    """A table: the parts with the results of its rows, the kind of these rows, and the columns.
 
-    `contrasts` are pairs of rows whose difference in the first column is shown too.
+    `contrasts` are pairs of rows; their difference in the first column is shown too.
     """
 
     title: str
@@ -114,11 +114,11 @@ TABLES = (
         _AGREEMENT,
     ),
 )
-"""All tables but that of naive rates, which has a form of its own."""
+"""All tables except the table of naive rates, which has a different form."""
 
 
 def validate(out: Path, settings: Settings, parts: Sequence[str] = ()) -> Path:
-    """Run parts of the validation (all by default), write `out`.json and `out`.md, and return the latter.
+    """Run parts (all by default), write `out`.json and `out`.md, and return the path of `out`.md.
 
     Raises
     ------
@@ -131,7 +131,7 @@ def validate(out: Path, settings: Settings, parts: Sequence[str] = ()) -> Path:
 
 
 def to_markdown(results: dict[str, Any]) -> str:
-    """Return the results as tables, each with what produced it."""
+    """Return the results as tables, each with the commands that produced it."""
     lines = ["Mean and 95 % interval over animals, unless the title says otherwise."]
     lines += _naive_table(results)
     for table in TABLES:
@@ -157,7 +157,7 @@ Rows = dict[tuple[str, str], dict[str, Any]]
 
 
 def _contrasts(table: Table, rows: Rows) -> Rows:
-    """Return the rows of differences, by name and what they are of."""
+    """Return the rows of differences, by name and by kind of row."""
     column = table.columns[0]
     return {
         (f"{first} minus {second}", label): {
@@ -193,7 +193,7 @@ def _naive_table(results: dict[str, Any]) -> list[str]:
 
 
 def _needed(part: str, chosen: str) -> tuple[str, ...]:
-    """Return the simulators that a part runs on, those aside that it takes if they are installed."""
+    """Return the simulators that a part requires, without optional simulators."""
     if part == "simulators":
         return ()
     if part == "naive_nest":

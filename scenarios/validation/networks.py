@@ -1,7 +1,7 @@
-"""Compares simulators on networks that others publish: rates of the populations, over several seeds.
+"""Comparison of simulators on published networks: rates of the populations, over several seeds.
 
-Each seed has its own wiring, initial potentials and input spikes, which are the same on all simulators where
-NumPy wires the network. Rates are compared seed by seed. Processor time is reported beside them: of all
+Each seed has a different wiring, initial potentials and input spikes. They are the same on all simulators if
+NumPy wires the network. Rates are compared seed by seed. The processor time is reported too: that of all
 threads, without building the network.
 
     ethospike validate networks --parts microcircuit --scale 0.1 --seeds 10
@@ -31,22 +31,22 @@ WINDOW_MS = 10.0
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """How thorough the comparison is; the defaults take seconds."""
+    """Settings of the comparison; with the defaults it takes seconds."""
 
     scale: float = 0.02
-    """Of the published network; 1 is the whole one."""
+    """Scale of the published network; 1 is the whole network."""
     seeds: int = 3
-    """Wirings, each with its own input."""
+    """Number of wirings, each with different input."""
     duration_s: float = 0.5
-    """Time in which spikes are counted."""
+    """Duration of the spike count."""
     settling_s: float = 0.2
-    """Time before that is left out."""
+    """Time before the spike count, left out."""
     simulator: str = "numba"
-    """Simulator that is compared with `other`."""
+    """Simulator to compare with `other`."""
     other: str = "nest"
-    """Another simulator, or none."""
+    """Simulator of the comparison; `none` runs only the first simulator."""
     threads: int = 0
-    """Threads of both; 0 leaves the choice to each."""
+    """Threads of both simulators; 0 leaves the choice to each simulator."""
 
     def __post_init__(self) -> None:
         for name in ("scale", "seeds", "duration_s"):
@@ -70,18 +70,18 @@ def main(
     Parameters
     ----------
     out
-        Where the results go, without suffix: OUT.md and OUT.json.
+        Path of the results, without suffix: OUT.md and OUT.json.
     parts
         Only these: brunel, sparse, microcircuit, microcircuit_dc (its external input as a constant current;
-        for the whole network, whose 77,000 input trains of up to 23 kHz would take longer than itself).
+        for the whole network, where 77,000 input trains of up to 23 kHz would take longer than the network).
     settings
-        How thorough the comparison is.
+        Settings of the comparison.
     """
     print(run_parts(out, settings, parts, VALIDATION).read_text())
 
 
 def rates(driven: Driven, name: str, settings: Settings, seed: int) -> tuple[NDArray[np.float64], float]:
-    """Return the mean rate of each population in Hz, and the processor time of a second of simulation."""
+    """Return the mean rate of each population in Hz, and the processor time per simulated second."""
     network = driven.network
     window = round(WINDOW_MS / 0.1)
     source = PoissonSource(len(driven.rate_hz), seed=seed) if len(driven.rate_hz) else None
@@ -105,7 +105,7 @@ def rates(driven: Driven, name: str, settings: Settings, seed: int) -> tuple[NDA
 
 
 def compare(make: Callable[[float], Driven], settings: Settings) -> dict[str, Any]:
-    """Return the rates on both simulators, one row a seed, and the processor times."""
+    """Return the rates on both simulators, with a row for each seed, and the processor times."""
     driven = make(settings.scale)
     names = [settings.simulator, *([settings.other] if settings.other != "none" else [])]
     found: dict[str, Any] = {
@@ -128,7 +128,7 @@ def _microcircuit_dc(scale: float) -> Driven:
 
 
 def to_markdown(results: dict[str, Any]) -> str:
-    """Return the tables."""
+    """Return the results as tables."""
     lines = ["# Networks on several simulators", ""]
     for part, found in results.items():
         result, used = found["found"], found["settings"]

@@ -1,8 +1,7 @@
-"""Runs the parts of a validation and keeps what each of them found.
+"""Execution of the parts of a validation, and storage of their results.
 
-In: parts by name, and the settings of all. Out: one JSON file with the results and tables in Markdown,
-written whole after every part, so that nothing that took hours is lost to an interruption. This file knows
-neither experiments nor tables.
+The parts are given by name with common settings. The results are written as a JSON file and as tables in
+Markdown; both files are rewritten after every part, so that an interruption loses only the current part.
 """
 
 from __future__ import annotations
@@ -26,18 +25,18 @@ from ethospike.scenarios.scenario import Scenario, ScenarioConfig
 
 @dataclasses.dataclass(frozen=True)
 class Validation:
-    """What a validation may run.
+    """A validation: its parts, the simulators they need, its tables and figures.
 
     Parameters
     ----------
     parts : mapping of str to callable(settings) -> dict
         Name and function of each part.
     simulators : callable(part, chosen) -> sequence of str
-        The simulators without which a part cannot run, where `chosen` is that of the settings.
+        The simulators that a part requires; `chosen` is the simulator of the settings.
     key : str
-        Under which entry of a part its results are.
+        Entry of a part that holds its results.
     to_markdown : callable(results) -> str
-        The tables.
+        Returns the results as tables.
     draw : callable(out, part, results of the part), optional
         Draws figures of a part, in files that begin with `out`.
     """
@@ -50,16 +49,16 @@ class Validation:
 
 
 def run_parts(out: Path, settings: Any, chosen: Sequence[str], validation: Validation) -> Path:
-    """Run parts (all by default), write `out`.json and `out`.md after each, and return the latter.
+    """Run parts (all by default), write `out`.json and `out`.md after each, and return the path of `out`.md.
 
-    Parts that are not run keep the results that `out`.json has of them.
+    The other parts keep their results in `out`.json.
 
     Raises
     ------
     ScenarioError
-        When there is no such part, it would compare a simulator with itself, or `out`.json is damaged.
+        When a part is unknown or would compare a simulator with itself, or `out`.json is damaged.
     SimulatorNotInstalled
-        When a simulator that one of the parts needs is absent.
+        When a simulator that a part needs is absent.
     RunFolderError
         When the results cannot be written.
     """
@@ -88,12 +87,12 @@ def recorded(
 ) -> Any:
     """Run a scenario in a temporary folder and return `look(recording, summary)`.
 
-    The recording is written without a second process, which would occupy one more processor.
+    The recording is written in the same process: a second process would occupy another processor.
 
     Raises
     ------
     RunStopped
-        When a signal stopped the run, whose measures would be those of a shorter experiment.
+        When a signal stopped the run: its measures would be those of a shorter experiment.
     """
     config = dataclasses.replace(config, recorder=dataclasses.replace(config.recorder, writer="inline"))
     with tempfile.TemporaryDirectory() as folder:
@@ -109,14 +108,14 @@ def summary_of(scenario: Scenario, config: ScenarioConfig) -> dict[str, Any]:
 
 
 def check_simulators(needed: Mapping[str, Sequence[str]]) -> None:
-    """Refuse parts whose simulators are absent or the same, before hours are spent on others.
+    """Refuse parts with absent or identical simulators, before hours are spent on other parts.
 
     Raises
     ------
     ScenarioError
         When a part would compare a simulator with itself.
     SimulatorNotInstalled
-        When one is absent.
+        When a simulator is absent.
     """
     same = [part for part, names in needed.items() if len(set(names)) < len(names)]
     if same:
@@ -129,12 +128,12 @@ def check_simulators(needed: Mapping[str, Sequence[str]]) -> None:
 
 
 def read_results(file: Path, validation: Validation) -> dict[str, Any]:
-    """Return what an earlier validation found, by part.
+    """Return the results of an earlier validation, by part.
 
     Raises
     ------
     ScenarioError
-        When the file is damaged, or that of something else.
+        When the file is damaged, or is not the file of a validation.
     """
     remedy = "move it away, or choose another name by --out"
     try:

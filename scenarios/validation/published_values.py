@@ -1,7 +1,7 @@
-"""What Rostami et al. 2024 (Nat Commun 15:6304) show of their model and a monkey, by number of cued targets.
+"""Published values of Rostami et al. 2024 (Nat Commun 15:6304), model and monkey, by number of cued targets.
 
-Digitized from the vector paths of the figures in the authors' repository (ClusteredNetwork_pub at 6e7a107,
-fig5.pdf and fig6.pdf); times after the preparatory signal unless stated.
+The values are digitized from the vector paths of the figures in the authors' repository (ClusteredNetwork_pub
+at 6e7a107, fig5.pdf and fig6.pdf). Times count from the preparatory signal unless stated otherwise.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ CONDITIONS = ("1", "2", "3")
 # -- Fig 5: one network, 150 trials a condition -----------------------------------------------------------
 
 RATE_HZ = {"1": 18.9, "2": 18.2, "3": 13.5}
-"""Rate of the selected pairs 500 ms after the preparatory signal."""
+"""Rate of the selected pairs (Hz), 500 ms after the preparatory signal."""
 RATE_BEFORE_HZ = 6.8
 CV2 = {"1": 0.68, "2": 0.65, "3": 0.70}
-"""At 500 ms."""
+"""CV2 at 500 ms."""
 CV2_BEFORE = 0.74
 FANO_CHANGE = {"1": -1.06, "2": -0.50, "3": -0.03}
-"""At 500 ms."""
+"""Change of the Fano factor at 500 ms."""
 FIG5_MS = (-50, 50, 200, 500, 800, 950, 1100, 1200)
-"""Centers of the windows of the two courses below."""
+"""Centers of the windows of the following two time courses."""
 DECODING_COURSE = {
     "1": (0.42, 0.76, 0.95, 0.99, 0.98, 0.99, 0.99, 1.00),
     "2": (0.36, 0.46, 0.56, 0.52, 0.53, 0.70, 0.91, 0.97),
@@ -35,14 +35,14 @@ DECODING = {condition: course[FIG5_MS.index(500)] for condition, course in DECOD
 # -- Fig 6: one network, 2000 trials a condition ----------------------------------------------------------
 
 THRESHOLD = 0.87
-"""Share of a direction at which it wins (dashed lines of Fig 6a)."""
+"""Share at which a direction wins (dashed lines of Fig 6a)."""
 TRIALS = 2000
 CORRECT = {"1": 351, "2": 217, "3": 218}
-"""Correct decisions within 500 ms, of 2000: the bars of Fig 6b are multiples of 1/351, 1/217 and 1/218."""
+"""Correct decisions within 500 ms in 2000 trials: bars of Fig 6b are multiples of 1/351, 1/217 and 1/218."""
 MEDIAN_MS = {"1": 159, "2": 251, "3": 261}
 MEAN_MS = {"1": 171, "2": 240, "3": 261}
 SD_MS = {"1": 123, "2": 108, "3": 98}
 FIRST_BIN = {"1": 0.18, "2": 0.04, "3": 0.00}
 """Share of the correct decisions in the first bin, 0 to 36 ms."""
 MONKEY_MS = {"1": 144, "2": 194, "3": 201}
-"""Median reaction times of a monkey."""
+"""Median reaction times of a monkey (ms)."""

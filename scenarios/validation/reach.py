@@ -1,14 +1,14 @@
-"""Compares the reaching cortex with what is published about it, and the simulators with each other.
+"""Comparison of the reaching cortex with the publication, and of the simulators with each other.
 
-In: a simulator's name and how thorough to be. Out: one JSON file and tables in Markdown, for docs. Runs of
-the scenarios, as anybody can make them, are measured; the comparison is reported, whatever it says.
+The measured runs are ordinary runs of the scenarios. The results are a JSON file and tables in Markdown for
+the documentation; agreement and disagreement are both reported.
 
     ethospike validate reach --out docs/validation_reach
 
-A wiring is an animal of one run: it has its own synapses, initial voltages, clusters of the directions, and
-trials. `reach` has all of them side by side; each 25,000 neurons of `large` are a run of their own.
-Intervals are bootstrapped over wirings and then over trials within them; those of decoding, rates and CV2 are
-over wirings alone.
+A wiring is an animal of a run, with separate synapses, initial voltages, clusters of the directions, and
+trials. `reach` holds all wirings side by side; each wiring of `large` (25,000 neurons) is a separate run.
+Intervals are bootstrapped over wirings and then over trials within them; the intervals of decoding, rates and
+CV2 are over wirings alone.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from ethospike.scenarios.validation.reach_published import fig5, fig6, fig6_nest
 from ethospike.scenarios.validation.reach_report import to_markdown
 
 COUNT_MS = 200.0
-"""Windows of the Fano factor of a whole run, as in the comparison of simulators at rest (agreement.py)."""
+"""Window of the Fano factor of a whole run, as in the comparison of simulators at rest (agreement.py)."""
 THOROUGH = Settings()
 
 Measures = dict[str, float]
@@ -55,24 +55,24 @@ def main(
     parts: tuple[str, ...] = (),
     settings: Annotated[Settings, cyclopts.Parameter(name="*")] = THOROUGH,
 ) -> None:
-    """Compare the reaching cortex with what is published about it, and with itself on other simulators.
+    """Compare the reaching cortex with the publication, and with the same cortex on other simulators.
 
     Parameters
     ----------
     out
-        Where the results go, without suffix: OUT.md and OUT.json. Parts that are not asked for are taken from
-        an OUT.json that is there.
+        Path of the results, without suffix: OUT.md and OUT.json. Parts that are not selected are taken from
+        an existing OUT.json.
     parts
         Only these: reach, published, fig5, fig6, published_seeds, amplitudes, rest, fig6_nest, simulators,
         strengths, large, simulators_large; by default all.
     settings
-        How thorough.
+        Settings of the experiments.
     """
     print(validate(out, settings, parts).read_text())
 
 
 def validate(out: Path, settings: Settings, parts: Sequence[str] = ()) -> Path:
-    """Run the parts (all by default), write `out`.json, `out`.md and figures after each; return the second.
+    """Run parts (all by default); write `out`.json, `out`.md and figures after each; return `out`.md.
 
     Raises
     ------
@@ -85,23 +85,23 @@ def validate(out: Path, settings: Settings, parts: Sequence[str] = ()) -> Path:
 
 
 def _draw(out: Path, part: str, found: Mapping[str, Any]) -> None:
-    """Draw the figure of a part, if it has one; Matplotlib is loaded only now, because it takes its time."""
+    """Draw the figure of a part, if any; Matplotlib is loaded only here, because loading it is slow."""
     from ethospike.scenarios.validation import reach_published_figures
 
     reach_published_figures.draw(out, part, found)
 
 
 def _needed(part: str, chosen: str) -> tuple[str, ...]:
-    """Return the simulators that a part runs on; those that compare take all that are installed."""
+    """Return the simulators that a part needs; comparisons use all installed simulators."""
     if part == "fig6_nest":
         return ("nest", chosen)
     return () if part.startswith("simulators") else (chosen,)
 
 
 def simulators(settings: Settings) -> dict[str, Any]:
-    """Compare simulators by `reach`, whose wirings are side by side in one run.
+    """Compare simulators by `reach`, with all wirings side by side in one run.
 
-    Fano factor and CV2 are those before the preparatory signal, over all trials.
+    The Fano factor and CV2 are measured before the preparatory signal, over all trials.
     """
 
     def seeds(name: str) -> list[Measures]:
@@ -114,10 +114,10 @@ def simulators(settings: Settings) -> dict[str, Any]:
 
 
 def simulators_large(settings: Settings) -> dict[str, Any]:
-    """Compare simulators by `large`, whose wirings are one a run: NEST keeps 7 GB of synapses for each.
+    """Compare simulators by `large`, with a run for each wiring: NEST keeps 7 GB of synapses for a wiring.
 
-    Its neurons fire once a second, too little for windows of a trial: CV2 and Fano factor (of counts in
-    200 ms) are those of excitatory neurons over the whole run.
+    The neurons fire once a second, too little for windows of a trial. CV2 and the Fano factor (of counts in
+    200 ms) are therefore measured over the whole run, for excitatory neurons.
     """
 
     def look(recording: Recording) -> list[Measures]:
@@ -141,7 +141,7 @@ def simulators_large(settings: Settings) -> dict[str, Any]:
 
 
 def compare_simulators(seeds: Callable[[str], Sequence[Measures]]) -> dict[str, Any]:
-    """Return the measures of each seed on every installed simulator, and the differences to NEST's."""
+    """Return the measures of each seed on every installed simulator, and the differences from NEST."""
     names = [name for name in SIMULATORS if is_installed(name)]
     found: dict[str, Any] = {}
     for name in names:
@@ -171,7 +171,7 @@ def _measures(wiring: Wiring, *, cv2: float, fano: float) -> Measures:
 
 
 def _before(wiring: Wiring, name: str) -> float:
-    """Return CV2 or Fano factor before the preparatory signal, all trials taken as one group."""
+    """Return CV2 or the Fano factor before the preparatory signal, with all trials as one group."""
     cut = wiring.cut
     pooled = dataclasses.replace(
         cut,
@@ -196,4 +196,4 @@ PARTS: dict[str, Callable[[Settings], dict[str, Any]]] = {
     "large": large_task,
     "simulators_large": simulators_large,
 }
-"""The parts, the quick ones first."""
+"""Name and function of each part, quick parts first."""

@@ -1,7 +1,7 @@
 """Experiments with the reaching cortex: the task, its decisions and variability, and rest.
 
-In: `Settings`. Out: what each experiment measures, as plain data. The numbers come from runs of the
-scenarios, as anybody can run them. This file knows neither files nor tables.
+The functions take `Settings` and return the measures of an experiment as plain data. The numbers come from
+ordinary runs of the scenarios.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ STRENGTHS = {
     "cortex": (1.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0),
     "large": (1.0, 2.4, 2.6, 2.8, 3.0, 3.2, 8.0),
 }
-"""J_E+ of the sweeps, fine where clusters begin to hold; 1 is the network without clusters."""
+"""J_E+ of the sweeps, in fine steps where clusters become stable; 1 is the network without clusters."""
 COUNTS = (
     "wirings",
     "trials",
@@ -70,56 +70,56 @@ COUNTS = (
     "fano_draws",
 )
 LEAST_SEEDS = 2
-"""Seeds without which a mean has no interval (Welch's t)."""
+"""Smallest number of seeds for a mean with an interval (Welch's t)."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How thorough: the defaults are those of the documentation; tests use tiny ones."""
+    """Settings of the experiments; the defaults are those of the documentation, tests use tiny values."""
 
     simulator: str = "numba"
-    """nest, numba or genn; the parts that compare simulators take all that are installed."""
+    """Simulator: nest, numba or genn; comparisons of simulators use all installed simulators."""
     wirings: int = 5
     """Wirings of `reach` and `reach-published`."""
     trials: int = 150
-    """Trials of a condition and wiring."""
+    """Trials of each condition and wiring."""
     large_trials: int = 50
-    """Trials of a condition and wiring with `large`."""
+    """Trials of each condition and wiring with `large`."""
     seeds: int = 10
-    """Of each simulator, for their comparison."""
+    """Seeds of each simulator, for the comparison of simulators."""
     seed_trials: int = 20
-    """Trials of a condition and seed there."""
+    """Trials of each condition and seed in the comparison of simulators."""
     large_seeds: int = 5
-    """Wirings of `large`, and of each simulator where that is compared: a second of it takes NEST eight."""
+    """Wirings of `large`, in all and for each compared simulator: NEST takes 8 s for a second of `large`."""
     large_seed_trials: int = 2
-    """Trials of a condition and seed there."""
+    """Trials of each condition and seed in the comparison of simulators on `large`."""
     fig5_runs: int = 6
-    """Runs of the published network of Fig 5, with initial voltages and trials of their own."""
+    """Runs of the published network of Fig 5, each with different initial voltages and trials."""
     fig5_trials: int = 150
-    """Trials of a condition in each of them, as published."""
+    """Trials of each condition in a run of Fig 5, as published."""
     fig6_trials: int = 2000
-    """Trials of a condition with the published network of Fig 6, as published."""
+    """Trials of each condition with the published network of Fig 6, as published."""
     fig6_nest_trials: int = 100
-    """Trials of a condition with it on NEST."""
+    """Trials of each condition with the network of Fig 6 on NEST."""
     published_seed_trials: int = 20
-    """Trials of a condition with each of ten other draws of the published rule and the two published ones."""
+    """Trials of each condition with ten other draws of the published rule and the two published draws."""
     precision: str = "single"
-    """Precision of Numba's and GeNN's neurons; `fig6_nest` takes double, as NEST does."""
+    """Precision of the neurons on Numba and GeNN; `fig6_nest` uses double precision, like NEST."""
     threads: int = 0
-    """Threads of NEST and Numba; 0 leaves the choice to them."""
+    """Threads of NEST and Numba; 0 leaves the choice to the simulator."""
     rest_minutes: float = 5.0
-    """Length of the run at rest (min); a fifth of it without clusters."""
+    """Length of the run at rest (min); the run without clusters takes a fifth of it."""
     sweep_trials: int = 20
-    """Trials of a condition at each point of a sweep."""
+    """Trials of each condition at each point of a sweep."""
     sweep_minutes: float = 1.0
-    """Rest at each point of a sweep (min)."""
+    """Length of the run at rest at each point of a sweep (min)."""
     draws: int = 2000
-    """Draws for intervals."""
+    """Bootstrap draws for intervals."""
     fano_draws: int = 300
-    """Draws for intervals of the Fano factor, which takes 1,200 neurons each time."""
+    """Bootstrap draws for intervals of the Fano factor; each draw computes 1,200 neurons."""
 
     def __post_init__(self) -> None:
-        """Refuse what a part would stumble over hours after the first has begun."""
+        """Refuse settings that would fail in a later part, after hours."""
         for key in COUNTS:
             if getattr(self, key) < 1:
                 raise ScenarioError(f"{key}: expected at least 1, got {getattr(self, key)}")
@@ -132,13 +132,13 @@ class Settings:
         for key in ("rest_minutes", "sweep_minutes"):
             if not 0 < getattr(self, key) < math.inf:
                 raise ScenarioError(f"{key}: expected above 0 min, and finite, got {getattr(self, key)}")
-        SimulatorSettings(self.simulator)  # raises where there is none of the name
+        SimulatorSettings(self.simulator)  # raises if no simulator has the name
         SimulatorSettings("numba", precision=self.precision)
         if self.threads < 0:
             raise ScenarioError(f"threads: expected at least 0, got {self.threads}")
 
     def of_simulator(self, name: str = "") -> SimulatorSettings:
-        """Return the settings of a simulator, by default of the one that is chosen."""
+        """Return the settings of a simulator, by default of the chosen simulator."""
         name = name or self.simulator
         return SimulatorSettings(
             name,
@@ -149,7 +149,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Wiring:
-    """What is kept of a run."""
+    """The data kept from a wiring of a run."""
 
     trials: Trials
     cut: CutTrials
@@ -171,7 +171,7 @@ def reach(
     seed: int = 1,
     **reacher: Any,
 ) -> list[Any]:
-    """Run a delayed reach with `trials` trials of each condition; return its wirings, or what `look` sees."""
+    """Run a delayed reach with `trials` trials of each condition; return wirings, or `look(recording)`."""
     look = look or wirings_of
     config = DelayedReachConfig(
         seed=seed,
@@ -180,14 +180,14 @@ def reach(
         reacher=ReacherConfig(cortex=cortex, **reacher),
         simulator=settings.of_simulator(simulator),
     )
-    # The measures of a single run are not wanted: they are those of the bootstrap over all wirings.
+    # Measures of a single run are not needed: the bootstrap is over all wirings.
     scenario = dataclasses.replace(delayed_reach.SCENARIO, summarize=lambda recording, config: {})
     found: list[Any] = recorded(scenario, config, lambda recording, summary: look(recording))
     return found
 
 
 def wirings_of(recording: Recording) -> list[Wiring]:
-    """Return each animal of a recorded reach."""
+    """Return the wirings (animals) of a recorded reach."""
     trials, counts = reach_trials.read_trials(recording), recording.counts
     members = {
         population: [g for g in counts["group"].values if str(g).split("[")[0] == population.name]
@@ -270,7 +270,7 @@ def of_trials(groups: Sequence[Trials], draws: int) -> dict[str, Any]:
 
 
 def over_wirings(values: Sequence[float | None], draws: int) -> dict[str, float | None]:
-    """Return the mean of one value a wiring with its interval over wirings."""
+    """Return the mean of a value of each wiring, with its interval over wirings."""
     known = np.array([np.nan if one is None else one for one in values])
     chosen = np.random.default_rng(0).integers(len(known), size=(draws, len(known)))
     return estimate(float(mean(known)), mean(known[chosen]))
@@ -282,13 +282,13 @@ def fano_changes(cuts: Sequence[CutTrials], draws: int) -> dict[str, Any]:
     first = [round((at - WINDOW_MS / 2 - CUT_MS[0]) / STEP_MS) for at in (BASELINE_MS, PREPARED_MS)]
     data = []
     for cut in cuts:
-        # A tenth of the work of whole courses: the cut in three parts, the two windows and all the rest.
+        # A tenth of the work of whole courses: three parts, the two windows and the remaining time.
         windows = [cut.counts[:, :, at : at + width].sum(axis=2) for at in first]
         parts = np.stack([*windows, cut.counts.sum(axis=2) - sum(windows)], axis=2)
         for condition in CONDITIONS:
             members = cut.trials.condition == condition
             data.append((parts[members], cut.trials.target[members]))
-    third_ms = (CUT_MS[1] - CUT_MS[0]) / 3  # so that the length of the cut, and with it rates, are right
+    third_ms = (CUT_MS[1] - CUT_MS[0]) / 3  # keeps the length of the cut, and thus the rates
 
     def change(wiring: int, place: int, rows: NDArray[np.int64] | slice) -> float:
         counts, target = data[wiring * len(CONDITIONS) + place]
@@ -314,10 +314,11 @@ def fano_changes(cuts: Sequence[CutTrials], draws: int) -> dict[str, Any]:
 
 
 def thresholds(wirings: Sequence[Wiring]) -> dict[str, Any]:
-    """Return what other thresholds would have decided on the same spikes, and the best by two criteria.
+    """Return the decisions of other thresholds on the same spikes, and the best thresholds by two criteria.
 
-    The authors take the threshold with the best mean precision (`published_measures.mean_precision`), which
-    counts undecided trials once, as one label of several; the mean recall over directions counts each.
+    The authors choose the threshold with the best mean precision (`published_measures.mean_precision`), where
+    undecided trials count once, as one label of several. In the mean recall over
+    directions each undecided trial counts.
     """
     races = [race(one) for one in wirings]
     grid = published_measures.THRESHOLDS
@@ -346,7 +347,7 @@ def _decided(
     decided: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]],
     condition: int,
 ) -> dict[str, float | None]:
-    """Return how the trials of a condition were decided: means over wirings of winners and their times."""
+    """Return the decisions of the trials of a condition: means over wirings of winners and their times."""
     right, times, never = [], [], []
     for wiring, (winner, when) in zip(wirings, decided, strict=True):
         mine = wiring.cut.trials.condition == condition
@@ -371,8 +372,8 @@ def race(wiring: Wiring) -> NDArray[np.float64]:
 def direction_clusters(wiring: Wiring) -> NDArray[np.int64]:
     """Return the clusters of each direction, shape (directions, clusters_per_direction).
 
-    The signals of the trials tell them. A direction that was no target gets clusters that are left: deciding
-    for any of them is wrong.
+    They follow from the signals of the trials. A direction that was never a target gets the remaining
+    clusters: any decision for it is wrong.
     """
     cut, n = wiring.cut, ReachConfig().n_targets
     direction = np.full(cut.clusters, -1)
@@ -387,7 +388,7 @@ def direction_clusters(wiring: Wiring) -> NDArray[np.int64]:
 
 
 def amplitudes(settings: Settings) -> dict[str, Any]:
-    """Return the measures of the networks that do the task at several amplitudes of the signals."""
+    """Return the measures of the networks in the task at several amplitudes of the signals."""
     found = {}
     for name, trials, wirings in (
         ("reach", max(1, settings.trials // 3), min(2, settings.wirings)),
@@ -401,7 +402,7 @@ def amplitudes(settings: Settings) -> dict[str, Any]:
 
 
 def large_task(settings: Settings) -> dict[str, Any]:
-    """Return the measures of `large` in the task, over wirings that are a run each."""
+    """Return the measures of `large` in the task, with a run for each wiring."""
     wirings: list[Wiring] = [
         wiring
         for seed in range(1, settings.large_seeds + 1)
@@ -428,7 +429,7 @@ def at_rest(settings: Settings) -> dict[str, Any]:
 
 
 def strengths(settings: Settings) -> dict[str, Any]:
-    """Return rest and task of `cortex` and `large` at several strengths of clustering."""
+    """Return the measures of `cortex` and `large`, at rest and in the task, by strength of clustering."""
     found: dict[str, Any] = {}
     for name, values in STRENGTHS.items():
         for j_plus in values:

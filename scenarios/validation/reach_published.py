@@ -1,7 +1,8 @@
 """Experiments with the two networks behind Figs 5 and 6 of Rostami et al. 2024 (Nat Commun 15:6304).
 
-The networks are `reach-fig5` and `reach-fig6`, the publication's own wirings; the measures are the authors'
-(`scenarios.reach.published_measures`). Initial voltages, order of conditions, and trials are ethospike's.
+The networks are `reach-fig5` and `reach-fig6`, with the published wirings. The measures are those of the
+authors (`scenarios.reach.published_measures`). Initial voltages, order of conditions, and trials are drawn by
+ethospike.
 """
 
 from __future__ import annotations
@@ -27,30 +28,30 @@ from ethospike.scenarios.validation.parts import recorded
 from ethospike.scenarios.validation.reach_experiments import CONDITIONS, Settings, Wiring, reach
 
 THRESHOLD = ReacherConfig().threshold
-"""The published one, .87."""
+"""Published threshold, 0.87."""
 DECODING_MS = (-50.0, 50.0, 200.0, 500.0, 950.0, 1200.0)
-"""Centers of the windows whose decoding is compared, from the preparatory signal."""
+"""Centers of the windows of the comparison of decoding, from the preparatory signal."""
 COURSE_STEP_MS = 50.0
-"""Step of the courses that figures show; decoding, which takes longest, at every second."""
+"""Step of the time courses in the figures; decoding, the slowest measure, uses every second step."""
 RUNS_AT_ONCE = 3
 """Runs of Fig 5 side by side: their spikes fit into 2 GB."""
 TRIALS_EACH = 20
-"""Trials of a condition of one animal, where the trials of a network are shared among animals."""
+"""Trials of each condition for an animal, if animals share the trials of a network."""
 ANIMALS_EACH = 10
-"""Animals of one run: their spikes fit into 2 GB."""
+"""Animals of a run: their spikes fit into 2 GB."""
 OTHER_SEEDS = tuple(range(1, 11))
-"""Draws of the same rule beside the published ones; the first numbers, so that nothing is chosen."""
+"""Seeds of other draws of the published rule: the first numbers, to exclude a selection."""
 TIME_BINS_MS = np.linspace(0.0, published.IN_TIME_MS, 15)
-"""Of the histograms of reaction times (fig6.py)."""
+"""Bins of the histograms of reaction times (fig6.py)."""
 IDENTITY_S = 12.0
-"""Time in which two simulators are compared spike for spike: three trials, one of each condition."""
+"""Duration of the comparison of two simulators spike for spike: three trials, one for each condition."""
 
 
 # -- Fig 5 ----------------------------------------------------------------------------------------------
 
 
 def fig5(settings: Settings) -> dict[str, Any]:
-    """Return rates, variability and decoding of the network of Fig 5 in runs as long as the published one."""
+    """Return rates, variability and decoding of the network of Fig 5 in runs of the published length."""
     runs: list[dict[str, dict[str, float | None]]] = []
     courses: list[dict[str, Any]] = []
     decided: list[Decisions] = []
@@ -74,7 +75,7 @@ def fig5(settings: Settings) -> dict[str, Any]:
 
 
 def _run_of_fig5(selected: dict[int, SelectedTrials]) -> dict[str, dict[str, float | None]]:
-    """Return the measures of one run by condition."""
+    """Return the measures of a run by condition."""
     measures = published.measure(selected)
     found = {}
     for condition, one in selected.items():
@@ -85,7 +86,7 @@ def _run_of_fig5(selected: dict[int, SelectedTrials]) -> dict[str, dict[str, flo
 
 
 def _courses(selected: dict[int, SelectedTrials]) -> dict[str, Any]:
-    """Return what the figure shows of a run: courses by condition, rounded to what can be seen."""
+    """Return the time courses of a run for the figure, by condition, rounded to visible digits."""
     time_ms = selected[CONDITIONS[0]].time_ms
     shown = np.flatnonzero((time_ms - time_ms[0]) % COURSE_STEP_MS == 0.0)
     fano = published.courses_of_common_units({c: one.fano for c, one in selected.items()}, time_ms)
@@ -148,7 +149,7 @@ def fig6(settings: Settings) -> dict[str, Any]:
 def _decisions_of(
     settings: Settings, name: str, trials: int, *, simulator: str = "", seed: int = 1
 ) -> Decisions:
-    """Return the decisions of `trials` trials of each condition, shared among animals and runs."""
+    """Return the decisions of `trials` trials of each condition, divided among animals and runs."""
     each = min(TRIALS_EACH, trials)
     cuts = _cuts(
         settings, name, -(-trials // each), each, animals=ANIMALS_EACH, simulator=simulator, seed=seed
@@ -202,7 +203,7 @@ def _of_times(times: NDArray[np.float64], drawn: NDArray[np.float64], reduce: An
 def fig6_nest(settings: Settings) -> dict[str, Any]:
     """Compare NEST with another simulator on the network of Fig 6, spike for spike and in its decisions.
 
-    Both compute in double precision: rounded to single, the first spike of 12 s is off after 0.3 s.
+    Both compute in double precision. In single precision the first spike differs after 0.3 s of 12 s.
     """
     settings = dataclasses.replace(settings, precision="double")
     trials = settings.fig6_nest_trials
@@ -219,7 +220,7 @@ def fig6_nest(settings: Settings) -> dict[str, Any]:
 
 
 def same_spikes(settings: Settings, seconds: float) -> dict[str, Any]:
-    """Count the spikes that NEST and another simulator have in common in the first seconds of the task."""
+    """Count the common spikes of NEST and another simulator in the first seconds of the task."""
     names = ("nest", settings.simulator)
     rows = [{tuple(row) for row in _all_spikes(settings, name, seconds).tolist()} for name in names]
     return {
@@ -251,9 +252,9 @@ def _all_spikes(settings: Settings, simulator: str, seconds: float) -> NDArray[n
 
 
 def published_seeds(settings: Settings) -> dict[str, Any]:
-    """Return how far one cluster leads, and the decisions, for other draws of the published rule.
+    """Return the lead of a cluster, and the decisions, for other draws of the published rule.
 
-    All directions of the other draws have the cluster of their own number.
+    In the other draws each direction has the cluster with the same number.
     """
     found = {}
     for seed in (*OTHER_SEEDS, *(parameter_set(name).nest2_seed for name in PUBLISHED_DIRECTIONS)):
@@ -287,7 +288,7 @@ def _cuts(
 ) -> Iterator[CutTrials]:
     """Yield the first `trials` trials of each condition of animals that share a published network.
 
-    One more of each is run, because the last trial may end before its cut does.
+    An additional trial of each condition is run, because the last trial may end before its cut.
     """
     for first in range(0, n_animals, animals):
         here = min(animals, n_animals - first)

@@ -1,6 +1,6 @@
-"""Figures of the networks behind Figs 5 and 6 of Rostami et al. 2024, in the manner of the publication's.
+"""Figures of the networks behind Figs 5 and 6 of Rostami et al. 2024, in the style of the publication.
 
-They are drawn from the results of `reach_published`. Points and dashes are the published values.
+The figures are drawn from the results of `reach_published`. Points and dashes are the published values.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ GO_MS = 1000.0
 
 
 def draw_fig5(found: Mapping[str, Any]) -> Figure:
-    """Draw decoding, change of the Fano factor, rate and CV2 over time; each run of two is a line."""
+    """Draw decoding, change of the Fano factor, rate and CV2 over time; each of two runs is a line."""
     figure = Figure(figsize=(10.0, 6.4), layout="constrained")
     axes = figure.subplots(2, 2, sharex=True)
     for axis, key, label, courses in (
@@ -73,7 +73,7 @@ def _draw_courses(axis: Axes, found: Mapping[str, Any], key: str) -> None:
 
 
 def draw_fig6(found: Mapping[str, Any]) -> Figure:
-    """Draw reaction times by condition, the outcomes of all trials, and two criteria of the threshold."""
+    """Draw reaction times by condition, the outcomes of all trials, and two criteria for the threshold."""
     figure = Figure(figsize=(12.0, 3.9), layout="constrained")
     times, outcomes, criteria = figure.subplots(1, 3, width_ratios=(1.3, 1.1, 1.1))
     edges = np.linspace(0.0, IN_TIME_MS, len(found["decisions"]["1"]["histogram"]) + 1)
@@ -98,7 +98,7 @@ def draw_fig6(found: Mapping[str, Any]) -> Figure:
 
 
 def _draw_outcomes(axis: Axes, found: Mapping[str, Any]) -> None:
-    """Draw how all trials ended, at the published threshold and at the one of the best recall."""
+    """Draw the outcomes of all trials, at the published threshold and at the threshold of the best recall."""
     recall = found["criteria"]["recall"]
     groups = [(published.THRESHOLD, found["decisions"]), (recall["threshold"], recall["decisions"])]
     place, ticks, labels = 0.0, list[float](), list[str]()
@@ -116,7 +116,7 @@ def _draw_outcomes(axis: Axes, found: Mapping[str, Any]) -> None:
             labels.append(f"{condition}\nat {threshold:.2f}" if condition == "2" else condition)
             place += 1.0
         place += 0.6
-    for offset, condition in enumerate(CONDITIONS):  # the published share of correct ones
+    for offset, condition in enumerate(CONDITIONS):  # the published share of correct trials
         share = published.CORRECT[condition] / published.TRIALS
         axis.plot([offset - 0.4, offset + 0.4], [share, share], color="black", lw=1.2, ls="--")
     axis.set_xticks(ticks, labels)
@@ -141,10 +141,10 @@ def _draw_criteria(axis: Axes, found: Mapping[str, Any]) -> None:
 
 
 FIGURES: dict[str, Callable[[Mapping[str, Any]], Figure]] = {"fig5": draw_fig5, "fig6": draw_fig6}
-"""By part: the figure of its results."""
+"""Function that draws the results of a part, by name of the part."""
 
 
 def draw(out: Path, part: str, found: Mapping[str, Any]) -> None:
-    """Draw the figure of a part, if it has one, as `out`_part.png."""
+    """Draw the figure of a part, if any, as `out`_part.png."""
     if part in FIGURES:
         FIGURES[part](found).savefig(out.with_name(f"{out.name}_{part}.png"), dpi=DPI)

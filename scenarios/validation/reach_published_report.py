@@ -1,4 +1,4 @@
-"""Tables of the networks behind Figs 5 and 6 of Rostami et al. 2024, with the published numbers beside.
+"""Tables of the networks behind Figs 5 and 6 of Rostami et al. 2024, with the published numbers.
 
 The results are those of `reach_published`.
 """
@@ -16,7 +16,7 @@ from ethospike.scenarios.validation.published_values import CONDITIONS
 
 CUED = tuple(f"{condition} cued" for condition in CONDITIONS)
 COMPARED_MS = (-50, 50, 200, 500, 950, 1200)
-"""Windows whose decoding is compared; the two others of `published_values.FIG5_MS` lie on plateaus."""
+"""Windows of the comparison of decoding; the two others of `published_values.FIG5_MS` lie on plateaus."""
 
 
 def fig5(found: Mapping[str, Any]) -> Table:
@@ -90,7 +90,7 @@ def _published_decoding(condition: str, time_ms: int) -> float:
 
 
 def _decision_rows(decided: Mapping[str, Any]) -> list[Row]:
-    """Return outcomes and times of decisions, one column a condition."""
+    """Return outcomes and times of decisions, with a column for each condition."""
     rows: list[Row] = []
     for label, key in (
         ("correct within 500 ms", "correct"),
@@ -191,7 +191,7 @@ def fig6_nest(found: Mapping[str, Any], numba: Mapping[str, Any] | None) -> Tabl
 
 
 def compatible(one: Mapping[str, Any], other: Mapping[str, Any]) -> float:
-    """Return the probability of so different shares of correct trials if they are equal (Fisher's exact)."""
+    """Return the p-value of equal shares of correct trials (Fisher's exact test)."""
     counts = [[row["correct"]["count"], row["trials"] - row["correct"]["count"]] for row in (one, other)]
     return float(stats.fisher_exact(counts).pvalue)
 

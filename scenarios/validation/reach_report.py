@@ -1,6 +1,6 @@
-"""The validation of the reaching cortex as text: tables with what is expected and what was published beside.
+"""Report of the validation of the reaching cortex: tables of measured, expected and published values.
 
-In: the results of `reach_validation`. Out: Markdown. This file runs nothing.
+The functions turn the results of `reach` into Markdown and run no experiment.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from ethospike.scenarios.validation.cells import Row, Table, number, percent, pl
 from ethospike.scenarios.validation.published_values import CONDITIONS
 
 CORRECT = {"1": 0.90, "3": 0.60}
-"""Wanted of the default network, at least; the publication states no such share."""
+"""Smallest accepted share of correct trials of the default network; the publication states no such share."""
 DECODING = {"1": (0.85, 1.0), "2": (0.40, 0.60), "3": (0.23, 0.43)}
-"""Expected here: 1, 1/2 and 1/3, what one of the cued gives, ± 0.10 (at least .85 with one)."""
+"""Expected decoding: a guess among the cued targets (1, 1/2, 1/3) ± 0.10; at least 0.85 with one target."""
 CUED = tuple(f"{one} cued" for one in CONDITIONS)
 
 
 def to_markdown(results: Mapping[str, Any]) -> str:
-    """Return all parts that there are."""
+    """Return the available parts as Markdown."""
     writers: dict[str, Callable[[Mapping[str, Any]], Table]] = {
         "reach": lambda found: _reach(found, "`reach` (fixed in-degree)", CORRECT),
         "published": lambda found: _reach(found, "`reach-published` (the published rule, other draws)", {}),
@@ -56,7 +56,7 @@ def _reach(found: Mapping[str, Any], title: str, wanted: Mapping[str, float]) ->
     for c in CONDITIONS:
         rows += _decision_rows(c, found["conditions"][c], wanted.get(c))
         rows += _cortex_rows(c, found["cortex"][c], found["fano_change"][c])
-        if "selected" in found:  # not in results of before there were the authors' measures
+        if "selected" in found:  # older results lack the authors' measures
             rows += _selected_rows(c, found["selected"][c])
     rows += _contrast_rows(found)
     return [
@@ -73,7 +73,7 @@ def _reach(found: Mapping[str, Any], title: str, wanted: Mapping[str, float]) ->
 
 
 def _decision_rows(condition: str, row: Mapping[str, Any], wanted: float | None) -> Iterator[Row]:
-    """Yield what brain and hand did in the trials of a condition."""
+    """Yield the decisions of the brain and the reaches of the hand in the trials of a condition."""
     cued = f"{condition} cued"
     expected = "" if wanted is None else f"≥ {wanted:.0%}"
     count, trials = published.CORRECT[condition], published.TRIALS
@@ -101,7 +101,7 @@ def _cortex_rows(condition: str, measures: Mapping[str, Any], change: Mapping[st
 
 
 def _selected_rows(condition: str, measures: Mapping[str, Any]) -> Iterator[Row]:
-    """Yield the authors' measures, of the pairs and units that they select."""
+    """Yield the authors' measures, for the pairs and units selected by their criteria."""
     of_pairs, of_units = f"of pairs ≥ 5 Hz, {condition} cued", f"of units in all conditions, {condition} cued"
     value = f"{published.FANO_CHANGE[condition]:+.2f}"
     yield f"change of Fano factor {of_units}", number(measures["fano_change"], 2), "", "", value
@@ -136,7 +136,7 @@ def _wiring_rows(wirings: Sequence[Mapping[str, float]]) -> list[Row]:
 
 
 def _thresholds(found: Mapping[str, Any]) -> Table:
-    """Return what other thresholds would have decided, and the best of them by two criteria."""
+    """Return the decisions of other thresholds, and the best thresholds by two criteria."""
 
     def cell(decided: Mapping[str, Any]) -> str:
         median_ms = plain(decided["median_ms"], "{:.0f} ms")
@@ -160,7 +160,7 @@ def _thresholds(found: Mapping[str, Any]) -> Table:
 
 
 def _contrast(what: str, pair: str, one: Mapping[str, Any], digits: int) -> Row:
-    """Return the row of a difference; one and three targets, and one and two, have an expected sign."""
+    """Return the row of a difference; its sign is expected for targets 1 and 3, and for targets 1 and 2."""
     wanted = pair.startswith("1")
     known = wanted and one["high"] is not None
     passed = yes(one["high"] < 0) if known else ""
