@@ -15,7 +15,7 @@ import pytest
 from ethospike.brains.simulator import SIMULATORS
 from ethospike.errors import BrainError, ScenarioError
 from ethospike.scenarios.bench import benchmark
-from ethospike.scenarios.bench import measures as benchmark_measures
+from ethospike.scenarios.bench import rows as bench_rows
 from ethospike.scenarios.bench.benchmark import gpu_rows, measure_in_process, rows, run_benchmark, to_markdown
 from ethospike.scenarios.bench.measures import FOURFOLD, measure, network_of
 from ethospike.scenarios.bench.rows import Row, resident_mb
@@ -62,7 +62,7 @@ def test_resident_memory_is_what_psutil_says_on_linux_and_elsewhere(monkeypatch:
     assert resident_mb() == pytest.approx(expected, rel=0.05)
     if shutil.which("ps") is None:
         pytest.skip("this machine has no ps, which tells it where there is no /proc")
-    monkeypatch.setattr(benchmark_measures, "STATM", Path("/nowhere"))
+    monkeypatch.setattr(bench_rows, "STATM", Path("/nowhere"))
     assert resident_mb() == pytest.approx(expected, rel=0.05)
 
 
