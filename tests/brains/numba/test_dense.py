@@ -266,14 +266,17 @@ def test_one_animal_is_the_same_on_any_number_of_threads(precision, monkeypatch)
     windows, lengths = [Stimulus.none()] * 4, [1, 300, 1, 2]
     seen = {}
     for threads in (1, 2, 4):
-        simulated = engine(network, precision=precision, threads=threads)
-        assert len(simulated._layout.segment_word) >= 4
-        assert f"{threads} thread" in simulated.backend
-        simulated.watch(np.array([7, 4_900]))
-        seen[threads] = *run_windows(simulated, windows, lengths), simulated.state()
-        seen[threads, "helped"] = len(simulated._scratches) > 1
+        for _ in range(200):  # on a busy machine, helpers may come after the last window
+            simulated = engine(network, precision=precision, threads=threads)
+            assert len(simulated._layout.segment_word) >= 4
+            assert f"{threads} thread" in simulated.backend
+            simulated.watch(np.array([7, 4_900]))
+            seen[threads] = *run_windows(simulated, windows, lengths), simulated.state()
+            helped = len(simulated._scratches) > 1
+            if helped or threads == 1:
+                break
+        assert helped == (threads > 1)
     assert len(seen[1][0]) > 1000
-    assert seen[2, "helped"] or seen[4, "helped"]
     for threads in (2, 4):
         assert_same(seen[threads][0], seen[1][0])
         np.testing.assert_array_equal(seen[threads][1], seen[1][1])
