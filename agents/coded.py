@@ -49,8 +49,8 @@ class CodedConfig:
     continuous: str = "opponent-pairs"
     """Read-out of continuous actions, a name of `agents.codes.READOUTS`."""
     motor_neurons: int = 10
-    """Neurons of each group of the motor population. Chosen: the mean of ten spike counts has a third of the
-    variability of one."""
+    """Neurons of each group of the motor population. Chosen: the mean of ten spike counts varies a third
+    as much as a single count."""
     code_pa: float = 800.0
     """Current into a neuron of the code at activity 1 (pA). Chosen: about twice the 375 pA at which the
     neuron begins to fire, some 100 Hz."""

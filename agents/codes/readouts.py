@@ -178,7 +178,7 @@ class OpponentPairs(_OfNumbers):
 
 
 class ActionReadout:
-    """The read-outs of all entries of an action, with the groups of one after those of the other.
+    """The read-outs of all entries of an action; their groups of motor neurons follow each other.
 
     Parameters
     ----------

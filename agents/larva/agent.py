@@ -33,7 +33,7 @@ from ethospike.states import State, check_state, join_states, state_of, without
 from ethospike.variables import Panel, named, variable
 
 READ_OUT = ("MBONp", "MBONn", "DANp", "DANn")
-"""Populations of one neuron each with a rate that is read out."""
+"""Populations with a single neuron, whose firing rate is read out."""
 RATES = Panel("rates (Hz)", key="f")
 
 

@@ -95,8 +95,8 @@ class LocomotionConfig:
     one side for seconds, as real larvae do between stretches that are nearly straight. The oscillator alone
     swings to both sides all the time and cannot have their bend and their angular velocity at once."""
     turner_scale: float = 0.5
-    """Share of the turner's output that reaches the body in a pause, and of what crawling lets through;
-    fitted (1)."""
+    """Share of the turner's output that reaches the body in a pause; in a run, it multiplies the share that
+    crawling lets through. Fitted (1)."""
     suppression_floor: float = 0.05
     """Share of the turner's output that reaches the body at any phase of a stride; fitted (0.1)."""
     suppression_relief: float = 0.33

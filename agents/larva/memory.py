@@ -103,5 +103,5 @@ def _contents(path: Path) -> tuple[dict[str, NDArray[np.float64]], dict[str, Any
         # NumPy's own words would advise to load it unsafely.
         raise AgentError(
             f"memory {path}: expected a file of save_memory, such as the memory.npz of an odor-conditioning "
-            f"run; this is another file, or not all of one"
+            f"run; this is another kind of file, or an incomplete one"
         ) from None

@@ -24,7 +24,7 @@ other bits do not depend on it. `SEGMENT` and `POOL_BYTES` are part of the meani
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numba
 import numpy as np
@@ -92,7 +92,7 @@ def generated(network: Network, *, seed: int, animal: int) -> Generated:
     for index, projection in enumerate(network.projections):
         source, target = network.population(projection.source), network.population(projection.target)
         place = network.populations.index(source), network.populations.index(target)
-        p = getattr(projection.rule, "p")  # noqa: B009 - `refusal` knows the rule
+        p = cast(PairwiseBernoulli, projection.rule).p  # `refusal` lets no other rule through
         drawn = min(p, 1.0 - p)
         if drawn not in pools:
             pools[drawn] = len(parts) // 2

@@ -10,10 +10,10 @@ from larvaworld.lib.model.modules.memory import RemoteBrianModelMemory
 from larvaworld.lib.model.modules.module_modes import moduleDB
 
 
-class EthospikeMemory(RemoteBrianModelMemory):  # type: ignore[misc]
+class EthospikeMemory(RemoteBrianModelMemory):
     """The gain of all odors, from a mushroom body that is told their concentrations."""
 
-    def step(self, dx=None, reward=False, t_warmup=0):  # type: ignore[no-untyped-def]
+    def step(self, dx=None, reward=False, t_warmup=0):
         """Send what is smelled, and return the gain of each odor."""
         odors_um = {odor: float(um) for odor, um in self.brain.olfactor.X.items()}
         asked = {"odor_id": 0, "concentration": 0.0, "reward": int(reward), "odors_um": odors_um}

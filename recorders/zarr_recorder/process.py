@@ -57,7 +57,7 @@ class WriterLoop:
         try:
             self._prepare(writer, layout, config)
             self._serve(commit_after_s)
-        except Exception as error:  # as above
+        except Exception as error:  # likewise: the parent must hear of it
             writer.abandon()
             self._report(explain(error, path))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,11 +35,9 @@ def measure(recording: Recording, config: RewardConfig) -> dict[str, Any]:
         f"return_last_{LAST}": [_mean(table["return"].tail(LAST)) for table in tables],
         "length_mean": [_mean(table["length"]) for table in tables],
     }
-    try:
+    with suppress(NotRecorded):  # it only checks the table of episodes
         steps = np.asarray(recording.variable("in_episode").values, bool).sum(axis=0)
         summary["control_steps_in_episodes"] = steps.tolist()
-    except NotRecorded:
-        pass  # a check of the table, not a measure
     return summary
 
 

@@ -91,11 +91,11 @@ def test_a_model_from_outside_the_package_spikes_as_on_nest(name: str) -> None:
     assert ours.neuron.tolist() == nest.neuron.tolist()
 
 
-def misspelled(x, k, excitation, inhibition, current_pa, uniform):  # type: ignore[no-untyped-def]
+def misspelled(x, k, excitation, inhibition, current_pa, uniform):
     return x.th_3 > 0
 
 
-def not_compiled(x, k, excitation, inhibition, current_pa, uniform):  # type: ignore[no-untyped-def]
+def not_compiled(x, k, excitation, inhibition, current_pa, uniform):
     return np.linalg.norm({"v": x.v}) > 0
 
 

@@ -252,7 +252,7 @@ def test_the_threshold_decides_how_much_is_enough(made):
     for threshold, decided in ((0.79, True), (0.81, False)):
         plan = []
         config = ReacherConfig(cortex=TINY, threshold=threshold)
-        agent, _ = made(lambda begin, current: [row for row in plan if row[0] > begin], config)  # noqa: B023  this round calls it
+        agent, _ = made(lambda begin, current, plan=plan: [row for row in plan if row[0] > begin], config)
         plan += spikes_of(agent, 0, 55, count=4) + spikes_of(agent, 1, 55, count=1)
         decision = agent.act(observe(response=[0]))
         assert decision.readout["decision_variable"][0, 0] == pytest.approx(0.8)
@@ -264,7 +264,7 @@ def test_the_time_constant_fades_old_spikes(made):
     for tau_ms in (10.0, 50.0):
         plan = []
         config = ReacherConfig(cortex=TINY, tau_ms=tau_ms)
-        agent, _ = made(lambda begin, current: [row for row in plan if row[0] > begin], config)  # noqa: B023  this round calls it
+        agent, _ = made(lambda begin, current, plan=plan: [row for row in plan if row[0] > begin], config)
         plan += spikes_of(agent, 0, 1, count=5) + spikes_of(agent, 1, 100, count=1)
         share = agent.act(observe()).readout["decision_variable"][0, 0]
         faded = 5 * (1 - 1 / tau_ms) ** 9
