@@ -258,6 +258,7 @@ class DenseEngine:
         window: kernels.Window,
         out: kernels.Output,
         board: NDArray[np.int64],
+        seat: int,
     ) -> None:
         """Call the compiled code in one thread, with a scratch that no other thread has."""
         try:
@@ -266,6 +267,7 @@ class DenseEngine:
             scratch = _new_scratch(self._real)
         kernels.advance(
             board,
+            seat,
             span,
             self._delay,
             self._layout,

@@ -444,6 +444,7 @@ def _begin(
 @_compiled
 def advance(
     board: Array,
+    seat: int,
     span: tuple[int, int, int],
     delay: int,
     layout: Layout,
@@ -465,7 +466,7 @@ def advance(
     depth = len(brain.spiked)
     one_a_lane = len(constants.leak) == len(brain.v)
     while True:
-        phase, segment = claim(board)
+        phase, segment = claim(board, seat)
         if segment < 0:
             break
         k = done + phase - 1

@@ -150,9 +150,10 @@ class RowsEngine:
             while done < len(intervals):
                 ahead = np.ascontiguousarray(intervals[done : done + self._team.piece(len(intervals) - done)])
 
-                def work(board: NDArray[np.int64], ahead: NDArray[np.int64] = ahead) -> None:
+                def work(board: NDArray[np.int64], seat: int, ahead: NDArray[np.int64] = ahead) -> None:
                     kernels.run_intervals(
                         board,
+                        seat,
                         ahead,
                         first_step - 1,
                         brain.longest,

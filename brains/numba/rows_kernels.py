@@ -469,6 +469,7 @@ def _join(first_step: int, n_steps: int, longest: int, neurons: Neurons, spikes:
 @_compiled
 def run_intervals(
     board: Array,
+    seat: int,
     interval: Array,
     window_start: int,
     longest: int,
@@ -485,6 +486,8 @@ def run_intervals(
     ----------
     board : ndarray
         Of the team; a phase is a row of `interval`.
+    seat : int
+        Of this thread in the team.
     interval : ndarray of int64, shape (phases, 4)
         First step, number of steps (0: only deliver), and begin and end of its input spikes.
     window_start : int
@@ -494,7 +497,7 @@ def run_intervals(
     """
     before = np.empty(STATE_NUMBERS, dtype=neurons.cells.dtype)
     while True:
-        phase, part = claim(board)
+        phase, part = claim(board, seat)
         if part < 0:
             break
         first_step, n_steps = interval[phase, 0], interval[phase, 1]

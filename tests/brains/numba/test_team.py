@@ -22,12 +22,12 @@ CELLS, BLOCKS, PHASES = 96, 12, 40
 
 
 @numba.njit(nogil=True)
-def _couple(board, state, opened, worked, last):
+def _couple(board, seat, state, opened, worked, last):
     """Advance a map in which every cell reads all cells of the phase before."""
     cells = state.shape[1]
     part = cells // BLOCKS
     while True:
-        phase, block = claim(board)
+        phase, block = claim(board, seat)
         if block < 0:
             break
         old, new = state[phase % 2], state[(phase + 1) % 2]
@@ -46,10 +46,10 @@ def _couple(board, state, opened, worked, last):
 
 
 @numba.njit(nogil=True)
-def _lopsided(board, seconds_of_loops):
+def _lopsided(board, seat, seconds_of_loops):
     """Let the first block of each phase take all the time, the others none."""
     while True:
-        _, block = claim(board)
+        _, block = claim(board, seat)
         if block < 0:
             break
         if block == 0:
@@ -80,10 +80,10 @@ def run_map(team, last=PHASES - 1):
     state[0] = np.linspace(0.0, 1.0, CELLS)
     opened, worked = np.zeros(PHASES, np.int64), []
 
-    def work(board):
+    def work(board, seat):
         mine = np.zeros(1, np.int64)
         worked.append(mine)
-        _couple(board, state, opened, mine, last)
+        _couple(board, seat, state, opened, mine, last)
 
     done = team.run(work, PHASES, BLOCKS)
     return done, state, opened, [int(count[0]) for count in worked]
@@ -106,6 +106,38 @@ def test_results_are_bit_identical_for_any_number_of_threads(many_helpers):
             assert sum(blocks) == PHASES * BLOCKS  # and so did each block
             helped += sum(count > 0 for count in blocks) > 1
     assert helped > 0, "no helper ever came in time to take part"
+
+
+def test_threads_return_to_their_own_blocks_in_each_phase():
+    """State of a block stays in the cache of the core that worked on it before."""
+    claimed = []
+
+    def work(board, seat):
+        if seat > 0:
+            return
+        for turn in [*[1] * 7, *[0] * 6]:  # both seats are played by one thread
+            claimed.append((turn, *claim(board, turn)))
+            if finish(board):
+                open_next(board)
+        assert claim(board, 1) == (1, 6)
+
+    Team(2).run(work, 2, 13)
+    assert claimed[:7] == [(1, 0, block) for block in (6, 7, 8, 9, 10, 11, 12)]
+    assert claimed[7:] == [(0, 0, block) for block in range(6)]
+
+
+def test_a_seat_takes_blocks_of_others_when_its_own_are_claimed():
+    order = []
+
+    def work(board, seat):
+        if seat == 0:
+            order.extend(claim(board, 1)[1] for _ in range(BLOCKS))
+            for _ in range(BLOCKS):
+                finish(board)
+            close(board)
+
+    Team(2).run(work, 1, BLOCKS)
+    assert order == [*range(BLOCKS // 2, BLOCKS), *range(BLOCKS // 2)]
 
 
 def test_a_run_may_end_at_any_phase(many_helpers):
@@ -157,13 +189,13 @@ def test_an_error_in_any_thread_ends_the_run(culprit, many_helpers):
     """A thread that fails has perhaps claimed a block; the others must not wait for it."""
     caller, failed = threading.get_ident(), threading.Event()
 
-    def work(board):
+    def work(board, seat):
         if (threading.get_ident() == caller) == (culprit == "the caller"):
-            claim(board)
+            claim(board, seat)
             failed.set()
             raise ValueError("failed")
         assert failed.wait(60)
-        _couple(board, np.zeros((2, CELLS)), np.zeros(PHASES, np.int64), np.zeros(1, np.int64), PHASES)
+        _couple(board, seat, np.zeros((2, CELLS)), np.zeros(PHASES, np.int64), np.zeros(1, np.int64), PHASES)
 
     with pytest.raises(ValueError, match="failed"):
         Team(2).run(work, PHASES, BLOCKS)
@@ -183,7 +215,7 @@ def test_a_team_that_waits_too_much_rests_and_tries_again(many_helpers, monkeypa
         for _ in range(1000):  # a helper may come late to some runs
             if team.size == 1:
                 break
-            team.run(lambda board: _lopsided(board, 50_000), 30, BLOCKS)
+            team.run(lambda board, seat: _lopsided(board, seat, 50_000), 30, BLOCKS)
         assert team.waited > thread_team.MOST_WAITING
 
     run_until_it_rests()
@@ -255,9 +287,9 @@ from ethospike.brains.threads import helpers
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
 @numba.njit(nogil=True)
-def work(board, loops):
+def work(board, seat, loops):
     while True:
-        _, block = claim(board)
+        _, block = claim(board, seat)
         if block < 0:
             break
         total = 0.0
@@ -269,17 +301,17 @@ def work(board, loops):
 
 used, waiting = {}, threading.Event()
 
-def timed(board):
+def timed(board, seat):
     name = "worker" if threading.current_thread() is threading.main_thread() else "waiter"
     if name == "worker":
         waiting.wait(60)
     else:
         waiting.set()
     begin = time.thread_time()
-    work(board, 20_000_000 if name == "worker" else 0)
+    work(board, seat, 20_000_000 if name == "worker" else 0)
     used[name] = time.thread_time() - begin
 
-work(np.zeros(1000, np.int64), 0)
+work(np.zeros(1000, np.int64), 0, 0)
 team = Team(2)
 while "waiter" not in used or used["worker"] < 0.01:
     waiting.clear()
