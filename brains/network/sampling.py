@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
+DrawKeys = Callable[[NDArray[np.int64]], NDArray[np.int64]]
+"""Draw keys, row × width + place, as many in each row as are missing there."""
+
 PIECE = 2**22
 """Numbers that are drawn at a time: 32 MB an array of keys, which bounds the memory of a large network."""
+DENSE = 16
+"""Places a number to draw up to which a byte for each place costs less than sorting the numbers."""
 
 
 def distinct(
@@ -57,18 +62,36 @@ def _few_distinct(
 
     def draw_keys(missing: NDArray[np.int64]) -> NDArray[np.int64]:
         row = np.repeat(np.arange(len(missing)), missing)
-        return _sorted_once(row * width + (rng.random(len(row)) * sizes[row]).astype(np.int64))
+        return row * width + (rng.random(len(row)) * sizes[row]).astype(np.int64)
 
-    keys = draw_keys(counts)
+    is_dense = len(counts) * width <= DENSE * counts.sum()
+    keys = (_marked if is_dense else _sorted)(counts, width, draw_keys)
+    row, place = np.divmod(keys, width)
+    return row, place
+
+
+def _marked(counts: NDArray[np.int64], width: int, draw_keys: DrawKeys) -> NDArray[np.int64]:
+    """Return distinct keys, `counts[row]` in each row, by a mark at each key that was drawn."""
+    is_drawn = np.zeros((len(counts), width), dtype=bool)
+    missing = counts.copy()
+    while missing.any():
+        is_drawn.ravel()[draw_keys(missing)] = True
+        rows = np.flatnonzero(missing)
+        missing[rows] = counts[rows] - np.count_nonzero(is_drawn[rows], axis=1)
+    return np.flatnonzero(is_drawn)
+
+
+def _sorted(counts: NDArray[np.int64], width: int, draw_keys: DrawKeys) -> NDArray[np.int64]:
+    """Return the same keys as `_marked`, in another order, from sorted lists."""
+    keys = _sorted_once(draw_keys(counts))
     missing = counts - np.bincount(keys // width, minlength=len(counts))
     more = np.empty(0, np.int64)
     while missing.any():
-        drawn = draw_keys(missing)
+        drawn = _sorted_once(draw_keys(missing))
         drawn = drawn[~(_is_in(drawn, keys) | _is_in(drawn, more))]
         missing -= np.bincount(drawn // width, minlength=len(counts))
         more = np.sort(np.concatenate([more, drawn]))
-    row, place = np.divmod(np.concatenate([keys, more]), width)
-    return row, place
+    return np.concatenate([keys, more])
 
 
 def _sorted_once(keys: NDArray[np.int64]) -> NDArray[np.int64]:
