@@ -34,10 +34,12 @@ from ethospike.brains.threads import cores
 from ethospike.clock import whole_number
 from ethospike.errors import BrainError, SimulatorNotInstalled, SimulatorUnavailable
 
-ONE_THREAD_BELOW = 20_000
-"""Neurons below which one thread is chosen: threads meet after every shortest delay. Processor time of a
-second at 30 Hz with 100 synapses a neuron, one thread and two: 5,000 neurons 1.9 s and 11.8 s, 19,000 neurons
-12.4 s and 21.8 s, on two busy cores; on idle ones, two threads could not end sooner than in half of that."""
+THREADS_FROM_SYNAPSES = 500_000
+"""Synapses from which all cores are used, and one thread below: threads meet after every shortest delay, and
+where other programs need the cores, they wait for each other (3,000 neurons with 100,000 synapses: 0.84 s a
+second on one thread, 2.7 to 17 s on two). On two idle cores, two threads take half the time from 100,000
+synapses on (1,250 neurons with 156,000: 0.27 and 0.15 s; 12,500 with 15.6 million: 28 and 11 s). The choice
+does not look at the load of the machine, so that a run can be repeated."""
 
 BYTES_A_NEURON, BYTES_A_LISTED_SYNAPSE, BYTES_A_DRAWN_SYNAPSE = 40e3, 45.0, 21.0
 """Memory that NEST 3.10 was measured to take; drawn synapses have one weight a synapse model."""
@@ -136,7 +138,7 @@ class NestSimulator(Simulator):
         return steps
 
     def _default_threads(self) -> int:
-        if self.animals * self.network.n_neurons < ONE_THREAD_BELOW:
+        if self.animals * self.network.n_synapses < THREADS_FROM_SYNAPSES:
             return 1
         return cores()
 

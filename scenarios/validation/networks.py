@@ -13,7 +13,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import cyclopts
 import numpy as np
@@ -80,13 +80,23 @@ def main(
     print(run_parts(out, settings, parts, VALIDATION).read_text())
 
 
-def rates(driven: Driven, name: str, settings: Settings, seed: int) -> tuple[NDArray[np.float64], float]:
-    """Return the mean rate of each population in Hz, and the processor time per simulated second."""
+class Run(NamedTuple):
+    """Result of a seed on a simulator."""
+
+    rates_hz: NDArray[np.float64]
+    """Mean rate of each population."""
+    cpu_s_per_s: float
+    """Processor time of a simulated second."""
+    wall_s_per_s: float
+
+
+def rates(driven: Driven, name: str, settings: Settings, seed: int) -> Run:
+    """Run a network on a simulator."""
     network = driven.network
     window = round(WINDOW_MS / 0.1)
     source = PoissonSource(len(driven.rate_hz), seed=seed) if len(driven.rate_hz) else None
     counts = np.zeros(network.n_neurons, dtype=np.int64)
-    spent_s = 0.0
+    cpu_s, wall_s = 0.0, 0.0
     with open_simulator(network, SimulatorSettings(name, threads=settings.threads), seed=seed) as simulator:
         windows = [round(s * 1000.0 / WINDOW_MS) for s in (settings.settling_s, settings.duration_s)]
         for k in range(sum(windows)):
@@ -94,18 +104,19 @@ def rates(driven: Driven, name: str, settings: Settings, seed: int) -> tuple[NDA
             if source is not None:
                 trains = source.window(simulator.step + 1, window, driven.rate_hz[None])
                 stimulus = Stimulus(*trains)
-            begin = time.process_time()
+            begin, used = time.perf_counter(), time.process_time()
             block = simulator.run(window, stimulus)
             if k >= windows[0]:
-                spent_s += time.process_time() - begin
+                cpu_s += time.process_time() - used
+                wall_s += time.perf_counter() - begin
                 counts += np.bincount(block.neuron, minlength=network.n_neurons)
     simulated_s = windows[1] * WINDOW_MS / 1000.0
     hz = np.array([counts[network.neurons(p.name)].mean() / simulated_s for p in network.populations])
-    return hz, spent_s / simulated_s
+    return Run(hz, cpu_s / simulated_s, wall_s / simulated_s)
 
 
 def compare(make: Callable[[float], Driven], settings: Settings) -> dict[str, Any]:
-    """Return the rates on both simulators, with a row for each seed, and the processor times."""
+    """Return the rates on both simulators, with a row for each seed, and the times of a simulated second."""
     driven = make(settings.scale)
     names = [settings.simulator, *([settings.other] if settings.other != "none" else [])]
     found: dict[str, Any] = {
@@ -117,8 +128,9 @@ def compare(make: Callable[[float], Driven], settings: Settings) -> dict[str, An
     for name in names:
         runs = [rates(driven, name, settings, seed) for seed in range(1, settings.seeds + 1)]
         found["simulators"][name] = {
-            "rates_hz": [hz.tolist() for hz, _ in runs],
-            "cpu_s_per_s": [spent_s for _, spent_s in runs],
+            "rates_hz": [run.rates_hz.tolist() for run in runs],
+            "cpu_s_per_s": [run.cpu_s_per_s for run in runs],
+            "wall_s_per_s": [run.wall_s_per_s for run in runs],
         }
     return found
 
@@ -150,8 +162,10 @@ def to_markdown(results: dict[str, Any]) -> str:
                 difference = rows[names[0]][:, column] - rows[names[1]][:, column]
                 apart = f"{difference.mean():+.3f} ± {difference.std():.3f}"
             lines.append(f"| {population} | {' | '.join(cells)} | {apart} |")
-        times = [f"{name} {np.mean(result['simulators'][name]['cpu_s_per_s']):.2f} s" for name in names]
-        lines += ["", f"Processor time of a second: {', '.join(times)}.", ""]
+        for label, key in (("Processor", "cpu_s_per_s"), ("Wall", "wall_s_per_s")):
+            times = [f"{name} {np.median(result['simulators'][name][key]):.2f} s" for name in names]
+            lines += ["", f"{label} time of a second, median: {', '.join(times)}."]
+        lines.append("")
     return "\n".join(lines)
 
 

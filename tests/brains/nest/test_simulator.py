@@ -43,6 +43,7 @@ from ethospike.brains.network import (
     Uniform,
 )
 from ethospike.brains.simulator import SimulatorSettings, SpikeBlock, Stimulus, open_simulator
+from ethospike.brains.threads import cores
 from ethospike.errors import BrainError, SimulatorUnavailable
 
 pytestmark = pytest.mark.simulator("nest")
@@ -104,6 +105,7 @@ def test_memory_does_not_grow_with_simulated_time():
 SILENCE = """
 from ethospike.brains.nest.simulator import nest
 from ethospike.brains.simulator import SimulatorSettings, SpikeBlock, Stimulus, open_simulator
+from ethospike.brains.threads import cores
 from ethospike.brains.conformance.specimens import ADAPTING, probe, spikes
 
 settings = SimulatorSettings(name="nest", threads={threads})
@@ -442,11 +444,13 @@ def test_one_to_one_between_populations_of_equal_size():
     assert sorted(map(tuple, pairs.tolist())) == [(i, i + 5) for i in range(5)]
 
 
-def test_one_thread_runs_networks_of_thousands_of_neurons():
-    """Threads meet after every shortest delay, which costs more than they save."""
-    network = Network([Population("E", 5_000, CURRENT_BASED)])
+@pytest.mark.parametrize(("in_degree", "threads"), [(400, 1), (600, cores())])
+def test_threads_are_used_where_there_is_work_for_them(in_degree, threads):
+    """Threads meet after every shortest delay, which costs more than they save where synapses are few."""
+    projection = Projection("E>E", "E", "E", FixedIndegree(in_degree), 1.0, 1.0)
+    network = Network([Population("E", 1_000, CURRENT_BASED)], [projection])
     with open_nest(network) as simulator:
-        assert simulator.backend.endswith("1 thread")
+        assert f" {threads} thread" in simulator.backend
 
 
 def test_inputs_do_not_shorten_the_interval_in_which_nest_exchanges_spikes():
