@@ -37,7 +37,9 @@ class Role(IntEnum):
     EPISODES = 30
     """Seeds of the episodes of Gymnasium environments; the channel is the episode."""
     READOUT = 31
-    """Draws of a stochastic read-out of actions."""
+    """Draws of a stochastic read-out of actions: training (channel 0) and evaluation (channel 1)."""
+    EVALUATION = 32
+    """Seeds of the episodes in which learning is evaluated; the channel is the episode after training."""
 
 
 def random_stream(seed: int, animal: int, role: Role, channel: int = 0) -> np.random.Generator:

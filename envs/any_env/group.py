@@ -9,6 +9,9 @@ Each animal has a copy, episodes and seeds of its own. An episode goes on while 
 
 The last feature, `present`, is 0 in the blank and 1 otherwise. Episode e of animal i has the seed of
 (seed, i, e), so that any episode can be simulated again from its seed and its actions.
+
+After the episodes of training, episodes of evaluation may follow. They are those of other copies of the
+environment, with seeds of a stream of their own.
 """
 
 from __future__ import annotations
@@ -37,6 +40,9 @@ PRESENT = "present"
 """Name of the last feature."""
 ENDINGS = ("terminated", "truncated")
 """Endings of an episode; one that is both counts as terminated."""
+TRAINING, SAMPLED, GREEDY = range(3)
+PURPOSES = ("training", "sampled", "greedy")
+"""Purposes of an episode: to learn, or to evaluate drawn or most probable actions without learning."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,9 @@ class EpisodeConfig:
     control_interval_ms: float = 20.0
     """Simulated time of one environment step (ms); 20 ms is CartPole's own."""
     episodes: int = 0
-    """Episodes of each animal; 0: no limit."""
+    """Episodes of each animal, without those of evaluation; 0: no limit."""
+    evaluation_episodes: int = 0
+    """Episodes of evaluation after these: as many with drawn actions, then as many with the most probable."""
     n_control_steps: int = 0
     """Length of the run (control steps), blanks included; 0: no limit."""
     blank_steps: int = 5
@@ -68,15 +76,29 @@ class EpisodeConfig:
     def __post_init__(self) -> None:
         if not 0 < self.control_interval_ms < np.inf:
             raise EnvError(f"control_interval_ms: expected above 0, got {self.control_interval_ms}")
-        for name in ("episodes", "n_control_steps", "blank_steps"):
+        for name in ("episodes", "evaluation_episodes", "n_control_steps", "blank_steps"):
             if getattr(self, name) < 0:
                 raise EnvError(f"{name}: expected at least 0, got {getattr(self, name)}")
         if not (self.episodes or self.n_control_steps):
             raise EnvError(
                 "episodes and n_control_steps: expected one of them above 0, or the run has no end"
             )
+        if self.evaluation_episodes and not self.episodes:
+            raise EnvError("evaluation_episodes: expected 0 unless episodes says when training ends")
         if self.warm_up_steps < 1:
             raise EnvError(f"warm_up_steps: expected at least 1, got {self.warm_up_steps}")
+
+    @property
+    def all_episodes(self) -> int:
+        """Episodes of each animal, those of evaluation included; 0: no limit."""
+        return self.episodes + 2 * self.evaluation_episodes
+
+    def purposes(self, episode: NDArray[np.integer]) -> NDArray[np.int64]:
+        """Return the index in `PURPOSES` of each of some episodes, counted from 0."""
+        after = np.asarray(episode, np.int64) - self.episodes
+        if not self.episodes:
+            return np.zeros_like(after)
+        return np.where(after < 0, TRAINING, np.where(after < self.evaluation_episodes, SAMPLED, GREEDY))
 
 
 class GymnasiumGroup(GroupEnv):
@@ -121,6 +143,12 @@ class GymnasiumGroup(GroupEnv):
             "ending": variable(
                 "end by the rules of the task, or by a limit", "1", "int64", categories=ENDINGS
             ),
+            "purpose": variable(
+                "training, or evaluation of drawn or most probable actions",
+                "1",
+                "int64",
+                categories=PURPOSES,
+            ),
         }
     }
 
@@ -132,7 +160,9 @@ class GymnasiumGroup(GroupEnv):
         self.num_envs = num_envs
         self.control_interval_ms = config.control_interval_ms
         self._copies: list[gymnasium.Env[Any, Any]] = [self.source.make() for _ in range(num_envs)]
+        self._evaluated: dict[int, gymnasium.Env[Any, Any]] = {}
         first = self._copies[0]
+        self._check_interval(first)
         self._seen = flat_space(first.observation_space, "observation", config.image_grid)
         self._done = flat_space(first.action_space, "action")
         _ = self._done.element(np.array([entry.low for entry in self._done.entries]).clip(-1e9, 1e9))
@@ -145,6 +175,15 @@ class GymnasiumGroup(GroupEnv):
         self._blank = np.array([_neutral(entry) for entry in self.entries] + [0.0], np.float32)
         self._begin_all(np.zeros(num_envs, bool))
         self._seed = -1
+
+    def _check_interval(self, copy: gymnasium.Env[Any, Any]) -> None:
+        """Refuse another control interval than that of an environment that states its own."""
+        own_ms = getattr(copy.unwrapped, "control_interval_ms", None)
+        if own_ms not in (None, self.control_interval_ms):
+            raise EnvError(
+                f"control_interval_ms: a step of {self.source.name} takes {own_ms:g} ms, got "
+                f"{self.control_interval_ms:g}"
+            )
 
     def _set_spaces(self) -> None:
         low = np.array([entry.low for entry in self._seen.entries] + [0.0], np.float32)
@@ -231,7 +270,7 @@ class GymnasiumGroup(GroupEnv):
 
     def close_extras(self, **_: Any) -> None:
         """Close the copies."""
-        for copy in self._copies:
+        for copy in (*self._copies, *self._evaluated.values()):
             copy.close()
 
     # -- the contract of `GroupEnv` -----------------------------------------------------------------
@@ -258,12 +297,13 @@ class GymnasiumGroup(GroupEnv):
             "kind": "gymnasium",
             "seed": self._seed,
             "image_grid": list(self.config.image_grid),
+            "training_episodes": self.config.episodes,
             **({"env_id": None, "keywords": {}} if described is None else described),
         }
 
     def frame(self, animal: int) -> NDArray[np.uint8] | None:
         """Return the frame of an animal's copy; None if the environment renders none."""
-        copy = self._copies[animal]
+        copy = self._copy(animal)
         if copy.render_mode != FRAMES:
             return None
         return np.asarray(copy.render(), np.uint8)
@@ -327,9 +367,17 @@ class GymnasiumGroup(GroupEnv):
         self._first_step[animal] = self._control_step
         self._history[animal] = []
         self._in_episode[animal] = self._begun[animal] = True
-        seed = episode_seed(self._seed, animal, int(self._episode[animal]))
-        observation, _ = self._copies[animal].reset(seed=seed)
+        seed = episode_seed(self._seed, animal, int(self._episode[animal]), self.config.episodes)
+        observation, _ = self._copy(animal).reset(seed=seed)
         self._sense(animal, observation)
+
+    def _copy(self, animal: int) -> gymnasium.Env[Any, Any]:
+        """Return the copy of an animal's present episode; one for training, another for evaluation."""
+        if not 0 < self.config.episodes <= self._episode[animal]:
+            return self._copies[animal]
+        if animal not in self._evaluated:
+            self._evaluated[animal] = self.source.make()
+        return self._evaluated[animal]
 
     def _sense(self, animal: int, observation: Any) -> None:
         row = self._seen.flat(observation).astype(np.float32)
@@ -343,7 +391,7 @@ class GymnasiumGroup(GroupEnv):
         element = self._done.element(row)
         self._executed[animal] = self._done.flat(element)
         self._history[animal].append(np.array(row))
-        observation, reward, terminated, truncated, _ = self._copies[animal].step(element)
+        observation, reward, terminated, truncated, _ = self._copy(animal).step(element)
         self._sense(animal, observation)
         self._return[animal] += float(reward)
         self._length[animal] += 1
@@ -363,6 +411,7 @@ class GymnasiumGroup(GroupEnv):
                 "return": float(self._return[animal]),
                 "length": int(self._length[animal]),
                 "ending": 0 if terminated else 1,
+                "purpose": int(self.config.purposes(self._episode[animal])),
             }
         )
 
@@ -379,7 +428,7 @@ class GymnasiumGroup(GroupEnv):
             self._observation[animal] = self._blank
 
     def _is_last(self, animal: int) -> bool:
-        return bool(0 < self.config.episodes <= self._episode[animal] + 1)
+        return bool(0 < self.config.all_episodes <= self._episode[animal] + 1)
 
     def _checked(self, actions: Any) -> NDArray[np.float64]:
         shape = (self.num_envs, len(self.action_entries))
@@ -399,9 +448,17 @@ class GymnasiumGroup(GroupEnv):
         }
 
 
-def episode_seed(seed: int, animal: int, episode: int) -> int:
-    """Return the seed of an episode of an animal."""
-    return int(random_stream(seed, animal, Role.EPISODES, episode).integers(2**31))
+def episode_seed(seed: int, animal: int, episode: int, training_episodes: int = 0) -> int:
+    """Return the seed of an episode of an animal.
+
+    Episodes after those of training have another stream, so that they are the same after any length of
+    training; 0 training episodes mean that all are.
+    """
+    if 0 < training_episodes <= episode:
+        stream = random_stream(seed, animal, Role.EVALUATION, episode - training_episodes)
+    else:
+        stream = random_stream(seed, animal, Role.EPISODES, episode)
+    return int(stream.integers(2**31))
 
 
 def _neutral(entry: Entry) -> float:

@@ -28,6 +28,8 @@ class Resimulation:
     seed : int
         Of the run.
     image_grid : tuple of int
+    training_episodes : int
+        Episodes before those of evaluation; 0: all.
 
     Raises
     ------
@@ -35,9 +37,11 @@ class Resimulation:
         When the environment cannot be made.
     """
 
-    def __init__(self, source: EnvSource, seed: int, image_grid: tuple[int, int]) -> None:
+    def __init__(
+        self, source: EnvSource, seed: int, image_grid: tuple[int, int], training_episodes: int = 0
+    ) -> None:
         self._env = source.make()
-        self._seed = seed
+        self._seed, self._training_episodes = seed, training_episodes
         self._seen = flat_space(self._env.observation_space, "observation", image_grid)
         self._done = flat_space(self._env.action_space, "action")
         self._place: tuple[int, int, int] = (-1, -1, 0)
@@ -57,7 +61,8 @@ class Resimulation:
         """
         at_animal, at_episode, n_done = self._place
         if (at_animal, at_episode) != (animal, episode) or n_done > len(actions):
-            observation, _ = self._env.reset(seed=episode_seed(self._seed, animal, episode))
+            seed = episode_seed(self._seed, animal, episode, self._training_episodes)
+            observation, _ = self._env.reset(seed=seed)
             self._row, n_done, self.first_difference = self._flat(observation), 0, None
         for step in range(n_done, len(actions)):
             is_equal = seen is None or np.array_equal(self._row, seen[step, : len(self._row)])
@@ -136,7 +141,12 @@ class GymnasiumScene(Scene):
             if self._resimulation is None:
                 grid = self._plain.get("image_grid", (12, 12))
                 source = registered(self._plain)
-                self._resimulation = Resimulation(source, int(self._plain["seed"]), (grid[0], grid[1]))
+                self._resimulation = Resimulation(
+                    source,
+                    int(self._plain["seed"]),
+                    (grid[0], grid[1]),
+                    int(self._plain.get("training_episodes", 0)),
+                )
             episode, first, actions, seen = _episode_until(moment)
             frame = self._resimulation.frame(moment.animal, episode, actions, seen)
         except EnvError as error:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, get_args
 
 from ethospike.agents.coded import CodedConfig
+from ethospike.agents.larva import LarvaConfig
+from ethospike.agents.reward.td import TDConfig
+from ethospike.brains.circuits.mushroom_body import MushroomBodyConfig
 from ethospike.clock import whole_number
 from ethospike.envs.any_env import EnvSource, EpisodeConfig
 from ethospike.errors import ScenarioError
 from ethospike.scenarios.scenario import ScenarioConfig, require_known, steps_of_run
 
-if TYPE_CHECKING:
-    pass
-
-AGENTS = ("coded", "random")
+AgentName = Literal["coded", "larva", "random", "td"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,15 +23,19 @@ class RewardConfig(ScenarioConfig):
     """The environment, the agent, and the length of the run."""
 
     control_interval_ms: float = 20.0
-    """Simulated time of one step of the environment (ms); 20 ms is CartPole's own."""
+    """Simulated time of one step of the environment (ms); CartPole's own is 20 ms, the odor arena's 100."""
     env: str = "CartPole-v1"
     """Id of the environment, as `gymnasium.make` takes it; `package:Name-v0` imports the package before."""
     make: tuple[str, ...] = ()
     """Keywords of `gymnasium.make` as name=value with a value of JSON, such as is_slippery=false."""
-    agent: Literal["coded", "random"] = "coded"
-    """`coded` is a spiking agent with fixed random weights, `random` ignores the observation."""
+    agent: AgentName = "coded"
+    """`coded` is a spiking agent with fixed random weights, `random` ignores the observation, `td` is an
+    actor–critic without neurons, `larva` learns in `ethospike/OdorArena-v0` from its reward alone."""
     episodes: int = 20
-    """Episodes of each animal; 0 if `minutes` alone ends the run."""
+    """Episodes of each animal, in which agents learn; 0 if `minutes` alone ends the run."""
+    evaluation_episodes: int = 0
+    """Episodes after these in which learning is off: as many with drawn actions, then as many with the most
+    probable ones, in copies of the environment and with random streams of their own."""
     minutes: float | None = None
     """Length of the run (simulated min), to end it before the last episode."""
     blank_ms: float = 100.0
@@ -44,14 +48,22 @@ class RewardConfig(ScenarioConfig):
     warm_up_steps: int = 1000
     """Random steps from which these ranges are learned."""
     coded: CodedConfig = field(default_factory=CodedConfig)
-    """The spiking agent."""
+    """The spiking agent without learning."""
+    td: TDConfig = field(default_factory=TDConfig)
+    """The actor–critic without neurons."""
+    larva: LarvaConfig = field(default_factory=LarvaConfig)
+    """Senses, read-out and locomotion of `larva`; its `patterns` belong to the odors in their order."""
+    brain: MushroomBodyConfig = field(default_factory=MushroomBodyConfig)
+    """The mushroom body of `larva`."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "make", tuple(self.make))
         object.__setattr__(self, "ranges", tuple(self.ranges))
         object.__setattr__(self, "image_grid", tuple(self.image_grid))
-        require_known("agent", self.agent, AGENTS)
+        require_known("agent", self.agent, get_args(AgentName))
+        if self.evaluation_episodes < 0:
+            raise ScenarioError(f"evaluation_episodes: expected at least 0, got {self.evaluation_episodes}")
         if self.episodes < 0 or (self.episodes == 0 and self.minutes is None):
             raise ScenarioError(f"episodes: expected at least 1, or minutes above 0; got {self.episodes}")
         _ = self.source(), self.episode_config()
@@ -95,6 +107,7 @@ class RewardConfig(ScenarioConfig):
         return EpisodeConfig(
             control_interval_ms=self.control_interval_ms,
             episodes=self.episodes,
+            evaluation_episodes=self.evaluation_episodes,
             n_control_steps=n_steps,
             blank_steps=blank_steps,
             image_grid=(self.image_grid[0], self.image_grid[1]),

@@ -10,6 +10,8 @@ import gymnasium
 from ethospike.agents.agent import Agent
 from ethospike.agents.coded import CodedAgent
 from ethospike.agents.random_policy import RandomPolicy
+from ethospike.agents.reward.larva import RewardedLarva
+from ethospike.agents.reward.td import TDActorCritic
 from ethospike.envs.any_env import GymnasiumGroup
 from ethospike.scenarios.reward import measures
 from ethospike.scenarios.reward.config import RewardConfig
@@ -25,15 +27,25 @@ LONGEST_EPISODE = 1000
 def open_experiment(config: RewardConfig) -> tuple[GymnasiumGroup, Agent]:
     """Make the copies of the environment and the agent."""
     env = GymnasiumGroup(config.source(), config.animals, config.episode_config())
+    return env, agent_for(env, config)
+
+
+def agent_for(env: GymnasiumGroup, config: RewardConfig) -> Agent:
+    """Make the agent."""
     if config.agent == "random":
-        policy = RandomPolicy(
+        return RandomPolicy(
             env.action_entries,
             seed=config.seed,
             animals=config.animals,
             control_interval_ms=config.control_interval_ms,
         )
-        return env, policy
-    return env, CodedAgent(env, config.coded, config.simulator, seed=config.seed, dt_ms=config.dt_ms)
+    if config.agent == "td":
+        return TDActorCritic(env, config.td, seed=config.seed)
+    if config.agent == "larva":
+        return RewardedLarva(
+            env, config.larva, config.brain, config.simulator, seed=config.seed, dt_ms=config.dt_ms
+        )
+    return CodedAgent(env, config.coded, config.simulator, seed=config.seed, dt_ms=config.dt_ms)
 
 
 def duration_s(config: RewardConfig) -> float:
@@ -42,7 +54,8 @@ def duration_s(config: RewardConfig) -> float:
         return config.minutes * 60.0
     spec = gymnasium.registry.get(config.env)
     longest = (spec.max_episode_steps if spec else None) or LONGEST_EPISODE
-    return config.episodes * (longest * config.control_interval_ms + config.blank_ms) / 1000.0
+    episodes = config.episodes + 2 * config.evaluation_episodes
+    return episodes * (longest * config.control_interval_ms + config.blank_ms) / 1000.0
 
 
 def draw_figures(recording: Recording, config: RewardConfig, folder: Path) -> list[Path]:

@@ -20,8 +20,12 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "circuits simulator spike_trains",
         "conformance genn nest numba",
     ),
-    "envs": ("checks contract draw scene window", "any_env idle task_env", "delayed_reach odor_arena"),
-    "agents": ("agent codes", "coded larva random_policy reacher resting"),
+    "envs": (
+        "checks contract draw scene window",
+        "any_env cue_bandit idle task_env",
+        "delayed_reach odor_arena",
+    ),
+    "agents": ("agent codes", "coded larva random_policy reacher resting", "reward"),
     "recorders": (
         "disk memory recorder subject",
         "format lock",

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from ethospike.envs.any_env import EnvSource, EpisodeConfig, GymnasiumGroup, episode_seed
+from ethospike.envs.any_env import PURPOSES, EnvSource, EpisodeConfig, GymnasiumGroup, episode_seed
 from ethospike.errors import EnvError, StateError
 
 SMOKE = [
@@ -83,6 +83,7 @@ def test_an_episode_ends_with_its_final_observation_a_blank_and_a_reset(cut_off:
         "return": [float(length)],
         "length": [length],
         "ending": [int(cut_off)],
+        "purpose": [0],
     }
     more = steps_of(env, int(next_length[0]))
     assert more[-1][6]["episode"]["start_step"].tolist() == [length + 4]
@@ -116,6 +117,43 @@ def test_episodes_are_seeded_by_animal_and_number() -> None:
         assert inner.resets == [episode_seed(7, animal, e) for e in range(5)]
     seeds = {episode_seed(s, a, e) for s in (7, 8) for a in range(3) for e in range(5)}
     assert len(seeds) == 30
+
+
+def test_evaluation_follows_training_in_copies_and_seeds_of_its_own() -> None:
+    config = EpisodeConfig(episodes=3, evaluation_episodes=2, blank_steps=0)
+    env = GymnasiumGroup(Countdown, 2, config)
+    env.reset(seed=7)
+    rows, over = [], False
+    while not over:
+        rows += steps_of(env, 1)
+        over = env.is_over(rows[-1][2], rows[-1][3])
+        assert len(rows) < 200
+    ended = [row[6]["episode"] for row in rows if row[6]]
+    pairs = [
+        (a, e, p) for t in ended for a, e, p in zip(t["animal"], t["episode"], t["purpose"], strict=True)
+    ]
+    purposes = [PURPOSES.index(name) for name in ("training",) * 3 + ("sampled",) * 2 + ("greedy",) * 2]
+    assert sorted(pairs) == [(a, e, purposes[e]) for a in range(2) for e in range(7)]
+    for animal in range(2):
+        trained: Any = env._copies[animal].unwrapped
+        evaluated: Any = env._evaluated[animal].unwrapped
+        assert trained.resets == [episode_seed(7, animal, e) for e in range(3)]
+        assert evaluated.resets == [episode_seed(7, animal, e, 3) for e in range(3, 7)]
+        # The same episodes of evaluation after any length of training, and none of those of training.
+        assert evaluated.resets == [episode_seed(7, animal, e, 100) for e in range(100, 104)]
+        assert not set(evaluated.resets) & {episode_seed(7, animal, e) for e in range(200)}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"episodes": 1, "evaluation_episodes": -1}, "evaluation_episodes: expected at least 0, got -1"),
+        ({"n_control_steps": 9, "evaluation_episodes": 2}, "expected 0 unless episodes says when"),
+    ],
+)
+def test_evaluation_needs_an_end_of_training(settings: dict[str, int], message: str) -> None:
+    with pytest.raises(EnvError, match=message):
+        EpisodeConfig(**settings)
 
 
 def test_wrappers_and_keywords_are_kept() -> None:

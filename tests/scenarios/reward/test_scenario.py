@@ -23,6 +23,7 @@ from ethospike.recorders.view.screen import Screen, ScreenState
 from ethospike.recorders.view.source import Batch, LiveSource, RecordingSource, viewed_variables
 from ethospike.scenarios.configuration import configure
 from ethospike.scenarios.reward.config import RewardConfig
+from ethospike.scenarios.reward.measures import episodes_to
 from ethospike.scenarios.reward.scenario import SCENARIO, duration_s
 from ethospike.scenarios.run.runner import RunResult, resume_scenario, run_scenario
 
@@ -214,3 +215,70 @@ def test_the_configuration_is_read_from_flags() -> None:
     assert config.episode_config().n_control_steps == 300
     assert duration_s(config) == 6.0
     assert duration_s(dataclasses.replace(config, minutes=None, episodes=2)) == 2 * (100 * 0.02 + 0.1)
+
+
+def test_evaluation_is_measured_apart_from_training(tmp_path: Path) -> None:
+    words = ["--env", "ethospike/CueBandit-v0", "--agent", "td", "--animals", "3", "--episodes", "150"]
+    words += ["--evaluation-episodes", "20", "--td.reward-scale", "1", "--td.actor-rate", "2"]
+    words += ["--recorder.writer", "inline", "--blank-ms", "0"]
+    result = run_scenario(SCENARIO, configure(SCENARIO, words), tmp_path / "run", quiet=True)
+    table, summary = open_recording(result.folder.path).episodes(), result.folder.summary
+    assert summary["episodes"] == [150] * 3
+    for animal in range(3):
+        mine = table[table["animal"] == animal]
+        assert mine["purpose"].tolist() == ["training"] * 150 + ["sampled"] * 20 + ["greedy"] * 20
+        for purpose in ("sampled", "greedy"):
+            expected = np.mean(mine["return"][mine["purpose"] == purpose])
+            assert summary[f"{purpose}_returns"][animal] == pytest.approx(expected)
+    assert summary["greedy_return"] > 0.8  # chance is 0.25
+    parts = list(summary["return_of_tenth"].values())
+    assert len(parts) == 10
+    assert parts[0] < 0.6 < parts[-1]
+    expected = [table[table["animal"] == a]["return"][50:150].mean() for a in range(3)]
+    np.testing.assert_allclose(summary["return_last_100"], expected)
+    assert {path.name for path in result.figures} == {"returns.png", "learning_curve.png"}
+    assert "Evaluated without learning: sampled" in SCENARIO.conclude(summary)
+
+
+def test_a_replay_shows_episodes_of_evaluation(tmp_path: Path) -> None:
+    """They have other seeds than those of training; a wrong one is noticed by its observations."""
+    words = ["--episodes", "2", "--evaluation-episodes", "1", "--agent", "td", *INLINE]
+    result = run_scenario(SCENARIO, configure(SCENARIO, words), tmp_path / "run", quiet=True, draw=False)
+    recording = open_recording(result.folder.path)
+    screen = Screen(RecordingSource(recording))
+    scene = screen.scene
+    assert isinstance(scene, GymnasiumScene)
+    table = recording.episodes()
+    mine = table[(table["animal"] == 0) & (table["purpose"] != "training")]
+    assert len(mine) == 2
+    for step in mine["start_step"].tolist():
+        assert scene._frame(screen.moment(int(step) + 3)) is not None
+
+
+def test_a_resumed_run_evaluates_as_if_it_had_never_stopped(tmp_path: Path) -> None:
+    words = ["--episodes", "2", "--evaluation-episodes", "2", "--agent", "td", *INLINE]
+    config = configure(SCENARIO, words)
+    whole = run_scenario(SCENARIO, config, tmp_path / "whole", quiet=True, draw=False)
+    table = open_recording(whole.folder.path).episodes()
+    later = int(table[table["purpose"] == "sampled"]["start_step"].min()) + 4
+    stopped = run_scenario(
+        SCENARIO, config, tmp_path / "stopped", quiet=True, draw=False, listeners=[lambda _: StopAt(later)]
+    )
+    assert stopped.status == "stopped"
+    resume_scenario(SCENARIO, config, stopped.folder, quiet=True, draw=False)
+    assert open_recording(stopped.folder.path).episodes().equals(table)
+
+
+@pytest.mark.parametrize(
+    ("values", "threshold", "expected"),
+    [
+        ([1.0] * 99, 1.0, None),
+        ([1.0] * 100, 1.0, 100),
+        ([0.0] * 7 + [1.0] * 120, 1.0, 107),
+        ([0.0] * 300, 1.0, None),
+    ],
+)
+def test_the_threshold_is_reached_by_the_mean_of_100_episodes(
+    values: list[float], threshold: float, expected: int | None
+) -> None:
+    assert episodes_to(np.array(values), threshold) == expected

@@ -1,0 +1,1 @@
+"""Agents that learn from the scalar reward of an environment."""
