@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ethospike.clock import whole_number
 from ethospike.errors import RecordingError
 from ethospike.recorders.format import PHASE
+from ethospike.recorders.labels import neurons_with
 from ethospike.recorders.recorder import Layout
 
 ALL = "all"
@@ -48,7 +49,8 @@ class RecorderConfig:
     also recorded after the first step and when the phase changes. 0 records none."""
     voltages: tuple[str, ...] = ()
     """Neurons whose membrane potential is recorded at every simulation step, such as `KC[3]`: neuron 3, from
-    0, of the population KC, in every animal. Only where the simulator can (Numba)."""
+    0, of the population KC, in every animal; or neurons by their labels, such as `class=KC` or
+    `class=KC,side=left`. Only where the simulator can (Numba)."""
     commit_every_s: float = 10.0
     """Wall time in seconds after which recorded steps cannot be lost any more; 0 commits every step."""
     writer: Literal["process", "inline"] = "process"
@@ -90,7 +92,8 @@ class RecorderConfig:
 
     def watched(self, layout: Layout) -> tuple[int, ...]:
         """Return the neurons with recorded voltages, counted through an animal."""
-        return tuple(_neuron(name, layout) for name in dict.fromkeys(self.voltages))
+        neurons = (neuron for name in self.voltages for neuron in _neurons(name, layout))
+        return tuple(dict.fromkeys(neurons))
 
     def weight_steps(self, layout: Layout) -> int:
         """Return the control steps between two recordings of weights, 0 for none."""
@@ -116,11 +119,15 @@ class RecorderConfig:
         }
 
 
-def _neuron(name: str, layout: Layout) -> int:
-    """Return the neuron that `POPULATION[NUMBER]` names."""
+def _neurons(name: str, layout: Layout) -> list[int]:
+    """Return the neurons that `POPULATION[NUMBER]` or `KIND=LABEL` names."""
+    if "=" in name and not name.endswith("]"):
+        return [int(neuron) for neuron in neurons_with(_wanted_labels(name), layout.labels)]
     parts = _NEURON.fullmatch(name)
     if parts is None:
-        raise RecordingError(f"recorder.voltages: expected a neuron such as 'KC[3]', got {name!r}")
+        raise RecordingError(
+            f"recorder.voltages: expected a neuron, 'KC[3]', or labels, 'class=KC', got {name!r}"
+        )
     populations = {population.name: population for population in layout.populations}
     if parts[1] not in populations:
         raise _unknown("recorder.voltages", parts[1], populations)
@@ -130,7 +137,14 @@ def _neuron(name: str, layout: Layout) -> int:
             f"recorder.voltages: there is no {name}; valid: {population.name}[0] … "
             f"{population.name}[{population.size - 1}]"
         )
-    return population.start + int(parts[2])
+    return [population.start + int(parts[2])]
+
+
+def _wanted_labels(name: str) -> dict[str, str]:
+    wanted = [part.partition("=") for part in name.split(",")]
+    if not all(kind.strip() and equals and value.strip() for kind, equals, value in wanted):
+        raise RecordingError(f"recorder.voltages: expected labels such as 'class=KC,side=left', got {name!r}")
+    return {kind.strip(): value.strip() for kind, _, value in wanted}
 
 
 def _chosen(setting: str, chosen: tuple[str, ...], names: Iterable[str]) -> set[str]:

@@ -15,9 +15,10 @@ import zarr
 from numpy.typing import ArrayLike, NDArray
 
 from ethospike.clock import whole_number
-from ethospike.errors import NotRecorded, RecordingError, nearest
+from ethospike.errors import NotRecorded, RecordingError
 from ethospike.recorders.arrays import read_variable
 from ethospike.recorders.format import INTERRUPTED, INTERVAL_COLUMNS, PHASE, SPIKES, STEPS, read_layout
+from ethospike.recorders.labels import neurons_with
 from ethospike.recorders.lock import is_being_written
 from ethospike.recorders.recorder import Layout, Variable
 from ethospike.recorders.recording.format_1 import events_as_columns, intervals_of_events
@@ -299,22 +300,7 @@ class OpenedRecording:
         RecordingError
             When there is no such kind, or no neuron has such a value; the message names the nearest.
         """
-        labels = self.layout.labels
-        chosen: NDArray[np.bool_] | None = None
-        for kind, wanted in label.items():
-            if kind not in labels:
-                raise RecordingError(f"there are no labels {kind!r}; {nearest(kind, labels)}")
-            values = np.array(labels[kind])
-            for value in [wanted] if isinstance(wanted, str) else wanted:
-                if value not in labels[kind]:
-                    raise RecordingError(
-                        f"no neuron has the {kind} {value!r}; {nearest(value, {*labels[kind]} - {''})}"
-                    )
-            own = np.isin(values, [wanted] if isinstance(wanted, str) else list(wanted))
-            chosen = own if chosen is None else chosen & own
-        if chosen is None:
-            raise RecordingError("label: expected at least one kind of label")
-        return np.flatnonzero(chosen)
+        return neurons_with(label, self.layout.labels)
 
     def _neuron_mask(
         self,

@@ -8,7 +8,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 import pygame
@@ -31,12 +32,16 @@ CIVIDIS = np.array(
 
 @dataclass(frozen=True)
 class Window:
-    """The time axis of the panels: `n` control steps up to `last`; and the height of text in pixels."""
+    """The time axis of the panels: `n` control steps up to `last`; and the height of text in pixels.
+
+    The raster is divided by population, or by the kind of label that `grouping` names.
+    """
 
     last: int
     n: int
     text_px: int
     layout: Layout
+    grouping: str = ""
 
     @property
     def end_s(self) -> float:
@@ -96,10 +101,13 @@ class Panel(ABC):
 
 
 class RasterPanel(Panel):
-    """Spikes of one animal: a row a neuron, a band and a color a population or cluster."""
+    """Spikes of one animal: a row a neuron, a band and a color a population, cluster or label."""
 
     key = "r"
     weight = 3.4
+
+    def __init__(self) -> None:
+        self._rows_of: dict[str, _Rows] = {}
 
     def title(self, source: ViewSource, window: Window) -> str:
         """Return the title, with the neurons that are left out."""
@@ -108,6 +116,8 @@ class RasterPanel(Panel):
         words = f"spikes of animal {source.animal}, last {window.length_s:g} s"
         if len(source.unlisted) == len(layout.populations):
             return f"{words}: not listed in this recording"
+        if window.grouping:
+            words += f", by {window.grouping}"
         if stride > 1:
             words += f"; every {_ordinal(stride)} of {neurons:,} neurons"
         if source.unlisted:
@@ -117,18 +127,21 @@ class RasterPanel(Panel):
     def draw(self, surface: pygame.Surface, rect: pygame.Rect, source: ViewSource, window: Window) -> None:
         """Draw the raster."""
         inner = self._frame(surface, rect, self.title(source, window), window)
-        bands = _bands(source.layout, inner.height, window.text_px)
+        if window.grouping not in self._rows_of:
+            self._rows_of[window.grouping] = _rows(source.layout, window.grouping)
+        rows = self._rows_of[window.grouping]
+        bands = _bands(rows.groups, inner.height, window.text_px)
         step, neuron = source.spikes(window.last, window.n)
         x = window.x(step * (source.layout.dt_ms / 1000.0), inner).astype(int) - inner.left
         pixels = np.zeros((inner.width, inner.height, 3), np.uint8)
         pixels[:] = PANEL
         stride = raster_stride(source.layout)
-        for band in bands:
+        for index, band in enumerate(bands):
             pixels[:, band.top : band.top + 1] = mixed(PANEL, LINE, 0.5)
-            mine = (neuron >= band.start) & (neuron < band.start + band.size) & (x >= 0) & (x < inner.width)
-            rows = -(-band.size // stride)
-            y = band.top + 1 + ((neuron[mine] - band.start) // stride * (band.height - 1)) // rows
-            for thickness in range(max(1, min(8, (band.height - 2) // rows))):
+            mine = (rows.group[neuron] == index) & (x >= 0) & (x < inner.width)
+            lines = -(-band.size // stride)
+            y = band.top + 1 + (rows.place[neuron[mine]] // stride * (band.height - 1)) // lines
+            for thickness in range(max(1, min(8, (band.height - 2) // lines))):
                 pixels[x[mine], np.minimum(y + thickness, inner.height - 1)] = band.color
         surface.blit(pygame.surfarray.make_surface(pixels), inner)
         self._mark_phases(surface, inner, source, window)
@@ -316,35 +329,68 @@ def _named_lines(name: str, layout: Layout) -> list[tuple[str, Color]]:
     return [(line, colors.get(line, color)) for line, color in zip(names, by_place, strict=True)]
 
 
-@dataclass(frozen=True)
-class _Band:
-    """Pixels top … top + height − 1 of the raster, for neurons start … start + size − 1."""
+class _Group(NamedTuple):
+    """Neurons that share a band of the raster."""
 
     label: str
     color: Color
-    start: int
+    size: int
+
+
+class _Rows(NamedTuple):
+    """The order of neurons in the raster: the group of each neuron of an animal, and its place therein."""
+
+    groups: list[_Group]
+    group: NDArray[np.int64]
+    place: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class _Band:
+    """Pixels top … top + height − 1 of the raster, for the neurons of a group."""
+
+    label: str
+    color: Color
     size: int
     top: int
     height: int
 
 
-def _bands(layout: Layout, height_px: int, text_px: int) -> list[_Band]:
+def _rows(layout: Layout, grouping: str) -> _Rows:
+    """Return the order of neurons: by population and cluster, or by the values of a kind of label."""
+    if grouping:
+        names, group = np.unique(np.array(layout.labels[grouping]), return_inverse=True)
+        sizes = np.bincount(group, minlength=len(names))
+        groups = [
+            _Group(str(name) or "no label", COLORS[index % len(COLORS)], int(sizes[index]))
+            for index, name in enumerate(names)
+        ]
+    else:
+        parts = _groups(layout)
+        group = np.zeros(max((p.start + p.size for p in layout.populations), default=0), np.int64)
+        for index, (population, cluster, size) in enumerate(parts):
+            first = population.start + cluster * size
+            group[first : first + size] = index
+        groups = [
+            _Group(_label(population, cluster), _group_color(population, cluster, index), size)
+            for index, (population, cluster, size) in enumerate(parts)
+        ]
+    order = np.argsort(group, kind="stable")
+    first_of = np.cumsum([0, *(group_.size for group_ in groups)])
+    place = np.empty_like(group)
+    place[order] = np.arange(len(group)) - first_of[group[order]]
+    return _Rows(groups, group, place)
+
+
+def _bands(groups: list[_Group], height_px: int, text_px: int) -> list[_Band]:
     """Divide the raster: heights go with sizes, but every name can be read if there is room for all."""
-    groups = _groups(layout)
-    sizes = np.array([size for _, _, size in groups], float)
+    sizes = np.array([group.size for group in groups], float)
     least = min(text_px * 0.85, height_px / len(groups))
     heights = least + (height_px - least * len(groups)) * sizes / sizes.sum()
     edges = np.concatenate(([0.0], np.cumsum(heights))).round().astype(int)
     return [
-        _Band(
-            _label(population, cluster),
-            _group_color(population, cluster, index),
-            population.start + cluster * size,
-            size,
-            int(edges[index]),
-            max(1, int(edges[index + 1] - edges[index])),
-        )
-        for index, (population, cluster, size) in enumerate(groups)
+        _Band(*group, int(top), max(1, int(bottom - top)))
+        for group, (top, bottom) in zip(groups, pairwise(edges), strict=True)
     ]
 
 

@@ -122,6 +122,8 @@ class Player:
             state.hidden ^= {key}
         elif key == "h":
             state.help = not state.help
+        elif key == "l":
+            self._group_by_next_label()
         elif key == "t":
             state.head_trail = not state.head_trail
         elif key == "s":
@@ -134,6 +136,12 @@ class Player:
             self.note("paused: the run goes on" if state.paused else "")
         elif not state.paused and len(self.source.steps) and state.step >= self.source.steps[-1]:
             self.seek(self.source.steps.start)
+
+    def _group_by_next_label(self) -> None:
+        kinds = ["", *sorted(self.source.layout.labels)]
+        if len(kinds) == 1:
+            self.note("the neurons of this run have no labels")
+        self.state.grouping = kinds[(kinds.index(self.state.grouping) + 1) % len(kinds)]
 
     def _arrow(self, direction: int) -> None:
         if self.state.paused:

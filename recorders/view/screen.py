@@ -30,6 +30,7 @@ HELP = (
     ("Home End", "first, last step"),
     ("tab", "next animal"),
     ("r w f", "raster, weights, rates on and off"),
+    ("l", "raster by population, by each kind of label"),
     ("s", "screenshot"),
     ("h", "this help"),
     ("q", "close the view; a run goes on"),
@@ -52,6 +53,8 @@ class ScreenState:
         Draw the trails of the heads instead of the middles of the bodies.
     film : bool
         No keys are named, since a film has none.
+    grouping : str
+        Kind of label by which the raster is divided; empty: by population.
     """
 
     step: int = 0
@@ -62,6 +65,7 @@ class ScreenState:
     note: str = ""
     head_trail: bool = False
     film: bool = False
+    grouping: str = ""
 
 
 class Screen:
@@ -165,7 +169,8 @@ class Screen:
         beside = pygame.Rect(side + gap, header, width - side - 2 * gap, below)
         if not shown and not self.shows_task:
             text(surface, "all panels are off", beside.center, size, DIM, "center")
-        self._draw_panels(surface, beside, shown, Window(state.step, self._window_n, size, self.layout), gap)
+        window = Window(state.step, self._window_n, size, self.layout, state.grouping)
+        self._draw_panels(surface, beside, shown, window, gap)
         foot = pygame.Rect(gap, height - footer, width - 2 * gap, footer)
         self._draw_footer(surface, foot, state, size)
         if state.help:

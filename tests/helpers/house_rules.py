@@ -27,7 +27,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     ),
     "agents": ("agent codes", "coded larva random_policy reacher resting", "reward"),
     "recorders": (
-        "disk memory recorder subject",
+        "disk labels memory recorder subject",
         "format lock",
         "arrays config",
         "recording zarr_recorder",
