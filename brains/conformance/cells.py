@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from ethospike.brains.conformance.expectations import (
     MODELS,
     SEED,
-    ConformanceError,
     OpenNetwork,
     check,
     expect,
@@ -44,8 +43,7 @@ from ethospike.brains.conformance.specimens import (
     trained,
     window,
 )
-from ethospike.brains.network import DopaminePlasticity
-from ethospike.brains.simulator import SpikeBlock, Stimulus
+from ethospike.brains.simulator import SpikeBlock, Stimulus, plastic_events
 from ethospike.errors import SimulatorUnavailable
 
 
@@ -354,19 +352,10 @@ def check_plasticity(open_network: OpenNetwork) -> None:
         )
         final = simulator.weights(projection.name)
     expect_active(block, 200)
-    rule = projection.plasticity
-    if rule is None:
-        raise ConformanceError("the specimen has lost its plasticity")
     for animal in range(animals):
-        wired = network.wire(projection.name, SEED, animal)
-        reference = DopaminePlasticity(rule, wired.source, wired.target, wired.weight, dt_ms=0.1)
-
-        def of(population: str, animal: int = animal) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-            part = network.neurons(population)
-            own = (block.animal == animal) & (block.neuron >= part.start) & (block.neuron < part.stop)
-            return block.step[own], block.neuron[own] - np.int32(part.start)
-
-        expected = reference.apply(of("source"), of("modulator")[0], of("target"))
+        reference = network.reference(projection.name, SEED, animal, dt_ms=0.1)
+        events = plastic_events(network, projection.name, block, animal, first_step=1, n_steps=n_steps)
+        expected = reference.apply(events)
         # The lowest have been at the floor, and since then recovered by 1 % with each of a few spikes.
         expect(
             bool(expected.min() < 5.0 and 10.0 < expected.max() < 90.0),

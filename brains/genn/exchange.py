@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ethospike.brains.genn.library import pygenn
-from ethospike.brains.network import NEVER, DopamineGated, DopaminePlasticity
+from ethospike.brains.network import NEVER, DopamineGated, Events, PlasticSynapses
 from ethospike.brains.simulator import SpikeBlock, Stimulus
 from ethospike.errors import BrainError
 
@@ -215,11 +215,19 @@ class PendingPlasticity:
         step, neuron = pending.step[own], pending.neuron[own]
         if not len(step):
             return weight
-        reference = DopaminePlasticity(self._rule, source, target, initial, self._dt_ms)
+        synapses = PlasticSynapses(source, target, initial, np.ones_like(source), *self._sizes())
+        reference = self._rule.reference(synapses, self._dt_ms)
         reference.set_state({"weight": weight, "last_spike_step": self._last_spike_step[animal, source]})
 
         def of(part: slice) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
             inside = (neuron >= part.start) & (neuron < part.stop)
             return step[inside], neuron[inside] - part.start
 
-        return reference.apply(of(self._source), of(self._modulator)[0], of(self._target)).copy()
+        first = int(step[0])
+        heard = of(self._source), of(self._target), of(self._modulator)
+        return reference.apply(Events(first, self._step - first + 1, *heard)).copy()
+
+    def _sizes(self) -> tuple[int, int, int]:
+        parts = (self._source, self._target, self._modulator)
+        source, target, modulator = (part.stop - part.start for part in parts)
+        return source, target, modulator

@@ -131,13 +131,13 @@ class GennSimulator(Simulator):
         made = self._propagators(pop)
         constants = genn_models.used_constants(pop.neuron_model, made)
         varying = tuple(name for name, values in constants.items() if np.ptp(values) > 0)
-        plastic = [p.plasticity for p in self._plastic_onto(pop.name)]
-        is_source = any(p.source == pop.name for p in self.network.plastic_projections)
+        plastic = [rule for _, rule in self._gated_onto(pop.name)]
+        is_source = any(p.source == pop.name for p, _ in self._gated)
         model, state = genn_models.neuron_model(
             pop.neuron_model, constants, varying, genn_models.PlasticRoles(is_source, len(plastic))
         )
         params = {name: values[0] for name, values in constants.items() if name not in varying}
-        params |= {f"depression_{m}": rule.learning_rate for m, rule in enumerate(plastic) if rule}
+        params |= {f"depression_{m}": rule.learning_rate for m, rule in enumerate(plastic)}
         group = self._model.add_neuron_population(
             f"n{len(self._model.neuron_populations)}",
             n_neurons,
@@ -168,8 +168,14 @@ class GennSimulator(Simulator):
         ]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
-    def _plastic_onto(self, target: str) -> list[Projection]:
-        return [p for p in self.network.plastic_projections if p.target == target]
+    @property
+    def _gated(self) -> list[tuple[Projection, DopamineGated]]:
+        """The projections with the rule that GeNN computes itself."""
+        rules = [(p, p.plasticity) for p in self.network.plastic_projections]
+        return [(p, rule) for p, rule in rules if isinstance(rule, DopamineGated)]
+
+    def _gated_onto(self, target: str) -> list[tuple[Projection, DopamineGated]]:
+        return [(p, rule) for p, rule in self._gated if p.target == target]
 
     # -- synapses that NumPy draws ------------------------------------------------------------------
 
@@ -177,7 +183,7 @@ class GennSimulator(Simulator):
         source, target, weight, steps = self._block_synapses(projection)
         self._check_precision(f"Projection {projection.name!r}", weight)
         self._groups[projection.name] = groups = []
-        if projection.plasticity is not None:
+        if isinstance(projection.plasticity, DopamineGated):
             if steps.size and (steps != steps[0]).any():
                 raise BrainError(
                     f"Projection {projection.name!r}.delay_ms: on GeNN a plastic projection has one delay "
@@ -249,7 +255,7 @@ class GennSimulator(Simulator):
         weight: NDArray[np.float64],
         delay_steps: NDArray[np.int64],
     ) -> Any:
-        m = self._plastic_onto(projection.target).index(projection)
+        m = self._gated_onto(projection.target).index((projection, rule))
         steps = int(delay_steps.max(initial=1))
         at_once = steps == 1
         params = {

@@ -1,28 +1,31 @@
-"""Plastic weights of a NEST network: the reference rule, applied to recorded spikes at intervals.
+"""Plastic weights of a NEST network: reference rules, applied to recorded spikes at intervals or grid points.
 
-The rule runs in Python; the kernel is told the weights that have changed.
+The rules run in Python; the kernel is told the weights that have changed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.brains.network import DopaminePlasticity, Network, Synapses
+from ethospike.brains.network import Events, Network, Projection, SynapseReference
+
+_Floats = NDArray[np.float64]
+_Ints = NDArray[np.int64]
 
 
 class Learning:
-    """The plastic synapses of all projections and animals: hears spikes, learns from them when somebody wants
-    to know the weights, and tells the kernel.
+    """The plastic synapses of all animals: hears spikes, learns from them on demand, and tells the kernel.
 
     Parameters
     ----------
     network : Network
-    animals : int
+    seed, animals : int
     dt_ms : float
-    synapses : (projection, animal) -> Synapses
+    projections : sequence of Projection
+        Those whose rules run here.
     weight : dict of ndarray of float64, shape (animals * synapses,)
         Of each projection, in the order of `Network.wire`, animal by animal: read and written in place.
     transmit : (projection, indices of synapses) -> None
@@ -32,60 +35,97 @@ class Learning:
     def __init__(
         self,
         network: Network,
+        seed: int,
         animals: int,
         dt_ms: float,
-        synapses: Callable[[str, int], Synapses],
-        weight: dict[str, NDArray[np.float64]],
+        projections: list[Projection],
+        weight: dict[str, _Floats],
         transmit: Callable[[str, NDArray[np.integer]], None],
     ) -> None:
         self._weight = weight
         self._transmit = transmit
-        self._sent: dict[str, NDArray[np.float64]] = {}
-        self._references: dict[tuple[str, int], DopaminePlasticity] = {}
+        self._sent: dict[str, _Floats] = {}
+        self._references: dict[tuple[str, int], SynapseReference] = {}
+        self._on_grid: list[tuple[str, int]] = []
         # For each neuron of an animal: in which projections it is source (0), modulator (1) or target (2),
         # and its number in that population. Such spikes are few, and lists cost less than masks.
         self._parts: list[list[tuple[str, int, int]]] = [[] for _ in range(network.n_neurons)]
-        for projection in network.plastic_projections:
+        for projection in projections:
             rule = projection.plasticity
             if rule is None:
                 raise TypeError(f"{projection.name!r} is not plastic")
-            for part, population in enumerate((projection.source, rule.modulator, projection.target)):
-                for number, neuron in enumerate(range(network.n_neurons)[network.neurons(population)]):
+            roles = projection.source, rule.modulator_population, projection.target
+            for part, population in enumerate(roles):
+                for number, neuron in enumerate(_neurons(network, population)):
                     self._parts[neuron].append((projection.name, part, number))
-            start, own = 0, weight[projection.name]
+            own, start = weight[projection.name], 0
             for animal in range(animals):
-                wired = synapses(projection.name, animal)
-                reference = DopaminePlasticity(rule, wired.source, wired.target, wired.weight, dt_ms)
+                reference = network.reference(projection.name, seed, animal, dt_ms)
                 # One array, so that weights that are set reach the rule.
-                reference.weight = own[start : start + len(wired.source)]
+                stop = start + len(reference.weight)
+                reference.weight, start = own[start:stop], stop
                 self._references[projection.name, animal] = reference
-                start += len(wired.source)
+                if rule.grid_ms is not None:
+                    self._on_grid.append((projection.name, animal))
             self._sent[projection.name] = own.copy()
         self._concerned = np.tile([len(parts) > 0 for parts in self._parts], animals)
-        self._heard: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
+        self._heard: list[tuple[_Ints, _Ints]] = []
+        self._learned = self._until = 0
+        self._window = (1, 0)
+        self._modulation: Mapping[str, _Floats] = {}
 
-    def listen(self, step: NDArray[np.int64], cell: NDArray[np.int64]) -> None:
-        """Take notice of the next spikes; `cell` counts neurons through all animals."""
+    def begin_window(self, first_step: int, n_steps: int, modulation: Mapping[str, _Floats] | None) -> None:
+        """Take the modulation of the next window."""
+        if self._on_grid:
+            self.learn()
+        self._window, self._modulation = (first_step, n_steps), modulation or {}
+
+    def listen(self, step: _Ints, cell: _Ints, until: int) -> None:
+        """Take notice of the next spikes, up to a step; `cell` counts neurons through all animals."""
+        self._until = until
         if len(step):
             self._heard.append((step, cell))
 
     def learn(self) -> None:
         """Apply the rules to all that was heard: for many windows at once it costs as much as for one."""
-        if not self._heard:
+        if self._until == self._learned:
             return
+        events = self._events()
+        for key in dict.fromkeys((*self._on_grid, *events)):
+            source, modulator, target = (
+                np.array(of_part, dtype=np.int64).reshape(-1, 2).T
+                for of_part in events.get(key, ([], [], []))
+            )
+            happened = Events(
+                self._learned + 1,
+                self._until - self._learned,
+                source=(source[0], source[1]),
+                target=(target[0], target[1]),
+                modulator=(modulator[0], modulator[1]),
+                modulation={name: np.asarray(values)[key[1]] for name, values in self._modulation.items()},
+                window=self._window,
+            )
+            self._references[key].apply(happened)
+        self._learned = self._until
+
+    def _events(self) -> dict[tuple[str, int], tuple[list[tuple[int, int]], ...]]:
+        """Return what was heard by projection and animal: (step, number) of sources, modulators, targets."""
+        events: dict[tuple[str, int], tuple[list[tuple[int, int]], ...]] = {}
+        if not self._heard:
+            return events
         step, cell = map(np.concatenate, zip(*self._heard, strict=True))
         self._heard = []
         concerned = np.flatnonzero(self._concerned[cell])
-        events: dict[tuple[str, int], tuple[list[tuple[int, int]], ...]] = {}
+        concerned = concerned[np.argsort(step[concerned], kind="stable")]
         for when, which in zip(step[concerned].tolist(), cell[concerned].tolist(), strict=True):
             animal, neuron = divmod(which, len(self._parts))
             for projection, part, number in self._parts[neuron]:
                 events.setdefault((projection, animal), ([], [], []))[part].append((when, number))
-        for key, of_parts in events.items():
-            source, modulator, target = (
-                np.array(of_part, dtype=np.int64).reshape(-1, 2).T for of_part in of_parts
-            )
-            self._references[key].apply((source[0], source[1]), modulator[0], (target[0], target[1]))
+        return events
+
+    def modulator_values(self, projection: str, animals: int) -> _Floats:
+        """Return the modulator at the grid points since the last `learn`, shape (animals, points)."""
+        return np.stack([self._references[projection, a].modulator_values for a in range(animals)])
 
     def note_sent(self, projection: str) -> None:
         """Take notice that the kernel was told all weights of a projection, plastic or not."""
@@ -101,3 +141,8 @@ class Learning:
             if len(changed):
                 self._transmit(projection, changed)
                 sent[changed] = weight[changed]
+
+
+def _neurons(network: Network, population: str | None) -> range:
+    """Return the neurons of a population, counted through an animal; none without a population."""
+    return range(0) if population is None else range(network.n_neurons)[network.neurons(population)]

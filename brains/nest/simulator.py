@@ -173,7 +173,13 @@ class NestSimulator(Simulator):
         self._learning = None
         if self.network.plastic_projections:
             self._learning = Learning(
-                self.network, self.animals, self.dt_ms, self._synapses, self._weight, self._transmit
+                self.network,
+                self.seed,
+                self.animals,
+                self.dt_ms,
+                list(self.network.plastic_projections),
+                self._weight,
+                self._transmit,
             )
 
     # -- making the network ---------------------------------------------------------------------------
@@ -313,6 +319,8 @@ class NestSimulator(Simulator):
         self._arm_spikes(stimulus)
         self._set_currents(stimulus)
         changes = self._current_changes(n_steps, stimulus)
+        if self._learning is not None:
+            self._learning.begin_window(self.step + 1, n_steps, stimulus.modulation)
         pieces = []
         now, end = self.step, self.step + n_steps
         while now < end:
@@ -327,7 +335,7 @@ class NestSimulator(Simulator):
             step, cell = _take_events(self._recorder)
             pieces.append((step, cell))
             if self._learning is not None:
-                self._learning.listen(step, cell)
+                self._learning.listen(step, cell, now)
                 if self._interval_steps is not None and now % self._interval_steps == 0:
                     self._learning.transmit()
         step, cell = pieces[0] if len(pieces) == 1 else map(np.concatenate, zip(*pieces, strict=True))

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ethospike.brains.network.distributions import Distribution
+from ethospike.brains.network.plasticity import Modulator, PlasticSynapses, SynapseReference
 from ethospike.brains.network.population import Population
 from ethospike.brains.network.projection import (
     SHORTEST,
@@ -23,6 +24,7 @@ from ethospike.brains.network.projection import (
     Synapses,
     check_input,
     check_receptor,
+    steps_of_delay,
 )
 from ethospike.errors import BrainError, nearest
 from ethospike.randomness import Role, random_stream
@@ -87,10 +89,11 @@ class Network:
                     raise BrainError(f"Network: the name {name!r} is used {names.count(name)} times")
         for projection in self.projections:
             projection.check(self.population(projection.source), self.population(projection.target))
-            if projection.plasticity is not None:
-                self.population(projection.plasticity.modulator)
+            if projection.plasticity is not None and projection.plasticity.modulator_population is not None:
+                self.population(projection.plasticity.modulator_population)
             if self.procedural:
                 projection.check_procedural()
+        self._check_modulation()
         shortest = self._shortest_delay_ms()
         object.__setattr__(
             self,
@@ -204,6 +207,85 @@ class Network:
     def plastic_projections(self) -> tuple[Projection, ...]:
         """The projections that have a plasticity rule."""
         return tuple(p for p in self.projections if p.plasticity is not None)
+
+    def without_plasticity(self, *projections: str) -> Network:
+        """Return the network with these projections as fixed ones, or all if none is named.
+
+        Raises
+        ------
+        BrainError
+            When there is no such projection.
+        """
+        for name in projections:
+            self.projection(name)
+        frozen = [
+            replace(p, plasticity=None) if not projections or p.name in projections else p
+            for p in self.projections
+        ]
+        return replace(self, projections=tuple(frozen))
+
+    @cached_property
+    def modulation_channels(self) -> dict[str, int]:
+        """The channels of `Stimulus.modulation` that rules read, and their values an animal.
+
+        Gates have one value for each cluster of the target population; all others have one.
+        """
+        channels: dict[str, int] = {}
+        for projection in self.plastic_projections:
+            if (rule := projection.plasticity) is None:
+                continue
+            channels |= dict.fromkeys(rule.channels, 1)
+            if rule.gate is not None:
+                channels[rule.gate] = self.population(projection.target).clusters
+        return channels
+
+    @cached_property
+    def modulators(self) -> tuple[Modulator, ...]:
+        """The different modulators on a grid or with a filter; those that are equal are one."""
+        rules = (p.plasticity for p in self.plastic_projections)
+        found = (r.modulator for r in rules if r is not None and not isinstance(r.modulator, str))
+        return tuple(dict.fromkeys(m for m in found if m is not None))
+
+    def _check_modulation(self) -> None:
+        """Raise `BrainError` where two rules give one channel different meanings."""
+        gates = {
+            (p.plasticity.gate, self.population(p.target).clusters)
+            for p in self.plastic_projections
+            if p.plasticity is not None and p.plasticity.gate is not None
+        }
+        names = [name for name, _ in gates]
+        names += {name for p in self.plastic_projections if p.plasticity for name in p.plasticity.channels}
+        for name in names:
+            if names.count(name) > 1:
+                raise BrainError(
+                    f"Network: the modulation channel {name!r} is a gate of populations with different "
+                    f"clusters, or a gate and a modulator at once; give them different names"
+                )
+
+    def reference(self, name: str, seed: int, animal: int, dt_ms: float) -> SynapseReference:
+        """Return the reference implementation of a plastic projection's rule in one animal.
+
+        Raises
+        ------
+        BrainError
+            When the projection is not plastic, or where `wire` raises it.
+        """
+        projection = self.projection(name)
+        if projection.plasticity is None:
+            raise BrainError(f"Projection {name!r} has no plasticity")
+        wired, heard = self.wire(name, seed, animal), projection.plasticity.modulator_population
+        target = self.population(projection.target)
+        synapses = PlasticSynapses(
+            wired.source,
+            wired.target,
+            wired.weight,
+            steps_of_delay(wired.delay_ms, dt_ms),
+            n_source=self.population(projection.source).size,
+            n_target=target.size,
+            n_modulator=0 if heard is None else self.population(heard).size,
+            target_clusters=target.clusters,
+        )
+        return projection.plasticity.reference(synapses, dt_ms)
 
     @cached_property
     def n_neurons(self) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ethospike.brains.network.distributions import Distribution
-from ethospike.brains.network.plasticity import DopamineGated
+from ethospike.brains.network.plasticity import PlasticityRule
 from ethospike.brains.network.population import Population
 from ethospike.brains.network.rules import ClusteredWeight, Ends, Pairs, PairwiseBernoulli, Rule
 from ethospike.errors import BrainError
@@ -84,8 +84,8 @@ class Projection:
     delay_ms : float, ndarray or Distribution
         At least one step. Numbers and arrays must be whole steps; drawn delays are rounded to whole steps,
         and those below one step become one step.
-    plasticity : DopamineGated or None
-        The rule that changes the weights, if any.
+    plasticity : PlasticityRule or None
+        The rule that changes the weights, if any. Its bounds say which signs weights may have.
     receptor : int, str or None
         Port or name of the target's receptor, where the model has several (`NestModel`).
     """
@@ -96,7 +96,7 @@ class Projection:
     rule: Rule
     weight: Weight
     delay_ms: Delay = 0.1
-    plasticity: DopamineGated | None = None
+    plasticity: PlasticityRule | None = None
     receptor: int | str | None = None
 
     def ends(self, source: Population, target: Population) -> Ends:
@@ -152,14 +152,12 @@ class Projection:
             raise BrainError(f"{where}.weight: expected finite numbers, got {_some_of(weights)}")
         if self.plasticity is None:
             return
-        if not isinstance(self.plasticity, DopamineGated):
+        if not isinstance(self.plasticity, PlasticityRule):
             raise BrainError(
-                f"{where}.plasticity: expected a rule such as DopamineGated('DAN'), got {self.plasticity!r}"
+                f"{where}.plasticity: expected a rule such as PairSTDP() or DopamineGated('DAN'), got "
+                f"{self.plasticity!r}"
             )
-        if (weights < 0).any():
-            raise BrainError(
-                f"{where}: a plastic projection needs weights of at least 0, got {_some_of(weights)}"
-            )
+        self.plasticity.check(where, target, weights)
 
     def synapses(
         self,
@@ -186,10 +184,8 @@ class Projection:
             weight = np.where(same, self.weight.within, self.weight.across)
         else:
             weight = _values(f"{where}.weight", self.weight, order, len(pre), weight_rng)
-        if self.plasticity is not None and (weight < 0).any():
-            raise BrainError(
-                f"{where}: a plastic projection needs weights of at least 0, drew {weight.min():.3g}"
-            )
+        if self.plasticity is not None:
+            self.plasticity.check(f"{where} (as drawn)", target, weight)
         delay = _values(f"{where}.delay_ms", self.delay_ms, order, len(pre), delay_rng)
         if isinstance(self.delay_ms, Distribution) and (delay <= 0).any():
             raise BrainError(

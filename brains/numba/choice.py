@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ethospike.brains.network import Network
+from ethospike.brains.network import DopamineGated, Network
 from ethospike.brains.numba.engine import Engine
 from ethospike.errors import BrainError
 
@@ -69,6 +69,13 @@ def choose(network: Network) -> Choice:
             "lists",
             f"{stepped[0]} has no vectorized kernel, and lists alone run such models",
             dict.fromkeys(("bits", "rows"), f"it lacks {stepped[0]}"),
+        )
+    rules = [p.plasticity.name for p in network.plastic_projections if p.plasticity is not None]
+    if others := [name for name in rules if name != DopamineGated.name]:
+        return Choice(
+            "lists",
+            f"lists alone run {others[0]}",
+            dict.fromkeys(("bits", "rows"), f"it lacks {others[0]}"),
         )
     from ethospike.brains.numba import dense  # most networks do not need its compiled code
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.brains.network import NEVER, Network, Projection, Synapses, steps_of_delay
+from ethospike.brains.network import NEVER, DopamineGated, Network, Projection, Synapses, steps_of_delay
 from ethospike.brains.numba import rows_kernels as kernels
 from ethospike.brains.numba.cells import aligned, neuron_blocks, slots_of
 from ethospike.brains.numba.sparse_kernels import INBOX, LANES, MODULATOR, ROWS, STATE_ROWS, TARGET
@@ -288,8 +288,8 @@ class RowsAnimal:
         columns: list[tuple[_Ints, _Ints, _Floats, _Floats]] = []
         for p, projection in enumerate(plastic):
             rule = projection.plasticity
-            if rule is None:
-                raise TypeError(f"{projection.name!r} is not plastic")
+            if not isinstance(rule, DopamineGated):  # `choice.py` gives others to the engine of lists
+                raise TypeError(f"{projection.name!r}: rows run DopamineGated alone")
             rules.append((rule.learning_rate, rule.homeostasis, rule.tau_eligibility_ms / self._dt_ms))
             role[p, self.slot[network.neurons(rule.modulator)]] |= MODULATOR
             role[p, self.slot[network.neurons(projection.target)]] |= TARGET

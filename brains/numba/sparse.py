@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ethospike.brains.network import (
     NEVER,
     CurrentInput,
+    DopamineGated,
     Network,
     Projection,
     SpikeInput,
@@ -24,9 +25,12 @@ from ethospike.brains.network import (
 from ethospike.brains.numba import own_models, spike_order
 from ethospike.brains.numba import sparse_kernels as kernels
 from ethospike.brains.numba.cells import aligned, neuron_blocks, not_finite_error, plain, slots_of
+from ethospike.brains.numba.plasticity import Lessons, is_taught
+from ethospike.brains.numba.plasticity_kernels import Lesson
 from ethospike.brains.numba.sparse_kernels import INBOX, INBOX_START, LANES, ROWS, STATE_ROWS, STRIDE
 from ethospike.brains.simulator import SpikeBlock, Stimulus
 from ethospike.brains.threads import share
+from ethospike.errors import BrainError
 from ethospike.states import State, check_state
 
 SPIKES_HELD = 2**23
@@ -78,6 +82,12 @@ class CircuitEngine:
         self._circuit = self._connect(cells, conductance)
         self._refresh_effects()
         self._plastic = self._plasticity()
+        self._lessons = None
+        if any(is_taught(projection) for projection in network.projections):
+            self._lessons = Lessons(
+                network, seed, animals, dt_ms, self._slot, self._slots, self._places, self._scales()
+            )
+        self._step = 0
         self._watched = np.empty(0, dtype=np.int64)
         self._voltages = np.empty((0, animals, 0))
         self._room = np.empty((animals, 0), dtype=np.int64), np.empty((animals, 0), dtype=np.int32)
@@ -86,9 +96,13 @@ class CircuitEngine:
 
     def run(self, first_step: int, n_steps: int, stimulus: Stimulus) -> SpikeBlock:
         """Simulate a window; see `Engine.run`."""
+        lesson = None
+        if self._lessons is not None:
+            lesson = self._lessons.lesson(first_step, n_steps, stimulus.modulation)
+        self._step = first_step + n_steps - 1
         longest = max(1, SPIKES_HELD // (self._animals * self._slots))
         if n_steps <= longest:
-            spikes, self._voltages = self._piece(first_step, n_steps, stimulus)
+            spikes, self._voltages = self._piece(first_step, n_steps, stimulus, lesson)
             return spikes
         pieces = []
         for first in range(first_step, first_step + n_steps, longest):
@@ -100,12 +114,14 @@ class CircuitEngine:
                 stimulus.channel[begin:end],
                 stimulus.current_pa,
             )
-            pieces.append(self._piece(first, last - first + 1, part))
+            pieces.append(self._piece(first, last - first + 1, part, lesson))
         self._voltages = np.concatenate([voltages for _, voltages in pieces])
         return SpikeBlock.joined(spikes for spikes, _ in pieces)
 
     def weights(self, name: str) -> _Floats:
         """Return a copy of the weights, shape (animals, synapses)."""
+        if self._lessons is not None and is_taught(self._network.projection(name)):
+            return self._lessons.weights(name, self._step)
         return np.stack([self._circuit.weight[places] for places in self._places[name]])
 
     def set_weights(self, name: str, weights: _Floats) -> None:
@@ -113,6 +129,14 @@ class CircuitEngine:
         for places, given in zip(self._places[name], weights, strict=True):
             self._circuit.weight[places] = given
         self._refresh_effects()
+        if self._lessons is not None and is_taught(self._network.projection(name)):
+            self._lessons.set_weights(name, weights, self._step)
+
+    def modulator_values(self, name: str) -> _Floats:
+        """Return the modulator of a projection at the grid points of the last window, (animals, points)."""
+        if self._lessons is None or not is_taught(self._network.projection(name)):
+            raise BrainError(f"{name!r} has no modulator with values on a grid")
+        return self._lessons.modulator_values(name)
 
     def state(self) -> State:
         """Return copies of all that the next step depends on, except the step's number."""
@@ -137,11 +161,13 @@ class CircuitEngine:
 
     def close(self) -> None:
         """Give back memory."""
-        del self._circuit, self._plastic, self._own, self._room, self._voltages, self._places
+        del self._circuit, self._plastic, self._own, self._room, self._voltages, self._places, self._lessons
 
     # -- a window -----------------------------------------------------------------------------------
 
-    def _piece(self, first_step: int, n_steps: int, stimulus: Stimulus) -> tuple[SpikeBlock, _Floats]:
+    def _piece(
+        self, first_step: int, n_steps: int, stimulus: Stimulus, lesson: Lesson | None
+    ) -> tuple[SpikeBlock, _Floats]:
         window = self._window(stimulus)
         if self._room[0].shape[1] < n_steps * self._slots:
             shape = (self._animals, n_steps * self._slots)
@@ -154,7 +180,8 @@ class CircuitEngine:
             voltage=np.empty((n_steps, self._animals, len(self._watched))),
         )
         own = self._own.arrays if self._own.code else None
-        self._advance(first_step, n_steps, self._circuit, self._plastic, own, window, out)
+        rules = None if self._lessons is None else self._lessons.arrays
+        self._advance(first_step, n_steps, self._circuit, self._plastic, own, rules, lesson, window, out)
         if not out.finite.all():
             self._report_not_finite(first_step, n_steps)
         return SpikeBlock(*spike_order.by_step(first_step, n_steps, out, self._neuron_of_slot)), out.voltage
@@ -245,13 +272,14 @@ class CircuitEngine:
 
     def _plasticity(self) -> kernels.Plastic:
         """Return the plastic synapses as the compiled code reads them."""
-        network, projections = self._network, self._network.plastic_projections
+        network = self._network
+        projections = [p for p in network.projections if isinstance(p.plasticity, DopamineGated)]
         role = np.zeros((len(projections), self._slots), dtype=np.uint8)
         first = np.zeros((len(projections), self._animals, self._slots + 1), dtype=np.int64)
         rules, synapse, source, initial, count = [], [np.empty(0, int)], [np.empty(0, int)], [np.empty(0)], 0
         for p, projection in enumerate(projections):
             rule = projection.plasticity
-            if rule is None:
+            if not isinstance(rule, DopamineGated):
                 continue
             rules.append((rule.learning_rate, rule.homeostasis, rule.tau_eligibility_ms / self._dt_ms))
             role[p, self._slot[network.neurons(rule.modulator)]] |= kernels.MODULATOR
@@ -309,6 +337,7 @@ class CircuitEngine:
             "last_spike": self._plastic.last_spike,
             "own": self._own.arrays.x,
             "random": self._own.arrays.random,
+            **({} if self._lessons is None else self._lessons.changing()),
         }
 
 

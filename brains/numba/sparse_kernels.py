@@ -12,17 +12,17 @@ Python's wrap-around of negative ones. Without either, the loop is not vectorize
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numba
 import numpy as np
-from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic, overload
+from numba.extending import overload
 from numpy.typing import NDArray
 
 from ethospike.brains.compiling import tell_of_compiling
+from ethospike.brains.numba.intrinsics import call_step, next_in_turn
+from ethospike.brains.numba.plasticity_kernels import Lesson, Rules, teach
 
 tell_of_compiling()
 
@@ -240,25 +240,6 @@ def _step_current(cells: Array, base: int) -> bool:
     return reached
 
 
-def _generate_call(
-    context: Any, address: Any, x: Any, k: Any, excitation: Any, inhibition: Any, current: Any, uniform: Any
-) -> Any:
-    """Return a call of the function at an address, of the interface of a model's step."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        address, x, k, *numbers = arguments
-        pointer = ir.IntType(8).as_pointer()
-        function = ir.FunctionType(ir.IntType(64), [pointer, pointer, *[ir.DoubleType()] * 4])
-        call = builder.inttoptr(address, function.as_pointer())
-        return builder.call(call, [builder.inttoptr(x, pointer), builder.inttoptr(k, pointer), *numbers])
-
-    return types.int64(types.int64, types.uintp, types.uintp, *[types.float64] * 4), generate
-
-
-_call_step: Callable[..., int] = intrinsic(_generate_call)
-"""Call a model's step: address, addresses of state and constants, weights, current, random number."""
-
-
 @_compiled
 def _step_own(cells: Array, own: Own, animal: int, block: int, slots: Array, count: int) -> int:
     """Advance a block of neurons by the steps of their models; list those that fire."""
@@ -275,7 +256,7 @@ def _step_own(cells: Array, own: Own, animal: int, block: int, slots: Array, cou
             number = random[own.random_at[slot]] * RANDOM_MULTIPLIER + RANDOM_INCREMENT
             random[own.random_at[slot]] = number
             uniform = (number >> np.uint64(32)) / 4294967296.0
-        fired = _call_step(
+        fired = call_step(
             own.step[slot],
             np.uintp(x.ctypes.data + 8 * own.x_at[slot]),
             np.uintp(k.ctypes.data + 8 * own.k_at[slot]),
@@ -471,6 +452,8 @@ def _advance(
     circuit: Circuit,
     plastic: Plastic,
     own: Own | None,
+    rules: Rules | None,
+    lesson: Lesson | None,
     window: Window,
     out: Output,
 ) -> None:
@@ -506,6 +489,7 @@ def _advance(
             if reached:
                 count = _fire(cells, block, out_slot, count)
 
+        teach(rules, lesson, animal, step, out_slot[begin:count], circuit.effect)
         if count > begin:
             acts = False
             for slot in out_slot[begin:count]:
@@ -561,20 +545,6 @@ def _advance(
     out.finite[animal] = _all_finite(cells, blocks)
 
 
-def _generate_next_in_turn(context: Any, turn: Any) -> Any:
-    """Return turn[0] and increase it, undivided: no two threads get the same number."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        array = context.make_array(signature.args[0])(context, builder, arguments[0])
-        one = context.get_constant(types.int64, 1)
-        return builder.atomic_rmw("add", array.data, one, "monotonic")
-
-    return types.int64(turn), generate
-
-
-_next_in_turn: Callable[..., int] = intrinsic(_generate_next_in_turn)
-
-
 @_compiled
 def advance(
     turn: Array,
@@ -584,6 +554,8 @@ def advance(
     circuit: Circuit,
     plastic: Plastic,
     own: Own | None,
+    rules: Rules | None,
+    lesson: Lesson | None,
     window: Window,
     out: Output,
 ) -> None:
@@ -593,7 +565,8 @@ def advance(
     another process needs a core for a while, the other threads do more.
     """
     while True:
-        number = _next_in_turn(turn)
+        number = next_in_turn(turn)
         if number >= len(order):
             break
-        _advance(order[number], first_step, n_steps, circuit, plastic, own, window, out)
+        animal = order[number]
+        _advance(animal, first_step, n_steps, circuit, plastic, own, rules, lesson, window, out)

@@ -1,6 +1,7 @@
 """The contract of a simulator, its settings, and the function that opens a simulator by name."""
 
 from ethospike.brains.simulator.contract import Simulator
+from ethospike.brains.simulator.events import plastic_events
 from ethospike.brains.simulator.registry import is_installed, open_simulator, simulator_class
 from ethospike.brains.simulator.settings import (
     SIMULATORS,
@@ -20,5 +21,6 @@ __all__ = [
     "Stimulus",
     "is_installed",
     "open_simulator",
+    "plastic_events",
     "simulator_class",
 ]

@@ -14,11 +14,11 @@ from typing import ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.brains.network import Network, Synapses, steps_of_delay
+from ethospike.brains.network import ModulationChannel, Network, Synapses, TDError, steps_of_delay
 from ethospike.brains.simulator.settings import SIMULATORS, Capabilities, SimulatorSettings
 from ethospike.brains.simulator.window import SpikeBlock, Stimulus
 from ethospike.clock import off_the_grid, whole_number
-from ethospike.errors import BrainError, SimulatorUnavailable
+from ethospike.errors import BrainError, SimulatorUnavailable, nearest
 from ethospike.states import State
 
 
@@ -81,6 +81,7 @@ class Simulator(ABC):
             for delay_ms in off_the_grid(delays_ms, dt_ms)[:1]:
                 self.delay_steps(name, float(delay_ms))
         self._check_models()
+        self._check_rules()
         self._wired: dict[tuple[str, int], Synapses] = {}
         self._closed = False
         self._broken = False
@@ -134,7 +135,8 @@ class Simulator(ABC):
         The weights to which plastic synapses recover stay those of the network's description, and so does
         the receptor that each synapse reaches: a weight that was described as negative may become anything
         up to 0, any other anything from 0. So a synapse that is to be inhibitory later is described with a
-        negative weight and set to 0.
+        negative weight and set to 0. On a model with one input path (`NeuronModel.one_input`) signs are
+        free. Weights of a plastic projection stay within the bounds of its rule.
 
         Raises
         ------
@@ -152,6 +154,10 @@ class Simulator(ABC):
             raise BrainError(f"weights of {projection!r}: expected shape {expected}, got {weights.shape}")
         if not np.isfinite(weights).all():
             raise BrainError(f"weights of {projection!r}: expected finite numbers")
+        self._check_bounds(projection, weights)
+        if self.network.population(self.network.projection(projection).target).neuron_model.one_input:
+            self._set_weights(projection, weights)
+            return
         described = np.stack([self._synapses(projection, a).weight for a in range(self.animals)])
         if (wrong := np.where(described < 0, weights > 0, weights < 0)).any():
             raise BrainError(
@@ -280,6 +286,30 @@ class Simulator(ABC):
                     f"that have it: {', '.join(model.simulators) or 'none'}"
                 )
 
+    def _check_rules(self) -> None:
+        """Raise `BrainError` where this simulator lacks a rule, or a rule's grid does not fit the step."""
+        for projection in self.network.plastic_projections:
+            rule, where = projection.plasticity, f"Projection {projection.name!r}"
+            if rule is None:
+                continue
+            if self.name in SIMULATORS and self.name not in rule.simulators:
+                raise BrainError(
+                    f"{where}: {self.name} lacks the rule {rule.name}; simulators that have it: "
+                    f"{', '.join(rule.simulators) or 'none'}"
+                )
+            if rule.grid_ms is not None and whole_number(rule.grid_ms, self.dt_ms) is None:
+                raise BrainError(
+                    f"{where}: the rule's grid_ms of {rule.grid_ms} ms is not a whole number of steps of "
+                    f"{self.dt_ms} ms"
+                )
+
+    def _check_bounds(self, projection: str, weights: NDArray[np.float64]) -> None:
+        """Raise `BrainError` unless weights are within the bounds of the projection's rule, if it has one."""
+        described = self.network.projection(projection)
+        if described.plasticity is not None:
+            target = self.network.population(described.target)
+            described.plasticity.check(f"weights of {projection!r}", target, weights)
+
     def _check_has_weights(self, projection: str) -> tuple[int, int]:
         """Return the shape of a projection's weights."""
         self.network.projection(projection)
@@ -328,3 +358,20 @@ class Simulator(ABC):
                 )
             if not np.isfinite(stimulus.current_pa).all():
                 raise BrainError("stimulus: expected finite currents (pA)")
+        for name, modulation in (stimulus.modulation or {}).items():
+            self._check_modulation(name, np.asarray(modulation), n_steps)
+
+    def _check_modulation(self, name: str, values: NDArray[np.float64], n_steps: int) -> None:
+        """Raise `BrainError` unless a channel exists, and its values fit it and the window."""
+        channels = self.network.modulation_channels
+        if name not in channels:
+            raise BrainError(f"stimulus.modulation: no rule reads {name!r}; {nearest(name, channels)}")
+        windows = {m.name for m in self.network.modulators if isinstance(m, ModulationChannel)}
+        gates = {p.plasticity.gate for p in self.network.plastic_projections if p.plasticity is not None}
+        expected = (self.animals, channels[name]) if name in gates else (self.animals,)
+        if values.shape != expected and not (name in windows and values.shape == (self.animals, n_steps)):
+            wanted = f"{expected} or {(self.animals, n_steps)}" if name in windows else f"{expected}"
+            raise BrainError(f"stimulus.modulation[{name!r}]: expected shape {wanted}, got {values.shape}")
+        may_be_nan = {m.reward for m in self.network.modulators if isinstance(m, TDError)}
+        if not np.isfinite(values).all() and not (name in may_be_nan and not np.isinf(values).any()):
+            raise BrainError(f"stimulus.modulation[{name!r}]: expected finite numbers, got {values}")

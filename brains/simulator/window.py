@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -69,6 +69,10 @@ class Stimulus:
         Amplitudes during the window; None is 0 everywhere.
     rate_hz : ndarray of float64, shape (animals, spike channels), or None
         Rates that the spikes were drawn from: for recordings, not used by simulators.
+    modulation : mapping of str to ndarray, or None
+        Values that plasticity rules read, by channel (`Network.modulation_channels`): shape (animals,) for
+        the window, or (animals, steps); gates (animals, clusters of the target). A channel that is left out
+        is 0; a reward that is left out, or NaN, makes no TD error.
     """
 
     step: NDArray[np.int64]
@@ -76,6 +80,7 @@ class Stimulus:
     channel: NDArray[np.int32]
     current_pa: NDArray[np.float64] | None = None
     rate_hz: NDArray[np.float64] | None = None
+    modulation: Mapping[str, NDArray[np.float64]] | None = None
 
     @classmethod
     def none(cls) -> Self:

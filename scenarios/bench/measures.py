@@ -157,10 +157,10 @@ def _time_loop(scenario: Any, config: Any) -> tuple[float, Stimulus, Network]:
                 run_closed_loop(env, agent, recorder, loop)
                 wall_s = time.perf_counter() - begin
         network = agent.network
-    joined = [
+    step, animal, channel = (
         np.concatenate([getattr(s, key) for s in recorder.stimuli]) for key in ("step", "animal", "channel")
-    ]
-    return wall_s, Stimulus(*joined), network
+    )
+    return wall_s, Stimulus(step, animal, channel), network
 
 
 def _time_bare(network: Network, config: Any, inputs: Stimulus) -> float:

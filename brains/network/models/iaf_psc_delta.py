@@ -42,6 +42,7 @@ class IafPscDelta(NeuronModel):
     positive = frozenset({"C_m", "tau_m"})
     weight_unit = "mV"
     arrival_steps = 0
+    one_input = True
     step = staticmethod(_step)
     genn = GennCode(
         """

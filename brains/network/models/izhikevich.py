@@ -36,6 +36,7 @@ class Izhikevich(NeuronModel):
     weight_unit = "mV"
     state = ("v", "u")
     arrival_steps = 0
+    one_input = True
     step = staticmethod(_step)
     genn = GennCode(
         """

@@ -57,6 +57,8 @@ class NeuronModel:
         Steps from the arrival of a spike to its first effect on `v`: 1, or 0 where a spike moves `v` itself.
     takes_receptor : bool
         Synapses name the receptor that they reach; else the sign of their weight chooses it.
+    one_input : bool
+        Excitation and inhibition add up in one path, so that a weight may change its sign.
     is_stochastic : bool
         Spikes are drawn: simulators agree in distribution only.
     nest_name : str or None
@@ -83,6 +85,7 @@ class NeuronModel:
     state: tuple[str, ...] = ("v",)
     arrival_steps: int = 1
     takes_receptor: bool = False
+    one_input: bool = False
     is_stochastic: bool = False
     nest_name: str | None = None
     nest_fixed: Mapping[str, float] = {}

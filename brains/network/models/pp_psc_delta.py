@@ -55,6 +55,7 @@ class PpPscDelta(NeuronModel):
     weight_unit = "mV"
     state = ("v", "q", "fires")
     arrival_steps = 0
+    one_input = True
     is_stochastic = True
     step = staticmethod(_step)
     genn = GennCode(

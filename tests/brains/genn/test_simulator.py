@@ -31,7 +31,6 @@ from ethospike.brains.network import (
     ClusteredIndegree,
     ClusteredWeight,
     DopamineGated,
-    DopaminePlasticity,
     Explicit,
     FixedIndegree,
     FixedOutdegree,
@@ -45,7 +44,13 @@ from ethospike.brains.network import (
     Uniform,
 )
 from ethospike.brains.network import network as network_module
-from ethospike.brains.simulator import SimulatorSettings, SpikeBlock, Stimulus, open_simulator
+from ethospike.brains.simulator import (
+    SimulatorSettings,
+    SpikeBlock,
+    Stimulus,
+    open_simulator,
+    plastic_events,
+)
 from ethospike.errors import BrainError, SimulatorNotInstalled, SimulatorUnavailable
 from ethospike.recorders.recording import open_recording
 
@@ -247,18 +252,10 @@ def test_weights_follow_the_reference_rule(delays_ms):
     assert len(block) > 300
     for animal in range(animals):
         for name in ("A", "B"):
-            rule = network.projection(name).plasticity
-            wired = network.wire(name, 5, animal)
 
-            def after(step, name=name, rule=rule, wired=wired, animal=animal):
-                def of(population):
-                    part = network.neurons(population)
-                    own = (block.animal == animal) & (block.neuron >= part.start) & (block.step <= step)
-                    own &= block.neuron < part.stop
-                    return block.step[own], block.neuron[own] - part.start
-
-                reference = DopaminePlasticity(rule, wired.source, wired.target, wired.weight, 0.1)
-                return reference.apply(of("source"), of(rule.modulator)[0], of("target"))
+            def after(step, name=name, animal=animal):
+                events = plastic_events(network, name, block, animal, first_step=1, n_steps=step)
+                return network.reference(name, 5, animal, 0.1).apply(events)
 
             assert np.ptp(after(n_steps)) > 1.0
             for step, weights in seen:

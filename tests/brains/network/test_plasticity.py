@@ -7,21 +7,51 @@ import math
 import numpy as np
 import pytest
 
-from ethospike.brains.network import DopamineGated, DopaminePlasticity
+from ethospike.brains.network import DopamineGated, Events, PlasticSynapses
 from ethospike.errors import BrainError, StateError
 
 NONE = (np.array([], dtype=int), np.array([], dtype=int))
 
 
 def at(*events):
-    """(step, neuron) pairs as the arrays that `apply` wants."""
+    """(step, neuron) pairs as the arrays that `Events` wants."""
     steps, neurons = zip(*events, strict=True)
     return np.array(steps), np.array(neurons)
 
 
-def make(rule, sources=(0, 1, 2), weight=80.0, dt_ms=0.1):
-    sources = np.array(sources)
-    return DopaminePlasticity(rule, sources, np.zeros_like(sources), np.full(len(sources), weight), dt_ms)
+class Synapses:
+    """Synapses onto one target under a rule."""
+
+    def __init__(self, rule, sources=(0, 1, 2), weight=80.0, dt_ms=0.1):
+        source = np.array(sources)
+        self.reference = rule.reference(
+            PlasticSynapses(
+                source,
+                np.zeros_like(source),
+                np.full(len(source), weight),
+                np.ones_like(source),
+                n_source=len(source),
+                n_target=1,
+            ),
+            dt_ms,
+        )
+        self.state, self.set_state = self.reference.state, self.reference.set_state
+        self.step = 0
+
+    @property
+    def weight(self):
+        return self.reference.weight
+
+    def apply(self, source, modulator_steps, target):
+        """Apply all events up to the last one."""
+        last = max([self.step + 1, *source[0], *modulator_steps, *target[0]])
+        modulator = (modulator_steps, np.zeros_like(modulator_steps))
+        events = Events(self.step + 1, last - self.step, source, target, modulator)
+        self.step = last
+        return self.reference.apply(events)
+
+
+make = Synapses
 
 
 RULE = DopamineGated("DAN", tau_eligibility_ms=5000.0, learning_rate=0.3, homeostasis=1e-4)

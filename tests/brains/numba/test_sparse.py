@@ -16,7 +16,6 @@ from ethospike.brains.network import (
     AllToAll,
     CurrentInput,
     DopamineGated,
-    DopaminePlasticity,
     Network,
     OneToOne,
     Population,
@@ -32,6 +31,7 @@ from ethospike.brains.simulator import (
     SimulatorSettings,
     Stimulus,
     open_simulator,
+    plastic_events,
 )
 from ethospike.errors import BrainError
 
@@ -154,19 +154,10 @@ def test_weights_are_those_of_the_reference_rule() -> None:
         got = {p.name: simulator.weights(p.name) for p in network.plastic_projections}
     assert set(got) == {"KC>MBONp", "KC>MBONn"}
     for projection in network.plastic_projections:
-        rule = projection.plasticity
-        assert rule is not None
         for animal in range(2):
-            mine = spikes.animal == animal
-
-            def of(name: str, mine: NDArray[np.bool_] = mine) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-                cells = network.neurons(name)
-                chosen = mine & (spikes.neuron >= cells.start) & (spikes.neuron < cells.stop)
-                return spikes.step[chosen], spikes.neuron[chosen] - cells.start
-
-            assert min(len(of(n)[0]) for n in (projection.source, projection.target, rule.modulator)) > 5
-            reference = DopaminePlasticity(rule, *network.wire(projection.name, 1, animal)[:3], dt_ms=0.1)
-            expected = reference.apply(of(projection.source), of(rule.modulator)[0], of(projection.target))
+            events = plastic_events(network, projection.name, spikes, animal, first_step=1, n_steps=n_steps)
+            assert min(len(part[0]) for part in (events.source, events.target, events.modulator)) > 5
+            expected = network.reference(projection.name, 1, animal, dt_ms=0.1).apply(events)
             assert np.ptp(expected) > 1.0
             np.testing.assert_allclose(got[projection.name][animal], expected, rtol=1e-12)
 
