@@ -10,12 +10,8 @@ import pytest
 from ethospike.brains.conformance.specimens import poisson_spikes, window
 from ethospike.brains.network import (
     AllToAll,
-    DopamineSTDP,
-    FilteredSpikes,
-    FixedIndegree,
     ModulationChannel,
     Network,
-    PairSTDP,
     Population,
     Projection,
     SpikeInput,
@@ -24,12 +20,11 @@ from ethospike.brains.network import (
     Uniform,
 )
 from ethospike.brains.simulator import SimulatorSettings, SpikeBlock, open_simulator, plastic_events
-from ethospike.errors import BrainError
 
 TD = TDError("critic", value_per_hz=0.002, value_at_rest=-0.05)
 CRITIC = ThreeFactor(TD, 0.1, A_plus=0.05, Wmin=-np.inf)
 ACTOR = ThreeFactor(
-    TD, 0.2, A_plus=0.05, A_minus=0.01, tau_filter_ms=40.0, gate="action", Wmin=0.45, Wmax=4.2
+    TD, 0.2, A_plus=0.05, A_minus=0.01, tau_filter_ms=40.0, gate="action", Wmin=-2.0, Wmax=9.0
 )
 SIZE = 12
 
@@ -99,4 +94,17 @@ def test_actor_and_critic_learn_as_the_reference_says(dt_ms):
         assert np.ptp(got[name] - learner().wire(name, 5, 0).weight) > 0.1
         np.testing.assert_array_equal(got[name], expected[name])
     assert got["code>critic"].min() < 0.0  # weights of free sign have changed theirs
-    assert {got["code>actor"].min(), got["code>actor"].max()} & {0.45, 4.2}  # a bound was reached
+
+
+def test_weights_stop_at_the_bounds_of_the_rule():
+    rule = ThreeFactor(ModulationChannel("m"), 0.5, Wmin=0.0, Wmax=4.0, A_minus=0.9)
+    stimulus = poisson_spikes(400, range(SIZE), 0.3)
+
+    def alternate(k, animals):
+        return {"m": np.full(animals, (-1.0) ** k)}
+
+    network = learner(critic=rule, actor=rule)
+    _, got, expected = run(network, stimulus, [100] * 4, modulate=alternate, animals=1, dt_ms=1.0)
+    for name in got:
+        np.testing.assert_array_equal(got[name], expected[name])
+        assert (got[name] == 0.0).sum() > 5
