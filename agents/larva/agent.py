@@ -21,19 +21,25 @@ from ethospike.agents.agent import Agent, Decision
 from ethospike.agents.larva import memory
 from ethospike.agents.larva.locomotion import Locomotion, LocomotionConfig
 from ethospike.agents.larva.olfaction import DETECTION_FLOOR_UM, DRIVE_VARIABLE, INNATE_GAIN, OlfactoryDrive
-from ethospike.brains.circuits.mushroom_body import ODOR_PATTERNS, PRESETS, MushroomBodyConfig, mushroom_body
+from ethospike.brains.circuits.mushroom_body import (
+    N_GLOMERULI,
+    ODOR_PATTERNS,
+    PRESETS,
+    MushroomBodyConfig,
+    mushroom_body,
+)
 from ethospike.brains.network import Network
 from ethospike.brains.simulator import Simulator, SimulatorSettings, SpikeBlock, Stimulus, open_simulator
 from ethospike.brains.spike_trains.sources import GammaSource
 from ethospike.clock import whole_number
 from ethospike.envs.odor_arena import PEAK_UM, WALL_COLUMN, features
 from ethospike.envs.odor_arena.reinforcement import KINDS
-from ethospike.errors import AgentError, nearest
+from ethospike.errors import AgentError, BrainError, nearest
 from ethospike.states import State, check_state, join_states, state_of, without
 from ethospike.variables import Panel, named, variable
 
 READ_OUT = ("MBONp", "MBONn", "DANp", "DANn")
-"""Populations with a single neuron, whose firing rate is read out."""
+"""Populations of which the mean firing rate is read out."""
 RATES = Panel("rates (Hz)", key="f")
 
 
@@ -123,11 +129,15 @@ class LarvaAgent(Agent):
     simulator : SimulatorSettings or None
         None is the default simulator.
     dt_ms : float
+    network : Network or None
+        The brain; None is the drawn mushroom body. It needs the populations `READ_OUT` and the spike inputs
+        "odor" (a channel for each receptor), "reward" and "punishment", as of measured wiring
+        (`brains.circuits.connectome.larva`).
 
     Raises
     ------
     AgentError
-        When the control interval does not fit, or an odor has no receptor pattern.
+        When the control interval does not fit, an odor has no receptor pattern, or the network lacks a part.
 
     Attributes
     ----------
@@ -187,6 +197,7 @@ class LarvaAgent(Agent):
         seed: int,
         simulator: SimulatorSettings | None = None,
         dt_ms: float = 0.1,
+        network: Network | None = None,
     ) -> None:
         super().__init__(animals, control_interval_ms)
         self.config = config or LarvaConfig()
@@ -206,13 +217,16 @@ class LarvaAgent(Agent):
         # One smell: the circuit's preference is one for the whole mixture, and so is its change.
         self._olfaction = OlfactoryDrive(animals, 1, control_interval_ms, self.config.detection_floor_um)
 
-        self.network = mushroom_body(self.brain)
+        self.network = mushroom_body(self.brain) if network is None else network
+        _check_parts(self.network)
         self._wire_senses()
         from ethospike.agents.larva import readout  # compiled, so loaded only where spikes are read
 
         self._readout_module = readout
         self._place_of_neuron = np.full(self.network.n_neurons, -1)
-        self._place_of_neuron[[self.network.offset(name) for name in READ_OUT]] = range(len(READ_OUT))
+        for place, name in enumerate(READ_OUT):
+            self._place_of_neuron[self.network.neurons(name)] = place
+        self._sizes = np.array([float(self.network.population(name).size) for name in READ_OUT])
         self._keep = math.exp(-control_interval_ms / self.config.readout_tau_ms)
         self._rate_per_spike = (1.0 - self._keep) / (control_interval_ms / 1000)
         self._least_hz = self.config.min_spikes / (self.config.readout_tau_ms / 1000)
@@ -267,7 +281,7 @@ class LarvaAgent(Agent):
         preference = self._read_out(spikes)
         smell_um = np.add.reduce(senses[:, : len(self.odors)], axis=1, keepdims=True)
         drive = self._olfaction.update(smell_um, self.config.gain * preference[:, None])
-        rate_hz = self._rate_hz.astype(np.float32)
+        rate_hz = (self._rate_hz / self._sizes).astype(np.float32)
         readout = {
             "preference": preference.astype(np.float32),
             "mbon_rate_hz": rate_hz[:, :2],
@@ -311,7 +325,9 @@ class LarvaAgent(Agent):
             self._rate_per_spike,
             self._rate_hz,
         )
-        preference: NDArray[np.float64] = self._readout_module.preferences(self._rate_hz, self._least_hz)
+        preference: NDArray[np.float64] = self._readout_module.preferences(
+            self._rate_hz / self._sizes, self._least_hz
+        )
         return preference
 
     # -- memory and state ---------------------------------------------------------------------------
@@ -325,7 +341,7 @@ class LarvaAgent(Agent):
 
         Those of `weights`, and `about`: seed and configuration of the brain, as JSON.
         """
-        return {"about": memory.described(self.seed, self.brain), **self.weights()}
+        return {"about": memory.described(self.seed, self.brain, self.network.sources), **self.weights()}
 
     def save_memory(self, path: str | Path) -> Path:
         """Save `memory` as a NumPy archive; return its path (suffix .npz)."""
@@ -340,7 +356,7 @@ class LarvaAgent(Agent):
             When the file is no memory, or was made by another circuit (wiring, initial weights or seed) or
             by fewer animals. Rules of learning and inputs may differ (`memory.FREE`).
         """
-        weights = memory.read(path, self.seed, self.brain, self.weights())
+        weights = memory.read(path, self.seed, self.brain, self.weights(), self.network.sources)
         for projection in self.network.plastic_projections:
             self.simulator.set_weights(projection.name, weights[projection.name])
 
@@ -387,3 +403,18 @@ class LarvaAgent(Agent):
     def close(self) -> None:
         """Close the simulator; closing twice is harmless."""
         self.simulator.close()
+
+
+def _check_parts(network: Network) -> None:
+    """Raise `AgentError` unless a network has all that the larva reads and drives."""
+    try:
+        for name in READ_OUT:
+            network.population(name)
+        channels = network.spike_channels("odor")
+        for name in KINDS:
+            network.spike_channels(name)
+    except BrainError as error:
+        raise AgentError(f"the larva's network: {error}") from None
+    count = channels.stop - channels.start
+    if count != N_GLOMERULI:
+        raise AgentError(f"the larva's network: expected {N_GLOMERULI} channels of 'odor', got {count}")

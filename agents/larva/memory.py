@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ethospike.brains.circuits.mushroom_body import MushroomBodyConfig
+from ethospike.brains.network import DataSource
 from ethospike.errors import AgentError
 
 FORMAT = 1
@@ -29,9 +30,15 @@ FREE = frozenset(
 others are wiring or initial weights, to which homeostasis leads back: they make the circuit."""
 
 
-def described(seed: int, brain: MushroomBodyConfig) -> NDArray[np.str_]:
-    """Return seed and configuration of a circuit as JSON."""
-    return np.array(json.dumps({"format": FORMAT, "seed": seed, "brain": dataclasses.asdict(brain)}))
+def described(seed: int, brain: MushroomBodyConfig, sources: Sequence[DataSource] = ()) -> NDArray[np.str_]:
+    """Return seed, configuration and data of a circuit as JSON."""
+    about = {"format": FORMAT, "seed": seed, "brain": dataclasses.asdict(brain)}
+    return np.array(json.dumps(about | {"wiring": _wiring(sources)}))
+
+
+def _wiring(sources: Sequence[DataSource]) -> list[dict[str, Any]]:
+    """Return the data of measured wiring; nothing for the drawn circuit."""
+    return [source.described() for source in sources]
 
 
 def write(path: str | Path, entries: Mapping[str, NDArray[Any]]) -> Path:
@@ -44,7 +51,11 @@ def write(path: str | Path, entries: Mapping[str, NDArray[Any]]) -> Path:
 
 
 def read(
-    path: str | Path, seed: int, brain: MushroomBodyConfig, like: Mapping[str, NDArray[np.float64]]
+    path: str | Path,
+    seed: int,
+    brain: MushroomBodyConfig,
+    like: Mapping[str, NDArray[np.float64]],
+    sources: Sequence[DataSource] = (),
 ) -> dict[str, NDArray[np.float64]]:
     """Return the weights of a memory for larvae with a circuit.
 
@@ -57,6 +68,8 @@ def read(
         Of the larvae.
     like : mapping of str to ndarray, shape (animals, synapses)
         The present weights of the larvae.
+    sources : sequence of DataSource
+        Data of the larvae's wiring.
 
     Raises
     ------
@@ -73,6 +86,16 @@ def read(
                 f"{mine.get(name)}; weights fit only the circuit that learned them, with its wiring, its "
                 f"initial weights and its seed"
             )
+    mine_wired, theirs_wired = _wiring(sources), about["wiring"]
+    if mine_wired != theirs_wired:
+        made, here = (
+            ", ".join(one["name"] for one in wiring) or "the drawn circuit"
+            for wiring in (theirs_wired, mine_wired)
+        )
+        raise AgentError(
+            f"memory {path}: it was made with the wiring of {made}, these larvae have that of {here}, "
+            f"or other files or choices; weights fit only the circuit that learned them"
+        )
     for name, expected in like.items():
         animals = len(expected)
         if name not in weights or len(weights[name]) < animals:
@@ -94,7 +117,8 @@ def _contents(path: Path) -> tuple[dict[str, NDArray[np.float64]], dict[str, Any
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = dict(archive)
             about = json.loads(str(arrays.pop("about")))
-            return arrays, {"format": about["format"], "seed": about["seed"], "brain": dict(about["brain"])}
+            described = {"format": about["format"], "seed": about["seed"], "brain": dict(about["brain"])}
+            return arrays, described | {"wiring": about.get("wiring", [])}
     except FileNotFoundError:
         raise AgentError(f"memory {path}: there is no such file; save_memory writes one") from None
     except OSError as error:

@@ -40,6 +40,7 @@ from ethospike.brains.network.rules import (
     RandomIndegree,
     Rule,
 )
+from ethospike.brains.network.sources import DataSource
 
 __all__ = [
     "NEURON_MODELS",
@@ -49,6 +50,7 @@ __all__ = [
     "ClusteredIndegree",
     "ClusteredWeight",
     "CurrentInput",
+    "DataSource",
     "Distribution",
     "DopamineGated",
     "DopamineSTDP",

@@ -26,6 +26,7 @@ from ethospike.brains.network.projection import (
     check_receptor,
     steps_of_delay,
 )
+from ethospike.brains.network.sources import DataSource
 from ethospike.errors import BrainError, nearest
 from ethospike.randomness import Role, random_stream
 
@@ -53,6 +54,8 @@ class Network:
         The synapses of a spike are made when it fires, from a random generator that always makes the same
         ones, instead of being stored: memory grows with the number of neurons alone. For `PairwiseBernoulli`
         and weights that no synapse has for itself, on simulators that can do so; the others refuse.
+    sources : tuple of DataSource
+        Data from elsewhere that the network is made of; `run.json` lists them.
 
     Raises
     ------
@@ -73,9 +76,10 @@ class Network:
     spike_inputs: tuple[SpikeInput, ...] = ()
     current_inputs: tuple[CurrentInput, ...] = ()
     procedural: bool = False
+    sources: tuple[DataSource, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("populations", "projections", "spike_inputs", "current_inputs"):
+        for name in ("populations", "projections", "spike_inputs", "current_inputs", "sources"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         if not self.populations:
             raise BrainError("Network: expected at least one population")

@@ -25,6 +25,7 @@ from typing import Any
 
 from ethospike.brains.simulator import SIMULATORS, is_installed, simulator_class
 from ethospike.errors import ScenarioError, nearest
+from ethospike.scenarios.bench.fly import fly_rows
 from ethospike.scenarios.bench.measures import FOURFOLD
 from ethospike.scenarios.bench.rows import Row
 from ethospike.scenarios.bench.scale import draw_scale, scale_rows
@@ -80,13 +81,14 @@ def run_benchmark(
     long: bool = False,
     gpu: bool = False,
     scale: bool = False,
+    fly: bool = False,
     simulators: list[str] | None = None,
     kinds: tuple[str, ...] = (),
 ) -> Path:
     """Measure the rows of the given kinds (all by default), and write the results.
 
-    `long`, `gpu` and `scale` each replace the usual rows. `out`.json and `out`.md are rewritten after each
-    row; `scale` adds a figure, `out`.png.
+    `long`, `gpu`, `scale` and `fly` each replace the usual rows. `out`.json and `out`.md are rewritten
+    after each row; `scale` adds a figure, `out`.png.
 
     Raises
     ------
@@ -97,9 +99,12 @@ def run_benchmark(
     RunFolderError
         When the results cannot be written.
     """
-    if long + gpu + scale > 1:
-        raise ScenarioError("--long, --gpu and --scale are benchmarks of their own; run one after the other")
-    plan = gpu_rows if gpu else long_rows if long else scale_rows if scale else rows
+    plans = {gpu_rows: gpu, long_rows: long, scale_rows: scale, fly_rows: fly}
+    if sum(plans.values()) > 1:
+        raise ScenarioError(
+            "--long, --gpu, --scale and --fly are benchmarks of their own; run one after the other"
+        )
+    plan = next((plan for plan, wanted in plans.items() if wanted), rows)
     chosen = simulators or (["genn"] if gpu else [name for name in SIMULATORS if is_installed(name)])
     for name in chosen:
         simulator_class(name)
@@ -187,6 +192,16 @@ TABLES = {
             *(("GeNN procedural, the same", "genn_procedural"), ("rate Hz", "rate_hz")),
             *(("rows read GB/s", "rows_gb_per_s"), ("build s", "build_s")),
             *(("peak memory MB", "memory_mb"), ("backend", "backend")),
+        ],
+    ),
+    "fly": (
+        "A whole adult fly brain as point neurons (Shiu et al. 2024), on a graph that is synthetic where it "
+        "says so",
+        [
+            *(("graph", "graph"), ("neurons", "neurons"), ("edges", "edges"), ("driven", "driven")),
+            *(("threads (0: all)", "threads"), ("spikes per s", "spikes_per_s")),
+            *(("wall s per s", "wall_per_s"), ("processor s per s", "processor_per_s")),
+            *(("build s", "build_s"), ("peak memory MB", "memory_mb"), ("backend", "backend")),
         ],
     ),
     "loop": (

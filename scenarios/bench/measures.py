@@ -52,6 +52,10 @@ def measure(row: Row) -> dict[str, Any]:
         return measure_growth(row)
     if row.kind == "reach":
         return measure_reach(row)
+    if row.kind == "fly":
+        from ethospike.scenarios.bench.fly import measure_fly
+
+        return measure_fly(row)
     if row.kind == "scale":
         from ethospike.scenarios.bench.scale import measure_scale  # loads Matplotlib
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from ethospike.agents.larva import LarvaConfig
+from ethospike.brains.circuits.connectome.larva import LarvaBrainConfig
+from ethospike.brains.circuits.connectome.measured import CIRCUITS, DRAWN
 from ethospike.brains.circuits.mushroom_body import MushroomBodyConfig
 from ethospike.clock import whole_number
 from ethospike.envs.odor_arena import ODOR_DISTANCE_MM, OdorSource, Phase
@@ -42,6 +44,13 @@ class DishConfig(ScenarioConfig):
     """Senses, read-out and locomotion."""
     brain: MushroomBodyConfig = field(default_factory=MushroomBodyConfig)
     """The mushroom body."""
+    circuit: str = DRAWN
+    """The wiring: drawn (published), or measured: winding-left, winding-right, winding-both, winding-brain,
+    eichler-left, eichler-right (docs/connectomes.md)."""
+    connectome: str = ""
+    """Folder with the files of measured wiring; empty for the one in ETHOSPIKE_CONNECTOMES."""
+    measured: LarvaBrainConfig = field(default_factory=LarvaBrainConfig)
+    """Choices for measured wiring: weights of other synapses, threshold, seed of unknown signs."""
     subject: Subject = field(default_factory=lambda: Subject("Drosophila melanogaster", age="P5D"))
     """A larva of the third instar, as in the learning experiments, five days after the egg was laid."""
 
@@ -49,6 +58,7 @@ class DishConfig(ScenarioConfig):
         super().__post_init__()
         require_known("test_field", self.test_field, get_args(FieldOfTest))
         require_known("path_of", self.path_of, get_args(PathOf))
+        require_known("circuit", self.circuit, CIRCUITS)
         self.require_times("test_s")
         if self.odor_a == self.odor_b:
             raise ScenarioError(f"odor_b: expected another odor than odor_a, got {self.odor_b!r} twice")

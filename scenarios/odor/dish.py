@@ -17,6 +17,7 @@ from gymnasium.vector import VectorEnv
 
 from ethospike.agents.larva import LarvaAgent
 from ethospike.agents.larva.locomotion import PRESETS as LOCOMOTION_PRESETS
+from ethospike.brains.circuits.connectome.measured import measured_network
 from ethospike.brains.circuits.mushroom_body import PRESETS
 from ethospike.envs.odor_arena import ArenaConfig, Phase
 from ethospike.scenarios.odor.config import DishConfig
@@ -56,6 +57,7 @@ def open_dish(
         seed=config.seed,
         simulator=config.simulator,
         dt_ms=config.dt_ms,
+        network=measured_network(config.circuit, config.connectome, config.brain, config.measured),
     )
     if memory is not None:
         try:

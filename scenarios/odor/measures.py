@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ethospike.brains.circuits.connectome.measured import DRAWN
 from ethospike.envs.odor_arena import ODOR_DISTANCE_MM, REINFORCEMENT_COLUMNS
 from ethospike.envs.odor_arena.larva_body import middle_of_body_mm
 from ethospike.recorders.recording import Recording
 from ethospike.scenarios.analysis.group_statistics import interval
+from ethospike.scenarios.odor.codes import code_measures, population_rates
 from ethospike.scenarios.odor.config import DishConfig
 from ethospike.scenarios.run.omissions import LEFT_OUT, leaving_out
 
@@ -111,7 +113,8 @@ def _reinforcement(recording: Recording, config: DishConfig) -> dict[str, Any]:
         return {}
     neuron = {"reward": "DANp", "punishment": "DANn"}[config.trained_with]
     counts = recording.counts.sel(group=neuron).values[reinforced]
-    return {"dan_hz_in_training": interval(counts.mean(axis=0) / recording.interval_s)}
+    neurons_s = len(recording.neurons(neuron)) * recording.interval_s
+    return {"dan_hz_in_training": interval(counts.mean(axis=0) / neurons_s)}
 
 
 def _final_weights(recording: Recording, config: DishConfig) -> dict[str, Any]:
@@ -122,11 +125,34 @@ def _final_weights(recording: Recording, config: DishConfig) -> dict[str, Any]:
     }
 
 
+def _codes(recording: Recording, config: DishConfig) -> dict[str, Any]:
+    """Return the Kenyon cells' code of each odor, in the first 20 s of its first presentation."""
+    edge = _rows(recording, EDGE_S)
+    windows = {}
+    for odor in config.odors:
+        if presented := training_rows(recording, odor):
+            rows = presented[0][:edge]
+            windows[odor] = (rows[0] * recording.interval_s, (rows[-1] + 1) * recording.interval_s)
+    return code_measures(recording, windows)
+
+
+def _populations(recording: Recording, config: DishConfig) -> dict[str, Any]:
+    """Return the rates of all populations of a measured circuit, in the first odor and in the gap."""
+    if config.circuit == DRAWN:
+        return {}
+    windows = {odor: rows[0] for odor in config.odors if (rows := training_rows(recording, odor))}
+    if len(gap := phase_rows(recording, "gap")):
+        windows["gap"] = gap
+    return population_rates(recording, windows)
+
+
 _MEASURES: dict[str, Callable[[Recording, DishConfig], dict[str, Any]]] = {
     "preference of the mushroom body": _preference,
     "preference_index, choice_index": _choice,
     "dan_hz_in_training": _reinforcement,
     "final weights": _final_weights,
+    "code of Kenyon cells": _codes,
+    "rates of populations": _populations,
 }
 """Groups of measures that need the same parts of a recording."""
 

@@ -71,6 +71,11 @@ def network_layout(network: Network, seed: int) -> dict[str, Any]:
     }
 
 
+def data_sources(agent: Agent) -> list[dict[str, Any]]:
+    """Return the sources of the data of which the brain is made, for `run.json`."""
+    return [] if agent.network is None else [source.described() for source in agent.network.sources]
+
+
 def _vector(long_name: str, space: Space[Any], components: tuple[Component, ...], kind: str) -> Variable:
     """Describe an observation or an action, with the names and units of its entries."""
     if space.shape is None or len(space.shape) != 1:

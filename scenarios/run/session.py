@@ -19,7 +19,7 @@ from ethospike.recorders.zarr_recorder import ZarrRecorder
 from ethospike.scenarios.loop import LoopState, run_closed_loop, start_loop
 from ethospike.scenarios.run import checkpoint
 from ethospike.scenarios.run.folder import RunFolder
-from ethospike.scenarios.run.layout import describe
+from ethospike.scenarios.run.layout import data_sources, describe
 from ethospike.scenarios.run.progress import RunProgress
 from ethospike.scenarios.run.signals import collected_signals
 from ethospike.scenarios.scenario import Scenario, ScenarioConfig
@@ -143,7 +143,9 @@ class RunSession:
         )
         self._recorder = Recorders([writer, *(self._opened(make(layout)) for make in self._listeners)])
         without = checkpoint.reason_for_none(config.checkpoint_every_s, env, agent)
-        self._folder.update_info(backend=agent.backend, **{checkpoint.NO_CHECKPOINTS: without})
+        self._folder.update_info(
+            backend=agent.backend, data=data_sources(agent), **{checkpoint.NO_CHECKPOINTS: without}
+        )
         self._progress = RunProgress(scenario.name, scenario.duration_s(config), quiet=self._quiet)
         stack.enter_context(self._progress)
         self._checkpoints = checkpoint.Checkpoints(

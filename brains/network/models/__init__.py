@@ -5,6 +5,7 @@ from ethospike.brains.network.models.iaf_cond_exp import IafCondExp, IafCondExpS
 from ethospike.brains.network.models.iaf_psc_alpha import IafPscAlpha
 from ethospike.brains.network.models.iaf_psc_delta import IafPscDelta
 from ethospike.brains.network.models.iaf_psc_exp import IafPscExp
+from ethospike.brains.network.models.iaf_shiu_2024 import IafShiu2024
 from ethospike.brains.network.models.izhikevich import Izhikevich
 from ethospike.brains.network.models.nest_model import NestModel
 from ethospike.brains.network.models.neuron_model import GennCode, NeuronModel
@@ -21,9 +22,10 @@ NEURON_MODELS: dict[str, NeuronModel] = {
         AeifCondExp(),
         Izhikevich(),
         PpPscDelta(),
+        IafShiu2024(),
     )
 }
-"""The built-in models by name, with NEST 3.10's parameters, units and defaults."""
+"""The built-in models by name, with NEST 3.10's parameters, units and defaults where NEST has them."""
 
 __all__ = [
     "NEURON_MODELS",
@@ -34,6 +36,7 @@ __all__ = [
     "IafPscAlpha",
     "IafPscDelta",
     "IafPscExp",
+    "IafShiu2024",
     "Izhikevich",
     "NestModel",
     "NeuronModel",

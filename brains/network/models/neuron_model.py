@@ -67,6 +67,8 @@ class NeuronModel:
         NEST's parameters that the description leaves out, with the values that make NEST's model this one.
     kernel : str or None
         Name of the vectorized kernel of the Numba simulator that runs the model, if one does.
+    rows_kernel : str or None
+        Name of a kernel of the engine of rows alone; small networks run by `step`.
     step : callable or None
         `step(x, k, excitation, inhibition, current_pa, uniform) -> bool`, a plain function that Numba
         compiles. It advances one neuron by one step, resets it if it fires, and returns True then. `x` holds
@@ -90,6 +92,7 @@ class NeuronModel:
     nest_name: str | None = None
     nest_fixed: Mapping[str, float] = {}
     kernel: str | None = None
+    rows_kernel: str | None = None
     step: Callable[..., Any] | None = None
     genn: GennCode | None = None
 

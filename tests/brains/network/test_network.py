@@ -296,7 +296,7 @@ def test_what_cannot_be_run_is_refused(make, message):
 
 
 @pytest.mark.simulator("nest")
-@pytest.mark.parametrize("model", NEURON_MODELS)
+@pytest.mark.parametrize("model", [name for name, model in NEURON_MODELS.items() if model.nest_name])
 def test_defaults_are_those_of_nest(model):
     from ethospike.brains.nest.simulator import nest
 

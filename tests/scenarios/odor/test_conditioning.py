@@ -231,12 +231,17 @@ def test_a_short_experiment_is_recorded_measured_and_drawn(short_run: RunResult)
         (
             ["--recorder.spike-populations", ""],
             {"activity", "paths", "weights"},
-            set(),
+            {"code of Kenyon cells"},
             {"figure raster": "no spikes were listed (recorder.spike_populations, recorder.spike_animals); "
              "`counts` may hold what you need"},
         ),
         (["--recorder.spike-populations", "KC"], {"activity", "paths", "raster", "weights"}, set(), {}),
-        (["--recorder.spike-animals", "1"], {"activity", "paths", "raster", "weights"}, set(), {}),
+        (
+            ["--recorder.spike-animals", "1"],
+            {"activity", "paths", "raster", "weights"},
+            {"code of Kenyon cells"},
+            {},
+        ),
     ],
 )  # fmt: skip
 def test_who_records_less_gets_what_is_left_and_is_told_what_is_not(
