@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from itertools import product
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
@@ -152,20 +152,39 @@ class Places(Encoder):
 class Fourier(Encoder):
     """The Fourier basis of Konidaris, Osentoski & Thomas 2011, moved from −1 … 1 to 0 … 1.
 
-    Channels are (1 + cos(π c · x)) / 2 for all vectors c of whole numbers 0 … order with at most two that
-    are not 0; with all vectors their number would grow as (order + 1)^entries. The constant is left out.
+    Channels are (1 + cos(π c · x)) / 2 for all vectors c of whole numbers 0 … order with at most `together`
+    that are not 0; with all vectors their number would grow as (order + 1)^entries. The constant is left out.
+
+    Parameters
+    ----------
+    entries : sequence of Entry
+    order : int
+    together : int
+        Entries on which a channel may depend.
+
+    Raises
+    ------
+    AgentError
+        When there are more than `MOST_CHANNELS` channels.
     """
 
-    def __init__(self, entries: Sequence[Entry], order: int = 3) -> None:
+    def __init__(self, entries: Sequence[Entry], order: int = 3, together: int = 2) -> None:
         super().__init__(entries)
-        _check_positive(type(self).__name__, order=order)
+        _check_positive(type(self).__name__, order=order, together=together)
         n = len(self.entries)
-        vectors = []
-        for first in range(n):
-            for a in range(1, order + 1):
-                vectors.append(_vector(n, {first: a}))
-                for second in range(first + 1, n):
-                    vectors += [_vector(n, {first: a, second: b}) for b in range(1, order + 1)]
+        together = min(together, n)
+        n_channels = sum(math.comb(n, k) * order**k for k in range(1, together + 1))
+        if n_channels > MOST_CHANNELS:
+            raise AgentError(
+                f"Fourier: order {order} with {together} of {n} entries together makes {n_channels:,} "
+                f"channels, more than {MOST_CHANNELS:,}; take a lower order or fewer entries together"
+            )
+        chosen = (which for k in range(1, together + 1) for which in combinations(range(n), k))
+        vectors = [
+            _vector(n, dict(zip(which, numbers, strict=True)))
+            for which in chosen
+            for numbers in product(range(1, order + 1), repeat=len(which))
+        ]
         self._vectors = np.array(vectors)
         self.n_channels = len(vectors)
 

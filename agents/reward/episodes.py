@@ -30,25 +30,28 @@ class Course:
     ----------
     in_episode : ndarray of bool, shape (animals,)
         The observation belongs to an episode, and the next action will be carried out.
+    learns : ndarray of bool, shape (animals,)
+        The animal is in training.
     """
 
     def __init__(self, env: GymnasiumGroup, seed: int) -> None:
         self._config, n = env.config, env.num_envs
         self._episode = np.full(n, -1, np.int64)
         self.in_episode = np.zeros(n, bool)
+        self.learns, self._is_greedy = np.ones(n, bool), np.zeros(n, bool)
         self._training, self._evaluation = (
             [random_stream(seed, animal, Role.READOUT, channel) for animal in range(n)] for channel in (0, 1)
         )
-
-    @property
-    def learns(self) -> NDArray[np.bool_]:
-        """True for the animals in training, shape (animals,)."""
-        return np.asarray(self._config.purposes(self._episode) == TRAINING)
 
     def begin(self, which: NDArray[np.bool_]) -> None:
         """Count the next episode of some animals."""
         self._episode[which] += 1
         self.in_episode[which] = True
+        self._look_up()
+
+    def _look_up(self) -> None:
+        purposes = self._config.purposes(self._episode)
+        self.learns, self._is_greedy = purposes == TRAINING, purposes == GREEDY
 
     def end(self, which: NDArray[np.bool_]) -> None:
         """End the episodes of some animals."""
@@ -56,10 +59,11 @@ class Course:
 
     def choices(self, policy: Policy, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the choice of each animal, shape (animals, n_groups): drawn, or the most probable."""
-        pairs = zip(self.learns, self._training, self._evaluation, strict=True)
+        pairs = zip(self.learns.tolist(), self._training, self._evaluation, strict=True)
         drawn = policy.drawn(probabilities, [first if learns else other for learns, first, other in pairs])
-        is_greedy = self._config.purposes(self._episode) == GREEDY
-        return np.where(is_greedy[:, None], policy.chosen(probabilities), drawn)
+        if not self._is_greedy.any():
+            return drawn
+        return np.where(self._is_greedy[:, None], policy.chosen(probabilities), drawn)
 
     def state(self) -> State:
         """Return copies of counts and generators."""
@@ -83,6 +87,7 @@ class Course:
         self._episode, self.in_episode = np.array(state["episode"]), np.array(state["in_episode"])
         self._training = unpack_generators(state["training"])
         self._evaluation = unpack_generators(state["evaluation"])
+        self._look_up()
 
 
 def checked_rewards(reward: Any, animals: int) -> NDArray[np.float64]:

@@ -8,14 +8,19 @@ from typing import Literal, get_args
 
 from ethospike.agents.coded import CodedConfig
 from ethospike.agents.larva import LarvaConfig
+from ethospike.agents.reward.actor_critic import ActorCriticConfig
+from ethospike.agents.reward.reward_stdp import RewardStdpConfig
 from ethospike.agents.reward.td import TDConfig
 from ethospike.brains.circuits.mushroom_body import MushroomBodyConfig
 from ethospike.clock import whole_number
 from ethospike.envs.any_env import EnvSource, EpisodeConfig
 from ethospike.errors import ScenarioError
+from ethospike.scenarios.reward.ranges import KNOWN_RANGES
 from ethospike.scenarios.scenario import ScenarioConfig, require_known, steps_of_run
 
-AgentName = Literal["coded", "larva", "random", "td"]
+AgentName = Literal["actor-critic", "coded", "larva", "random", "reward-stdp", "td"]
+LEARNERS = ("actor-critic", "reward-stdp")
+"""Agents whose neurons have time constants of 20 ms and more, so that steps of 1 ms are short enough."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +34,11 @@ class RewardConfig(ScenarioConfig):
     make: tuple[str, ...] = ()
     """Keywords of `gymnasium.make` as name=value with a value of JSON, such as is_slippery=false."""
     agent: AgentName = "coded"
-    """`coded` is a spiking agent with fixed random weights, `random` ignores the observation, `td` is an
-    actor–critic without neurons, `larva` learns in `ethospike/OdorArena-v0` from its reward alone."""
+    """`actor-critic` and `reward-stdp` are spiking agents that learn, `coded` has fixed random weights, and
+    `larva` learns in `ethospike/OdorArena-v0` from its reward alone; `td` is an actor–critic without neurons
+    on the same codes, and `random` ignores the observation."""
+    dt_ms: float = 0.0
+    """Length of a simulation step (ms); 0 chooses 1 ms for agents that learn on codes, 0.1 ms for others."""
     episodes: int = 20
     """Episodes of each animal, in which agents learn; 0 if `minutes` alone ends the run."""
     evaluation_episodes: int = 0
@@ -43,20 +51,26 @@ class RewardConfig(ScenarioConfig):
     image_grid: tuple[int, int] = (12, 12)
     """Rows and columns of gray values into which an image is averaged."""
     ranges: tuple[str, ...] = ()
-    """Ranges of observation entries as name=low:high, for entries without bounds; others are learned from
-    random steps."""
+    """Ranges of observation entries as name=low:high, for codes; by default those of the space, of a known
+    task (`KNOWN_RANGES`), or learned from random steps."""
     warm_up_steps: int = 1000
     """Random steps from which these ranges are learned."""
     coded: CodedConfig = field(default_factory=CodedConfig)
     """The spiking agent without learning."""
     td: TDConfig = field(default_factory=TDConfig)
     """The actor–critic without neurons."""
+    actor_critic: ActorCriticConfig = field(default_factory=ActorCriticConfig)
+    """The spiking actor–critic."""
+    reward_stdp: RewardStdpConfig = field(default_factory=RewardStdpConfig)
+    """The spiking agent with reward-modulated STDP."""
     larva: LarvaConfig = field(default_factory=LarvaConfig)
     """Senses, read-out and locomotion of `larva`; its `patterns` belong to the odors in their order."""
     brain: MushroomBodyConfig = field(default_factory=MushroomBodyConfig)
     """The mushroom body of `larva`."""
 
     def __post_init__(self) -> None:
+        if self.dt_ms == 0.0:
+            object.__setattr__(self, "dt_ms", 1.0 if self.agent in LEARNERS else 0.1)
         super().__post_init__()
         object.__setattr__(self, "make", tuple(self.make))
         object.__setattr__(self, "ranges", tuple(self.ranges))
@@ -111,7 +125,7 @@ class RewardConfig(ScenarioConfig):
             n_control_steps=n_steps,
             blank_steps=blank_steps,
             image_grid=(self.image_grid[0], self.image_grid[1]),
-            ranges=dict(map(_range, self.ranges)),
+            ranges={**KNOWN_RANGES.get(self.env, {}), **dict(map(_range, self.ranges))},
             warm_up_steps=self.warm_up_steps,
         )
 

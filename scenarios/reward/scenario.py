@@ -10,7 +10,9 @@ import gymnasium
 from ethospike.agents.agent import Agent
 from ethospike.agents.coded import CodedAgent
 from ethospike.agents.random_policy import RandomPolicy
+from ethospike.agents.reward.actor_critic import SpikingActorCritic
 from ethospike.agents.reward.larva import RewardedLarva
+from ethospike.agents.reward.reward_stdp import RewardStdp
 from ethospike.agents.reward.td import TDActorCritic
 from ethospike.envs.any_env import GymnasiumGroup
 from ethospike.scenarios.reward import measures
@@ -41,6 +43,12 @@ def agent_for(env: GymnasiumGroup, config: RewardConfig) -> Agent:
         )
     if config.agent == "td":
         return TDActorCritic(env, config.td, seed=config.seed)
+    if config.agent == "actor-critic":
+        return SpikingActorCritic(
+            env, config.actor_critic, config.simulator, seed=config.seed, dt_ms=config.dt_ms
+        )
+    if config.agent == "reward-stdp":
+        return RewardStdp(env, config.reward_stdp, config.simulator, seed=config.seed, dt_ms=config.dt_ms)
     if config.agent == "larva":
         return RewardedLarva(
             env, config.larva, config.brain, config.simulator, seed=config.seed, dt_ms=config.dt_ms

@@ -1,0 +1,199 @@
+"""The spiking actor–critic: a temporal-difference error from a spiking critic teaches critic and actor.
+
+After Frémaux, Sprekeler and Gerstner 2013 (PLoS Comput Biol 9:e1003024) and Chung and Kozma 2020
+(arXiv 2008.13044): every synapse knows the trace of its source, the spikes of its target, one number for the
+whole brain (the error), and, onto the actor, one number a group of neurons: 1 for the chosen action, else 0,
+minus the probability that it had. Without that feedback the actor does not learn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ethospike.agents.codes.policy import Policy
+from ethospike.agents.reward.network import CRITIC, NeuronsConfig, learning_network, rate_share
+from ethospike.agents.reward.spiking import SpikingLearner
+from ethospike.brains.network import Network
+from ethospike.brains.network.plasticity import TDError, ThreeFactor
+from ethospike.brains.simulator import SimulatorSettings, SpikeBlock
+from ethospike.envs.any_env import GymnasiumGroup
+from ethospike.errors import AgentError
+from ethospike.states import State
+from ethospike.variables import Panel, variable
+
+FEEDBACK = "action"
+"""Channel of the action feedback."""
+
+
+@dataclass(frozen=True)
+class ActorCriticConfig:
+    """Code, neurons, value, policy and learning.
+
+    Raises
+    ------
+    AgentError
+        When a number is out of range.
+    """
+
+    levels: int = 5
+    """Values of a continuous action, evenly spaced over its range."""
+    neurons: NeuronsConfig = field(default_factory=NeuronsConfig)
+    """Code, sizes, rates and membranes."""
+    value_per_hz: float = 0.045
+    """Value of 1 Hz of the critic's mean rate, in units of the scaled reward. Chosen: 1 at 40 Hz."""
+    value_at_rest: float = -0.8
+    """Value while the critic is silent. Chosen: 0 at 18 Hz, the rate before learning."""
+    tau_rate_ms: float = 40.0
+    """Filter of the critic's rate, of which the value is made, and of the actor's, which choose."""
+    tau_discount_ms: float = 1000.0
+    """Time over which rewards are discounted to 1/e."""
+    reward_scale: float = 0.02
+    """Factor of the reward. A reward of 1 in every control step of 20 ms then has the value 1."""
+    hz_per_preference: float = 4.0
+    """Difference of two rates that makes one action e times as probable as the other."""
+    least_probability: float = 0.02
+    """Share of choices made by chance. Chosen: without it, one animal in twelve settles on a single action
+    before it has learned anything, and its feedback, chosen − probability, is 0 for ever after."""
+    critic_rate: float = 0.0046
+    """Learning rate of the critic, at the activity that the code has in the middle of its ranges."""
+    actor_rate: float = 0.0115
+    """Learning rate of the actor, likewise."""
+    tau_source_ms: float = 20.0
+    """Trace of the source's spikes."""
+    tau_eligibility_ms: float = 40.0
+    """Decay of the eligibility that a spike of the target leaves."""
+    tau_feedback_ms: float = 40.0
+    """Second filter of the actor's eligibility, behind the gate of the action."""
+    settle_ms: float = 100.0
+    """Time after the beginning of an episode without learning (ms, at least one control step): the rates rise
+    to the value of the first observation, which is no error of prediction."""
+    grid_ms: float = 5.0
+    """Interval at which error and weights change."""
+
+    def __post_init__(self) -> None:
+        positive = ["value_per_hz", "tau_rate_ms", "tau_discount_ms", "hz_per_preference", "grid_ms"]
+        positive += ["tau_source_ms", "tau_eligibility_ms", "tau_feedback_ms"]
+        for name in positive:
+            if not 0.0 < getattr(self, name) < np.inf:
+                raise AgentError(f"ActorCriticConfig.{name}: expected above 0, got {getattr(self, name)}")
+        for name in ("critic_rate", "actor_rate", "settle_ms"):
+            if not 0.0 <= getattr(self, name) < np.inf:
+                raise AgentError(f"ActorCriticConfig.{name}: expected at least 0, got {getattr(self, name)}")
+
+
+class SpikingActorCritic(SpikingLearner):
+    """An actor–critic of spiking neurons; learns by a three-factor rule inside the simulator.
+
+    Parameters
+    ----------
+    env : GymnasiumGroup
+        The environment that it is made for.
+    config : ActorCriticConfig, optional
+    simulator : SimulatorSettings, optional
+    network : Network, optional
+        The network of `actor_critic_network`, changed.
+    seed : int
+        Of weights, starting potentials and choices, keyed by animal.
+    dt_ms : float
+
+    Raises
+    ------
+    AgentError
+        When a code or the network does not fit the environment.
+    """
+
+    def __init__(
+        self,
+        env: GymnasiumGroup,
+        config: ActorCriticConfig | None = None,
+        simulator: SimulatorSettings | None = None,
+        *,
+        network: Network | None = None,
+        seed: int,
+        dt_ms: float = 1.0,
+    ) -> None:
+        self.config = config = config or ActorCriticConfig()
+        super().__init__(
+            env,
+            network or actor_critic_network(env, config),
+            config.neurons.encoder(env),
+            Policy(env.action_entries, config.levels, config.least_probability),
+            hz_per_preference=config.hz_per_preference,
+            tau_rate_ms=config.tau_rate_ms,
+            simulator=simulator,
+            seed=seed,
+            dt_ms=dt_ms,
+        )
+        self._settle_windows = max(1, round(config.settle_ms / env.control_interval_ms))
+        self._critic_rate = self._filtered(CRITIC, 1, config.tau_rate_ms)
+        self.variables = {
+            **self.variables,
+            "value": variable("value that the critic reports", "1", "float32", panel=Panel("value")),
+        }
+
+    def _currents(self, activity: NDArray[np.float64]) -> NDArray[np.float64]:
+        return self.config.neurons.current_pa(activity)
+
+    def _modulation(self) -> dict[str, NDArray[np.float64]]:
+        learns = self._has_reward & self._course.learns & (self._window >= self._settle_windows)
+        # A short episode ends before the rates have settled; its end is all that it teaches.
+        learns |= self._ended & self._course.learns
+        return {
+            "reward": np.where(learns, self._reward, np.nan),
+            "terminal": self._ended.astype(np.float64),
+            FEEDBACK: self._feedback.copy(),
+        }
+
+    def _read(self, spikes: SpikeBlock, last_step: int) -> dict[str, NDArray[np.float32]]:
+        rate_hz = self._critic_rate.update(spikes, last_step, self._n_steps)[:, 0]
+        value = self.config.value_at_rest + self.config.value_per_hz * rate_hz
+        return {"value": value.astype(np.float32)}
+
+    def _own_state(self) -> State:
+        return super()._own_state() | {"critic_rate_hz": self._critic_rate.rate_hz.copy()}
+
+    def set_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Continue from a state.
+
+        Raises
+        ------
+        StateError
+            When it is the state of another agent.
+        """
+        super().set_state(state)
+        self._critic_rate.rate_hz = np.array(state["critic_rate_hz"])
+
+
+def actor_critic_network(env: GymnasiumGroup, config: ActorCriticConfig) -> Network:
+    """Return the network of an actor–critic for an environment."""
+    encoder = config.neurons.encoder(env)
+    n_groups = Policy(env.action_entries, config.levels).n_groups
+    error = TDError(
+        CRITIC,
+        value_per_hz=config.value_per_hz,
+        value_at_rest=config.value_at_rest,
+        tau_ms=config.tau_rate_ms,
+        tau_discount_ms=config.tau_discount_ms,
+        reward_scale=config.reward_scale,
+    )
+    share = rate_share(encoder, config.neurons, config.tau_source_ms) / config.tau_eligibility_ms
+    critic = ThreeFactor(
+        error,
+        config.critic_rate * share,
+        tau_plus=config.tau_source_ms,
+        tau_eligibility_ms=config.tau_eligibility_ms,
+        Wmin=-np.inf,
+        grid_ms=config.grid_ms,
+    )
+    actor = replace(
+        critic,
+        learning_rate=config.actor_rate * share,
+        tau_filter_ms=config.tau_feedback_ms,
+        gate=FEEDBACK,
+    )
+    return learning_network(encoder, n_groups, config.neurons, actor, critic)

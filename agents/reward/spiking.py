@@ -1,0 +1,251 @@
+"""The base of spiking agents that learn from a reward: code, network, policy, and the course of a run."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ethospike.agents.agent import Agent, Decision
+from ethospike.agents.codes import Encoder
+from ethospike.agents.codes.policy import Policy
+from ethospike.agents.reward.episodes import Course, checked_rewards, per_animal
+from ethospike.agents.reward.network import ACTOR
+from ethospike.brains.network import Network
+from ethospike.brains.simulator import Simulator, SimulatorSettings, SpikeBlock, Stimulus, open_simulator
+from ethospike.clock import whole_number
+from ethospike.envs.any_env import GymnasiumGroup
+from ethospike.errors import AgentError
+from ethospike.states import State, check_state, join_states, state_of, without
+from ethospike.variables import Panel, variable
+
+
+class FilteredRate:
+    """The mean rate of equal groups of neurons in Hz, filtered by an exponential; at the ends of windows.
+
+    Parameters
+    ----------
+    first, n_groups, size : int
+        First neuron, number of groups and neurons of a group.
+    animals : int
+    tau_ms, dt_ms : float
+    """
+
+    def __init__(
+        self, first: int, n_groups: int, size: int, *, animals: int, tau_ms: float, dt_ms: float
+    ) -> None:
+        self._first, self._size, self._tau_steps = first, size, tau_ms / dt_ms
+        self._hz_per_spike = 1000.0 / (tau_ms * size)
+        self.rate_hz = np.zeros((animals, n_groups))
+
+    def update(self, spikes: SpikeBlock, last_step: int, n_steps: int) -> NDArray[np.float64]:
+        """Add the spikes of a window that ends with a step; return a copy of the rates, (animals, groups)."""
+        place = (spikes.neuron - self._first) // self._size
+        mine = (spikes.neuron >= self._first) & (place < self.rate_hz.shape[1])
+        weight = np.exp((spikes.step[mine] - last_step) / self._tau_steps)
+        flat = spikes.animal[mine] * self.rate_hz.shape[1] + place[mine]
+        added = np.bincount(flat, weight, self.rate_hz.size).reshape(self.rate_hz.shape)
+        self.rate_hz = self.rate_hz * np.exp(-n_steps / self._tau_steps) + self._hz_per_spike * added
+        return self.rate_hz.copy()
+
+
+class SpikingLearner(Agent):
+    """A spiking agent whose actor learns from its own choices and a modulator.
+
+    Subclasses say in `_modulation` which reward acts in the next window.
+
+    Parameters
+    ----------
+    env : GymnasiumGroup
+        The environment that it is made for.
+    network : Network
+        A current channel for each channel of the code, and a population `actor` with a cluster for each group
+        of the policy.
+    encoder : Encoder
+    policy : Policy
+    hz_per_preference : float
+        Difference of two filtered rates (Hz) that makes one choice e times as probable as the other.
+    tau_rate_ms : float
+        Filter of the actor's rates.
+    simulator : SimulatorSettings or None
+    seed : int
+    dt_ms : float
+
+    Raises
+    ------
+    AgentError
+        When the network does not fit, or the control interval is not a whole number of steps.
+    """
+
+    simulator: Simulator
+    network: Network
+
+    def __init__(
+        self,
+        env: GymnasiumGroup,
+        network: Network,
+        encoder: Encoder,
+        policy: Policy,
+        *,
+        hz_per_preference: float,
+        tau_rate_ms: float,
+        simulator: SimulatorSettings | None,
+        seed: int,
+        dt_ms: float,
+    ) -> None:
+        super().__init__(env.num_envs, env.control_interval_ms)
+        n_steps = whole_number(env.control_interval_ms, dt_ms)
+        if n_steps is None:
+            raise AgentError(
+                f"control_interval_ms: expected a whole number of steps of {dt_ms:g} ms, got "
+                f"{env.control_interval_ms:g}"
+            )
+        self._n_steps, self._dt_ms = n_steps, dt_ms
+        self._encoder, self._policy, self.network = encoder, policy, network
+        self._check_network(network)
+        self._course = Course(env, seed)
+        self._hz_per_preference = hz_per_preference
+        self._actor_rate = self._filtered(ACTOR, policy.n_groups, tau_rate_ms)
+        n = self.animals
+        self._feedback = np.zeros((n, policy.n_groups))
+        self._reward, self._has_reward, self._ended = np.zeros(n), np.zeros(n, bool), np.zeros(n, bool)
+        self._window = np.zeros(n, np.int64)
+        self.variables = {
+            "actor_rate_hz": variable(
+                "filtered rate of each group of the actor",
+                "Hz",
+                "float32",
+                panel=Panel("actor (Hz)", key="f"),
+                cluster=policy.n_groups,
+            )
+        }
+        self.simulator = open_simulator(network, simulator, seed=seed, animals=n, dt_ms=dt_ms)
+        self.backend = self.simulator.backend
+
+    def _filtered(self, population: str, n_groups: int, tau_ms: float) -> FilteredRate:
+        """Return the filter of the rates of a population's equal groups."""
+        size = self.network.population(population).size // n_groups
+        first = self.network.offset(population)
+        return FilteredRate(first, n_groups, size, animals=self.animals, tau_ms=tau_ms, dt_ms=self._dt_ms)
+
+    def _check_network(self, network: Network) -> None:
+        """Check that a network has the channels of the code and the groups of the policy."""
+        clusters = {population.name: population.clusters for population in network.populations}
+        channels, needed = network.n_current_channels, self._encoder.n_channels
+        if channels != needed or clusters.get(ACTOR) != self._policy.n_groups:
+            raise AgentError(
+                f"network: expected {needed} current channels and a population {ACTOR!r} of "
+                f"{self._policy.n_groups} clusters, got {channels} channels and {clusters}"
+            )
+
+    # -- the control step ---------------------------------------------------------------------------
+
+    @abstractmethod
+    def _currents(self, activity: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the currents (pA) of the code's channels, shape (animals, channels)."""
+
+    @abstractmethod
+    def _modulation(self) -> dict[str, NDArray[np.float64]]:
+        """Return the channels of `Stimulus.modulation` for the next window.
+
+        `_reward` is the reward of the control step before, where `_has_reward`; `_ended` is True in the
+        window after a terminated episode.
+        """
+
+    def _gated(self, choice: NDArray[np.float64], probability: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the action feedback, shape (animals, groups)."""
+        return choice - probability
+
+    def _read(self, spikes: SpikeBlock, last_step: int) -> dict[str, NDArray[np.float32]]:
+        """Return further quantities to record; called in every window."""
+        return {}
+
+    def _act(self, observation: NDArray[np.floating]) -> Decision:
+        activity = self._encoder.encode(observation[:, :-1]) * observation[:, -1:]
+        stimulus = replace(Stimulus.currents(self._currents(activity)), modulation=self._modulation())
+        spikes = self.simulator.run(self._n_steps, stimulus)
+        last_step = self.simulator.step
+        rate_hz = self._actor_rate.update(spikes, last_step, self._n_steps)
+        probability = self._policy.probabilities(rate_hz / self._hz_per_preference)
+        choice = self._course.choices(self._policy, probability)
+        # The action is carried out while the next window lasts; only then is there a choice to learn from.
+        self._feedback = self._gated(choice, probability) * self._course.in_episode[:, None]
+        self._window += 1
+        self._has_reward[:] = self._ended[:] = False
+        readout = {"actor_rate_hz": rate_hz.astype(np.float32), **self._read(spikes, last_step)}
+        return Decision(self._policy.action(choice), stimulus, spikes, readout)
+
+    def learn(
+        self,
+        reward: NDArray[np.floating] | float,
+        terminated: NDArray[np.bool_] | bool,
+        truncated: NDArray[np.bool_] | bool = False,
+    ) -> None:
+        """Keep the reward; it acts in the next window, together with its observation.
+
+        Raises
+        ------
+        AgentError
+            When the reward has another shape or is not finite.
+        """
+        self._reward = checked_rewards(reward, self.animals)
+        is_over, is_cut = per_animal(terminated, self.animals), per_animal(truncated, self.animals)
+        self._has_reward = self._course.in_episode.copy()
+        self._ended = is_over & self._has_reward
+        self._course.end(is_over | is_cut)
+
+    def begin_episode(self, which: NDArray[np.bool_]) -> None:
+        """Count the episode; weights and membranes go on."""
+        self._course.begin(which)
+        self._window[which] = 0
+        self._has_reward[which] = self._ended[which] = False
+        self._feedback[which] = 0.0
+
+    # -- weights and state --------------------------------------------------------------------------
+
+    def weights(self) -> dict[str, NDArray[np.float64]]:
+        """Return the plastic weights (mV) by projection, each of shape (animals, synapses)."""
+        return {p.name: self.simulator.weights(p.name) for p in self.network.plastic_projections}
+
+    def state(self) -> State:
+        """Return the states of simulator, course and filters.
+
+        Raises
+        ------
+        SimulatorUnavailable
+            When the simulator cannot save its state.
+        """
+        return self._own_state() | join_states({"simulator": self.simulator.state()})
+
+    def _own_state(self) -> State:
+        return {
+            "feedback": self._feedback.copy(),
+            "reward": self._reward.copy(),
+            "has_reward": self._has_reward.copy(),
+            "ended": self._ended.copy(),
+            "window": self._window.copy(),
+            "actor_rate_hz": self._actor_rate.rate_hz.copy(),
+        } | join_states({"course": self._course.state()})
+
+    def set_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Continue from a state.
+
+        Raises
+        ------
+        StateError
+            When it is the state of another agent.
+        """
+        check_state(without("simulator", state), self._own_state())
+        self.simulator.set_state(state_of("simulator", state))
+        self._course.set_state(state_of("course", state))
+        self._actor_rate.rate_hz = np.array(state["actor_rate_hz"])
+        for name in ("feedback", "reward", "has_reward", "ended", "window"):
+            setattr(self, f"_{name}", np.array(state[name]))
+
+    def close(self) -> None:
+        """Close the simulator."""
+        self.simulator.close()
