@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ethospike.brains.memory import check_memory
-from ethospike.brains.nest import models
+from ethospike.brains.nest import models, rules
 from ethospike.brains.nest.currents import CurrentSchedule
 from ethospike.brains.nest.denormals import denormals_are_zero
 from ethospike.brains.nest.learning import Learning
 from ethospike.brains.nest.wiring import native_rule, native_value, parts
-from ethospike.brains.network import CurrentInput, Distribution, Projection, SpikeInput
+from ethospike.brains.network import CurrentInput, Distribution, PairSTDP, Projection, SpikeInput
 from ethospike.brains.simulator import (
     Capabilities,
     Simulator,
@@ -113,6 +113,7 @@ class NestSimulator(Simulator):
         needed = BYTES_A_NEURON * self.network.n_neurons + BYTES_A_LISTED_SYNAPSE * listed
         needed += BYTES_A_DRAWN_SYNAPSE * (self.network.n_synapses - listed)
         check_memory("nest", self.animals, self.network.n_synapses, self.animals * needed)
+        self._learned_here = [p for p in self.network.plastic_projections if not rules.is_native(p)]
         self._interval_steps = self._steps_between_updates()
         self._threads = self.settings.threads or self._default_threads()
         _holder = weakref.ref(self)
@@ -124,18 +125,20 @@ class NestSimulator(Simulator):
             raise
         self.backend = f"NEST {nest.__version__}, {self._threads} thread{'s' * (self._threads > 1)}"
 
-    def _steps_between_updates(self) -> int | None:
-        """Return the steps from one update of plastic weights to the next; None if there are none."""
-        if not self.network.plastic_projections:
-            return None
-        interval_ms = self.settings.plasticity_interval_ms
-        steps = whole_number(interval_ms, self.dt_ms)
-        if steps is None:
-            raise BrainError(
-                f"simulator.plasticity_interval_ms: {interval_ms} ms is not a whole number of steps of "
-                f"{self.dt_ms} ms"
-            )
-        return steps
+    def _steps_between_updates(self) -> tuple[int, ...]:
+        """Return the intervals (steps) at whose ends weights are brought up to date here."""
+        steps = set()
+        for projection in self._learned_here:
+            given = None if projection.plasticity is None else projection.plasticity.grid_ms
+            interval_ms = self.settings.plasticity_interval_ms if given is None else given
+            number = whole_number(interval_ms, self.dt_ms)
+            if number is None:
+                raise BrainError(
+                    f"simulator.plasticity_interval_ms: {interval_ms} ms is not a whole number of steps of "
+                    f"{self.dt_ms} ms"
+                )
+            steps.add(number)
+        return tuple(steps)
 
     def _default_threads(self) -> int:
         if self.animals * self.network.n_synapses < THREADS_FROM_SYNAPSES:
@@ -166,18 +169,26 @@ class NestSimulator(Simulator):
         self._create_neurons()
         self._weight: dict[str, NDArray[np.float64]] = {}  # (animals, synapses) flat, in the order of `wire`
         self._native: dict[str, list[Any]] = {}  # NEST's handles of the same synapses, looked up on demand
+        self._synapse_models: dict[str, tuple[str, ...]] = {}
         for projection in self.network.projections:
             self._connect(projection)
         self._connect_inputs()
         self._connect_recorder()
+        self._pending = {
+            p.name: rules.PendingEvents(
+                self.network, p, self.seed, self.animals, self.dt_ms, round(nest.min_delay / self.dt_ms)
+            )
+            for p in self.network.plastic_projections
+            if isinstance(p.plasticity, PairSTDP)
+        }
         self._learning = None
-        if self.network.plastic_projections:
+        if self._learned_here:
             self._learning = Learning(
                 self.network,
                 self.seed,
                 self.animals,
                 self.dt_ms,
-                list(self.network.plastic_projections),
+                self._learned_here,
                 self._weight,
                 self._transmit,
             )
@@ -186,12 +197,14 @@ class NestSimulator(Simulator):
 
     def _create_neurons(self) -> None:
         """Create animals as blocks: neuron i of animal a has NEST's id 1 + a · n_neurons + i."""
+        read_by_synapses = rules.target_parameters(self.network)
         for animal in range(self.animals):
             for population in self.network.populations:
                 values = parameters(self.network, population.name, seed=self.seed, animal=animal)
                 params: dict[str, Any] = {
                     key: float(v[0]) if (v == v[0]).all() else v.tolist() for key, v in values.items()
                 }
+                params |= read_by_synapses.get(population.name, {})
                 where = f"Population {population.name!r}"
                 models.create(nest, where, population.neuron_model, population.size, params)
 
@@ -200,8 +213,9 @@ class NestSimulator(Simulator):
             for animal in range(self.animals):
                 self._connect_by_rule(projection, animal)
             return
-        # A synapse model of its own makes the projection's synapses recognizable.
-        nest.CopyModel("static_synapse", projection.name)
+        # Synapse models of its own make the projection's synapses recognizable.
+        synapse_models = rules.copy_models(nest, self.network, projection, self.animals, self.dt_ms)
+        self._synapse_models[projection.name] = tuple(dict.fromkeys(synapse_models))
         wired = [self._synapses(projection.name, animal) for animal in range(self.animals)]
         starts = np.arange(self.animals) * self.network.n_neurons + 1
         source, target = (
@@ -214,8 +228,13 @@ class NestSimulator(Simulator):
         steps = np.concatenate(
             [self.synapse_delay_steps(projection.name, animal) for animal in range(self.animals)]
         )
-        synapses = {"synapse_model": projection.name, **self._receptor(projection)}
-        self._connect_pairs(source, target, weight, steps, synapses)
+        model = np.repeat(synapse_models, [len(own.source) for own in wired])
+        for name in self._synapse_models[projection.name]:
+            of_model = model == name
+            synapses = {"synapse_model": name, **self._receptor(projection)}
+            self._connect_pairs(
+                source[of_model], target[of_model], weight[of_model], steps[of_model], synapses
+            )
 
     def _receptor(self, given: Projection | SpikeInput | CurrentInput) -> dict[str, int]:
         """Return the receptor port of a projection or an input, as an entry of NEST's `syn_spec`."""
@@ -309,6 +328,8 @@ class NestSimulator(Simulator):
         shortest_ms = nest.min_delay
         if not nest.num_connections:  # then the longer the better: whole steps, about 1 ms
             shortest_ms = max(1, int(1.0 / self.dt_ms + 1e-9)) * self.dt_ms
+        if rules.needs_shortest_delay(self.network):
+            shortest_ms = self.dt_ms
         neurons = nest.NodeCollection(np.arange(1, self.animals * self.network.n_neurons + 1))
         names = sorted({population.neuron_model.name for population in self.network.populations})
         models.connect_recorder(nest, neurons, self._recorder, shortest_ms, names)
@@ -327,8 +348,7 @@ class NestSimulator(Simulator):
             if now in changes:
                 _set_nodes(self._driven, [{"I_e": value} for value in changes.pop(now).tolist()])
             until = min([end, *changes])
-            if self._interval_steps is not None:
-                until = min(until, (now // self._interval_steps + 1) * self._interval_steps)
+            until = min([until, *((now // steps + 1) * steps for steps in self._interval_steps)])
             with denormals_are_zero():  # or silence would cost more than activity
                 nest.Simulate((until - now) * self.dt_ms)
             now = until
@@ -336,8 +356,10 @@ class NestSimulator(Simulator):
             pieces.append((step, cell))
             if self._learning is not None:
                 self._learning.listen(step, cell, now)
-                if self._interval_steps is not None and now % self._interval_steps == 0:
+                if any(now % steps == 0 for steps in self._interval_steps):
                     self._learning.transmit()
+            for pending in self._pending.values():
+                pending.listen(step, cell, now)
         step, cell = pieces[0] if len(pieces) == 1 else map(np.concatenate, zip(*pieces, strict=True))
         order = np.lexsort((cell, step))  # cells count through the animals: one key fewer to sort by
         animal, neuron = np.divmod(cell[order], self.network.n_neurons)
@@ -374,9 +396,19 @@ class NestSimulator(Simulator):
     # -- weights --------------------------------------------------------------------------------------
 
     def _weights(self, projection: str) -> NDArray[np.float64]:
+        if rules.is_native(self.network.projection(projection)):
+            return self._native_weights(projection)
         if self._learning is not None:
             self._learning.learn()
         return self._weight[projection].reshape(self.animals, -1).copy()
+
+    def _native_weights(self, projection: str) -> NDArray[np.float64]:
+        """Return the weights of a projection that NEST changes, as of the last step."""
+        handles = self._handles(projection)
+        weight = _get_weights(handles).reshape(self.animals, -1)
+        if projection in self._pending:
+            return self._pending[projection].weights(weight, self.step)
+        return weight
 
     def _set_weights(self, projection: str, weights: NDArray[np.float64]) -> None:
         if self._learning is not None:
@@ -388,20 +420,27 @@ class NestSimulator(Simulator):
 
     def _transmit(self, projection: str, synapses: NDArray[np.integer]) -> None:
         """Write these weights (indices in the order of `wire`, animal by animal) into the kernel."""
+        native, weight = self._handles(projection), self._weight[projection]
+        _set_synapses([native[i] for i in synapses], weight[synapses])
+
+    def _handles(self, projection: str) -> list[Any]:
+        """Return NEST's handles of a projection's synapses, which are looked up once."""
         if projection not in self._native:
             self._native[projection] = self._look_up(projection)
-        native, weight = self._native[projection], self._weight[projection]
-        _set_synapses([native[i] for i in synapses], weight[synapses])
+        return self._native[projection]
 
     def _look_up(self, projection: str) -> list[Any]:
         """Return NEST's handles of a projection's synapses in the order of `wire`, animal by animal."""
         if not len(self._weight[projection]):
             return []
-        found = nest.GetConnections(synapse_model=projection)
-        ends = found.get(["source", "target"])  # numbers instead of lists if there is one synapse
-        theirs = np.lexsort((np.atleast_1d(ends["target"]), np.atleast_1d(ends["source"])))
-        # Ours are sorted by (animal, source, target), and ids grow with the animal: the same order.
-        return [found._datum[i] for i in theirs]
+        handles: list[Any] = []
+        for model in self._synapse_models[projection]:  # one for all animals, or one each in their order
+            found = nest.GetConnections(synapse_model=model)
+            ends = found.get(["source", "target"])  # numbers instead of lists if there is one synapse
+            theirs = np.lexsort((np.atleast_1d(ends["target"]), np.atleast_1d(ends["source"])))
+            # Ours are sorted by (animal, source, target), and ids grow with the animal: the same order.
+            handles += [found._datum[i] for i in theirs]
+        return handles
 
     def _close(self) -> None:
         global _holder
@@ -414,7 +453,7 @@ class NestSimulator(Simulator):
 #
 # The public ones (`NodeCollection.set`, `SynapseCollection.set`) look up what they are given, and the status
 # of the kernel, before they act: arming the larva's generators takes them 0.13 instead of 0.015 ms, in each
-# control step. These three go past them; nothing else in the project does.
+# control step. These four go past them; nothing else in the project does.
 
 
 def _set_nodes(nodes: Any, params: list[dict[str, Any]]) -> None:
@@ -429,6 +468,13 @@ def _take_events(recorder: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     if not len(events["times"]):  # then NEST gives arrays of floats
         return np.empty(0, np.int64), np.empty(0, np.int64)
     return events["times"], events["senders"] - 1
+
+
+def _get_weights(synapses: list[Any]) -> NDArray[np.float64]:
+    """Return the weights of synapses, given as the handles of a `SynapseCollection`."""
+    if not synapses:
+        return np.empty(0)
+    return np.array([status["weight"] for status in _kernel.llapi_get_connection_status(synapses)])
 
 
 def _set_synapses(synapses: list[Any], weight: NDArray[np.float64]) -> None:

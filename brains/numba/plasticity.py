@@ -138,14 +138,16 @@ class Lessons:
         flat = [s for own in parts for s in own]
         weight = np.concatenate([np.empty(0), *(s.weight for s in flat)])
         place = np.concatenate([np.empty(0, np.int64), *(s.place for s in flat)])
+        side_by_side = [all(_is_side_by_side(s) for s in own) for own in parts]
         constants = [self._constants(p) for p in self._projections]
         grids = [steps for _, steps in self._modulators]
         return kernels.Rules(
             kind=np.array([c[0] for c in constants], np.int64),
             parameter=np.array([c[1] for c in constants], np.float64).reshape(rules, kernels.N_PARAMETERS),
             number=np.array(
-                [[*c[2], len(d)] for c, d in zip(constants, delays, strict=True)], np.int64
-            ).reshape(rules, 8),
+                [[*c[2], len(d), side] for c, d, side in zip(constants, delays, side_by_side, strict=True)],
+                np.int64,
+            ).reshape(rules, 9),
             lift=self._lifts(),
             delays=table,
             first=first,
@@ -333,6 +335,12 @@ class Lessons:
         names = ["w", "z", "q", "since", "plus", "plus_step", "minus", "minus_step", "dopamine"]
         names += ["dopamine_step", "recent", "recent_count", "modulator_state"]
         return {f"rules_{name}": getattr(self.arrays, name) for name in names}
+
+
+def _is_side_by_side(synapses: _Synapses) -> bool:
+    """Return whether the synapses of each source follow each other in the engine's list."""
+    same = np.diff(synapses.source) == 0
+    return bool((np.diff(synapses.place)[same] == 1).all())
 
 
 def _kind(modulator: Modulator) -> int:

@@ -23,7 +23,7 @@ FILTERED_SPIKES, CHANNEL, TD_ERROR = 0, 1, 2
 """Kinds of modulators."""
 
 # Columns of `Rules.number`: whole numbers of a rule.
-GRID_STEPS, HAS_FILTER, MODULATOR, SOURCE, SOURCE_END, TARGET, TARGET_END, DELAYS = range(8)
+GRID_STEPS, HAS_FILTER, MODULATOR, SOURCE, SOURCE_END, TARGET, TARGET_END, DELAYS, SIDE_BY_SIDE = range(9)
 # Columns of `Rules.parameter`.
 LOWEST, HIGHEST = 0, 1
 RATE, DECAY_PLUS, DECAY_MINUS, DECAY_Z, Z_NOW, DECAY_Q, A_PLUS, A_MINUS = range(2, 10)
@@ -42,7 +42,7 @@ class Rules(NamedTuple):
 
     kind: Array  # (rules,)
     parameter: Array  # (rules, N_PARAMETERS) float64
-    number: Array  # (rules, 8) int64
+    number: Array  # (rules, 9) int64
     lift: Array  # (rules, longest grid): factor of an increment of z by steps since the last grid point
     delays: Array  # (rules, most delays): the different delays in steps
     first: Array  # (rules, animals, slots + 1): first synapse of each source
@@ -128,35 +128,35 @@ def _modulate(animal: int, step: int, fired: Array, rules: Rules, lesson: Lesson
 
 
 @_compiled
-def _change(w: Array, e: Array, factor: float, lowest: float, highest: float) -> None:
-    """Add factor × e to the weights, within bounds."""
+def _change(w: Array, z: Array, gate: Array, constants: Array, factor: float) -> None:
+    """Add factor × gated eligibility to the weights, within bounds; then let eligibilities decay."""
+    lowest, highest = constants[LOWEST], constants[HIGHEST]
+    decay, now = constants[DECAY_Z], constants[Z_NOW]
     for i in range(len(w)):
-        changed = w[i] + factor * e[i]
+        changed = w[i] + factor * ((z[i] * now) * gate[i])
         changed = changed if changed > lowest else lowest
         w[i] = changed if changed < highest else highest
+        z[i] *= decay
 
 
 @_compiled
-def _change_gated(
-    w: Array, z: Array, gate: Array, z_now: float, factor: float, lowest: float, highest: float
-) -> None:
-    """The same where e is the gated eligibility itself."""
+def _change_filtered(w: Array, z: Array, q: Array, gate: Array, constants: Array, factor: float) -> None:
+    """Add factor × filtered eligibility to the weights, within bounds; then decay and filter."""
+    lowest, highest = constants[LOWEST], constants[HIGHEST]
+    decay_z, decay_q = constants[DECAY_Z], constants[DECAY_Q]
     for i in range(len(w)):
-        changed = w[i] + factor * ((z[i] * z_now) * gate[i])
+        changed = w[i] + factor * q[i]
         changed = changed if changed > lowest else lowest
         w[i] = changed if changed < highest else highest
+        decayed = z[i] * decay_z
+        z[i] = decayed
+        q[i] = q[i] * decay_q + gate[i] * decayed
 
 
 @_compiled
-def _scale(values: Array, factor: float) -> None:
-    for i in range(len(values)):
-        values[i] *= factor
-
-
-@_compiled
-def _filter(q: Array, z: Array, gate: Array, decay: float) -> None:
-    for i in range(len(q)):
-        q[i] = q[i] * decay + gate[i] * z[i]
+def _decay(trace: Array, factor: float) -> None:
+    for i in range(len(trace)):
+        trace[i] *= factor
 
 
 @_compiled
@@ -169,31 +169,27 @@ def _three_factor(r: int, animal: int, step: int, value: float, fired: Array, ru
     first, column = rules.first[r, animal], rules.column[r, animal]
     begin, end = first[0], first[len(first) - 1]
     w, z, gate = rules.w[begin:end], rules.z[begin:end], rules.gate[begin:end]
-    backward = parameter[A_MINUS] != 0.0
-    _scale(plus[number[SOURCE] : number[SOURCE_END]], parameter[DECAY_PLUS])
+    backward, is_filtered = parameter[A_MINUS] != 0.0, number[HAS_FILTER] != 0
+    _decay(plus[number[SOURCE] : number[SOURCE_END]], parameter[DECAY_PLUS])
     if backward:
-        _scale(minus[number[TARGET] : number[TARGET_END]], parameter[DECAY_MINUS])
-    if offset == 0:
-        factor = parameter[RATE] * value
-        if factor != 0.0 and number[HAS_FILTER]:
-            _change(w, rules.q[begin:end], factor, parameter[LOWEST], parameter[HIGHEST])
-        elif factor != 0.0:
-            _change_gated(w, z, gate, parameter[Z_NOW], factor, parameter[LOWEST], parameter[HIGHEST])
-        _scale(z, parameter[DECAY_Z])
-    amount = parameter[A_PLUS] * rules.lift[r, offset]
+        _decay(minus[number[TARGET] : number[TARGET_END]], parameter[DECAY_MINUS])
+    factor, lift = parameter[RATE] * value, rules.lift[r, offset]
+    if offset == 0 and not is_filtered:
+        _change(w, z, gate, parameter, factor)
+    elif offset == 0:  # these spikes will decay with those before them
+        lift = rules.lift[r, number[GRID_STEPS]]
     for slot in fired:
         if number[TARGET] <= slot < number[TARGET_END]:
             for c in range(column[slot], column[slot + 1]):
                 i = rules.of_target[c]
-                rules.z[i] += amount * plus[source[i]]
+                rules.z[i] += (parameter[A_PLUS] * lift) * plus[source[i]]
     if backward:
-        amount = parameter[A_MINUS] * rules.lift[r, offset]
         for slot in fired:
             if number[SOURCE] <= slot < number[SOURCE_END]:
                 for i in range(first[slot], first[slot + 1]):
-                    rules.z[i] -= amount * minus[target[i]]
-    if offset == 0 and number[HAS_FILTER]:
-        _filter(rules.q[begin:end], z, gate, parameter[DECAY_Q])
+                    rules.z[i] -= (parameter[A_MINUS] * lift) * minus[target[i]]
+    if offset == 0 and is_filtered:
+        _change_filtered(w, z, rules.q[begin:end], gate, parameter, factor)
     for slot in fired:
         if number[SOURCE] <= slot < number[SOURCE_END]:
             plus[slot] += 1.0
@@ -202,11 +198,11 @@ def _three_factor(r: int, animal: int, step: int, value: float, fired: Array, ru
 
 
 @_compiled
-def _begin_of_delay(rules: Rules, low: int, high: int, delay: int) -> int:
+def _begin_of_delay(delays: Array, of_target: Array, low: int, high: int, delay: int) -> int:
     """Return the first place in low … high of `of_target` with a delay (an index) of at least `delay`."""
     while low < high:
         middle = (low + high) // 2
-        if rules.delay[rules.of_target[middle]] < delay:
+        if delays[of_target[middle]] < delay:
             low = middle + 1
         else:
             high = middle
@@ -220,38 +216,43 @@ def _trace(value: float, since: int, step: int, dt_ms: float, tau_ms: float) -> 
 
 
 @_compiled
-def _facilitate(r: int, i: int, k_plus: float, rules: Rules) -> None:
-    parameter = rules.parameter[r]
-    share = rules.w[i] / parameter[W_MAX]
+def _facilitated(weight: float, k_plus: float, parameter: Array) -> float:
+    share, highest = weight / parameter[W_MAX], float(parameter[W_MAX])
     share = share + parameter[LAMBDA] * (1.0 - share) ** parameter[MU_PLUS] * k_plus
-    rules.w[i] = share * parameter[W_MAX] if share < 1.0 else parameter[W_MAX]
+    return float(share * highest) if share < 1.0 else highest
 
 
 @_compiled
-def _depress(r: int, i: int, k_minus: float, rules: Rules) -> None:
-    parameter = rules.parameter[r]
-    share = rules.w[i] / parameter[W_MAX]
+def _depressed(weight: float, k_minus: float, parameter: Array) -> float:
+    share = weight / parameter[W_MAX]
     share = share - parameter[ALPHA] * parameter[LAMBDA] * share ** parameter[MU_MINUS] * k_minus
-    rules.w[i] = share * parameter[W_MAX] if share > 0.0 else 0.0
+    return float(share * parameter[W_MAX]) if share > 0.0 else 0.0
 
 
 @_compiled
-def _advance_dopamine(r: int, animal: int, i: int, step: int, rules: Rules) -> None:
+def _advance_dopamine(
+    i: int,
+    step: int,
+    n: float,
+    n_step: int,
+    dt_ms: float,
+    parameter: Array,
+    w: Array,
+    c: Array,
+    since: Array,
+) -> None:
     """Bring weight and eligibility of a synapse of dopamine-modulated STDP to a step."""
-    since = rules.since[i]
-    if since == step:
+    if since[i] == step:
         return
-    parameter, dt_ms = rules.parameter[r], rules.dt_ms
     tau_c, tau_n = parameter[TAU_C], parameter[TAU_N]
-    minus_ms = (since - step) * dt_ms
-    n = rules.dopamine[r, animal, 0]
-    n = n * math.exp((rules.dopamine_step[r, animal] - since) * dt_ms / tau_n)
+    minus_ms = (since[i] - step) * dt_ms
+    n = n * math.exp((n_step - since[i]) * dt_ms / tau_n)
     rates = (tau_c + tau_n) / (tau_c * tau_n)
     gained = n / rates * math.expm1(rates * minus_ms)
     gained = gained - parameter[BASELINE] * tau_c * math.expm1(minus_ms / tau_c)
-    rules.w[i] = min(max(rules.w[i] - rules.z[i] * gained, parameter[LOWEST]), parameter[HIGHEST])
-    rules.z[i] *= math.exp(minus_ms / tau_c)
-    rules.since[i] = step
+    w[i] = min(max(w[i] - c[i] * gained, parameter[LOWEST]), parameter[HIGHEST])
+    c[i] *= math.exp(minus_ms / tau_c)
+    since[i] = step
 
 
 @_compiled
@@ -259,9 +260,11 @@ def _dopamine(r: int, animal: int, step: int, fired: Array, rules: Rules) -> Non
     """Let the dopamine spikes of the step before arrive, and count those of this one."""
     state, parameter = rules.dopamine[r, animal], rules.parameter[r]
     if state[1] > 0.0:
-        first = rules.first[r, animal]
+        first, n_step = rules.first[r, animal], rules.dopamine_step[r, animal]
         for i in range(first[0], first[len(first) - 1]):
-            _advance_dopamine(r, animal, i, step, rules)
+            _advance_dopamine(
+                i, step, state[0], n_step, rules.dt_ms, parameter, rules.w, rules.z, rules.since
+            )
         elapsed = (rules.dopamine_step[r, animal] - step) * rules.dt_ms
         state[0] = state[0] * math.exp(elapsed / parameter[TAU_N]) + state[1] / parameter[TAU_N]
         rules.dopamine_step[r, animal] = step
@@ -275,11 +278,9 @@ def _dopamine(r: int, animal: int, step: int, fired: Array, rules: Rules) -> Non
 def _stdp(r: int, animal: int, step: int, fired: Array, rules: Rules) -> None:
     """Apply a step of `PairSTDP` or `DopamineSTDP`: arriving target spikes, source spikes, their traces."""
     parameter, number, dt_ms = rules.parameter[r], rules.number[r], rules.dt_ms
-    first, column, is_dopamine = (
-        rules.first[r, animal],
-        rules.column[r, animal],
-        rules.kind[r] == DOPAMINE_STDP,
-    )
+    first, column, w = rules.first[r, animal], rules.column[r, animal], rules.w
+    is_dopamine = rules.kind[r] == DOPAMINE_STDP
+    n, n_step = rules.dopamine[r, animal, 0], rules.dopamine_step[r, animal]
     plus, plus_step = rules.plus[r, animal], rules.plus_step[r, animal]
     minus, minus_step = rules.minus[r, animal], rules.minus_step[r, animal]
     depth = rules.recent_count.shape[1]
@@ -289,16 +290,16 @@ def _stdp(r: int, animal: int, step: int, fired: Array, rules: Rules) -> None:
             if not number[TARGET] <= slot < number[TARGET_END]:
                 continue
             last = column[slot + 1]
-            c = _begin_of_delay(rules, column[slot], last, d)
+            c = _begin_of_delay(rules.delay, rules.of_target, column[slot], last, d)
             while c < last and rules.delay[rules.of_target[c]] == d:
                 i = rules.of_target[c]
                 source = rules.source[i]
                 k_plus = _trace(plus[source], plus_step[source], step, dt_ms, parameter[TAU_PLUS])
                 if is_dopamine:
-                    _advance_dopamine(r, animal, i, step, rules)
+                    _advance_dopamine(i, step, n, n_step, dt_ms, parameter, w, rules.z, rules.since)
                     rules.z[i] += parameter[A_PLUS] * k_plus
                 else:
-                    _facilitate(r, i, k_plus, rules)
+                    w[i] = _facilitated(w[i], k_plus, parameter)
                 c += 1
     for slot in fired:
         if number[SOURCE] <= slot < number[SOURCE_END]:
@@ -306,10 +307,10 @@ def _stdp(r: int, animal: int, step: int, fired: Array, rules: Rules) -> None:
                 d, target = rules.delay[i], rules.target[i]
                 k_minus = _trace(minus[d, target], minus_step[d, target], step, dt_ms, parameter[TAU_MINUS])
                 if is_dopamine:
-                    _advance_dopamine(r, animal, i, step, rules)
+                    _advance_dopamine(i, step, n, n_step, dt_ms, parameter, w, rules.z, rules.since)
                     rules.z[i] -= parameter[A_MINUS] * k_minus
                 else:
-                    _depress(r, i, k_minus, rules)
+                    w[i] = _depressed(w[i], k_minus, parameter)
     for d in range(number[DELAYS]):
         row = (step - rules.delays[r, d]) & (depth - 1)
         for slot in rules.recent[animal, row, : rules.recent_count[animal, row]]:
@@ -320,6 +321,12 @@ def _stdp(r: int, animal: int, step: int, fired: Array, rules: Rules) -> None:
         if number[SOURCE] <= slot < number[SOURCE_END]:
             k_plus = _trace(plus[slot], plus_step[slot], step, dt_ms, parameter[TAU_PLUS])
             plus[slot], plus_step[slot] = k_plus + 1.0, step
+
+
+@_compiled
+def _refresh(w: Array, scale: Array, effect: Array) -> None:
+    for i in range(len(w)):
+        effect[i] = w[i] * scale[i]
 
 
 @_compiled
@@ -343,7 +350,12 @@ def learn_step(animal: int, step: int, fired: Array, rules: Rules, lesson: Lesso
         first = rules.first[r, animal]
         for slot in fired:
             if number[SOURCE] <= slot < number[SOURCE_END]:
-                for i in range(first[slot], first[slot + 1]):
+                begin, end = first[slot], first[slot + 1]
+                if number[SIDE_BY_SIDE] and begin < end:
+                    place = rules.place[begin]
+                    _refresh(rules.w[begin:end], rules.scale[begin:end], effect[place : place + end - begin])
+                    continue
+                for i in range(begin, end):
                     effect[rules.place[i]] = rules.w[i] * rules.scale[i]
     depth = rules.recent_count.shape[1]
     if depth > 1:

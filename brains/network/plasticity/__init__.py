@@ -10,6 +10,7 @@ from ethospike.brains.network.plasticity.modulators import (
     TDError,
     td_constants,
 )
+from ethospike.brains.network.plasticity.nest_synapse import NestSynapse
 from ethospike.brains.network.plasticity.pair_stdp import PairSTDP
 from ethospike.brains.network.plasticity.reference import (
     NEVER,
@@ -33,6 +34,7 @@ __all__ = [
     "ModulationChannel",
     "Modulator",
     "ModulatorValues",
+    "NestSynapse",
     "PairSTDP",
     "PlasticSynapses",
     "PlasticityRule",

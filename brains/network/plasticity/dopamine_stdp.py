@@ -51,7 +51,7 @@ class DopamineSTDP(PlasticityRule):
     """
 
     name = "DopamineSTDP"
-    simulators = ("numba",)
+    simulators = ("nest", "numba")
     grid_ms = None
     gate = None
 

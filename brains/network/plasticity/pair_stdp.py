@@ -22,6 +22,8 @@ from ethospike.brains.network.plasticity.reference import (
 from ethospike.brains.network.plasticity.rule import PlasticityRule, check_number
 from ethospike.errors import BrainError
 
+_Floats = NDArray[np.float64]
+
 
 @dataclass(frozen=True)
 class PairSTDP(PlasticityRule):
@@ -55,7 +57,7 @@ class PairSTDP(PlasticityRule):
     """
 
     name = "PairSTDP"
-    simulators = ("numba",)
+    simulators = ("nest", "numba")
     modulator = None
     grid_ms = None
     gate = None
@@ -82,6 +84,18 @@ class PairSTDP(PlasticityRule):
     def bounds(self) -> tuple[float, float]:
         """0 and Wmax, in order."""
         return min(0.0, self.Wmax), max(0.0, self.Wmax)
+
+    def facilitated(self, weight: _Floats, k_plus: _Floats) -> _Floats:
+        """Return weights after a spike of the target, at which the source's trace was `k_plus`."""
+        share = weight / self.Wmax
+        share = share + self.lambda_ * (1.0 - share) ** self.mu_plus * k_plus
+        return np.where(share < 1.0, share * self.Wmax, self.Wmax)
+
+    def depressed(self, weight: _Floats, k_minus: _Floats) -> _Floats:
+        """Return weights after a spike of the source, at which the target's trace was `k_minus`."""
+        share = weight / self.Wmax
+        share = share - self.alpha * self.lambda_ * share**self.mu_minus * k_minus
+        return np.where(share > 0.0, share * self.Wmax, 0.0)
 
     def reference(self, synapses: PlasticSynapses, dt_ms: float) -> SynapseReference:
         """Return the reference implementation for the synapses of one projection in one animal."""
@@ -151,11 +165,8 @@ class PairSTDPSynapses(DelayedTargets):
     def _step(self, moment: Moment) -> None:
         rule, step = self.rule, moment.step
         arriving, sending = self._arriving(step), self._sending(moment)
-        share = self.weight[arriving] / rule.Wmax
-        share = share + rule.lambda_ * (1.0 - share) ** rule.mu_plus * self._k("plus", arriving, step)
-        self.weight[arriving] = np.where(share < 1.0, share * rule.Wmax, rule.Wmax)
-        share = self.weight[sending] / rule.Wmax
-        share = share - rule.alpha * rule.lambda_ * share**rule.mu_minus * self._k("minus", sending, step)
-        self.weight[sending] = np.where(share > 0.0, share * rule.Wmax, 0.0)
+        k_plus, k_minus = self._k("plus", arriving, step), self._k("minus", sending, step)
+        self.weight[arriving] = rule.facilitated(self.weight[arriving], k_plus)
+        self.weight[sending] = rule.depressed(self.weight[sending], k_minus)
         self._increase("minus", arriving, step)
         self._increase("plus", sending, step)

@@ -71,7 +71,7 @@ class ThreeFactor(PlasticityRule):
     """
 
     name = "ThreeFactor"
-    simulators = ("numba",)
+    simulators = ("nest", "numba")
 
     modulator: Modulator
     learning_rate: float
@@ -123,7 +123,8 @@ class GridConstants:
     z_now: float
     """Factor from the eligibility as stored, of the last grid point, to the step before the next one."""
     lift: NDArray[np.float64]
-    """Factor from an increment to the eligibility as stored, by steps since the last grid point."""
+    """Factor from an increment to the eligibility as stored, by steps since the last grid point, of which the
+    last is the next one."""
     decay_q: float
     gain_q: float
 
@@ -138,7 +139,7 @@ class GridConstants:
             decay_minus=math.exp(-dt_ms / rule.tau_minus),
             decay_z=math.exp(-steps * dt_ms / tau),
             z_now=math.exp(-(steps - 1) * dt_ms / tau),
-            lift=np.exp(np.arange(steps) * dt_ms / tau),
+            lift=np.exp(np.arange(steps + 1) * dt_ms / tau),
             decay_q=math.exp(-steps * dt_ms / filter_ms) if filter_ms else 0.0,
             gain_q=steps * dt_ms / filter_ms if filter_ms else 0.0,
         )
@@ -171,27 +172,30 @@ class ThreeFactorSynapses(SynapseReference):
         self.plus *= k.decay_plus
         if rule.A_minus:
             self.minus *= k.decay_minus
+        is_filtered, lift = rule.tau_filter_ms is not None, k.lift[offset]
         if offset == 0:
-            self._change(rule.learning_rate * next(self._points))
-            self.z *= k.decay_z
+            factor = rule.learning_rate * next(self._points)
+            self._change(factor * (self.q if is_filtered else (self.z * k.z_now) * self._gate))
+            if is_filtered:
+                lift = k.lift[k.grid_steps]  # these spikes decay with those before them
+            else:
+                self.z *= k.decay_z
         for neuron in moment.target.tolist():
             own = self.of_target.get(neuron, none)
-            self.z[own] += (rule.A_plus * k.lift[offset]) * self.plus[source[own]]
+            self.z[own] += (rule.A_plus * lift) * self.plus[source[own]]
         if rule.A_minus:
             for neuron in moment.source.tolist():
                 own = self.of_source.get(neuron, none)
-                self.z[own] -= (rule.A_minus * k.lift[offset]) * self.minus[target[own]]
-        if offset == 0 and rule.tau_filter_ms is not None:
+                self.z[own] -= (rule.A_minus * lift) * self.minus[target[own]]
+        if offset == 0 and is_filtered:
+            self.z *= k.decay_z
             self.q = self.q * k.decay_q + (k.gain_q * self._gate) * self.z
         self.plus[moment.source] += 1.0
         if rule.A_minus:
             self.minus[moment.target] += 1.0
 
-    def _change(self, factor: float) -> None:
-        if factor == 0.0:
-            return
-        eligibility = self.q if self.rule.tau_filter_ms is not None else (self.z * self.k.z_now) * self._gate
-        np.clip(self.weight + factor * eligibility, self.rule.Wmin, self.rule.Wmax, out=self.weight)
+    def _change(self, change: NDArray[np.float64]) -> None:
+        np.clip(self.weight + change, self.rule.Wmin, self.rule.Wmax, out=self.weight)
 
     def _arrays(self) -> dict[str, NDArray[np.generic]]:
         return {name: getattr(self, name) for name in ("weight", "z", "q", "plus", "minus")}
