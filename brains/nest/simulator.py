@@ -73,6 +73,16 @@ _holder: weakref.ref[NestSimulator] | None = None
 """The simulator that has the kernel."""
 
 
+def check_kernel_is_free() -> None:
+    """Raise `SimulatorUnavailable` while a simulator of this process has the kernel."""
+    holder = _holder() if _holder is not None else None
+    if holder is not None and not holder._closed:
+        raise SimulatorUnavailable(
+            "another NEST simulator is open in this process and NEST has one kernel a process; close it "
+            "first, or use a second process"
+        )
+
+
 class NestSimulator(Simulator):
     """A network in the NEST kernel; see `Simulator`.
 
@@ -98,13 +108,7 @@ class NestSimulator(Simulator):
     capabilities: ClassVar[Capabilities] = Capabilities()
 
     def _build(self) -> None:
-        global _holder
-        holder = _holder() if _holder is not None else None
-        if holder is not None and not holder._closed:
-            raise SimulatorUnavailable(
-                "another NEST simulator is open in this process and NEST has one kernel a process; close it "
-                "first, or use a second process"
-            )
+        check_kernel_is_free()
         listed = sum(
             self.network.expected_synapses(p)
             for p in self.network.projections
@@ -116,7 +120,7 @@ class NestSimulator(Simulator):
         self._learned_here = [p for p in self.network.plastic_projections if not rules.is_native(p)]
         self._interval_steps = self._steps_between_updates()
         self._threads = self.settings.threads or self._default_threads()
-        _holder = weakref.ref(self)
+        self._hold_kernel()
         try:
             with denormals_are_zero():  # here NEST starts its threads, which go on as they were started
                 self._build_kernel()
@@ -152,7 +156,11 @@ class NestSimulator(Simulator):
         """
         return self.network.is_wired_by_numpy
 
-    def _build_kernel(self) -> None:
+    def _hold_kernel(self) -> None:
+        global _holder
+        _holder = weakref.ref(self)
+
+    def _reset_kernel(self) -> None:
         nest.ResetKernel()
         nest.verbosity = nest.VerbosityLevel.ERROR  # also of the next calls
         nest.set(
@@ -166,6 +174,9 @@ class NestSimulator(Simulator):
             # buffer stays as large as the largest volley, 8 bytes a spike.
             spike_buffer_shrink_limit=0.0,
         )
+
+    def _build_kernel(self) -> None:
+        self._reset_kernel()
         self._create_neurons()
         self._weight: dict[str, NDArray[np.float64]] = {}  # (animals, synapses) flat, in the order of `wire`
         self._native: dict[str, list[Any]] = {}  # NEST's handles of the same synapses, looked up on demand
@@ -330,9 +341,12 @@ class NestSimulator(Simulator):
             shortest_ms = max(1, int(1.0 / self.dt_ms + 1e-9)) * self.dt_ms
         if rules.needs_shortest_delay(self.network):
             shortest_ms = self.dt_ms
-        neurons = nest.NodeCollection(np.arange(1, self.animals * self.network.n_neurons + 1))
         names = sorted({population.neuron_model.name for population in self.network.populations})
-        models.connect_recorder(nest, neurons, self._recorder, shortest_ms, names)
+        models.connect_recorder(nest, self._recorded(), self._recorder, shortest_ms, names)
+
+    def _recorded(self) -> Any:
+        """Return the nodes whose spikes are recorded."""
+        return nest.NodeCollection(np.arange(1, self.animals * self.network.n_neurons + 1))
 
     # -- running --------------------------------------------------------------------------------------
 
@@ -352,7 +366,8 @@ class NestSimulator(Simulator):
             with denormals_are_zero():  # or silence would cost more than activity
                 nest.Simulate((until - now) * self.dt_ms)
             now = until
-            step, cell = _take_events(self._recorder)
+            step, sender = _take_events(self._recorder)
+            cell = self._cells(sender)
             pieces.append((step, cell))
             if self._learning is not None:
                 self._learning.listen(step, cell, now)
@@ -364,6 +379,10 @@ class NestSimulator(Simulator):
         order = np.lexsort((cell, step))  # cells count through the animals: one key fewer to sort by
         animal, neuron = np.divmod(cell[order], self.network.n_neurons)
         return SpikeBlock(step[order], animal.astype(np.int32), neuron.astype(np.int32))
+
+    def _cells(self, sender: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the cells, counted through all animals, of NEST's nodes."""
+        return sender - 1
 
     def _arm_spikes(self, stimulus: Stimulus) -> None:
         """Give each generator its times in this window; a generator without any keeps old ones, now over."""
@@ -462,12 +481,12 @@ def _set_nodes(nodes: Any, params: list[dict[str, Any]]) -> None:
 
 
 def _take_events(recorder: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return step and cell (counted through all animals) of the spikes in a recorder, and empty it."""
+    """Return step and node of the spikes in a recorder, and empty it."""
     events = _kernel.llapi_get_nc_status(recorder._datum, "events")
     _kernel.llapi_set_nc_status(recorder._datum, [{"n_events": 0}])
     if not len(events["times"]):  # then NEST gives arrays of floats
         return np.empty(0, np.int64), np.empty(0, np.int64)
-    return events["times"], events["senders"] - 1
+    return events["times"], events["senders"]
 
 
 def _get_weights(synapses: list[Any]) -> NDArray[np.float64]:

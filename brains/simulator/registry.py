@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from abc import ABC, abstractmethod
 
 from ethospike.brains.network import Network
 from ethospike.brains.simulator.contract import Simulator
@@ -32,8 +33,26 @@ def simulator_class(name: str) -> type[Simulator]:
     return simulator
 
 
+class OwnBrain(ABC):
+    """A brain that makes its neurons itself in a simulator, such as a NEST script.
+
+    It takes the place of a `Network` in `open_simulator`; `Simulator.network` then describes its populations
+    and its inputs, and lists no synapses but those whose weights can be read.
+    """
+
+    @abstractmethod
+    def open(self, settings: SimulatorSettings, *, seed: int, animals: int, dt_ms: float) -> Simulator:
+        """Build it.
+
+        Raises
+        ------
+        BrainError
+            When the settings name a simulator on which it does not run, or it cannot be built.
+        """
+
+
 def open_simulator(
-    network: Network,
+    network: Network | OwnBrain,
     settings: SimulatorSettings | None = None,
     *,
     seed: int,
@@ -57,4 +76,6 @@ def open_simulator(
     ...     spikes = simulator.run(1000)
     """
     settings = settings or SimulatorSettings()
+    if isinstance(network, OwnBrain):
+        return network.open(settings, seed=seed, animals=animals, dt_ms=dt_ms)
     return simulator_class(settings.name)(network, settings, seed=seed, animals=animals, dt_ms=dt_ms)
