@@ -24,8 +24,6 @@ from ethospike.brains.network import (
 from ethospike.brains.simulator import SimulatorSettings, SpikeBlock, Stimulus
 from ethospike.errors import BrainError, SimulatorUnavailable
 
-MARK = "ethospike_script"
-"""A synapse model that is copied before the script is called: a script that resets the kernel removes it."""
 RELAYS = ("parrot_neuron", "parrot_neuron_ps")
 
 
@@ -102,16 +100,13 @@ class NestScriptSimulator(NestSimulator):
         """Reset the kernel, call the script, and check that it has left the kernel alone."""
         where = self._script.name
         self._reset_kernel()
-        nest.CopyModel("static_synapse", MARK)
         kept = {key: nest.get(key) for key in ("resolution", "local_num_threads", "rng_seed")}
         try:
             nodes = self._script()
         except nest.NESTError as error:
             reason = " ".join(str(getattr(error, "errormessage", "") or error).split())
-            if "time representation" in reason:
-                reason = "the resolution is that of the run (dt_ms)"
             raise BrainError(f"{where}: NEST refuses a call of the script: {reason}") from error
-        if MARK not in nest.synapse_models:
+        if nest.spike_buffer_shrink_limit != 0.0:  # what `_reset_kernel` has set is gone
             raise BrainError(f"{where}: the script resets the kernel; leave nest.ResetKernel() out")
         if nest.biological_time > 0:
             raise BrainError(

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ethospike.brains.network.distributions import Distribution
+from ethospike.brains.network.nest_export import write_script
 from ethospike.brains.network.plasticity import Modulator, PlasticSynapses, SynapseReference
 from ethospike.brains.network.population import Population
 from ethospike.brains.network.projection import (
@@ -398,6 +400,34 @@ class Network:
         )
         source, target = self.population(projection.source), self.population(projection.target)
         return projection.synapses(source, target, pairs, weights, delays)
+
+    def to_nest(self, path: str | Path, *, seed: int, animal: int = 0, dt_ms: float = 0.1) -> Path:
+        """Write the network of one animal as a PyNEST script that needs no ethospike.
+
+        Numbers that differ between neurons or synapses are in a file of the same name that ends in .npz. The
+        script makes the network that `open_simulator` makes on NEST, with the same node ids, and gives the
+        same spikes for the same input.
+
+        Parameters
+        ----------
+        path : str or Path
+            Of the script, ending in .py.
+        seed, animal : int
+            Of wiring and drawn parameters.
+        dt_ms : float
+
+        Returns
+        -------
+        Path
+            Of the script.
+
+        Raises
+        ------
+        BrainError
+            When NEST lacks a neuron model, a projection is plastic, or the simulator draws the synapses
+            (`wire`).
+        """
+        return write_script(self, path, seed=seed, animal=animal, dt_ms=dt_ms)
 
     def parameter(self, population: str, key: str, seed: int, animal: int) -> NDArray[np.float64]:
         """Return a parameter's value for each neuron of a population in one animal, shape (size,)."""

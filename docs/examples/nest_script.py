@@ -8,7 +8,7 @@ strong (orthokinesis). Run it with `ethospike run nest_script.py`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import nest
@@ -53,13 +53,16 @@ def build(j_mv: float = 0.5, g: float = 6.0, eta: float = 0.9) -> ScriptNodes:
 
 
 # -- the loop ---------------------------------------------------------------------------------------------
+NEST = SimulatorSettings("nest")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Config(ScenarioConfig):
     """The experiment; every field is a flag."""
 
     duration_s: float = 60.0
     g: float = 6.0
-    simulator: SimulatorSettings = field(default_factory=lambda: SimulatorSettings("nest"))
+    simulator: SimulatorSettings = NEST
 
 
 def open_experiment(config: Config) -> tuple[OdorArenaVectorEnv, FunctionAgent]:
@@ -67,21 +70,17 @@ def open_experiment(config: Config) -> tuple[OdorArenaVectorEnv, FunctionAgent]:
     dish = ArenaConfig((Phase("test", config.duration_s, (OdorSource("A", (-20.0, 0.0)),)),))
     env = OdorArenaVectorEnv(config.animals, dish, control_interval_ms=config.control_interval_ms)
 
-    def decode(spikes: Any) -> Any:
-        left, right = (10.0 * spikes[side].mean(axis=1) for side in ("left", "right"))  # Hz in 100 ms
-        return np.stack([np.exp(-(left + right) / 40.0), np.clip((left - right) / 5.0, -1.0, 1.0)], axis=1)
+    def encode(observation: Any) -> Any:
+        return {"odor": 100.0 * np.minimum(observation[:, :1] / 5.0, 1.0)}  # Hz
 
-    agent = FunctionAgent(
-        env,
-        NestScript(build, g=config.g),
-        encode=lambda observation: {"odor": 100.0 * np.minimum(observation[:, :1] / 5.0, 1.0)},
-        decode=decode,
-        simulator=config.simulator,
-        seed=config.seed,
-    )
-    return env, agent
+    def decode(spikes: Any) -> Any:
+        left, right = (spikes[side].mean(axis=1) for side in ("left", "right"))
+        return np.stack([np.exp(-(left + right) / 4.0), np.clip(2.0 * (left - right), -1.0, 1.0)], axis=1)
+
+    brain = NestScript(build, g=config.g)
+    return env, FunctionAgent(env, brain, encode, decode, simulator=config.simulator, seed=config.seed)
 
 
 SCENARIO = Scenario(
-    "nest-script", "A NEST script steers a larva.", Config, open_experiment, lambda c: c.duration_s
+    "nest-script", "A NEST script moves a larva.", Config, open_experiment, lambda c: c.duration_s
 )

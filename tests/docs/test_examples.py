@@ -25,9 +25,10 @@ from ethospike.errors import BrainError
 
 TESTED = {
     *("cartpole_reflex", "larvaworld_brain", "own_neuron", "plain_loop"),
-    *("two_simulators", "read_recording", "vehicle"),
+    *("two_simulators", "read_recording", "vehicle", "nest_script"),
 }
-"""`vehicle.py` is tested with the runner (tests/scenarios/run/test_runner.py)."""
+"""`nest_script.py` is tested with NEST (tests/brains/nest/test_script_scenario.py), `vehicle.py` with the
+runner (tests/scenarios/run/test_runner.py)."""
 
 
 def test_every_example_is_tested() -> None:

@@ -162,8 +162,7 @@ def forgets_to_return():
 def names_unknown_nodes():
     nodes = nest.Create("iaf_psc_exp", 3)
     nest.ResetKernel()
-    nest.rng_seed = 4
-    nest.CopyModel("static_synapse", "ethospike_script")
+    nest.set(rng_seed=4, spike_buffer_shrink_limit=0.0)
     return ScriptNodes(populations={"cells": nodes})
 
 
@@ -205,7 +204,7 @@ def has_a_typing_error():
     [
         (resets, "resets the kernel"),
         (simulates, "simulates 1 ms"),
-        (sets_resolution, "the resolution is that of the run"),
+        (sets_resolution, "sets resolution to 0.5"),
         (sets_seed, "sets rng_seed to 77"),
         (forgets_to_return, "expected the script to return ScriptNodes, got NoneType"),
         (names_unknown_nodes, "no such nodes"),
