@@ -9,13 +9,11 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
+from ethospike.brains.network import DataSource
 from ethospike.brains.simulator import OwnBrain, Simulator, SimulatorSettings
 from ethospike.errors import BrainError
-
-if TYPE_CHECKING:
-    from ethospike.brains.nest.script_simulator import NestScriptSimulator
 
 
 @dataclass(frozen=True)
@@ -90,6 +88,18 @@ class NestScript(OwnBrain):
         given = sorted({**_bound(self._build), **self._parameters}.items())
         return hashlib.sha256(content + repr(given).encode()).hexdigest()
 
+    @property
+    def source(self) -> DataSource:
+        """Description of the script for `run.json`."""
+        given = {**_bound(self._build), **self._parameters}
+        return DataSource(
+            name=f"NEST script {self.name}",
+            version=f"sha256 {self.sha256}",
+            licence="that of the script",
+            citation="the script",
+            steps=tuple(f"{key} = {value!r}" for key, value in sorted(given.items())),
+        )
+
     def open(self, settings: SimulatorSettings, *, seed: int, animals: int, dt_ms: float) -> Simulator:
         """Build the network in the kernel.
 
@@ -111,8 +121,8 @@ class NestScript(OwnBrain):
                 f"seeds gives each its process"
             )
         module = importlib.import_module("ethospike.brains.nest.script_simulator")
-        simulator_class = cast("type[NestScriptSimulator]", module.NestScriptSimulator)
-        return simulator_class(self, settings, seed=seed, dt_ms=dt_ms)
+        make: Callable[..., Simulator] = module.NestScriptSimulator
+        return make(self, settings, seed=seed, dt_ms=dt_ms)
 
     def __call__(self) -> ScriptNodes:
         """Call the function."""

@@ -14,6 +14,7 @@ from ethospike.brains.nest.script import NestScript, ScriptNodes
 from ethospike.brains.nest.simulator import NestSimulator, check_kernel_is_free, nest
 from ethospike.brains.network import (
     CurrentInput,
+    DataSource,
     Explicit,
     NestModel,
     Network,
@@ -37,8 +38,9 @@ class ScriptNetwork(Network):
         spike_channels: Mapping[str, int],
         current_channels: Mapping[str, int],
         dt_ms: float,
+        source: DataSource,
     ) -> None:
-        super().__init__(populations, projections)
+        super().__init__(populations, projections, sources=(source,))
         # The channels reach nodes of the script, which need not be neurons of its populations.
         to = populations[0].name
         spikes = (SpikeInput(n, to, 1.0, channels=k, delay_ms=dt_ms) for n, k in spike_channels.items())
@@ -157,6 +159,7 @@ class NestScriptSimulator(NestSimulator):
             {name: len(collection) for name, collection in nodes.spike_inputs.items()},
             {name: len(collection) for name, collection in nodes.current_inputs.items()},
             self.dt_ms,
+            self._script.source,
         )
 
     def _models_of(self, where: str, collection: Any) -> list[str]:

@@ -84,10 +84,10 @@ def write_script(network: Described, path: str | Path, *, seed: int, animal: int
         *_tail(network, dt_ms),
     ]
     data = script.with_suffix(".npz")
-    given = [*network.spike_inputs, *network.current_inputs]
+    names = [i.name for i in network.spike_inputs] + [i.name for i in network.current_inputs]
     about = f"Drawn numbers are in {data.name}, beside this file.\n" if arrays else ""
     head = HEAD.format(
-        seed=seed, animal=animal, dt_ms=dt_ms, about=about, example=given[0].name if given else "name"
+        seed=seed, animal=animal, dt_ms=dt_ms, about=about, example=names[0] if names else "name"
     )
     begin = ["", "from pathlib import Path" if arrays else "", "import nest", "import numpy as np", ""]
     if arrays:

@@ -25,7 +25,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "any_env cue_bandit idle task_env",
         "delayed_reach odor_arena",
     ),
-    "agents": ("agent codes", "coded larva random_policy reacher resting", "reward"),
+    "agents": ("agent codes", "coded functions larva random_policy reacher resting", "reward"),
     "recorders": (
         "disk labels memory recorder subject",
         "format lock",

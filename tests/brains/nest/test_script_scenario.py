@@ -35,6 +35,10 @@ def runs(tmp_path_factory):
 def test_the_run_is_recorded_and_says_that_it_is_a_script(runs):
     info = json.loads((runs / "first" / "run.json").read_text())
     assert "script nest_script.py:build, sha256 " in info["backend"]
+    (source,) = info["data"]
+    assert source["name"] == "NEST script nest_script.py:build"
+    assert source["steps"] == ["g = 6.0"]
+    assert info["backend"].split()[-1] in source["version"]
     recording = open_recording(runs / "first")
     assert [p.name for p in recording.layout.populations] == ["left", "right", "E", "I"]
     assert len(recording.spikes("I").step) > 200
@@ -57,7 +61,7 @@ def test_a_sweep_gives_each_run_a_process(tmp_path):
     done = ethospike("sweep", SCRIPT, *grid, "--out", "swept", "--quiet", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     table = open_table(tmp_path / "swept")
-    assert table["status"].values.tolist() == ["complete", "complete"]
+    assert table["status"].values.tolist() == ["done", "done"]
     assert table["g"].values.tolist() == [4.0, 8.0]
 
 
