@@ -201,7 +201,8 @@ class NestScriptSimulator(NestSimulator):
     # -- the simulator --------------------------------------------------------------------------------
 
     def _build(self) -> None:
-        self._interval_steps = self._learning = self._schedule = None
+        self._learning = self._schedule = None
+        self._interval_steps, self._pending = (), {}
         self._current_pa = np.zeros((1, self.network.n_current_channels))
         self._generators, self._spike_order = self._connected(
             self._nodes.spike_inputs, "spike_generator", RELAYS, "a spike_generator or a parrot_neuron"
