@@ -85,6 +85,55 @@ class Moment:
         return name in self.recorded and len(self.source.rows(name, self.step, 1)[0]) > 0
 
 
+@dataclass(frozen=True)
+class Mark:
+    """A circle in a `Map`.
+
+    Parameters
+    ----------
+    kind : str
+        `odor` (of this standard deviation), `reward`, `punishment`, `target` or `start`.
+    x_mm, y_mm, radius_mm : float
+    label : str
+    phase : int
+        Index of the phase in which it is there; -1 for all.
+    """
+
+    kind: str
+    x_mm: float
+    y_mm: float
+    radius_mm: float
+    label: str = ""
+    phase: int = -1
+
+
+@dataclass(frozen=True)
+class Map:
+    """A world from above, in numbers, for pages that cannot run the drawing code of a scene.
+
+    Parameters
+    ----------
+    paths : tuple of str
+        Variables with positions (x, y) in mm; the first that was recorded is drawn.
+    half_width_mm : float
+        Half the side of the square that is drawn.
+    is_round : bool
+        The world ends at a circle of this radius, not at the square.
+    marks : tuple of Mark
+    mirrored : tuple of bool, one an animal
+        Left and right are exchanged in the animal's world; empty if in none.
+    highlighted : str
+        Variable with the index of the mark that is highlighted, -1 for none; empty without one.
+    """
+
+    paths: tuple[str, ...]
+    half_width_mm: float
+    is_round: bool = False
+    marks: tuple[Mark, ...] = ()
+    mirrored: tuple[bool, ...] = ()
+    highlighted: str = ""
+
+
 class Scene(ABC):
     """The picture of a world beside the panels of a view.
 
@@ -146,6 +195,10 @@ class Scene(ABC):
         self, moment: Moment, place_px: tuple[float, float], size_px: tuple[int, int]
     ) -> int | None:
         """Return the animal that a click at a place of the picture selects, if any."""
+        return None
+
+    def map(self) -> Map | None:
+        """Return the world from above, in numbers; None for a world without places."""
         return None
 
     def farthest_mm(self, seconds: float) -> float:

@@ -9,9 +9,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ethospike.envs.delayed_reach.config import ReachConfig
+from ethospike.envs.delayed_reach.config import ReachConfig, target_directions
 from ethospike.envs.delayed_reach.task import OUTCOMES, PHASES
-from ethospike.envs.scene import Moment, Scene, plain_form
+from ethospike.envs.scene import Map, Mark, Moment, Scene, plain_form
 
 
 class ReachScene(Scene):
@@ -68,6 +68,17 @@ class ReachScene(Scene):
             "trial": f"trial {view['trial'] + 1} of {self.config.n_trials}",
             "outcome": view["outcome"].replace("_", " "),
         }
+
+    def map(self) -> Map:
+        """Return the targets and the center, with the trial's target highlighted."""
+        config = self.config
+        places = target_directions(config.n_targets) * config.target_distance_mm
+        targets = [
+            Mark("target", float(x), float(y), config.target_radius_mm, str(number))
+            for number, (x, y) in enumerate(places)
+        ]
+        marks = (*targets, Mark("start", 0.0, 0.0, config.center_radius_mm))
+        return Map(("position_mm",), config.workspace_mm, marks=marks, highlighted="target")
 
     def places_px(self, moment: Moment, size_px: tuple[int, int]) -> NDArray[np.float64]:
         """Return the place of the selected animal's hand in the picture, shape (1, 2)."""

@@ -16,7 +16,7 @@ from ethospike.envs.odor_arena.config import ArenaConfig, Phase
 from ethospike.envs.odor_arena.larva_body import BODY_LENGTH_MM, middle_of_body_mm
 from ethospike.envs.odor_arena.odor import OdorField, OdorSource
 from ethospike.envs.odor_arena.reinforcement import Reinforcement
-from ethospike.envs.scene import Moment, Scene, plain_form
+from ethospike.envs.scene import Map, Mark, Moment, Scene, plain_form
 from ethospike.errors import EnvError
 
 FIELD_POINTS = 101
@@ -159,6 +159,22 @@ class ArenaScene(Scene):
             _, heading = moment.source.rows("heading_rad", moment.step, n)
             position = middle_of_body_mm(position, heading)
         return self.trail(moment, steps, position)
+
+    def map(self) -> Map:
+        """Return the dish with odors and patches of each phase, on the side of the first animal."""
+        radius_mm, side = self.config.radius_mm, float(self.side[0])
+        marks = []
+        for number, phase in enumerate(self.config.phases):
+            for source in phase.sources:
+                x_mm, y_mm = source.position_mm
+                marks.append(Mark("odor", x_mm * side, y_mm, source.sigma_mm, source.odor, number))
+            for patch in phase.reinforcements:
+                x_mm, y_mm = patch.center_mm
+                marks.append(
+                    Mark(patch.kind, x_mm * side, y_mm, patch.radius_mm or radius_mm, patch.kind, number)
+                )
+        mirrored = tuple(bool(other != self.side[0]) for other in self.side)
+        return Map(("centroid_mm", "position_mm"), radius_mm, True, tuple(marks), mirrored)
 
     def farthest_mm(self, seconds: float) -> float:
         """Return twice the way of the fastest crawl (8 mm/s), and a stroke of the head (3 mm)."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import TYPE_CHECKING, Protocol
+
+from ethospike.shown import html_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -11,8 +12,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ethospike.recorders.recorder import Layout
-
-CELL = "text-align: left; vertical-align: top; padding: 1px 10px"
 
 
 class Shown(Protocol):
@@ -49,29 +48,28 @@ class Shown(Protocol):
         """Kinds of intervals."""
 
 
-def as_html(recording: Shown) -> str:
-    """Return a table of the content of a recording: the run, its variables, populations and intervals."""
+def shown_content(recording: Shown) -> dict[str, str]:
+    """Return the content of a recording in words: the run, its variables, populations and intervals."""
     layout, info = recording.layout, recording.run_info
     behavior = ", ".join(
         f"{name} ({variable.units})" if variable.units != "1" else name
         for name, variable in layout.variables.items()
     )
-    populations = ", ".join(f"{p.name} ({p.size:,})" for p in layout.populations)
     rows = {
         "run": f"{info.get('scenario', 'recording')}, {recording.status}",
         "animals": str(layout.animals),
         "recorded": f"{recording.duration_s:g} s, {recording.n_steps:,} control steps of "
         f"{layout.control_interval_ms:g} ms",
         "behavior": behavior,
-        "populations": populations,
+        "populations": ", ".join(f"{p.name} ({p.size:,})" for p in layout.populations),
         "listed spikes": f"{recording.n_spikes:,}" if layout.populations else "",
-        "weights": ", ".join(layout.weights),
+        "weights": ", ".join(f"{name} ({units})" for name, (_, units) in layout.weights.items()),
         "intervals": ", ".join(recording.interval_kinds),
         "folder": str(recording.path),
     }
-    cells = "".join(
-        f'<tr><th style="{CELL}">{escape(name)}</th><td style="{CELL}">{escape(text)}</td></tr>'
-        for name, text in rows.items()
-        if text
-    )
-    return f"<table>{cells}</table>"
+    return {name: text for name, text in rows.items() if text}
+
+
+def as_html(recording: Shown) -> str:
+    """Return the content of a recording as a table for a notebook."""
+    return html_table(shown_content(recording).items())

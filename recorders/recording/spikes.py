@@ -93,7 +93,7 @@ def read_spikes(
         if neurons is not None:
             kept &= neurons[neuron]
         if animals is not None:
-            kept &= np.isin(animal, animals)
+            kept &= animal == animals[0] if len(animals) == 1 else np.isin(animal, animals)
         parts.append((step[kept], animal[kept].astype(np.int32), neuron[kept].astype(np.int32)))
     step, animal, neuron = (np.concatenate(column) for column in zip(*parts, strict=True))
     return step, animal, neuron

@@ -15,7 +15,7 @@ import cyclopts
 from cyclopts import Parameter
 
 from ethospike.errors import EthospikeError
-from ethospike.scenarios.command import checks, runs, views
+from ethospike.scenarios.command import checks, reports, runs, views
 from ethospike.scenarios.command import sweeps as sweep_commands
 from ethospike.scenarios.command.choices import SIGNALED
 from ethospike.scenarios.run.files import MACHINE_ERRORS
@@ -45,6 +45,7 @@ app.command(runs.resume)
 app.command(runs.recover_run, name="recover")
 app.command(views.show)
 app.command(views.plot)
+app.command(reports.report)
 app.command(views.export)
 app.command(views.replay)
 app.command(sweep_commands.sweep, help_flags=[])

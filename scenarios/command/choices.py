@@ -79,12 +79,14 @@ class Workers:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Output:
-    """The folder of the results, and the progress."""
+    """The folder of the results, the progress and the page."""
 
     out: Path | None = None
     """The folder of the results, which must not exist; by default a new one in runs/ or sweeps/."""
     quiet: bool = False
     """Show no progress."""
+    report: bool = True
+    """Write report.html, a page of the results, at the end."""
 
 
 NO_CHOICE, NO_WORKERS, NO_OUTPUT = Choice(), Workers(), Output()

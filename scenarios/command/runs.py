@@ -25,6 +25,7 @@ from ethospike.scenarios.command.choices import (
     Output,
     Workers,
 )
+from ethospike.scenarios.command.reports import add_report
 from ethospike.scenarios.registry import SCENARIOS, find_scenario
 from ethospike.scenarios.run.folder import RunFolder
 from ethospike.scenarios.run.omissions import LEFT_OUT, say
@@ -85,10 +86,10 @@ def run(
         listeners=[lambda layout: LiveView(layout, chosen.name)] if view else [],
         quiet=output.quiet,
     )
-    _report(chosen, result)
+    _report(chosen, result, with_page=output.report)
 
 
-def _report(chosen: Scenario, result: RunResult) -> None:
+def _report(chosen: Scenario, result: RunResult, *, with_page: bool) -> None:
     """Print the outcome of a run; exit with the code of the signal if a signal stopped it."""
     info = result.folder.info
     # Wall times of a resumed run count from the resumption.
@@ -100,6 +101,8 @@ def _report(chosen: Scenario, result: RunResult) -> None:
     print(f"recording: {result.folder.recording}")
     for path in result.figures:
         print(f"figure:    {path}")
+    if with_page:
+        add_report(result.folder.path, chosen)
     summary = result.folder.summary
     tell_omissions(summary)
     # A conclusion needs measures: all may be left out, or the run stopped before the first step.
@@ -123,6 +126,7 @@ def resume(
     workers: Workers = NO_WORKERS,
     retry_failed: bool = False,
     quiet: bool = False,
+    report: bool = True,
 ) -> None:
     """Continue a run from its last checkpoint, or a sweep or a calibration.
 
@@ -136,16 +140,18 @@ def resume(
         For a sweep: run failed tasks again.
     quiet
         Show no progress.
+    report
+        Write report.html, a page of the results, at the end.
     """
     from ethospike.scenarios.run import runner
 
     if is_sweep(path):
-        sweep_commands.resume(path, workers, retry_failed=retry_failed, quiet=quiet)
+        sweep_commands.resume(path, workers, retry_failed=retry_failed, quiet=quiet, with_page=report)
         return
     if workers or retry_failed:
         raise ScenarioError(f"--workers, --scheduler and --retry-failed are for sweeps; {path} is a run")
     folder, chosen, settings = reopen(path)
-    _report(chosen, runner.resume_scenario(chosen, settings, folder, quiet=quiet))
+    _report(chosen, runner.resume_scenario(chosen, settings, folder, quiet=quiet), with_page=report)
 
 
 def recover_run(path: Path, /) -> None:

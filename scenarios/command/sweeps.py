@@ -21,6 +21,7 @@ from ethospike.scenarios.command.choices import (
     Output,
     Workers,
 )
+from ethospike.scenarios.command.reports import add_report, renew_report
 from ethospike.scenarios.registry import find_scenario
 from ethospike.scenarios.scenario import Scenario, ScenarioConfig
 from ethospike.scenarios.sweeps import folder as sweeps
@@ -143,7 +144,7 @@ def sweep(
         print(f"{made.path}: tasks 0 … {last}; run them by `ethospike task {made.path} NUMBER`")
         return
     run_sweep(made, workers=workers.workers, scheduler=workers.scheduler, quiet=output.quiet)
-    _report(made)
+    _report(made, with_page=output.report)
 
 
 def calibrate(
@@ -195,7 +196,7 @@ def calibrate(
     workers.check()
     made = calibration.create(output.out, chosen, settings, search, seeds)
     calibration.calibrate(made, workers=workers.workers, scheduler=workers.scheduler, quiet=output.quiet)
-    _report(made)
+    _report(made, with_page=output.report)
 
 
 def task(path: Path, numbers: tuple[str, ...] = (), /, *, part: str = "", retry_failed: bool = False) -> None:
@@ -232,7 +233,7 @@ def collect(path: Path, /) -> None:
 
     opened = sweeps.Sweep.open(path)
     sweep_runner.collect(opened)
-    _report(opened)
+    _report(opened, with_page=True)
 
 
 def show(path: Path, *, as_json: bool = False) -> None:
@@ -252,9 +253,10 @@ def plot(path: Path) -> None:
 
     for figure in sweep_runner.collect(sweeps.Sweep.open(path)):
         print(f"figure: {figure}")
+    renew_report(path)
 
 
-def resume(path: Path, workers: Workers, *, retry_failed: bool, quiet: bool) -> None:
+def resume(path: Path, workers: Workers, *, retry_failed: bool, quiet: bool, with_page: bool = True) -> None:
     """Continue a sweep or a calibration."""
     from ethospike.scenarios.sweeps import calibration
     from ethospike.scenarios.sweeps import runner as sweep_runner
@@ -274,7 +276,7 @@ def resume(path: Path, workers: Workers, *, retry_failed: bool, quiet: bool) -> 
             retry_failed=retry_failed,
             quiet=quiet,
         )
-    _report(opened)
+    _report(opened, with_page=with_page)
 
 
 def _check_settings(scenario: Scenario, settings: ScenarioConfig, flags: Sequence[str]) -> None:
@@ -305,7 +307,9 @@ def _chosen(opened: sweeps.Sweep, numbers: tuple[str, ...], part: str) -> list[i
     return [one.number for one in opened.tasks()[int(found[1]) :: int(found[2])]]
 
 
-def _report(opened: sweeps.Sweep) -> None:
+def _report(opened: sweeps.Sweep, *, with_page: bool = False) -> None:
     from ethospike.scenarios.sweeps import report as sweep_report
 
     print(sweep_report.report(opened))
+    if with_page:
+        add_report(opened.path)

@@ -15,6 +15,7 @@ from ethospike.errors import ScenarioError
 from ethospike.paths import user_path
 from ethospike.recorders.view.checks import check_display
 from ethospike.scenarios.command import sweeps as sweep_commands
+from ethospike.scenarios.command.reports import renew_report
 from ethospike.scenarios.command.runs import reopen, tell_omissions
 from ethospike.scenarios.run.folder import RunFolder
 from ethospike.scenarios.run.progress import RunProgress
@@ -92,6 +93,7 @@ def plot(path: Path, /) -> None:
     folder, chosen, settings = reopen(path)
     for figure in runner.finish(chosen, settings, folder):
         print(f"figure: {figure}")
+    renew_report(path)
     tell_omissions(folder.summary)
 
 

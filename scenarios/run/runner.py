@@ -15,6 +15,7 @@ from typing import Any
 from ethospike.errors import RunFolderError
 from ethospike.recorders.recording import open_recording
 from ethospike.scenarios.run import checkpoint
+from ethospike.scenarios.run.defaults import CHANGED, defaults_of_changed
 from ethospike.scenarios.run.folder import RUNNING, RunFolder
 from ethospike.scenarios.run.omissions import attempt, leaving_out
 from ethospike.scenarios.run.provenance import provenance
@@ -84,6 +85,7 @@ def run_scenario(
                 animals=config.animals,
                 simulator=config.simulator.name,
                 status=RUNNING,
+                **{CHANGED: defaults_of_changed(scenario, config)},
                 **provenance(),
             )
             with RunSession(scenario, config, folder, listeners, quiet=quiet) as session:

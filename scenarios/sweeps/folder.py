@@ -21,6 +21,7 @@ from ethospike.errors import RecordingError, RunFolderError, ScenarioError, Swee
 from ethospike.recorders.lock import WriterLock
 from ethospike.scenarios import configuration
 from ethospike.scenarios.registry import find_scenario
+from ethospike.scenarios.run.defaults import CHANGED, defaults_of_changed
 from ethospike.scenarios.run.files import read_json, to_plain, write_whole
 from ethospike.scenarios.run.folder import RunFolder
 from ethospike.scenarios.run.provenance import provenance
@@ -117,6 +118,11 @@ class Sweep:
         self.calibration: Mapping[str, Any] | None = manifest["calibration"]
         self._manifest = manifest
 
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """The content of `sweep.json`, with the provenance of the sweep."""
+        return self._manifest
+
     @classmethod
     def create(cls, path: Path | None, scenario: Scenario, config: ScenarioConfig, plan: Plan) -> Sweep:
         """Make a new folder, by default in `sweeps/`, named by scenario and time; nothing is run yet.
@@ -139,6 +145,7 @@ class Sweep:
             "seeds": list(range(config.seed, config.seed + plan.n_seeds)),
             "keep_recordings": plan.keep_recordings,
             "calibration": plan.calibration,
+            CHANGED: defaults_of_changed(scenario, config),
             **provenance(),
             "points": [with_absolute_paths(scenario, point) for point in plan.points],
         }

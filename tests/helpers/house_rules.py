@@ -35,10 +35,11 @@ LAYERS: dict[str, tuple[str, ...]] = {
     ),
     "scenarios": (
         "flags loop scenario",
-        "configuration registry run",
+        "configuration registry",
+        "run",
         "analysis",
         "odor reach rest reward sweeps",
-        "bench interop validation",
+        "bench interop report validation",
         "command",
         "__main__",
     ),

@@ -1,0 +1,77 @@
+"""Pages of sweeps and experiments."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pages import EVIL, TAGS, Page
+from sweep_scenario import SCENARIO, ToyConfig
+
+from ethospike.scenarios.report.sweep import sweep_page
+from ethospike.scenarios.sweeps.folder import MANIFEST, Plan, Sweep
+
+POINTS = [{"x": float(x), "details.mode": mode} for x in (1, 2) for mode in ("plain", EVIL)]
+
+
+def sweep_folder(path: Path, points: list[dict[str, Any]] = POINTS, **more: Any) -> Sweep:
+    """A sweep with made results: task t has the value t, and the last task failed."""
+    sweep = Sweep.create(path, SCENARIO, ToyConfig(x=3.0), Plan(points, n_seeds=2))
+    manifest = json.loads((path / MANIFEST).read_text()) | more
+    (path / MANIFEST).write_text(json.dumps(manifest))
+    for task in sweep.tasks():
+        failed = task.number == len(points) * 2 - 1
+        measures = {} if failed else {"value.mean": task.number, "value.low": 0.0, EVIL: None}
+        result = {
+            "number": task.number,
+            "point": task.point,
+            "seed": task.seed,
+            "status": "failed" if failed else "done",
+            "measures": measures,
+            "error": EVIL if failed else None,
+            "animals": {"value": [task.number, task.number + 1.0]},
+        }
+        sweep.folder(task.number).mkdir()
+        (sweep.folder(task.number) / "result.json").write_text(json.dumps(result))
+    return Sweep.open(path)
+
+
+def test_a_sweep_has_a_sortable_table_of_its_tasks_and_its_failures(tmp_path: Path) -> None:
+    text = sweep_page(sweep_folder(tmp_path / "sweep"))
+    page = Page(text)
+    assert set(page.tags) <= TAGS
+    assert page.tags.count("script") == 2
+    assert "8 of 8 tasks finished: 4 points × 2 seeds; 1 failed." in page.says
+    assert ("table", "class", "sortable") in page.attributes
+    heads = text[text.index("<thead>") : text.index("</thead>")]
+    assert ">x</button>" in heads
+    assert ">value</button>" in heads
+    assert "value.low" not in heads
+    # Task, x, seed and value of the finished ones, and the number of the failed one.
+    assert text.count("data-value") == 7 * 4 + 1
+    assert page.says.count("<script>alert(1)</script>") > 3
+    assert "x" in page.says
+    assert "default: 1.0" in page.says
+
+
+def test_an_experiment_compares_its_groups(tmp_path: Path) -> None:
+    points = [{"x": 1.0}, {"x": 2.0}]
+    experiment = {"groups": ["intact", EVIL], "comparisons": [[EVIL, "intact"]]}
+    sweep = sweep_folder(tmp_path / "sweep", points, experiment=experiment)
+    (tmp_path / "sweep" / "comparisons.csv").write_text(
+        f'measure,difference,p\nvalue,1.5,"{EVIL.replace(chr(34), "")}"\n'
+    )
+    page = Page(sweep_page(sweep))
+    assert set(page.tags) <= TAGS
+    assert "Experiment of" in page.says
+    # Tasks 0 and 1 are intact: 0, 1 and 1, 2; of the other group one task failed: 2, 3.
+    assert "value intact 1 4" in page.says
+    assert "2.5 2" in page.says
+    assert "difference" in page.says
+
+
+def test_a_long_sweep_shows_its_first_tasks_and_says_so(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr("ethospike.scenarios.report.sweep.MOST_ROWS", 3)
+    page = Page(sweep_page(sweep_folder(tmp_path / "sweep")))
+    assert "The first 3 of 7 tasks; table.zarr holds all." in page.says
