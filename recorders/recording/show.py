@@ -53,7 +53,7 @@ def shown_content(recording: Shown) -> dict[str, str]:
     layout, info = recording.layout, recording.run_info
     behavior = ", ".join(
         f"{name} ({variable.units})" if variable.units != "1" else name
-        for name, variable in layout.variables.items()
+        for name, variable in sorted(layout.variables.items())
     )
     rows = {
         "run": f"{info.get('scenario', 'recording')}, {recording.status}",
