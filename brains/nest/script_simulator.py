@@ -12,46 +12,12 @@ from numpy.typing import NDArray
 from ethospike.brains.nest.denormals import denormals_are_zero
 from ethospike.brains.nest.script import NestScript, ScriptNodes
 from ethospike.brains.nest.simulator import NestSimulator, check_kernel_is_free, nest
-from ethospike.brains.network import (
-    CurrentInput,
-    DataSource,
-    Explicit,
-    NestModel,
-    Network,
-    Population,
-    Projection,
-    SpikeInput,
-)
+from ethospike.brains.network import Explicit, Population, Projection
 from ethospike.brains.simulator import SimulatorSettings, SpikeBlock, Stimulus
+from ethospike.brains.simulator.scripts import ScriptModel, ScriptNetwork
 from ethospike.errors import BrainError, SimulatorUnavailable
 
 RELAYS = ("parrot_neuron", "parrot_neuron_ps")
-
-
-class ScriptNetwork(Network):
-    """Populations and inputs of a script, and the synapses whose weights it names; nothing is drawn."""
-
-    def __init__(
-        self,
-        populations: tuple[Population, ...],
-        projections: tuple[Projection, ...],
-        spike_channels: Mapping[str, int],
-        current_channels: Mapping[str, int],
-        dt_ms: float,
-        source: DataSource,
-    ) -> None:
-        super().__init__(populations, projections, sources=(source,))
-        # The channels reach nodes of the script, which need not be neurons of its populations.
-        to = populations[0].name
-        spikes = (SpikeInput(n, to, 1.0, channels=k, delay_ms=dt_ms) for n, k in spike_channels.items())
-        currents = (CurrentInput(n, to, channels=k) for n, k in current_channels.items())
-        object.__setattr__(self, "spike_inputs", tuple(spikes))
-        object.__setattr__(self, "current_inputs", tuple(currents))
-
-    @property
-    def plastic_projections(self) -> tuple[Projection, ...]:
-        """The projections of the script's `weights`, which its synapse models may change."""
-        return self.projections
 
 
 class NestScriptSimulator(NestSimulator):
@@ -141,7 +107,7 @@ class NestScriptSimulator(NestSimulator):
                 if str(nest.GetDefaults(model)["element_type"]) != "neuron":
                     raise BrainError(f"{self._script.name}: population {name!r}: {model} is no neuron")
             # Of a mixed population, the first model; its parameters are in the kernel and nowhere else.
-            populations.append(Population(name, len(models), NestModel(models[0])))
+            populations.append(Population(name, len(models), ScriptModel(models[0], self.name)))
             ids.append(np.asarray(collection.tolist()))
         self._ids = np.concatenate(ids)
         if len(np.unique(self._ids)) < len(self._ids):

@@ -2,7 +2,8 @@
 
 from ethospike.brains.simulator.contract import Simulator
 from ethospike.brains.simulator.events import plastic_events
-from ethospike.brains.simulator.registry import OwnBrain, is_installed, open_simulator, simulator_class
+from ethospike.brains.simulator.registry import is_installed, open_simulator, simulator_class
+from ethospike.brains.simulator.scripts import OwnBrain
 from ethospike.brains.simulator.settings import (
     SIMULATORS,
     Capabilities,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from abc import ABC, abstractmethod
 
 from ethospike.brains.network import Network
 from ethospike.brains.simulator.contract import Simulator
+from ethospike.brains.simulator.scripts import OwnBrain
 from ethospike.brains.simulator.settings import SIMULATORS, SimulatorSettings
 
 
@@ -31,24 +31,6 @@ def simulator_class(name: str) -> type[Simulator]:
     entry = SIMULATORS[SimulatorSettings(name=name).name]
     simulator: type[Simulator] = getattr(importlib.import_module(entry.module), entry.class_name)
     return simulator
-
-
-class OwnBrain(ABC):
-    """A brain that makes its neurons itself in a simulator, such as a NEST script.
-
-    It takes the place of a `Network` in `open_simulator`; `Simulator.network` then describes its populations
-    and its inputs, and lists no synapses but those whose weights can be read.
-    """
-
-    @abstractmethod
-    def open(self, settings: SimulatorSettings, *, seed: int, animals: int, dt_ms: float) -> Simulator:
-        """Build it.
-
-        Raises
-        ------
-        BrainError
-            When the settings name a simulator on which it does not run, or it cannot be built.
-        """
 
 
 def open_simulator(

@@ -240,7 +240,7 @@ def test_two_scripts_at_once_are_refused():
 
 
 def test_other_simulators_and_groups_are_refused():
-    with pytest.raises(BrainError, match="runs on NEST, not on numba"):
+    with pytest.raises(BrainError, match="runs on nest, not on numba"):
         open_simulator(NestScript(build), seed=1)
     with pytest.raises(BrainError, match="one animal a process, got animals=2"):
         open_simulator(NestScript(build), SimulatorSettings("nest"), seed=1, animals=2)

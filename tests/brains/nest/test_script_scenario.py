@@ -68,5 +68,5 @@ def test_a_sweep_gives_each_run_a_process(tmp_path):
 def test_another_simulator_is_refused_in_one_line(tmp_path):
     done = ethospike("run", SCRIPT, "--simulator", "numba", "--duration-s", 1, cwd=tmp_path)
     assert done.returncode != 0
-    assert "a NEST script runs on NEST, not on numba" in done.stderr
+    assert "a NEST script runs on nest, not on numba" in done.stderr
     assert "Traceback" not in done.stderr
