@@ -48,9 +48,9 @@ class NestScript(Script):
 
     Examples
     --------
-    >>> import nest
     >>> from ethospike.brains.simulator import SimulatorSettings, open_simulator
     >>> def build(n=2):
+    ...     import nest
     ...     cells = nest.Create("iaf_psc_alpha", n, {"I_e": 500.0})
     ...     return ScriptNodes(populations={"cells": cells})
     >>> with open_simulator(NestScript(build, n=3), SimulatorSettings("nest"), seed=1) as simulator:
