@@ -31,7 +31,9 @@ from ethospike.brains.network import (
     Weight,
 )
 from ethospike.brains.simulator import Capabilities, Simulator, SpikeBlock, Stimulus
+from ethospike.brains.simulator.learning import Learning
 from ethospike.brains.simulator.propagators import propagators
+from ethospike.clock import whole_number
 from ethospike.errors import BrainError, NotFiniteError
 from ethospike.randomness import Role, random_stream
 
@@ -113,6 +115,7 @@ class GennSimulator(Simulator):
         )
         self._current_tables = [self._add_current_input(one) for one in self.network.current_inputs]
         load(self._model, self._table_steps)
+        self._learning = self._learn_outside()
         self._checked = -CHECK_EVERY  # so that the first window is looked at
         self._record = SpikeRecord(
             list(self._populations.values()), [p.size for p in self.network.populations], self._table_steps
@@ -168,6 +171,33 @@ class GennSimulator(Simulator):
         ]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
+    def _learn_outside(self) -> Learning | None:
+        """Return the rules that GeNN does not compute itself: it stops wherever their weights change."""
+        rules = {p: p.plasticity for p in self.network.plastic_projections}
+        outside = [p for p, rule in rules.items() if not isinstance(rule, DopamineGated)]
+        if not outside:
+            return None
+        grids = {rule.grid_ms for p, rule in rules.items() if p in outside and rule is not None}
+        steps = [1 if grid_ms is None else whole_number(grid_ms, self.dt_ms) for grid_ms in grids]
+        self._learned = {
+            p.name: np.concatenate([self._synapses(p.name, a).weight for a in range(self.animals)])
+            for p in outside
+        }
+        return Learning(
+            self.network,
+            self.seed,
+            self.animals,
+            self.dt_ms,
+            outside,
+            self._learned,
+            self._transmit,
+            [number for number in steps if number is not None],
+        )
+
+    def _transmit(self, projection: str, synapses: NDArray[np.integer]) -> None:
+        """Give GeNN the weights of a projection that is learned outside."""
+        self._push(projection, self._learned[projection])
+
     @property
     def _gated(self) -> list[tuple[Projection, DopamineGated]]:
         """The projections with the rule that GeNN computes itself."""
@@ -197,16 +227,25 @@ class GennSimulator(Simulator):
             ("in_in", np.flatnonzero(weight < 0)),
         ):
             if len(members):
-                group = self._add_static(projection, weight[members], steps[members], receptor)
+                is_learned = projection.plasticity is not None
+                group = self._add_static(projection, weight[members], steps[members], receptor, is_learned)
                 _connect(group, source[members], target[members])
                 groups.append(_Group(group, members))
 
     def _add_static(
-        self, projection: Projection, weight: NDArray[np.float64], steps: NDArray[np.int64], receptor: str
+        self,
+        projection: Projection,
+        weight: NDArray[np.float64],
+        steps: NDArray[np.int64],
+        receptor: str,
+        is_learned: bool,
     ) -> Any:
-        """Add a group of synapses with constant weights; different delays become GeNN's dendritic ones."""
+        """Add a group of synapses with weights that GeNN leaves; different delays become its dendritic ones.
+
+        So does a delay of learned weights: an axonal one would find the weights of the arrival.
+        """
         longest = int(steps.max())
-        if (steps == longest).all():
+        if (steps == longest).all() and not (is_learned and longest > 1):
             update = pygenn.init_weight_update(genn_models.STATIC, {}, {"w": weight})
             group = self._add_synapses(projection.source, projection.target, update, receptor)
             group.axonal_delay_steps = longest - 1
@@ -400,7 +439,9 @@ class GennSimulator(Simulator):
             current = np.zeros((self.animals, self.network.n_current_channels))
         parts = []
         advance = self._model.step_time
-        for done, n in _pieces(self.step, n_steps, self._table_steps):
+        if self._learning is not None:
+            self._learning.begin_window(self.step + 1, n_steps, stimulus.modulation)
+        for done, n in self._pieces(n_steps):
             low, high = np.searchsorted(stimulus.step, [done, done + n], side="right")
             sent = slice(low, high)
             self._spike_tables.write(
@@ -413,6 +454,9 @@ class GennSimulator(Simulator):
                 advance()
             self._model.pull_recording_buffers_from_device()
             parts.append(self._record.read(done, n))
+            if self._learning is not None:
+                step, animal, neuron = parts[-1]
+                self._learning.listen(step, animal * np.int64(self.network.n_neurons) + neuron, done + n)
         step, animal, neuron = (np.concatenate(values) for values in zip(*parts, strict=True))
         spikes = SpikeBlock.sorted(step, animal, neuron)
         if self.step + n_steps >= self._checked + CHECK_EVERY:
@@ -420,6 +464,16 @@ class GennSimulator(Simulator):
         for pending in self._pending.values():
             pending.remember(spikes, self.step + n_steps)
         return spikes
+
+    def _pieces(self, n_steps: int) -> Iterator[tuple[int, int]]:
+        """Yield (steps done, steps to do) of the pieces of a window that fit the tables and end at stops."""
+        done, end = self.step, self.step + n_steps
+        while done < end:
+            n = min(self._table_steps, end - done)
+            if self._learning is not None:
+                n = min(n, self._learning.next_stop(done) - done)
+            yield done, n
+            done += n
 
     def _check_finite(self, step: int) -> None:
         """Raise `NotFiniteError` if a potential or a synaptic input is not finite after `step`."""
@@ -439,6 +493,8 @@ class GennSimulator(Simulator):
     # -- weights ------------------------------------------------------------------------------------
 
     def _weights(self, projection: str) -> NDArray[np.float64]:
+        if self._learning is not None and projection in self._learned:
+            return self._learning.weights(projection, self.animals)
         wired = [self._synapses(projection, animal) for animal in range(self.animals)]
         flat = np.zeros(sum(len(s.weight) for s in wired))
         for group, members in self._groups[projection]:
@@ -454,28 +510,25 @@ class GennSimulator(Simulator):
 
     def _set_weights(self, projection: str, weights: NDArray[np.float64]) -> None:
         self._check_precision(f"Projection {projection!r}", weights)
-        for group, members in self._groups[projection]:
-            group.vars["w"].values = weights.ravel()[members]
-            group.vars["w"].push_to_device()
-            if projection in self._pending:
+        if self._learning is not None and projection in self._learned:
+            self._learning.set_weights(projection, weights)
+        self._push(projection, weights.ravel())
+        if projection in self._pending:
+            for group, _ in self._groups[projection]:
                 # GeNN's time of the last step that was simulated.
                 group.set_dynamic_param_value("since_ms", (self.step - 0.5) * self.dt_ms)
-        if projection in self._pending:
             self._pending[projection].forget()
+
+    def _push(self, projection: str, weights: NDArray[np.float64]) -> None:
+        """Write the weights of all animals, one after the other, into GeNN's memory."""
+        for group, members in self._groups[projection]:
+            group.vars["w"].values = weights[members]
+            group.vars["w"].push_to_device()
 
     def _close(self) -> None:
         del self._record
         self._model.unload()
         del self._model
-
-
-def _pieces(done: int, n_steps: int, longest: int) -> Iterator[tuple[int, int]]:
-    """Yield (steps done, steps to do) of the pieces of a window that fit the tables."""
-    end = done + n_steps
-    while done < end:
-        n = min(longest, end - done)
-        yield done, n
-        done += n
 
 
 def _both(weight: Weight) -> NDArray[np.float64]:

@@ -20,7 +20,6 @@ from ethospike.brains.memory import check_memory
 from ethospike.brains.nest import models, rules
 from ethospike.brains.nest.currents import CurrentSchedule
 from ethospike.brains.nest.denormals import denormals_are_zero
-from ethospike.brains.nest.learning import Learning
 from ethospike.brains.nest.wiring import native_rule, native_value, parts
 from ethospike.brains.network import CurrentInput, Distribution, PairSTDP, Projection, SpikeInput
 from ethospike.brains.simulator import (
@@ -29,6 +28,7 @@ from ethospike.brains.simulator import (
     SpikeBlock,
     Stimulus,
 )
+from ethospike.brains.simulator.learning import Learning
 from ethospike.brains.simulator.propagators import parameters
 from ethospike.brains.threads import cores
 from ethospike.clock import whole_number
@@ -202,6 +202,7 @@ class NestSimulator(Simulator):
                 self._learned_here,
                 self._weight,
                 self._transmit,
+                self._interval_steps,
             )
 
     # -- making the network ---------------------------------------------------------------------------
@@ -362,7 +363,8 @@ class NestSimulator(Simulator):
             if now in changes:
                 _set_nodes(self._driven, [{"I_e": value} for value in changes.pop(now).tolist()])
             until = min([end, *changes])
-            until = min([until, *((now // steps + 1) * steps for steps in self._interval_steps)])
+            if self._learning is not None:
+                until = min(until, self._learning.next_stop(now))
             with denormals_are_zero():  # or silence would cost more than activity
                 nest.Simulate((until - now) * self.dt_ms)
             now = until
@@ -371,8 +373,6 @@ class NestSimulator(Simulator):
             pieces.append((step, cell))
             if self._learning is not None:
                 self._learning.listen(step, cell, now)
-                if any(now % steps == 0 for steps in self._interval_steps):
-                    self._learning.transmit()
             for pending in self._pending.values():
                 pending.listen(step, cell, now)
         step, cell = pieces[0] if len(pieces) == 1 else map(np.concatenate, zip(*pieces, strict=True))
@@ -417,9 +417,12 @@ class NestSimulator(Simulator):
     def _weights(self, projection: str) -> NDArray[np.float64]:
         if rules.is_native(self.network.projection(projection)):
             return self._native_weights(projection)
-        if self._learning is not None:
-            self._learning.learn()
+        if self._is_learned_here(projection) and self._learning is not None:
+            return self._learning.weights(projection, self.animals)
         return self._weight[projection].reshape(self.animals, -1).copy()
+
+    def _is_learned_here(self, projection: str) -> bool:
+        return any(projection == learned.name for learned in self._learned_here)
 
     def _native_weights(self, projection: str) -> NDArray[np.float64]:
         """Return the weights of a projection that NEST changes, as of the last step."""
@@ -430,12 +433,10 @@ class NestSimulator(Simulator):
         return weight
 
     def _set_weights(self, projection: str, weights: NDArray[np.float64]) -> None:
-        if self._learning is not None:
-            self._learning.learn()
+        if self._is_learned_here(projection) and self._learning is not None:
+            self._learning.set_weights(projection, weights)
         self._weight[projection][:] = weights.ravel()
         self._transmit(projection, np.arange(weights.size))
-        if self._learning is not None:
-            self._learning.note_sent(projection)
 
     def _transmit(self, projection: str, synapses: NDArray[np.integer]) -> None:
         """Write these weights (indices in the order of `wire`, animal by animal) into the kernel."""

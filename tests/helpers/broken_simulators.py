@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 from reference_simulator import ReferenceSimulator
 
-from ethospike.brains.conformance import cells, models, runs, wiring
+from ethospike.brains.conformance import cells, models, plasticity, runs, wiring
 from ethospike.brains.simulator import SpikeBlock, Stimulus
 
 
@@ -381,6 +381,60 @@ class RecoversToWhatWasSet(ReferenceSimulator):
             self.w0[projection, animal][:] = weights[animal]
 
 
+class DelayForgottenByRules(ReferenceSimulator):
+    """Target spikes are at the synapse at once."""
+
+    def _build(self):
+        super()._build()
+        for rule in self.rules.values():
+            if hasattr(rule, "delay"):
+                rule.delay[:] = 1
+
+
+class EligibilityOfTheSameStep(ReferenceSimulator):
+    """Weights change with the eligibility after the spikes of the step."""
+
+    def _apply_rules(self, step, fired, stimulus):
+        before = {key: rule.w.copy() for key, rule in self.rules.items()}
+        super()._apply_rules(step, fired, stimulus)
+        for key, rule in self.rules.items():
+            if hasattr(rule, "z"):
+                self.w[key][:] = rule.w = before[key] + (rule.w - before[key]) * np.exp(-0.1 / 20.0)
+
+
+class TruncationIsTermination(ReferenceSimulator):
+    """The value is 0 at the end of every window."""
+
+    def _apply_rules(self, step, fired, stimulus):
+        given = dict(stimulus.modulation or {})
+        if "terminal" in given:
+            given["terminal"] = np.ones_like(given["terminal"])
+        super()._apply_rules(step, fired, replace(stimulus, modulation=given))
+
+
+class LearnedOneStepLate(ReferenceSimulator):
+    """Spikes are sent before the rules of their step."""
+
+    def _apply_rules(self, step, fired, stimulus):
+        waiting = self.__dict__.setdefault("waiting", {})
+        super()._apply_rules(step, fired, stimulus)
+        for key, w in self.w.items():
+            if key in self.rules:
+                now = w.copy()
+                w[:] = waiting.get(key, now)
+                waiting[key] = now
+
+    def _weights(self, projection):
+        for key, rule in self.rules.items():
+            self.w[key][:] = rule.w
+        return super()._weights(projection)
+
+
+class ModulationUnchecked(ReferenceSimulator):
+    def _check_modulation(self, name, values, n_steps):
+        pass
+
+
 # -- wiring -------------------------------------------------------------------------------------------
 
 
@@ -491,4 +545,9 @@ DEFECTS = [
     (cells.check_plasticity_acts, SentBeforeLearned),
     (cells.check_plasticity_acts, LearnedWeightsNotUsed),
     (cells.check_recovery, RecoversToWhatWasSet),
+    (plasticity.check_rules, DelayForgottenByRules),
+    (plasticity.check_rules, EligibilityOfTheSameStep),
+    (plasticity.check_rules, TruncationIsTermination),
+    (plasticity.check_learned_weights_act, LearnedOneStepLate),
+    (plasticity.check_bad_modulation_is_refused, ModulationUnchecked),
 ]

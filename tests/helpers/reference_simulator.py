@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
+from dense_rules import dense_rule
 from numpy.typing import NDArray
 
-from ethospike.brains.network import NEURON_MODELS
+from ethospike.brains.network import NEURON_MODELS, DopamineGated
 from ethospike.brains.simulator import Capabilities, Simulator, SimulatorSettings, SpikeBlock, Stimulus
 from ethospike.errors import BrainError
 from ethospike.states import State
@@ -90,6 +91,12 @@ class ReferenceSimulator(Simulator):
                 self.w[key] = wired.weight.copy()
                 self.delay[key] = np.maximum(1, np.round(wired.delay_ms / self.dt_ms)).astype(int)
         self.w0 = {key: w.copy() for key, w in self.w.items()}
+        self.rules = {
+            (proj.name, animal): dense_rule(net, proj, self.synapses(proj.name, animal), self.dt_ms)
+            for proj in net.plastic_projections
+            if not isinstance(proj.plasticity, DopamineGated)
+            for animal in range(self.animals)
+        }
         self.trace = {key: np.zeros(len(w)) for key, w in self.w.items()}
         self.channels = []  # (neurons of one animal, weight, delay in steps)
         for one in net.spike_inputs:
@@ -100,7 +107,7 @@ class ReferenceSimulator(Simulator):
     # -- running --------------------------------------------------------------------------------------
 
     def _run(self, n_steps: int, stimulus: Stimulus) -> SpikeBlock:
-        given = np.zeros(self.n)
+        given, self._n_steps = np.zeros(self.n), n_steps
         if stimulus.current_pa is not None:
             for animal in range(self.animals):
                 for channel, neurons in enumerate(self.current_neurons):
@@ -112,6 +119,7 @@ class ReferenceSimulator(Simulator):
                 self._send_input(step, int(stimulus.animal[at]), int(stimulus.channel[at]))
                 at += 1
             fired = self._advance(step, given)
+            self._apply_rules(step, fired, stimulus)
             if len(fired):
                 self._learn_and_send(step, fired)
                 steps.append(np.full(len(fired), step))
@@ -217,11 +225,20 @@ class ReferenceSimulator(Simulator):
         for proj in self.network.projections:
             for animal in range(self.animals):
                 key = (proj.name, animal)
-                if proj.plasticity is not None:
+                if isinstance(proj.plasticity, DopamineGated):
                     self._learn(step, key, proj.plasticity, animal, spiked)
                 own = spiked[self.source[key]]
                 if own.any():
                     self._deliver(step + self.delay[key][own], self.target[key][own], self.w[key][own])
+
+    def _apply_rules(self, step: int, fired, stimulus) -> None:
+        """Apply the rules other than DopamineGated, which have code of their own (`dense_rules.py`)."""
+        spiked = np.zeros((self.animals, self.network.n_neurons), dtype=bool)
+        spiked.flat[fired] = True
+        for (name, animal), rule in self.rules.items():
+            window = (self.step + 1, self._n_steps)
+            modulation = {k: np.asarray(v)[animal] for k, v in (stimulus.modulation or {}).items()}
+            self.w[name, animal][:] = rule.step(step, spiked[animal], modulation, window)
 
     def _learn(self, step: int, key, rule, animal: int, spiked) -> None:
         """The trace is kept as the step of the source's last spike would have it, one value a synapse."""
@@ -248,6 +265,8 @@ class ReferenceSimulator(Simulator):
     def _set_weights(self, projection: str, weights: NDArray[np.float64]) -> None:
         for animal in range(self.animals):
             self.w[projection, animal][:] = weights[animal]
+            if (projection, animal) in self.rules:
+                self.rules[projection, animal].w[:] = weights[animal]
 
     def watch(self, neurons) -> None:
         self.watched = np.asarray(neurons)
@@ -264,6 +283,9 @@ class ReferenceSimulator(Simulator):
             state[f"{name}/{animal}/w"] = w.copy()
             state[f"{name}/{animal}/trace"] = self.trace[name, animal].copy()
             state[f"{name}/{animal}/last"] = np.array(self.last.get((name, animal), -1))
+        for (name, animal), rule in self.rules.items():
+            for key in rule.ARRAYS:
+                state[f"{name}/{animal}/rule/{key}"] = np.array(getattr(rule, key))
         return state
 
     def set_state(self, state) -> None:
@@ -276,6 +298,9 @@ class ReferenceSimulator(Simulator):
             self.trace[key][:] = state[f"{name}/{animal}/trace"]
             if state[f"{name}/{animal}/last"] >= 0:
                 self.last[key] = int(state[f"{name}/{animal}/last"])
+        for (name, animal), rule in self.rules.items():
+            for key in rule.ARRAYS:
+                getattr(rule, key)[...] = state[f"{name}/{animal}/rule/{key}"]
         self._broken = False
 
     def _close(self) -> None:

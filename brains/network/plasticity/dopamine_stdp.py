@@ -51,7 +51,7 @@ class DopamineSTDP(PlasticityRule):
     """
 
     name = "DopamineSTDP"
-    simulators = ("nest", "numba")
+    simulators = ("nest", "numba", "genn")
     grid_ms = None
     gate = None
 

@@ -57,7 +57,7 @@ class PairSTDP(PlasticityRule):
     """
 
     name = "PairSTDP"
-    simulators = ("nest", "numba")
+    simulators = ("nest", "numba", "genn")
     modulator = None
     grid_ms = None
     gate = None
@@ -108,6 +108,7 @@ class DelayedTargets(SynapseReference):
     `plus` and `minus` are the traces of source and target at each synapse, as of `plus_step`, `minus_step`.
     """
 
+    waits = True
     tau_plus: float
     tau_minus: float
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,7 +111,11 @@ class SynapseReference(ABC):
         Read and written in place.
     modulator_values : ndarray of float64, shape (grid points,)
         The modulator at the grid points of the last `apply`; empty for rules without a grid.
+    waits : bool
+        Something may happen in steps without a spike.
     """
+
+    waits: ClassVar[bool] = False
 
     def __init__(self, synapses: PlasticSynapses, dt_ms: float) -> None:
         self.synapses, self.dt_ms = synapses, dt_ms

@@ -71,7 +71,7 @@ class ThreeFactor(PlasticityRule):
     """
 
     name = "ThreeFactor"
-    simulators = ("nest", "numba")
+    simulators = ("nest", "numba", "genn")
 
     modulator: Modulator
     learning_rate: float
@@ -147,6 +147,8 @@ class GridConstants:
 
 class ThreeFactorSynapses(SynapseReference):
     """The reference of the three-factor rule."""
+
+    waits = True
 
     def __init__(self, rule: ThreeFactor, synapses: PlasticSynapses, dt_ms: float) -> None:
         super().__init__(synapses, dt_ms)

@@ -1,11 +1,12 @@
-"""Plastic weights of a NEST network: reference rules, applied to recorded spikes at intervals or grid points.
+"""Plastic weights outside a simulator: reference rules, applied to recorded spikes at intervals.
 
-The rules run in Python; the kernel is told the weights that have changed.
+The rules run in Python; the simulator is told the weights that have changed. Where weights change on a grid,
+and the simulator stops at each grid point, this is exact.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ _Ints = NDArray[np.int64]
 
 
 class Learning:
-    """The plastic synapses of all animals: hears spikes, learns from them on demand, and tells the kernel.
+    """The plastic synapses of all animals: hears spikes, learns from them on demand, and tells the simulator.
 
     Parameters
     ----------
@@ -29,7 +30,9 @@ class Learning:
     weight : dict of ndarray of float64, shape (animals * synapses,)
         Of each projection, in the order of `Network.wire`, animal by animal: read and written in place.
     transmit : (projection, indices of synapses) -> None
-        Tells the kernel these weights.
+        Tells the simulator these weights.
+    intervals : sequence of int
+        Steps; the simulator stops at their multiples, where it is told.
     """
 
     def __init__(
@@ -41,12 +44,13 @@ class Learning:
         projections: list[Projection],
         weight: dict[str, _Floats],
         transmit: Callable[[str, NDArray[np.integer]], None],
+        intervals: Sequence[int],
     ) -> None:
         self._weight = weight
-        self._transmit = transmit
+        self._transmit, self._intervals = transmit, intervals
         self._sent: dict[str, _Floats] = {}
         self._references: dict[tuple[str, int], SynapseReference] = {}
-        self._on_grid: list[tuple[str, int]] = []
+        self._waiting: list[tuple[str, int]] = []
         # For each neuron of an animal: in which projections it is source (0), modulator (1) or target (2),
         # and its number in that population. Such spikes are few, and lists cost less than masks.
         self._parts: list[list[tuple[str, int, int]]] = [[] for _ in range(network.n_neurons)]
@@ -65,8 +69,8 @@ class Learning:
                 stop = start + len(reference.weight)
                 reference.weight, start = own[start:stop], stop
                 self._references[projection.name, animal] = reference
-                if rule.grid_ms is not None:
-                    self._on_grid.append((projection.name, animal))
+                if reference.waits:
+                    self._waiting.append((projection.name, animal))
             self._sent[projection.name] = own.copy()
         self._concerned = np.tile([len(parts) > 0 for parts in self._parts], animals)
         self._heard: list[tuple[_Ints, _Ints]] = []
@@ -74,24 +78,33 @@ class Learning:
         self._window = (1, 0)
         self._modulation: Mapping[str, _Floats] = {}
 
+    def next_stop(self, now: int) -> int:
+        """Return the next step at whose end the simulator is to be told."""
+        return min((now // steps + 1) * steps for steps in self._intervals)
+
     def begin_window(self, first_step: int, n_steps: int, modulation: Mapping[str, _Floats] | None) -> None:
         """Take the modulation of the next window."""
-        if self._on_grid:
+        if self._waiting:
             self.learn()
         self._window, self._modulation = (first_step, n_steps), modulation or {}
 
     def listen(self, step: _Ints, cell: _Ints, until: int) -> None:
-        """Take notice of the next spikes, up to a step; `cell` counts neurons through all animals."""
+        """Take notice of the next spikes, up to a step; `cell` counts neurons through all animals.
+
+        At a stop the simulator is told the weights.
+        """
         self._until = until
         if len(step):
             self._heard.append((step, cell))
+        if any(until % steps == 0 for steps in self._intervals):
+            self.transmit()
 
     def learn(self) -> None:
         """Apply the rules to all that was heard: for many windows at once it costs as much as for one."""
         if self._until == self._learned:
             return
         events = self._events()
-        for key in dict.fromkeys((*self._on_grid, *events)):
+        for key in dict.fromkeys((*self._waiting, *events)):
             source, modulator, target = (
                 np.array(of_part, dtype=np.int64).reshape(-1, 2).T
                 for of_part in events.get(key, ([], [], []))
@@ -123,17 +136,20 @@ class Learning:
                 events.setdefault((projection, animal), ([], [], []))[part].append((when, number))
         return events
 
-    def modulator_values(self, projection: str, animals: int) -> _Floats:
-        """Return the modulator at the grid points since the last `learn`, shape (animals, points)."""
-        return np.stack([self._references[projection, a].modulator_values for a in range(animals)])
+    def set_weights(self, projection: str, weights: _Floats) -> None:
+        """Replace the weights of a projection, shape (animals, synapses); the simulator is told by others."""
+        self.learn()
+        for animal, given in enumerate(weights):
+            self._references[projection, animal].set_weights(given, self._until)
+        self._sent[projection][:] = weights.ravel()
 
-    def note_sent(self, projection: str) -> None:
-        """Take notice that the kernel was told all weights of a projection, plastic or not."""
-        if projection in self._sent:
-            self._sent[projection][:] = self._weight[projection]
+    def weights(self, projection: str, animals: int) -> _Floats:
+        """Return the weights of a projection as of the last step that was heard, (animals, synapses)."""
+        self.learn()
+        return np.stack([self._references[projection, a].weights_after(self._until) for a in range(animals)])
 
     def transmit(self) -> None:
-        """Learn, and tell the kernel the weights that have changed since it was last told."""
+        """Learn, and tell the simulator the weights that have changed since it was last told."""
         self.learn()
         for projection, sent in self._sent.items():
             weight = self._weight[projection]
