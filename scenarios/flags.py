@@ -100,7 +100,7 @@ def flags_of(kind: type, default: Any = None, path: tuple[str, ...] = ()) -> Ite
 
 def sentences(kind: type) -> dict[str, str]:
     """Return the text under each field of a dataclass, inherited fields included."""
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for base in reversed(kind.__mro__):
         if not dataclasses.is_dataclass(base):
             continue
@@ -112,11 +112,11 @@ def sentences(kind: type) -> dict[str, str]:
         for field, text in itertools.pairwise(body):
             if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
                 if isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
-                    found[field.target.id] = " ".join(str(text.value.value).split())
+                    texts[field.target.id] = " ".join(str(text.value.value).split())
                 else:
-                    found.pop(field.target.id, None)
-        found |= {k: v for k, v in _parameters(base).items() if k not in found}
-    return found
+                    texts.pop(field.target.id, None)
+        texts |= {k: v for k, v in _parameters(base).items() if k not in texts}
+    return texts
 
 
 def _parameters(kind: type) -> dict[str, str]:

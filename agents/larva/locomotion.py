@@ -105,12 +105,12 @@ class LocomotionConfig:
     """Phase of least suppression (rad); around it, relief falls off as a Gaussian of sd 1 rad."""
 
     def __post_init__(self) -> None:
-        for one in fields(self):
-            value = getattr(self, one.name)
-            where = f"LocomotionConfig.{one.name}"
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            where = f"LocomotionConfig.{entry.name}"
             if not math.isfinite(value):
                 raise AgentError(f"{where}: expected a finite number, got {value}")
-            if value < 0 and one.name != "strides_mu":
+            if value < 0 and entry.name != "strides_mu":
                 raise AgentError(f"{where}: expected at least 0, got {value}")
         for name in ("stride_hz", "strides_sigma", "pause_rate_hz"):
             if getattr(self, name) == 0:

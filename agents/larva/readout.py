@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.brains.compiling import tell_of_compiling
-
-tell_of_compiling()
+from ethospike.brains.compiling import compiled
 
 SILENCE_HZ = 1e-9
 """Filtered rate that counts as none: a filter that only fades would end in denormal numbers."""
@@ -18,7 +15,7 @@ SILENCE_HZ = 1e-9
 _Array = NDArray[Any]
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def filter_rates(
     animal: _Array,
     neuron: _Array,
@@ -52,7 +49,7 @@ def filter_rates(
             rate_hz[row, place] = rate if rate > SILENCE_HZ else 0.0
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def preferences(rate_hz: _Array, least_hz: float) -> _Array:
     """Return (first − second) / (first + second) of the first two places, shape (animals,).
 

@@ -11,13 +11,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.brains.compiling import tell_of_compiling
-
-tell_of_compiling()
+from ethospike.brains.compiling import compiled
 
 TAU_S = 0.1
 FROM_EXCITED = (3.0, 0.1)
@@ -34,7 +31,7 @@ TAU_ADAPTATION_S, ADAPTATION_SPEED_PER_DRIVE2 = 3.0, 0.04**2
 _Floats = NDArray[Any]
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def correlate(noise: _Floats, sd: float, keep: float, last: _Floats, left: _Floats, right: _Floats) -> None:
     """Turn white noise into the slow noise of the turner: x ← keep · x + √(1 − keep²) · sd · white.
 
@@ -58,7 +55,7 @@ def correlate(noise: _Floats, sd: float, keep: float, last: _Floats, left: _Floa
         last[animal] = slow
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@compiled
 def advance(
     olfactory_drive: _Floats,
     drives: tuple[float, float, float],

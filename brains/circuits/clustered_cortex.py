@@ -138,10 +138,10 @@ class CortexConfig:
     """Delay of all synapses, ms (CN: one step)."""
 
     def __post_init__(self) -> None:
-        for one in fields(self):
-            value = getattr(self, one.name)
+        for entry in fields(self):
+            value = getattr(self, entry.name)
             if isinstance(value, (int, float)) and not math.isfinite(value):
-                raise BrainError(f"CortexConfig.{one.name}: expected a finite number, got {value}")
+                raise BrainError(f"CortexConfig.{entry.name}: expected a finite number, got {value}")
         if self.clusters < 1:
             raise BrainError(f"CortexConfig.clusters: expected at least 1, got {self.clusters}")
         for key in ("n_e", "n_i"):

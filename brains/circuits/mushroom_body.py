@@ -135,11 +135,11 @@ class MushroomBodyConfig:
     """Shape of the gamma-distributed intervals of every input train; 1 is Poisson."""
 
     def __post_init__(self) -> None:
-        for one in fields(self):
-            value = getattr(self, one.name)
+        for entry in fields(self):
+            value = getattr(self, entry.name)
             if not isinstance(value, bool) and not (math.isfinite(value) and value >= 0):
                 raise BrainError(
-                    f"MushroomBodyConfig.{one.name}: expected a finite number of at least 0, got {value!r}"
+                    f"MushroomBodyConfig.{entry.name}: expected a finite number of at least 0, got {value!r}"
                 )
         if not 1 <= self.pn_per_kc_low <= self.pn_per_kc_high <= N_GLOMERULI:
             raise BrainError(
@@ -180,8 +180,8 @@ _MODEL = "iaf_cond_exp_sfa_rr"
 
 def _cells(name: str, size: int, C_m: float, g_L: float, E_L: float, V_th: float, q_sfa: float) -> Population:
     """Return a population that starts at rest and is reset to rest (V_reset = E_L)."""
-    own = {"C_m": C_m, "g_L": g_L, "E_L": E_L, "V_th": V_th, "V_reset": E_L, "V_m": E_L, "q_sfa": q_sfa}
-    return Population(name, size, _MODEL, {**_SHARED, **own})
+    params = {"C_m": C_m, "g_L": g_L, "E_L": E_L, "V_th": V_th, "V_reset": E_L, "V_m": E_L, "q_sfa": q_sfa}
+    return Population(name, size, _MODEL, {**_SHARED, **params})
 
 
 # fmt: off

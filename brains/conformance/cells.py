@@ -69,13 +69,14 @@ def check_first_spike_latency(open_network: OpenNetwork) -> None:
             expect_active(block, 5 * len(expected))
             for neuron, steps in enumerate(expected):
                 got = block.step[block.neuron == neuron]
-                own = {key: float(np.asarray(v)[neuron]) for key, v in deviations.items()}
+                params = {key: float(np.asarray(v)[neuron]) for key, v in deviations.items()}
                 expect_equal(
                     got,
                     steps,
-                    f"{model}, dt {dt_ms} ms, cell {neuron} with {own}: is the equation solved exactly, does "
-                    f"I_e act from step 1 on, is V clamped for t_ref after a spike and tested against V_th "
-                    f"at the end of each step, and does every cell have its own parameters and initial V_m?",
+                    f"{model}, dt {dt_ms} ms, cell {neuron} with {params}: is the equation solved exactly, "
+                    f"does I_e act from step 1 on, is V clamped for t_ref after a spike and tested against "
+                    f"V_th at the end of each step, and does every cell have its own parameters and initial "
+                    f"V_m?",
                 )
 
 
@@ -84,8 +85,8 @@ def check_synaptic_time_constants(open_network: OpenNetwork) -> None:
     """Cells of one population may differ in their synaptic time constants."""
     for model in MODELS:
         network = probe_with(model, tau_syn_ex=np.array([0.5, 0.2, 2.0]))
-        at = network.spike_channels("nearly").start
-        block = run_once(open_network, network, 300, spikes(10, at + np.arange(PROBE_SIZE)))
+        first = network.spike_channels("nearly").start
+        block = run_once(open_network, network, 300, spikes(10, first + np.arange(PROBE_SIZE)))
         expect(
             block.neuron.tolist() == [2],
             f"{model}: the same weight must make only the cell with the slow synapse fire (neuron 2), got "
@@ -167,9 +168,9 @@ def check_stimulus_adds_up(open_network: OpenNetwork) -> None:
     """Two equal stimulus spikes act twice."""
     for model in MODELS:
         network = probe(model)
-        at = network.spike_channels("nearly").start
+        first = network.spike_channels("nearly").start
         with open_network(network, seed=SEED) as simulator:
-            block = simulator.run(200, spikes([20, 20, 20], [at, at + 1, at + 1]))
+            block = simulator.run(200, spikes([20, 20, 20], [first, first + 1, first + 1]))
         expect(
             block.neuron.tolist() == [1],
             f"{model}: one spike of this weight is too weak and two in one step are enough, but neurons "
@@ -294,8 +295,8 @@ def check_signs(open_network: OpenNetwork) -> None:
     for model in LEAKY:
         network = probe_with(model, I_e=520.0, t_ref=2.0)
         nearly, hold = (network.spike_channels(name).start for name in ("nearly", "hold"))
-        at = np.arange(10, 1500, 40)
-        excite, inhibit = spikes(at, nearly), spikes(at, hold + 1)
+        step = np.arange(10, 1500, 40)
+        excite, inhibit = spikes(step, nearly), spikes(step, hold + 1)
         both = spikes(
             np.concatenate([excite.step, inhibit.step]), np.concatenate([excite.channel, inhibit.channel])
         )

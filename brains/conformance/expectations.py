@@ -80,10 +80,10 @@ def expect_equal(got: NDArray[np.integer], expected: NDArray[np.integer], messag
         return
     shared = min(len(got), len(expected))
     parted = np.flatnonzero(got[:shared] != expected[:shared])
-    at = int(parted[0]) if len(parted) else shared
+    place = int(parted[0]) if len(parted) else shared
     raise ConformanceError(
-        f"{message} (expected {len(expected)} spikes, got {len(got)}; from spike {at} on expected steps "
-        f"{expected[at : at + 4].tolist()}, got {got[at : at + 4].tolist()})"
+        f"{message} (expected {len(expected)} spikes, got {len(got)}; from spike {place} on expected steps "
+        f"{expected[place : place + 4].tolist()}, got {got[place : place + 4].tolist()})"
     )
 
 
@@ -108,11 +108,11 @@ def expect_raises(action: Callable[[], object], error: type[Exception], what: st
         raise ConformanceError(f"{what}: expected {error.__name__}, but nothing was raised")
 
 
-def expect_same(one: SpikeBlock, other: SpikeBlock, message: str) -> None:
+def expect_same(left: SpikeBlock, right: SpikeBlock, message: str) -> None:
     """Raise unless two blocks hold the very same spikes; the message shows the first difference."""
-    if is_same(one, other):
+    if is_same(left, right):
         return
-    a, b = (list(zip(*_columns(block), strict=True)) for block in (one, other))
+    a, b = (list(zip(*_columns(block), strict=True)) for block in (left, right))
     first = next((x, y) for x, y in zip([*a, None], [*b, None], strict=False) if x != y)
     raise ConformanceError(
         f"{message} ({len(a)} and {len(b)} spikes; the first difference in (step, animal, neuron): "
@@ -120,9 +120,9 @@ def expect_same(one: SpikeBlock, other: SpikeBlock, message: str) -> None:
     )
 
 
-def is_same(one: SpikeBlock, other: SpikeBlock) -> bool:
+def is_same(left: SpikeBlock, right: SpikeBlock) -> bool:
     """Return whether two blocks hold the very same spikes."""
-    return _columns(one) == _columns(other)
+    return _columns(left) == _columns(right)
 
 
 def _columns(block: SpikeBlock) -> tuple[list[int], list[int], list[int]]:
@@ -131,11 +131,11 @@ def _columns(block: SpikeBlock) -> tuple[list[int], list[int], list[int]]:
 
 def of_animal(block: SpikeBlock, animal: int) -> SpikeBlock:
     """Return the spikes of one animal."""
-    own = block.animal == animal
-    return SpikeBlock(block.step[own], block.animal[own], block.neuron[own])
+    inside = block.animal == animal
+    return SpikeBlock(block.step[inside], block.animal[inside], block.neuron[inside])
 
 
-def compare_spike_trains(one: SpikeBlock, other: SpikeBlock, tolerance_steps: int, last_step: int) -> None:
+def compare_spike_trains(left: SpikeBlock, right: SpikeBlock, tolerance_steps: int, last_step: int) -> None:
     """Raise unless every neuron fires equally often in both and each spike within `tolerance_steps`.
 
     The sequence of neurons is then the same, ties and near-ties aside. A spike so near `last_step` that its
@@ -147,11 +147,11 @@ def compare_spike_trains(one: SpikeBlock, other: SpikeBlock, tolerance_steps: in
         Naming the first neuron that differs, and when.
     """
     cells = {
-        (int(a), int(n)) for block in (one, other) for a, n in zip(block.animal, block.neuron, strict=True)
+        (int(a), int(n)) for block in (left, right) for a, n in zip(block.animal, block.neuron, strict=True)
     }
     differences: list[tuple[int, str]] = []
     for animal, neuron in cells:
-        a, b = (block.step[(block.animal == animal) & (block.neuron == neuron)] for block in (one, other))
+        a, b = (block.step[(block.animal == animal) & (block.neuron == neuron)] for block in (left, right))
         shared = min(len(a), len(b))
         who = f"neuron {neuron} of animal {animal}"
         apart = np.flatnonzero(np.abs(a[:shared] - b[:shared]) > tolerance_steps)

@@ -135,8 +135,10 @@ def check_animals_are_independent(open_network: OpenNetwork) -> None:
             "animal 1 of 2 differs from animal 1 of 3: draw everything from streams keyed by the animal, "
             "and wire within animals only",
         )
-        own = of_two.animal == 1
-        alone = Stimulus(of_two.step[own], of_two.animal[own], of_two.channel[own], of_two.current_pa)
+        of_second = of_two.animal == 1
+        alone = Stimulus(
+            of_two.step[of_second], of_two.animal[of_second], of_two.channel[of_second], of_two.current_pa
+        )
         expect_same(
             of_animal(two, 1),
             of_animal(run_once(open_network, network, 1200, alone, animals=2), 1),
@@ -150,7 +152,7 @@ def check_animals_are_independent(open_network: OpenNetwork) -> None:
     )
     both = run_once(open_network, network, 1200, twice, animals=2)
     trains = [
-        list(zip(one.step, one.neuron, strict=True)) for one in (of_animal(both, 0), of_animal(both, 1))
+        list(zip(block.step, block.neuron, strict=True)) for block in (of_animal(both, 0), of_animal(both, 1))
     ]
     expect_active(both, 40)
     expect(

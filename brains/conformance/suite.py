@@ -34,6 +34,6 @@ def check_parity(
     """Two simulators give the same sequence of neurons over one second, each spike within the tolerance."""
     network, n_steps = small_deterministic_network(model), 10_000
     stimulus = drive(n_steps)
-    one, other = (run_once(opened, network, n_steps, stimulus) for opened in (open_network, open_other))
-    expect_active(one, 300)
-    compare_spike_trains(one, other, tolerance_steps, n_steps)
+    left, right = (run_once(opened, network, n_steps, stimulus) for opened in (open_network, open_other))
+    expect_active(left, 300)
+    compare_spike_trains(left, right, tolerance_steps, n_steps)

@@ -140,9 +140,9 @@ class SpikeRecord:
             rows = np.arange(first, first + n_steps) % self._n_steps
         words = np.concatenate([buffer.view[rows] for buffer in self._buffers], axis=1)
         row, word = np.nonzero(words)
-        at, bit = np.nonzero((words[row, word][:, None] >> np.arange(32, dtype=np.uint32)) & 1)
-        who = word[at] * 32 + bit
-        return done + 1 + row[at], self._animal[who], self._neuron[who]
+        place, bit = np.nonzero((words[row, word][:, None] >> np.arange(32, dtype=np.uint32)) & 1)
+        who = word[place] * 32 + bit
+        return done + 1 + row[place], self._animal[who], self._neuron[who]
 
 
 class PendingPlasticity:
@@ -188,10 +188,10 @@ class PendingPlasticity:
 
     def _note_sources(self, spikes: SpikeBlock) -> None:
         """Remember when the sources among these neurons last fired."""
-        own = (spikes.neuron >= self._source.start) & (spikes.neuron < self._source.stop)
+        inside = (spikes.neuron >= self._source.start) & (spikes.neuron < self._source.stop)
         # Spikes are sorted by step, so the last one of a neuron stays.
         last = self._last_spike_step
-        last[spikes.animal[own], spikes.neuron[own] - self._source.start] = spikes.step[own]
+        last[spikes.animal[inside], spikes.neuron[inside] - self._source.start] = spikes.step[inside]
 
     def forget(self) -> None:
         """Drop the events: the weights have just been replaced. Their sources stay eligible."""
@@ -211,8 +211,8 @@ class PendingPlasticity:
         if not self._recent:
             return weight
         pending = self._fold()
-        own = pending.animal == animal
-        step, neuron = pending.step[own], pending.neuron[own]
+        of_animal = pending.animal == animal
+        step, neuron = pending.step[of_animal], pending.neuron[of_animal]
         if not len(step):
             return weight
         synapses = PlasticSynapses(source, target, initial, np.ones_like(source), *self._sizes())

@@ -98,15 +98,15 @@ def _has_device(backend: str) -> bool:
     if backend == "cpu":
         return True
     library, start, count, compiler, home = _DEVICE_COUNTERS[backend]
-    found = ctypes.c_int(0)
+    devices = ctypes.c_int(0)
     try:
         driver = ctypes.CDLL(library)
-        failed = getattr(driver, start)(0) or getattr(driver, count)(ctypes.byref(found))
+        failed = getattr(driver, start)(0) or getattr(driver, count)(ctypes.byref(devices))
     except (OSError, AttributeError):
         return False
     folder = os.path.join(os.environ.get(home, ""), "bin")
     path = os.pathsep.join([folder, os.environ.get("PATH", "")])
-    return not failed and found.value > 0 and shutil.which(compiler, path=path) is not None
+    return not failed and devices.value > 0 and shutil.which(compiler, path=path) is not None
 
 
 # -- compiled models ------------------------------------------------------------------------------------

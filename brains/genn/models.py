@@ -44,7 +44,7 @@ def literal(number: int) -> str:
     return f"((uint64_t){number >> 32}U * half + {number & 0xFFFFFFFF}U)"
 
 
-# As on Numba (`sparse_kernels.py`): the upper half of a linear congruential generator, one for each neuron.
+# As on Numba (`lists/stepped_kernels.py`): the upper half of a linear congruential generator, one a neuron.
 _UNIFORM = f"""
 const uint64_t half = (uint64_t)65536 * (uint64_t)65536;
 random = random * {literal(0xD1342543DE82EF95)} + {literal(0x14057B7EF767814F)};

@@ -107,13 +107,13 @@ class GennSimulator(Simulator):
             else:
                 self._add_drawn(projection)
         self._spike_tables = SpikeTables(
-            [self._add_spike_input(one) for one in self.network.spike_inputs],
-            [self.delay_steps(one.name, one.delay_ms) for one in self.network.spike_inputs],
-            [self.network.n_channels(one) for one in self.network.spike_inputs],
+            [self._add_spike_input(given) for given in self.network.spike_inputs],
+            [self.delay_steps(given.name, given.delay_ms) for given in self.network.spike_inputs],
+            [self.network.n_channels(given) for given in self.network.spike_inputs],
             self.animals,
             self._table_steps,
         )
-        self._current_tables = [self._add_current_input(one) for one in self.network.current_inputs]
+        self._current_tables = [self._add_current_input(given) for given in self.network.current_inputs]
         load(self._model, self._table_steps)
         self._learning = self._learn_outside()
         self._checked = -CHECK_EVERY  # so that the first window is looked at
@@ -123,7 +123,7 @@ class GennSimulator(Simulator):
 
     def _longest_exchange(self) -> int:
         """Return how many steps the tables hold."""
-        channels = [self.network.n_channels(one) for one in self.network.spike_inputs]
+        channels = [self.network.n_channels(given) for given in self.network.spike_inputs]
         bytes_a_step = self.animals * max([self.network.n_neurons // 8, *(2 * n for n in channels), 1])
         return int(np.clip(TABLE_BYTES // bytes_a_step, MIN_TABLE_STEPS, MAX_TABLE_STEPS))
 
@@ -395,36 +395,36 @@ class GennSimulator(Simulator):
 
     # -- inputs -------------------------------------------------------------------------------------
 
-    def _columns(self, one: SpikeInput | CurrentInput) -> tuple[NDArray[np.int64], int]:
+    def _columns(self, given: SpikeInput | CurrentInput) -> tuple[NDArray[np.int64], int]:
         """Return the column of each of the target's neurons, -1 for none, and the number of columns."""
-        size, channels = self.network.population(one.target).size, self.network.n_channels(one)
-        reach = self.network.input_neurons(one)
-        own = np.full(size, -1)
-        own[reach] = np.arange(reach.stop - reach.start) // ((reach.stop - reach.start) // channels)
+        size, channels = self.network.population(given.target).size, self.network.n_channels(given)
+        reach = self.network.input_neurons(given)
+        columns = np.full(size, -1)
+        columns[reach] = np.arange(reach.stop - reach.start) // ((reach.stop - reach.start) // channels)
         shift = np.arange(self.animals)[:, None] * channels
-        return np.where(own < 0, -1, own + shift).ravel(), self.animals * channels
+        return np.where(columns < 0, -1, columns + shift).ravel(), self.animals * channels
 
-    def _add_spike_input(self, one: SpikeInput) -> Any:
-        self._check_precision(f"SpikeInput {one.name!r}", np.asarray(one.weight))
-        column, n_columns = self._columns(one)
+    def _add_spike_input(self, given: SpikeInput) -> Any:
+        self._check_precision(f"SpikeInput {given.name!r}", np.asarray(given.weight))
+        column, n_columns = self._columns(given)
         source = self._model.add_current_source(
             f"i{len(self._model.current_sources)}",
             genn_models.SPIKE_INPUT,
-            self._populations[one.target],
-            {"weight": one.weight, "n_columns": n_columns, "n_rows": float(self._table_steps)},
+            self._populations[given.target],
+            {"weight": given.weight, "n_columns": n_columns, "n_rows": float(self._table_steps)},
             {"column": column},
         )
-        source.target_var = "in_ex" if one.weight >= 0 else "in_in"
+        source.target_var = "in_ex" if given.weight >= 0 else "in_in"
         for name in ("weight", "n_columns", "n_rows"):
             source.set_param_dynamic(name)
         return source
 
-    def _add_current_input(self, one: CurrentInput) -> CurrentTable:
-        column, n_columns = self._columns(one)
+    def _add_current_input(self, given: CurrentInput) -> CurrentTable:
+        column, n_columns = self._columns(given)
         source = self._model.add_current_source(
             f"i{len(self._model.current_sources)}",
             genn_models.CURRENT_INPUT,
-            self._populations[one.target],
+            self._populations[given.target],
             {"n_columns": n_columns},
             {"column": column},
         )
@@ -447,9 +447,9 @@ class GennSimulator(Simulator):
             self._spike_tables.write(
                 done, n, Stimulus(stimulus.step[sent], stimulus.animal[sent], stimulus.channel[sent])
             )
-            for one, table in zip(self.network.current_inputs, self._current_tables, strict=True):
-                own = self.network.current_channels(one.name)
-                table.write(done, n, self.dt_ms, current[:, own].ravel())
+            for given, table in zip(self.network.current_inputs, self._current_tables, strict=True):
+                channels = self.network.current_channels(given.name)
+                table.write(done, n, self.dt_ms, current[:, channels].ravel())
             for _ in range(n):
                 advance()
             self._model.pull_recording_buffers_from_device()

@@ -37,7 +37,7 @@ class CurrentSchedule:
         starts = np.arange(animals)[:, None]
         cell = (per_animal + starts * network.n_neurons).ravel()
         self._channel = (channel + starts * len(rows)).ravel()
-        own = np.concatenate(
+        i_e = np.concatenate(
             [
                 network.parameter(population.name, "I_e", seed, animal)
                 for animal in range(animals)
@@ -46,7 +46,7 @@ class CurrentSchedule:
         )
         self.cells, self._place = np.unique(cell, return_inverse=True)
         """Neurons that currents reach, counted through all animals."""
-        self._own = own[self.cells]
+        self._i_e = i_e[self.cells]
         self._pipeline = np.zeros((2, animals * len(rows)))
         self._flowing = np.zeros(animals * len(rows))
 
@@ -67,4 +67,4 @@ class CurrentSchedule:
             if not np.array_equal(amplitude, self._flowing):
                 self._flowing = amplitude.copy()
                 added = np.bincount(self._place, weights=amplitude[self._channel], minlength=len(self.cells))
-                yield step, self._own + added
+                yield step, self._i_e + added

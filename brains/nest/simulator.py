@@ -231,11 +231,11 @@ class NestSimulator(Simulator):
         wired = [self._synapses(projection.name, animal) for animal in range(self.animals)]
         starts = np.arange(self.animals) * self.network.n_neurons + 1
         source, target = (
-            np.concatenate([own[end] + start for own, start in zip(wired, starts, strict=True)])
+            np.concatenate([synapses[end] + start for synapses, start in zip(wired, starts, strict=True)])
             + self.network.offset(population)
             for end, population in ((0, projection.source), (1, projection.target))
         )
-        weight = np.concatenate([own.weight for own in wired])
+        weight = np.concatenate([synapses.weight for synapses in wired])
         self._weight[projection.name] = weight
         steps = np.concatenate(
             [self.synapse_delay_steps(projection.name, animal) for animal in range(self.animals)]
@@ -318,13 +318,13 @@ class NestSimulator(Simulator):
             for animal in range(self.animals):
                 offset = 1 + animal * self.network.n_neurons
                 inputs = self.network.spike_inputs if kind == "spike" else self.network.current_inputs
-                for one in inputs:
-                    weight, delay_ms = getattr(one, "weight", 1.0), getattr(one, "delay_ms", self.dt_ms)
-                    delay = self.delay_steps(one.name, delay_ms)
-                    reached = self.network.channel_neurons(one) + offset
+                for given in inputs:
+                    weight, delay_ms = getattr(given, "weight", 1.0), getattr(given, "delay_ms", self.dt_ms)
+                    delay = self.delay_steps(given.name, delay_ms)
+                    reached = self.network.channel_neurons(given) + offset
                     sources = np.repeat(first + np.arange(len(reached)), reached.shape[1])
                     values, steps = np.full(len(sources), weight), np.full(len(sources), delay)
-                    synapses = {"synapse_model": "static_synapse", **self._receptor(one)}
+                    synapses = {"synapse_model": "static_synapse", **self._receptor(given)}
                     self._connect_pairs(sources, reached.ravel(), values, steps, synapses)
                     first += len(reached)
 
@@ -394,7 +394,7 @@ class NestSimulator(Simulator):
         # Lists all the way: NEST takes them faster than arrays, and a window's spikes are few.
         for which, time_ms in zip(generator.tolist(), (stimulus.step * self.dt_ms).tolist(), strict=True):
             times[which].append(time_ms)
-        _set_nodes(self._generators, [{"spike_times": own} if own else {} for own in times])
+        _set_nodes(self._generators, [{"spike_times": of_node} if of_node else {} for of_node in times])
 
     def _set_currents(self, stimulus: Stimulus) -> None:
         """Set the amplitudes of all generators if one of them changes."""

@@ -144,12 +144,12 @@ def _clustered_parts(
         case OneToOne():  # neuron i of both is of the same cluster
             yield sources.ravel(), targets, rule, weight.within
         case PairwiseBernoulli() | AllToAll() | ClusteredIndegree():
-            for c, own in enumerate(targets.reshape(target.clusters, -1)):
-                yield sources[c], own, rule, weight.within
+            for c, members in enumerate(targets.reshape(target.clusters, -1)):
+                yield sources[c], members, rule, weight.within
                 others = np.delete(sources, c, axis=0)
                 for some in others if isinstance(rule, ClusteredIndegree) else [others.ravel()]:
                     if len(some):
-                        yield some, own, rule, weight.across
+                        yield some, members, rule, weight.across
         case _:
             raise BrainError(
                 f"Projection {projection.name!r}: NEST draws the synapses of this network and has no {rule} "
@@ -170,11 +170,11 @@ def _split_indegree(
     rng = random_stream(seed, animal, Role.WIRING, network.projections.index(projection))
     n_within = source.cluster_size - (1 if source.name == target.name else 0)  # no autapses
     n_across = source.size - source.cluster_size
-    for c, own in enumerate(ids(network, target.name, animal).reshape(target.clusters, -1)):
+    for c, members in enumerate(ids(network, target.name, animal).reshape(target.clusters, -1)):
         others = np.delete(sources, c, axis=0).ravel()
-        drawn = rng.hypergeometric(n_within, n_across, k, len(own))
+        drawn = rng.hypergeometric(n_within, n_across, k, len(members))
         for within in np.unique(drawn).tolist():
-            some = own[drawn == within]
+            some = members[drawn == within]
             if within:
                 yield sources[c], some, FixedIndegree(within), weight.within
             if within < k:

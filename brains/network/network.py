@@ -249,8 +249,8 @@ class Network:
     def modulators(self) -> tuple[Modulator, ...]:
         """The different modulators on a grid or with a filter; those that are equal are one."""
         rules = (p.plasticity for p in self.plastic_projections)
-        found = (r.modulator for r in rules if r is not None and not isinstance(r.modulator, str))
-        return tuple(dict.fromkeys(m for m in found if m is not None))
+        modulators = (r.modulator for r in rules if r is not None and not isinstance(r.modulator, str))
+        return tuple(dict.fromkeys(m for m in modulators if m is not None))
 
     def _check_modulation(self) -> None:
         """Raise `BrainError` where two rules give one channel different meanings."""
@@ -340,10 +340,10 @@ class Network:
 
     def _channels(self, inputs: tuple[SpikeInput, ...] | tuple[CurrentInput, ...], name: str) -> slice:
         start = 0
-        for one in inputs:
-            if one.name == name:
-                return slice(start, start + self.n_channels(one))
-            start += self.n_channels(one)
+        for given in inputs:
+            if given.name == name:
+                return slice(start, start + self.n_channels(given))
+            start += self.n_channels(given)
         raise BrainError(f"no input {name!r}; {nearest(name, [i.name for i in inputs])}")
 
     def channel_neurons(self, given: SpikeInput | CurrentInput) -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""Neurons in the layout of `sparse_kernels.py`: padded blocks of rows, filled from a network's parameters.
+"""Neurons in the layout of `blocks.py`: padded blocks of rows, filled from a network's parameters.
 
 A slot is a neuron's place among the padded blocks. Both engines that list synapses use this layout.
 """
@@ -12,12 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ethospike.brains.network import Network, Population
-from ethospike.brains.numba.sparse_kernels import LANES, ROWS
+from ethospike.brains.numba.blocks import LANES, ROWS
 from ethospike.brains.simulator.propagators import propagators
 from ethospike.errors import BrainError, NotFiniteError
-
-CACHE_LINE = 64
-"""Bytes; also the size of the largest registers."""
 
 _Floats = NDArray[np.float64]
 _Ints = NDArray[np.int64]
@@ -30,8 +27,8 @@ def slots_of(network: Network) -> tuple[_Ints, NDArray[np.bool_]]:
     """
     sizes = [population.size for population in network.populations]
     kinds = [pop.neuron_model.kernel or "" for pop in network.populations]
-    kind = np.repeat([sorted(set(kinds)).index(one) for one in kinds], sizes)
-    conductance = np.repeat([one == "conductance" for one in kinds], sizes)
+    kind = np.repeat([sorted(set(kinds)).index(name) for name in kinds], sizes)
+    conductance = np.repeat([name == "conductance" for name in kinds], sizes)
     slot, blocks = np.empty(network.n_neurons, dtype=np.int64), list[bool]()
     for neurons in np.split(np.arange(len(kind)), np.flatnonzero(np.diff(kind)) + 1):
         slot[neurons] = len(blocks) * LANES + np.arange(len(neurons))
@@ -47,7 +44,7 @@ def neuron_blocks(
     slot: _Ints,
     n_slots: int,
     *,
-    has_own: bool = False,
+    runs_steps: bool = False,
 ) -> tuple[_Floats, _Floats]:
     """Return an animal's blocks, and in the same places of the inboxes the effect of a unit of weight.
 
@@ -60,8 +57,8 @@ def neuron_blocks(
     slot : ndarray of int64, shape (neurons,)
     n_slots : int
         Slots, padding included.
-    has_own : bool
-        The engine also runs models that have a step of their own (`own_models.py`).
+    runs_steps : bool
+        The engine also runs models that have a step of their own (`lists/stepped_models.py`).
 
     Returns
     -------
@@ -76,7 +73,7 @@ def neuron_blocks(
     rows = {name: np.full(n_slots, value) for name, value in by_row.items()}
     scale = {name: np.ones(n_slots) for name in ROWS}
     for population in network.populations:
-        if population.neuron_model.kernel is None and not has_own:
+        if population.neuron_model.kernel is None and not runs_steps:
             raise BrainError(
                 f"Population {population.name!r}: this engine lacks {population.neuron_model.name}"
             )
@@ -110,19 +107,6 @@ def _constants(
 def _blocks(rows: Mapping[str, _Floats]) -> _Floats:
     """Return one number a slot for each row as blocks, shape (blocks, rows, LANES)."""
     return np.stack([rows[name].reshape(-1, LANES) for name in ROWS], axis=1)
-
-
-def aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return an array that begins at a cache line, so that no register is filled from two of them."""
-    room = np.empty(int(np.prod(shape)) * dtype.itemsize + CACHE_LINE, dtype=np.uint8)
-    start = -room.ctypes.data % CACHE_LINE
-    return room[start : start + room.size - CACHE_LINE].view(dtype).reshape(shape)
-
-
-def plain(array: NDArray[Any], dtype: type[np.generic]) -> NDArray[Any]:
-    """Return an array of the kind that the code was compiled for: contiguous and not read-only."""
-    array = np.ascontiguousarray(array, dtype=dtype)
-    return array if array.flags.writeable else array.copy()
 
 
 def not_finite_error(

@@ -51,9 +51,9 @@ def choose(network: Network) -> Choice:
     synapses, neurons = network.n_synapses, network.n_neurons
     size = f"{neurons:,} neurons with {synapses:,.0f} synapses an animal"
     if network.procedural:
-        from ethospike.brains.numba import dense
+        from ethospike.brains.numba.bits.engine import refusal
 
-        if reason := dense.refusal(network):
+        if reason := refusal(network):
             raise BrainError(f"numba: this network cannot be procedural: {reason}")
         because = "the network is procedural, and bits can be made when a neuron fires"
         return Choice("bits", because, {name: "it stores synapses" for name in ("lists", "rows")})
@@ -77,13 +77,13 @@ def choose(network: Network) -> Choice:
             f"lists alone run {others[0]}",
             dict.fromkeys(("bits", "rows"), f"it lacks {others[0]}"),
         )
-    from ethospike.brains.numba import dense  # most networks do not need its compiled code
+    from ethospike.brains.numba.bits.engine import refusal  # most networks do not need its compiled code
 
     against_lists = (
         f"it is made for fewer than {LARGE_SYNAPSES:,} synapses and {LARGE_NEURONS:,} neurons an animal"
     )
     density = synapses / max(1, sum(_pairs(network)))
-    against_bits = dense.refusal(network)
+    against_bits = refusal(network)
     if against_bits is None and density < LEAST_DENSITY:
         against_bits = (
             f"{density:.2%} of the pairs are connected, and it is preferred from {LEAST_DENSITY:.0%}"
@@ -104,13 +104,13 @@ def _pairs(network: Network) -> list[int]:
 def engine_class(name: str) -> type[Engine]:
     """Return the class of an engine; its compiled code is loaded on demand."""
     if name == "lists":
-        from ethospike.brains.numba.sparse import CircuitEngine
+        from ethospike.brains.numba.lists.engine import ListsEngine
 
-        return CircuitEngine
+        return ListsEngine
     if name == "bits":
-        from ethospike.brains.numba.dense import DenseEngine
+        from ethospike.brains.numba.bits.engine import BitsEngine
 
-        return DenseEngine
-    from ethospike.brains.numba.rows import RowsEngine
+        return BitsEngine
+    from ethospike.brains.numba.rows.engine import RowsEngine
 
     return RowsEngine

@@ -1,4 +1,4 @@
-"""Place arrays in memory so that they do not compete for the same lines of the processor's cache."""
+"""Arrays at places of memory that suit the processor's cache."""
 
 from __future__ import annotations
 
@@ -25,3 +25,16 @@ def placed(shape: int | tuple[int, ...], dtype: DTypeLike, turn: int = 0) -> NDA
     room = np.zeros(int(np.prod(shape)) * np.dtype(dtype).itemsize + PAGE, dtype=np.uint8)
     start = (turn * STAGGER - room.ctypes.data) % PAGE
     return room[start : start + room.size - PAGE].view(dtype).reshape(shape)
+
+
+def aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return an array that begins at a cache line, so that no register is filled from two of them."""
+    room = np.empty(int(np.prod(shape)) * dtype.itemsize + CACHE_LINE, dtype=np.uint8)
+    start = -room.ctypes.data % CACHE_LINE
+    return room[start : start + room.size - CACHE_LINE].view(dtype).reshape(shape)
+
+
+def plain(array: NDArray[Any], dtype: type[np.generic]) -> NDArray[Any]:
+    """Return an array of the kind that the code was compiled for: contiguous and not read-only."""
+    array = np.ascontiguousarray(array, dtype=dtype)
+    return array if array.flags.writeable else array.copy()

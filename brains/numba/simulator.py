@@ -1,8 +1,8 @@
 """The Numba simulator: a facade that gives each network to the engine that runs it fastest.
 
-Three engines of compiled code stand behind the contract of `Simulator`: `sparse.py` keeps lists for many
-small networks, `dense.py` bits for large networks with random wiring and few different weights, `rows.py`
-compressed rows for any other large network. `choice.py` chooses and says why.
+Three engines of compiled code stand behind the contract of `Simulator`: `lists/` for many small networks,
+`bits/` for large networks with dense random wiring and few different weights, `rows/` (compressed rows) for
+any other large network. `choice.py` chooses and says why.
 """
 
 from __future__ import annotations

@@ -23,9 +23,6 @@ The compiled loop of an engine reads::
 
 The results do not depend on the number of threads if a block reads only data of earlier phases. They do not
 depend on the number of blocks either if each target adds its inputs in the same order in every split.
-
-Numba's cache notices changes only in the file of the function that it caches: after a change here, delete the
-caches of the engines (`__pycache__`).
 """
 
 from __future__ import annotations
@@ -36,13 +33,13 @@ from collections.abc import Callable
 from concurrent.futures import Future, wait
 from typing import Any
 
-import numba
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from ethospike.brains.compiling import compiled
 from ethospike.brains.threads import helpers
 
 MOST_WAITING = 1 / 3
@@ -209,8 +206,6 @@ def split(costs: NDArray[Any], parts: int) -> NDArray[np.int64]:
 # ---------------------------------------------------------------------------------------------------
 # Compiled. NumPy's arrays have no atomic operations; LLVM has.
 
-_compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
-
 _sched_yield = types.ExternalFunction("sched_yield", types.int32())
 _PAUSES = {
     "x86_64": ("llvm.x86.sse2.pause", []),
@@ -307,13 +302,13 @@ _pause: Callable[..., None] = intrinsic(_generate_pause)
 _now_ns: Callable[..., int] = intrinsic(_generate_now_ns)
 
 
-@_compiled
+@compiled
 def first_block(board: Board, seat: int) -> int:
     """Return the first block of a seat; that of seat `n` of `n` is the number of blocks."""
     return int(board[_BLOCKS] * seat // board[_SEATS])
 
 
-@_compiled
+@compiled
 def claim(board: Board, seat: int) -> tuple[int, int]:
     """Return a phase and a block of it that no other thread has, once there is one: of this seat if possible.
 
@@ -330,7 +325,7 @@ def claim(board: Board, seat: int) -> tuple[int, int]:
         _wait(board, phase)
 
 
-@_compiled
+@compiled
 def _claim_of(board: Board, phase: int, seat: int) -> int:
     """Return a block of a seat, or -1 if all are claimed or the phase is over."""
     place, end = _TICKET + seat * _FAR, first_block(board, seat + 1)
@@ -346,7 +341,7 @@ def _claim_of(board: Board, phase: int, seat: int) -> int:
     return -1
 
 
-@_compiled
+@compiled
 def _wait(board: Board, phase: int) -> None:
     """Return once the phase is over or the board is closed.
 
@@ -362,7 +357,7 @@ def _wait(board: Board, phase: int) -> None:
     _add(board, _WAITED, _now_ns() - begin)
 
 
-@_compiled
+@compiled
 def finish(board: Board) -> bool:
     """Report a claimed block as done; True in the thread with the last block of the phase.
 
@@ -371,7 +366,7 @@ def finish(board: Board) -> bool:
     return bool(_add(board, _DONE, 1) == board[_BLOCKS] - 1)
 
 
-@_compiled
+@compiled
 def open_next(board: Board) -> None:
     """Let all threads claim the blocks of the next phase."""
     phase = _load(board, _PHASE) + 1
@@ -381,7 +376,7 @@ def open_next(board: Board) -> None:
     _store(board, _PHASE, phase)
 
 
-@_compiled
+@compiled
 def close(board: Board) -> None:
     """Make the phase that has just been finished the last one."""
     _store(board, _END, _load(board, _PHASE) + 1)

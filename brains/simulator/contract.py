@@ -144,8 +144,8 @@ class Simulator(ABC):
             When the shape is wrong, a number is not finite, or a sign is not that of the description; also
             where `weights` raises.
         SimulatorUnavailable
-            Where `run` raises it, or when the simulator holds fewer weights than synapses (Numba's dense
-            engine).
+            Where `run` raises it, or when the simulator holds fewer weights than synapses (Numba's engine
+            of bits).
         """
         self._check_open()
         expected = self._check_has_weights(projection)

@@ -62,16 +62,16 @@ class Learning:
             for part, population in enumerate(roles):
                 for number, neuron in enumerate(_neurons(network, population)):
                     self._parts[neuron].append((projection.name, part, number))
-            own, start = weight[projection.name], 0
+            values, start = weight[projection.name], 0
             for animal in range(animals):
                 reference = network.reference(projection.name, seed, animal, dt_ms)
                 # One array, so that weights that are set reach the rule.
                 stop = start + len(reference.weight)
-                reference.weight, start = own[start:stop], stop
+                reference.weight, start = values[start:stop], stop
                 self._references[projection.name, animal] = reference
                 if reference.waits:
                     self._waiting.append((projection.name, animal))
-            self._sent[projection.name] = own.copy()
+            self._sent[projection.name] = values.copy()
         self._concerned = np.tile([len(parts) > 0 for parts in self._parts], animals)
         self._heard: list[tuple[_Ints, _Ints]] = []
         self._learned = self._until = 0

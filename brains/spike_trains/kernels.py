@@ -9,20 +9,15 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.brains.compiling import tell_of_compiling
-
-tell_of_compiling()
+from ethospike.brains.compiling import compiled
 
 Array = NDArray[Any]
 
-_compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
 
-
-@_compiled
+@compiled
 def set_rates(rate_hz: Array, highest_hz: float, ticks_per_hz: float, increment: Array) -> int:
     """Convert rates into ticks a step, rounded; return the largest, or −1 if a rate is out of range."""
     largest = 0
@@ -35,7 +30,7 @@ def set_rates(rate_hz: Array, highest_hz: float, ticks_per_hz: float, increment:
     return largest
 
 
-@_compiled
+@compiled
 def short_rows(n_steps: int, increment: Array, events: Array, filled: Array, clock: Array) -> Array:
     """Return the channels with a clock that would reach the end of its list in a window."""
     rows, count = np.empty(len(increment), dtype=np.int64), 0
@@ -46,7 +41,7 @@ def short_rows(n_steps: int, increment: Array, events: Array, filled: Array, clo
     return rows[:count]
 
 
-@_compiled
+@compiled
 def append(
     rows: Array, intervals: Array, unit: float, events: Array, filled: Array, begin: Array, clock: Array
 ) -> None:
@@ -56,19 +51,19 @@ def append(
     """
     for i in range(len(rows)):
         row = rows[i]
-        own, passed, now = events[row], begin[row], clock[row]
+        row_events, passed, now = events[row], begin[row], clock[row]
         waiting = filled[row] - passed
         for k in range(waiting):
-            own[k] = own[passed + k] - now
-        tick = own[waiting - 1]
+            row_events[k] = row_events[passed + k] - now
+        tick = row_events[waiting - 1]
         for k in range(intervals.shape[1]):
             tick += max(int(intervals[i, k] * unit), 1)
-            own[waiting + k] = tick
+            row_events[waiting + k] = tick
         filled[row], begin[row], clock[row] = waiting + intervals.shape[1], 0, 0
 
 
-@_compiled
-def take(
+@compiled
+def pass_events(
     first_step: int,
     n_steps: int,
     channels: int,
@@ -87,18 +82,18 @@ def take(
     count = 0
     for row in range(rows):
         first[row] = count
-        own, at, now, before = events[row], begin[row], clock[row], -1
+        row_events, index, now, before = events[row], begin[row], clock[row], -1
         reach, per_step = now + increment[row] * n_steps, float(increment[row])
-        while own[at] <= reach:  # the last one of the list is not
+        while row_events[index] <= reach:  # the last one of the list is not
             # Exact: these are integers below 2^53, so that no quotient is rounded to a whole number.
-            step = math.ceil(float(own[at] - now) / per_step)
+            step = math.ceil(float(row_events[index] - now) / per_step)
             if step != before or keep_coincident:
                 when[count] = step
                 place[step] += 1
                 count += 1
             before = step
-            at += 1
-        begin[row], clock[row] = at, reach
+            index += 1
+        begin[row], clock[row] = index, reach
     first[rows] = count
 
     total = 0

@@ -107,10 +107,10 @@ class GammaSource:
         self._filled = np.ones(n, dtype=np.int64)
         self._begin = np.zeros(n, dtype=np.int64)
         self._clock = np.zeros(n, dtype=np.int64)
-        for own, rng in zip(self._events, self._rngs, strict=True):
+        for row_events, rng in zip(self._events, self._rngs, strict=True):
             # Equilibrium: a uniform part of an interval that is drawn in proportion to its length.
             lag = rng.standard_gamma(shape + 1.0) / shape * rng.random()
-            own[0] = max(1, int(lag * TICKS))
+            row_events[0] = max(1, int(lag * TICKS))
         self._drawn = np.empty((min(n, 32), BLOCK))  # small enough to stay in the cache
         self._ticks_per_hz = dt_ms / 1000 * TICKS
         self._highest_hz = 100 * 1000 / dt_ms
@@ -178,11 +178,11 @@ class GammaSource:
             When the state belongs to another number of trains, or is none of a source; then nothing is
             changed.
         """
-        own = self.state()  # which waits until nothing is drawn any more
-        events = np.asarray(state.get("events", own["events"]))
+        present = self.state()  # which waits until nothing is drawn any more
+        events = np.asarray(state.get("events", present["events"]))
         if events.ndim == 2:
-            own["events"] = np.empty((len(self._rngs), events.shape[1]), np.int64)  # lists grow on demand
-        check_state(state, own)
+            present["events"] = np.empty((len(self._rngs), events.shape[1]), np.int64)  # lists grow on demand
+        check_state(state, present)
         begin, filled = np.asarray(state["begin"], np.int64), np.asarray(state["filled"], np.int64)
         if not ((begin >= 0) & (begin < filled) & (filled <= events.shape[1])).all():
             raise BrainError("spike source: the state's lists end before their next event")
@@ -217,7 +217,7 @@ class GammaSource:
         while len(short := self._short(n_steps)):
             self._draw(short)
         first_step, self.step = self.step + 1, self.step + n_steps
-        spikes: Trains = self._kernels.take(
+        spikes: Trains = self._kernels.pass_events(
             first_step, n_steps, self.channels, self.keep_coincident, self._increment, *self._lists()
         )
         return spikes

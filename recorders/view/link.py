@@ -47,7 +47,7 @@ class Inbox:
                 raise EOFError
         return message
 
-    def take(self) -> list[Any]:
+    def receive(self) -> list[Any]:
         """Return all messages that are there, without waiting."""
         self._link.setblocking(False)
         while not self.is_over:

@@ -39,13 +39,13 @@ def main(fd: int) -> None:
 
     def at_each_frame(player: Player) -> None:
         nonlocal told
-        waiting.extend(inbox.take())
+        waiting.extend(inbox.receive())
         if player.state.paused:
             # What is looked at must not be forgotten; what comes meanwhile is, when it is too much.
             while len(waiting) > MOST_WAITING:
                 waiting.popleft()
         while waiting and not player.state.paused:
-            source.take(waiting.popleft())
+            source.add(waiting.popleft())
         if inbox.is_over:
             player.is_open = False
         elif told != source.animal:

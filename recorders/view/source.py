@@ -228,7 +228,7 @@ class LiveSource(ViewSource):
         (begin_s, first), (end_s, last) = self._clock[0], self._clock[-1]
         return (last - first) * self.layout.control_interval_ms / 1000.0 / (end_s - begin_s)
 
-    def take(self, batch: Batch) -> None:
+    def add(self, batch: Batch) -> None:
         """Remember a batch."""
         n = len(batch.steps)
         if n > self._kept:

@@ -89,6 +89,6 @@ def median(values: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.full(values.shape[:-1], np.nan)
     ordered = np.sort(values, axis=-1)  # NaN goes last
     middle = [
-        np.take_along_axis(ordered, np.maximum(at, 0), axis=-1) for at in ((count - 1) // 2, count // 2)
+        np.take_along_axis(ordered, np.maximum(place, 0), axis=-1) for place in ((count - 1) // 2, count // 2)
     ]
     return np.asarray(np.where(count > 0, (middle[0] + middle[1]) / 2, np.nan)[..., 0])

@@ -358,22 +358,22 @@ def measure(samples: Sequence[Samples], *, resamples: int = RESAMPLES) -> dict[s
     rng = np.random.default_rng(0)
     n, n_groups = len(samples), resamples if len(samples) > 1 else 0
     groups = [pooled([thinned[i] for i in rng.integers(n, size=n)]) for _ in range(n_groups)]
-    found = {}
-    for name, take in MEASURES.items():
+    estimates = {}
+    for name, compute in MEASURES.items():
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # means of empty arrays
-            value = _taken(take, whole)
-            spread = [each for each in (_taken(take, group) for group in groups) if math.isfinite(each)]
+            value = _computed(compute, whole)
+            spread = [each for each in (_computed(compute, group) for group in groups) if math.isfinite(each)]
         if math.isfinite(value):
-            found[name] = {"value": value}
+            estimates[name] = {"value": value}
             if spread:
                 low, high = np.percentile(spread, (2.5, 97.5))
-                found[name] |= {"low": float(low), "high": float(high)}
-    return found
+                estimates[name] |= {"low": float(low), "high": float(high)}
+    return estimates
 
 
-def _taken(take: Callable[[Samples], float], samples: Samples) -> float:
+def _computed(compute: Callable[[Samples], float], samples: Samples) -> float:
     try:
-        return take(samples)
+        return compute(samples)
     except (IndexError, ValueError):  # percentiles of empty arrays
         return math.nan

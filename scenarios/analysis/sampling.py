@@ -50,8 +50,8 @@ def sampled_spikes(
             kept = (table.animal == animal) & (neuron >= 0)
             mine.append((time_ms[kept], neuron[kept]))
     return {
-        animal: (np.concatenate([t for t, _ in one]), np.concatenate([n for _, n in one]))
-        for animal, one in pieces.items()
+        animal: (np.concatenate([t for t, _ in of_animal]), np.concatenate([n for _, n in of_animal]))
+        for animal, of_animal in pieces.items()
     }
 
 

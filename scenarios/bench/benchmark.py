@@ -120,12 +120,12 @@ def run_benchmark(
     for row in wanted:
         if kinds and row.kind not in kinds:
             continue
-        found = measure_in_process(row, compiling=row.kind == "scenario" and not small)
-        data["rows"].append(found)
+        measured = measure_in_process(row, compiling=row.kind == "scenario" and not small)
+        data["rows"].append(measured)
         # After each row: a benchmark takes an hour, and an interrupted run keeps its measurements.
         write_whole(file, (json.dumps(data, indent=2) + "\n").encode())
         write_whole(table, to_markdown(data).encode())
-        print(f"{row.kind} {row.title} on {row.simulator}: {_brief(found)}", file=sys.stderr, flush=True)
+        print(f"{row.kind} {row.title} on {row.simulator}: {_brief(measured)}", file=sys.stderr, flush=True)
     if scale:
         draw_scale(data["rows"], beside(out, ".png"))
     return table
@@ -257,7 +257,7 @@ def _cell(row: dict[str, Any], key: str) -> str:
         return Row(**{field.name: row[field.name] for field in dataclasses.fields(Row)}).title
     value = row.get(key, row.get("error", "–") if key in ("backend", "loop_over_bare_range") else "–")
     if isinstance(value, list):
-        return " … ".join(f"{one:.3f}" for one in value)
+        return " … ".join(f"{number:.3f}" for number in value)
     if isinstance(value, float):
         return "–" if math.isnan(value) else f"{value:.4g}"
     return str(value)

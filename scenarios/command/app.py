@@ -59,7 +59,7 @@ app.command(checks.bench)
 
 validations = cyclopts.App(name="validate", result_action="return_value")
 validations.default(checks.validate_larvae)
-validations.command("ethospike.scenarios.validation.reach:main", name="reach")
+validations.command("ethospike.scenarios.validation.reach.comparison:main", name="reach")
 validations.command("ethospike.scenarios.validation.networks:main", name="networks")
 app.command(validations)
 

@@ -36,15 +36,11 @@ def validate_larvae(
         unpaired_published, acquisition, interval, learning_rate, dish, dish_fine, simulators, nest_paired,
         nest_unpaired, nest_odor_only, nest_punishment, parity, parity_cortex.
     """
-    from ethospike.scenarios.validation import (
-        larva_experiments as larva_validation,
-    )
-    from ethospike.scenarios.validation import (
-        larva_report as validation,
-    )
+    from ethospike.scenarios.validation.larva.experiments import Settings
+    from ethospike.scenarios.validation.larva.report import validate
 
-    settings = larva_validation.Settings(simulator, animals, dish_animals, threads=threads)
-    print(validation.validate(out, settings, parts).read_text())
+    settings = Settings(simulator, animals, dish_animals, threads=threads)
+    print(validate(out, settings, parts).read_text())
 
 
 def run_doctor(*, network: str = "") -> None:

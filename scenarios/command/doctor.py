@@ -73,11 +73,11 @@ def report() -> bool:
         console.print(f"{what}: {where or 'not found (only GeNN needs it)'}", soft_wrap=True)
     table = Table("simulator", "version", "works", "detail")
     diagnoses = [diagnose(name) for name in SIMULATORS]
-    for one in diagnoses:
-        works = "yes" if one.works else "NO" if one.installed else "not installed"
-        table.add_row(one.name, one.version, works, one.detail)
+    for diagnosis in diagnoses:
+        works = "yes" if diagnosis.works else "NO" if diagnosis.installed else "not installed"
+        table.add_row(diagnosis.name, diagnosis.version, works, diagnosis.detail)
     console.print(table)
-    return all(one.works for one in diagnoses if one.installed)
+    return all(diagnosis.works for diagnosis in diagnoses if diagnosis.installed)
 
 
 def self_test(name: str) -> str:

@@ -283,12 +283,12 @@ def _check_settings(scenario: Scenario, settings: ScenarioConfig, flags: Sequenc
     """Refuse values of fields that a sweep sets for all of its tasks and would ignore."""
     named = {word.split("=")[0].replace("_", "-") for word in flags}
     default = scenario.config()
-    for key, own in sweeps.TASK_SETTINGS.items():
+    for key, required in sweeps.TASK_SETTINGS.items():
         value, flag = (attrgetter(key)(settings), "--" + key.replace("_", "-"))
-        if value != own and (flag in named or value != attrgetter(key)(default)):
+        if value != required and (flag in named or value != attrgetter(key)(default)):
             raise ScenarioError(
-                f"{key}: got {value}, but the runs of a sweep have {own}, because many short ones share the "
-                f"cores and begin anew when they are interrupted; leave it out, or give {flag} {own}"
+                f"{key}: got {value}, but the runs of a sweep have {required}, because many short ones share "
+                f"the cores and begin anew when they are interrupted; leave it out, or give {flag} {required}"
             )
 
 
@@ -301,10 +301,10 @@ def _chosen(opened: sweeps.Sweep, numbers: tuple[str, ...], part: str) -> list[i
             if not number.isdecimal():
                 raise ScenarioError(f"task: expected a number, got {number!r}")
         return [opened.task(int(number)).number for number in numbers]
-    found = _PART.fullmatch(part)
-    if found is None or not int(found[1]) < int(found[2]):
+    match = _PART.fullmatch(part)
+    if match is None or not int(match[1]) < int(match[2]):
         raise ScenarioError(f"part: expected K/N with K below N, such as 0/32, got {part!r}")
-    return [one.number for one in opened.tasks()[int(found[1]) :: int(found[2])]]
+    return [task.number for task in opened.tasks()[int(match[1]) :: int(match[2])]]
 
 
 def _report(opened: sweeps.Sweep, *, with_page: bool = False) -> None:

@@ -80,8 +80,8 @@ class BrainSettings:
         larvaworld calls larvae GROUP_0, GROUP_1 …; the number of the simulation grows from run to run and is
         left out, so that a run can be repeated.
         """
-        found = re.fullmatch(r"(.*?)_?(\d{1,9})", model_id, re.DOTALL)
-        group, number = (found[1], int(found[2])) if found else (model_id, 0)
+        match = re.fullmatch(r"(.*?)_?(\d{1,9})", model_id, re.DOTALL)
+        group, number = (match[1], int(match[2])) if match else (model_id, 0)
         key = (zlib.crc32(group.encode()), number)
         return int(np.random.SeedSequence(self.seed, spawn_key=key).generate_state(1)[0])
 

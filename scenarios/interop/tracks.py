@@ -85,10 +85,10 @@ def read(path: Path, *, frames_hz: float = FRAMES_HZ) -> list[Tracked]:
     if path.suffix in (".h5", ".hdf5"):
         return _of_larvaworld(path, 1.0 / frames_hz)
     root = path if path.is_dir() else path.parent
-    found: list[Tracked] = []
+    larvae: list[Tracked] = []
     for file in files:
-        found += _of_table(file, file.relative_to(root).with_suffix("").as_posix(), 1.0 / frames_hz)
-    return found
+        larvae += _of_table(file, file.relative_to(root).with_suffix("").as_posix(), 1.0 / frames_hz)
+    return larvae
 
 
 def _of_table(file: Path, name: str, interval_s: float) -> list[Tracked]:
@@ -160,18 +160,18 @@ def _of_csv(file: Path, header: str, name: str, interval_s: float) -> list[Track
         raise ScenarioError(f"{file}: expected rows of {len(columns)} numbers below the header")
     by_name = dict(zip(columns, rows.T, strict=True))
     larva = by_name.get("larva", np.zeros(len(rows)))
-    found = []
+    larvae = []
     for number in np.unique(larva):
-        own = rows[larva == number]
-        frame = own[:, columns.index("frame")] if "frame" in columns else np.arange(float(len(own)))
-        seen = dict(zip(columns, _at_frames(frame, own).T, strict=True))
+        of_larva = rows[larva == number]
+        frame = of_larva[:, columns.index("frame")] if "frame" in columns else np.arange(float(len(of_larva)))
+        seen = dict(zip(columns, _at_frames(frame, of_larva).T, strict=True))
         middle = np.stack((seen["x"], seen["y"]), axis=1)
         heading = seen["heading"]
         bend = seen.get("bend", np.where(np.isfinite(heading), 0.0, np.nan))
         ahead = BODY_LENGTH_MM / 2.0 * np.stack((np.cos(heading), np.sin(heading)), axis=1)
         label = f"{name}/{number:g}" if "larva" in columns else name
-        found.append(Tracked(label, Track(interval_s, middle, heading, bend), middle + ahead))
-    return found
+        larvae.append(Tracked(label, Track(interval_s, middle, heading, bend), middle + ahead))
+    return larvae
 
 
 def _of_larvaworld(file: Path, interval_s: float) -> list[Tracked]:
@@ -197,13 +197,13 @@ def _of_larvaworld(file: Path, interval_s: float) -> list[Tracked]:
         raise ScenarioError(
             f"{file}: expected a data set of larvaworld with a table 'midline' of {MIDLINE_POINTS} points"
         )
-    found = []
-    for name, own in midline.groupby(level="AgentID"):
-        points = own.droplevel("AgentID").sort_index()
+    larvae = []
+    for name, of_larva in midline.groupby(level="AgentID"):
+        points = of_larva.droplevel("AgentID").sort_index()
         values = _at_frames(points.index.to_numpy(float), points.to_numpy(float))
         if np.isfinite(values).any():
-            found.append(tracked(str(name), 1000.0 * values.reshape(-1, MIDLINE_POINTS, 2), interval_s))
-    return found
+            larvae.append(tracked(str(name), 1000.0 * values.reshape(-1, MIDLINE_POINTS, 2), interval_s))
+    return larvae
 
 
 # -- the recording ------------------------------------------------------------------------------------------
@@ -277,8 +277,8 @@ def _arrays(larvae: Sequence[Tracked]) -> dict[str, NDArray[Any]]:
 
     def filled(values: Sequence[NDArray[np.floating]]) -> NDArray[np.float32]:
         joined = np.full((n_steps, len(values), *values[0].shape[1:]), np.nan, np.float32)
-        for animal, own in enumerate(values):
-            joined[: len(own), animal] = own
+        for animal, of_animal in enumerate(values):
+            joined[: len(of_animal), animal] = of_animal
         return joined
 
     lengths = np.array([larva.track.length_mm for larva in larvae], np.float32)

@@ -172,7 +172,7 @@ def draw_raster(recording: Recording) -> Figure | None:
     if onset_s is None:
         return None
     every = recording.layout.populations
-    shown = [one for one in every if one.name in recording.listed_populations] or every
+    shown = [population for population in every if population.name in recording.listed_populations] or every
     figure = Figure(figsize=(10.0, 6.2), layout="constrained")
     axis = figure.subplots()
     ticks, labels, top = [], [], 0.0

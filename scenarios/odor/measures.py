@@ -40,14 +40,14 @@ def training_rows(recording: Recording, odor: str) -> list[NDArray[np.int64]]:
     """Return the control steps of each training cycle's first phase with an odor."""
     phases = recording.layout.phases
     phase = recording.variable("phase").values[:, 0]
-    found = []
+    runs = []
     for number in range(1, len(phases) + 1):
         name = f"cycle {number}: {odor}"
-        wanted = [i for i, one in enumerate(phases) if one == name or one.startswith(f"{name} + ")]
+        wanted = [i for i, label in enumerate(phases) if label == name or label.startswith(f"{name} + ")]
         rows = np.flatnonzero(np.isin(phase, wanted))
         if len(rows):
-            found.append(_first_run(rows))
-    return found
+            runs.append(_first_run(rows))
+    return runs
 
 
 def _first_run(rows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -74,9 +74,9 @@ def measure(recording: Recording, config: DishConfig) -> dict[str, Any]:
         `left_out` names the measures that need data that were not recorded.
     """
     measures: dict[str, Any] = {}
-    for what, take in _MEASURES.items():
+    for what, measure_part in _MEASURES.items():
         with leaving_out(measures, what):
-            measures |= take(recording, config)
+            measures |= measure_part(recording, config)
     return measures
 
 
@@ -208,9 +208,9 @@ def sentence(summary: dict[str, Any]) -> str:
     """Return the result of the test in words."""
 
     def show(key: str) -> str:
-        one = summary[key]
-        spread = "" if one["low"] is None else f" [{one['low']:.2f}, {one['high']:.2f}]"
-        return f"{one['mean']:+.2f}{spread}"
+        measured = summary[key]
+        spread = "" if measured["low"] is None else f" [{measured['low']:.2f}, {measured['high']:.2f}]"
+        return f"{measured['mean']:+.2f}{spread}"
 
     parts = []
     if "preference_first_20_s" in summary:
@@ -231,5 +231,5 @@ def sentence(summary: dict[str, Any]) -> str:
         ]
     )
     group = "one larva" if n == 1 else f"mean over {n} larvae, 95 % interval in brackets"
-    said = "; ".join(parts)
-    return f"{said[0].upper()}{said[1:]} (−1 … +1, {group})."
+    text = "; ".join(parts)
+    return f"{text[0].upper()}{text[1:]} (−1 … +1, {group})."

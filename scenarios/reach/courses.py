@@ -111,7 +111,7 @@ class CutTrials:
             ]
         return np.array(accuracy)
 
-    def at(self, course: NDArray[np.float64], center_ms: float) -> float:
+    def value_at(self, course: NDArray[np.float64], center_ms: float) -> float:
         """Return the value of a course in the window around a moment."""
         return float(course[int(np.argmin(np.abs(self.time_ms - center_ms)))])
 
@@ -162,7 +162,7 @@ def cut_trials(recording: Recording, trials: Trials) -> list[CutTrials]:
         mine = trials.where(whole & (trials.animal == animal))
         spikes = spike_statistics.align(time_ms, neuron, mine.preparatory_ms, CUT_MS)
         cut.append(CutTrials(mine, spikes, n_neurons, population.clusters))
-    return [one for one in cut if len(one.trials)]
+    return [part for part in cut if len(part.trials)]
 
 
 def cluster_roles(recording: Recording, trials: Trials) -> NDArray[np.int64]:

@@ -140,7 +140,7 @@ def _draw_raster(
         axis.axvline(when, color="black", lw=1.0, ls="--")
     step = 1 if population.clusters <= 10 else 5
     ticks = np.arange(0, population.clusters, step)
-    axis.set_yticks(ticks + 0.5, [str(one + 1) for one in ticks])
+    axis.set_yticks(ticks + 0.5, [str(tick + 1) for tick in ticks])
     axis.set_ylim(0, population.clusters)
 
 
@@ -148,9 +148,9 @@ def _draw_roles(
     axis: Axes, recording: Recording, trials: Trials, roles: NDArray[np.int64], members: NDArray[np.int64]
 ) -> None:
     """Draw the mean rates of clusters by role over the trials of a condition."""
-    groups = [f"E[{one}]" for one in range(roles.shape[1])]
-    known = {str(one) for one in recording.counts["group"].values}
-    counts = recording.counts.sel(group=[one for one in groups if one in known])
+    groups = [f"E[{cluster}]" for cluster in range(roles.shape[1])]
+    known = {str(group) for group in recording.counts["group"].values}
+    counts = recording.counts.sel(group=[group for group in groups if group in known])
     interval_ms = recording.layout.control_interval_ms
     begin, end = (round(edge / interval_ms) for edge in CUT_MS)
     width = max(1, round(RATE_BIN_MS / interval_ms))
@@ -265,13 +265,13 @@ def draw_times(trials: Trials, *, decisions_known: bool = True) -> Figure:
             axis.text(0.5, 0.5, none, transform=axis.transAxes, ha="center", color=GREY)
         bare(axis)
     bottom = np.zeros(len(trials.conditions))
-    at = np.arange(len(trials.conditions))
+    places = np.arange(len(trials.conditions))
     for index, (name, color) in enumerate(zip(OUTCOMES, (GREEN, RED, ORANGE, GREY), strict=True)):
         share = np.array([(trials.outcome[trials.condition == c] == index).mean() for c in trials.conditions])
-        ended.bar(at, share, bottom=bottom, color=color, label=name.replace("_", " "), width=0.7)
+        ended.bar(places, share, bottom=bottom, color=color, label=name.replace("_", " "), width=0.7)
         bottom += share
     counts = [int((trials.condition == c).sum()) for c in trials.conditions]
-    ended.set_xticks(at, [f"{c} cued\n({n})" for c, n in zip(trials.conditions, counts, strict=True)])
+    ended.set_xticks(places, [f"{c} cued\n({n})" for c, n in zip(trials.conditions, counts, strict=True)])
     ended.set(ylabel="share of trials", ylim=(0, 1))
     ended.legend(frameon=False, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
     bare(ended)
@@ -282,8 +282,8 @@ def draw_times(trials: Trials, *, decisions_known: bool = True) -> Figure:
 
 
 def _conditions(cuts: Sequence[CutTrials]) -> list[tuple[int, str]]:
-    found = sorted({one for cut in cuts for one in cut.trials.conditions})
-    return [(one, CONDITION_COLORS[i % len(CONDITION_COLORS)]) for i, one in enumerate(found)]
+    conditions = sorted({condition for cut in cuts for condition in cut.trials.conditions})
+    return [(c, CONDITION_COLORS[i % len(CONDITION_COLORS)]) for i, c in enumerate(conditions)]
 
 
 def _label(cuts: Sequence[CutTrials], condition: int) -> str:

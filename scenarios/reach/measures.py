@@ -34,26 +34,26 @@ def measure(recording: Recording, config: DelayedReachConfig) -> dict[str, Any]:
     """
     trials = reach_trials.read_trials(recording)
     groups = [trials.where(trials.animal == animal) for animal in range(recording.animals)]
-    groups = [one for one in groups if len(one)]
+    groups = [group for group in groups if len(group)]
     if not groups:
         return {"conditions": {}, "cortex": {}}
     measures = reach_trials.measures(config.task.cued_targets)
-    found: dict[str, Any] = {"conditions": {}, "cortex": {}}
+    measured: dict[str, Any] = {"conditions": {}, "cortex": {}}
     of_decisions = [name for name in measures if name.startswith("decision")]
     try:
         decides = reach_trials.has_decisions(recording)
     except NotRecorded as error:
-        note(found, ", ".join(of_decisions), str(error))
+        note(measured, ", ".join(of_decisions), str(error))
         decides = False
     if not decides:
-        measures = {name: one for name, one in measures.items() if name not in of_decisions}
+        measures = {name: measure for name, measure in measures.items() if name not in of_decisions}
     drawn = reach_trials.draws_of(groups, measures)
-    found["conditions"] = reach_trials.tabulate(groups, measures, drawn)
-    with leaving_out(found, "cortex"):
+    measured["conditions"] = reach_trials.tabulate(groups, measures, drawn)
+    with leaving_out(measured, "cortex"):
         if cuts := cut_trials(recording, trials):
-            found["cortex"] = {str(one): cortex_measures(cuts, one) for one in trials.conditions}
-            note_unlisted_animals(found, "cortex", recording)
-    return found
+            measured["cortex"] = {str(c): cortex_measures(cuts, c) for c in trials.conditions}
+            note_unlisted_animals(measured, "cortex", recording)
+    return measured
 
 
 def cortex_measures(cuts: Sequence[CutTrials], condition: int) -> dict[str, float | None]:
@@ -62,34 +62,39 @@ def cortex_measures(cuts: Sequence[CutTrials], condition: int) -> dict[str, floa
     The values are means over animals, None where there were too few trials.
     """
     cuts = [cut for cut in cuts if condition in cut.trials.conditions]
-    found: dict[str, float | None] = {}
+    measured: dict[str, float | None] = {}
     for name in ("rate_hz", "fano", "cv2"):
         courses = [(cut, getattr(cut, name)(condition)) for cut in cuts]
         for label, center in (("before", BASELINE_MS), ("prepared", PREPARED_MS)):
-            found[f"{name}_{label}"] = _mean([cut.at(course, center) for cut, course in courses])
-    found["fano_change"] = _mean(
-        [cut.at(f, PREPARED_MS) - cut.at(f, BASELINE_MS) for cut in cuts for f in [cut.fano(condition)]]
+            measured[f"{name}_{label}"] = _mean([cut.value_at(course, center) for cut, course in courses])
+    measured["fano_change"] = _mean(
+        [
+            cut.value_at(f, PREPARED_MS) - cut.value_at(f, BASELINE_MS)
+            for cut in cuts
+            for f in [cut.fano(condition)]
+        ]
     )
-    at = np.array([PREPARED_MS])
-    found["decoding_prepared"] = _mean([float(cut.decoding(condition, at)[0]) for cut in cuts])
-    return found
+    prepared_ms = np.array([PREPARED_MS])
+    measured["decoding_prepared"] = _mean([float(cut.decoding(condition, prepared_ms)[0]) for cut in cuts])
+    return measured
 
 
 def _mean(values: Sequence[float]) -> float | None:
-    one = float(mean(np.array(values)))
-    return one if np.isfinite(one) else None
+    value = float(mean(np.array(values)))
+    return value if np.isfinite(value) else None
 
 
 def sentence(summary: dict[str, Any]) -> str:
     """Return the result of the session in words."""
-    conditions = {name: one for name, one in summary["conditions"].items() if name != "all"}
+    conditions = {name: of_condition for name, of_condition in summary["conditions"].items() if name != "all"}
     if not conditions:
         return "No trial ended."
     parts = []
-    for name, one in conditions.items():
-        reached, time_ms = one["hand_correct"], one["reaction_ms"]["mean"]
+    for name, of_condition in conditions.items():
+        reached, time_ms = of_condition["hand_correct"], of_condition["reaction_ms"]["mean"]
         spread = "" if reached["low"] is None else f" [{reached['low']:.0%}, {reached['high']:.0%}]"
         median = "" if time_ms is None else f", median reaction {time_ms:.0f} ms"
         targets = "1 target" if name == "1" else f"{name} targets"
-        parts.append(f"{targets} cued: {reached['mean']:.0%}{spread} right of {one['trials']}{median}")
+        n = of_condition["trials"]
+        parts.append(f"{targets} cued: {reached['mean']:.0%}{spread} right of {n}{median}")
     return "Reaches with " + "; with ".join(parts) + "."

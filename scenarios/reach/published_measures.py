@@ -92,14 +92,14 @@ class SelectedTrials:
     @cached_property
     def pairs(self) -> NDArray[np.bool_]:
         """The pairs that count, shape (directions, units)."""
-        found = np.zeros((self._directions, self._cut.n_neurons), dtype=bool)
+        counting = np.zeros((self._directions, self._cut.n_neurons), dtype=bool)
         spikes = np.maximum(self._counts.sum(axis=2), 1)
         least = MIN_RATE_HZ * (ANALYSIS_MS[1] - ANALYSIS_MS[0]) / 1000.0
         for direction in range(self._directions):
             trials = self.target == direction
             if trials.sum() >= MIN_TRIALS:
-                found[direction] = spikes[trials].mean(axis=0) >= least
-        return found
+                counting[direction] = spikes[trials].mean(axis=0) >= least
+        return counting
 
     @property
     def time_ms(self) -> NDArray[np.float64]:
@@ -136,20 +136,20 @@ class SelectedTrials:
         """
         width = round(WINDOW_MS / STEP_MS)
         shape = (self._directions, self._cut.n_neurons, len(self.time_ms))
-        found = np.full(shape, np.nan)
+        factors = np.full(shape, np.nan)
         for direction, units in enumerate(self.pairs):
             if units.any():
                 counts = self._counts[self.target == direction][:, units]
-                found[direction, units] = spike_statistics.fano_factor(
+                factors[direction, units] = spike_statistics.fano_factor(
                     spike_statistics.sliding_sum(counts, width)
                 )
-        return mean_over_neurons(found)
+        return mean_over_neurons(factors)
 
     @cached_property
     def cv2(self) -> NDArray[np.float64]:
         """CV2 of each unit, the mean over its directions that count, shape (units, windows)."""
         cut, spikes = self._cut, self._cut.spikes
-        found = np.full((self._directions, cut.n_neurons, len(self.time_ms)), np.nan)
+        of_pairs = np.full((self._directions, cut.n_neurons, len(self.time_ms)), np.nan)
         for direction, units in enumerate(self.pairs):
             if units.any():
                 trials = self._members & (cut.trials.target == direction)
@@ -164,8 +164,8 @@ class SelectedTrials:
                     STEP_MS,
                     least=spike_statistics.Least(rate_hz=0.0),
                 )
-                found[direction, units] = cv2[units]
-        return mean_over_neurons(found)
+                of_pairs[direction, units] = cv2[units]
+        return mean_over_neurons(of_pairs)
 
     @property
     def decoded_units(self) -> NDArray[np.int64]:
@@ -228,8 +228,8 @@ def courses_of_common_units(
         NaN where there is no such unit.
     """
     index = index_of(time_ms, PREPARED_MS)
-    common = np.all([np.isfinite(one[:, index]) for one in values.values()], axis=0)
-    return {condition: mean_over_neurons(one[common]) for condition, one in values.items()}
+    common = np.all([np.isfinite(courses[:, index]) for courses in values.values()], axis=0)
+    return {condition: mean_over_neurons(courses[common]) for condition, courses in values.items()}
 
 
 def from_baseline(fano: NDArray[np.float64], time_ms: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -266,23 +266,23 @@ def measure(selected: Mapping[int, SelectedTrials]) -> dict[int, dict[str, float
         numbers of pairs and units that the selections keep.
     """
     time_ms = spike_statistics.window_centers(ANALYSIS_MS, STEP_MS, WINDOW_MS)
-    fano = courses_of_common_units({c: one.fano for c, one in selected.items()}, time_ms)
-    cv2 = courses_of_common_units({c: one.cv2 for c, one in selected.items()}, time_ms)
+    fano = courses_of_common_units({c: trials.fano for c, trials in selected.items()}, time_ms)
+    cv2 = courses_of_common_units({c: trials.cv2 for c, trials in selected.items()}, time_ms)
     before, prepared = index_of(time_ms, BEFORE_MS), index_of(time_ms, PREPARED_MS)
-    found = {}
-    for condition, one in selected.items():
-        rate_hz = one.rate_hz()
-        found[condition] = {
-            "pairs": float(one.pairs.sum()),
-            "decoded_units": float(len(one.decoded_units)),
+    measured = {}
+    for condition, trials in selected.items():
+        rate_hz = trials.rate_hz()
+        measured[condition] = {
+            "pairs": float(trials.pairs.sum()),
+            "decoded_units": float(len(trials.decoded_units)),
             "rate_hz_before": mean_around(rate_hz, BEFORE_MS),
             "rate_hz_prepared": mean_around(rate_hz, PREPARED_MS),
             "cv2_before": float(cv2[condition][before]),
             "cv2_prepared": float(cv2[condition][prepared]),
             "fano_change": float(from_baseline(fano[condition], time_ms)[prepared]),
-            "decoding_prepared": float(one.decoding([PREPARED_MS])[0]),
+            "decoding_prepared": float(trials.decoding([PREPARED_MS])[0]),
         }
-    return found
+    return measured
 
 
 def select(cut: CutTrials) -> dict[int, SelectedTrials]:

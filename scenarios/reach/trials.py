@@ -60,12 +60,12 @@ class Trials:
 
     def where(self, mask: NDArray[np.bool_]) -> Trials:
         """Return the trials of a mask (or of indices)."""
-        return Trials(*(getattr(self, one.name)[mask] for one in dataclasses.fields(self)))
+        return Trials(*(getattr(self, field.name)[mask] for field in dataclasses.fields(self)))
 
     @property
     def conditions(self) -> list[int]:
         """The conditions that occur, in ascending order."""
-        return [int(one) for one in np.unique(self.condition)]
+        return [int(condition) for condition in np.unique(self.condition)]
 
     @property
     def decided_right(self) -> NDArray[np.bool_]:
@@ -127,7 +127,7 @@ def _decisions(
         return decision, decision_ms
     direction, when = behavior["decided_direction"].values, behavior["decision_ms"].values
     interval_ms = recording.layout.control_interval_ms
-    decided = [np.flatnonzero(one != NEVER) for one in direction.T]
+    decided = [np.flatnonzero(decisions != NEVER) for decisions in direction.T]
     for trial in np.flatnonzero(np.isfinite(columns["response_ms"])):
         animal = columns["animal"][trial]
         begin = round(columns["response_ms"][trial] / interval_ms)
@@ -162,7 +162,9 @@ def measures(cued: Sequence[Sequence[int]]) -> dict[str, Measure]:
 
     def among_cued(trials: Trials) -> NDArray[np.float64]:
         sets = [{*cued[number]} for number in trials.cue_set]
-        inside = np.array([one in own for one, own in zip(trials.decision, sets, strict=True)], dtype=bool)
+        inside = np.array(
+            [d in targets for d, targets in zip(trials.decision, sets, strict=True)], dtype=bool
+        )
         return np.where(inside, trials.decided_right, np.nan)
 
     outcomes = {f"hand_{name}": _Outcome(index) for index, name in enumerate(OUTCOMES)}
@@ -189,7 +191,7 @@ class _Outcome:
 
 
 def draws_of(
-    groups: Sequence[Trials], found: Mapping[str, Measure], *, draws: int = DRAWS, seed: int = 0
+    groups: Sequence[Trials], measures: Mapping[str, Measure], *, draws: int = DRAWS, seed: int = 0
 ) -> dict[str, dict[str, NDArray[np.float64]]]:
     """Draw animals (or wirings), and the trials of each condition within them, with replacement.
 
@@ -197,7 +199,7 @@ def draws_of(
     ----------
     groups : sequence of Trials
         Trials of each animal; a single animal is kept, and only its trials are drawn.
-    found : mapping of str to Measure
+    measures : mapping of str to Measure
         Each is computed for every drawn animal and averaged over them. All use the same draws, so differences
         between measures and between conditions are those of the same sample.
 
@@ -207,20 +209,20 @@ def draws_of(
         By condition ("1", …, "all") and measure.
     """
     rng = np.random.default_rng(seed)
-    conditions = sorted({one for trials in groups for one in trials.conditions})
+    conditions = sorted({condition for trials in groups for condition in trials.conditions})
     labels = [*map(str, conditions), "all"]
-    drawn = {label: {name: np.full((draws, len(groups)), np.nan) for name in found} for label in labels}
-    values = [{name: one.values(trials) for name, one in found.items()} for trials in groups]
+    drawn = {label: {name: np.full((draws, len(groups)), np.nan) for name in measures} for label in labels}
+    values = [{name: measure.values(trials) for name, measure in measures.items()} for trials in groups]
     chosen = rng.integers(len(groups), size=(draws, len(groups)))
     for place in range(len(groups)):
         for number, trials in enumerate(groups):
             rows = np.flatnonzero(chosen[:, place] == number)
-            members = [np.flatnonzero(trials.condition == one) for one in conditions]
-            picked = [_pick(rng, one, len(rows)) for one in members]
+            members = [np.flatnonzero(trials.condition == condition) for condition in conditions]
+            picked = [_pick(rng, of_condition, len(rows)) for of_condition in members]
             for label, trial in zip(labels, [*picked, np.concatenate(picked, axis=1)], strict=True):
-                for name, one in found.items():
-                    drawn[label][name][rows, place] = one.reduce(values[number][name][trial])
-    return {label: {name: mean(array) for name, array in own.items()} for label, own in drawn.items()}
+                for name, measure in measures.items():
+                    drawn[label][name][rows, place] = measure.reduce(values[number][name][trial])
+    return {label: {name: mean(array) for name, array in arrays.items()} for label, arrays in drawn.items()}
 
 
 def _pick(rng: np.random.Generator, members: NDArray[np.int64], n: int) -> NDArray[np.int64]:
@@ -235,7 +237,7 @@ def estimate(value: float, drawn: NDArray[np.float64]) -> dict[str, float | None
     known = drawn[np.isfinite(drawn)]
     low, high = np.percentile(known, [2.5, 97.5]) if len(known) > len(drawn) / 2 else (np.nan, np.nan)
     named = {"mean": value, "low": low, "high": high}
-    return {key: float(one) if np.isfinite(one) else None for key, one in named.items()}
+    return {key: float(number) if np.isfinite(number) else None for key, number in named.items()}
 
 
 def measure_trials(
@@ -250,21 +252,21 @@ def measure_trials(
     cued : sequence of sequences of int
         Targets of each cue set.
     """
-    found = measures(cued)
-    return tabulate(groups, found, draws_of(groups, found, draws=draws))
+    of_trials = measures(cued)
+    return tabulate(groups, of_trials, draws_of(groups, of_trials, draws=draws))
 
 
 def tabulate(
     groups: Sequence[Trials],
-    found: Mapping[str, Measure],
+    measures: Mapping[str, Measure],
     drawn: Mapping[str, Mapping[str, NDArray[np.float64]]],
 ) -> dict[str, dict[str, Any]]:
     """Return the table of `measure_trials` with intervals from given draws (`draws_of`)."""
     table: dict[str, dict[str, Any]] = {}
-    for label, own in drawn.items():
+    for label, drawn_measures in drawn.items():
         members = [t if label == "all" else t.where(t.condition == int(label)) for t in groups]
         table[label] = {"trials": sum(map(len, members))}
-        for name, one in found.items():
-            each = np.array([float(one.reduce(one.values(trials))) for trials in members])
-            table[label][name] = estimate(float(mean(each)), own[name])
+        for name, measure in measures.items():
+            each = np.array([float(measure.reduce(measure.values(trials))) for trials in members])
+            table[label][name] = estimate(float(mean(each)), drawn_measures[name])
     return table

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ethospike.scenarios.report.html import Markup, element, joined
+from ethospike.scenarios.report.page.html import Markup, element, joined
 
 TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".svg": "image/svg+xml"}
 BEGINNINGS = {"image/png": b"\x89PNG", "image/jpeg": b"\xff\xd8"}

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ethospike.scenarios.report.html import Markup, element, facts, joined, number, table
+from ethospike.scenarios.report.page.html import Markup, element, facts, joined, number, table
 from ethospike.scenarios.run.omissions import LEFT_OUT
 from ethospike.shown import unit_of
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ethospike.scenarios.report.html import Markup, element, facts, joined, number, section
 from ethospike.scenarios.report.measures import ARMS
+from ethospike.scenarios.report.page.html import Markup, element, facts, joined, number, section
 from ethospike.scenarios.run.progress import clock
 from ethospike.shown import flat, short
 

@@ -9,11 +9,11 @@ from ethospike.recorders.recording import Recording, open_recording
 from ethospike.recorders.recording.show import shown_content
 from ethospike.scenarios.registry import find_scenario
 from ethospike.scenarios.report import settings
-from ethospike.scenarios.report.document import document
 from ethospike.scenarios.report.figures import figures
-from ethospike.scenarios.report.html import Markup, element, facts, section
 from ethospike.scenarios.report.measures import measures
 from ethospike.scenarios.report.origin import arms, origin, status
+from ethospike.scenarios.report.page.document import document
+from ethospike.scenarios.report.page.html import Markup, element, facts, section
 from ethospike.scenarios.report.player import player_data
 from ethospike.scenarios.run.folder import RunFolder
 from ethospike.scenarios.scenario import Scenario

@@ -12,7 +12,7 @@ import tomli_w
 
 from ethospike.errors import EthospikeError
 from ethospike.scenarios.flags import flag_name
-from ethospike.scenarios.report.html import Markup, element, joined
+from ethospike.scenarios.report.page.html import Markup, element, joined
 from ethospike.scenarios.run.defaults import CHANGED, defaults_of_changed
 from ethospike.scenarios.scenario import Scenario
 from ethospike.shown import flat, short, unit_of

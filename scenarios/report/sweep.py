@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from ethospike.scenarios.report import settings
-from ethospike.scenarios.report.document import document
 from ethospike.scenarios.report.figures import figures
-from ethospike.scenarios.report.html import Markup, element, facts, joined, section, table
 from ethospike.scenarios.report.measures import strip
 from ethospike.scenarios.report.origin import origin
+from ethospike.scenarios.report.page.document import document
+from ethospike.scenarios.report.page.html import Markup, element, facts, joined, section, table
 from ethospike.scenarios.run.provenance import command_of
 from ethospike.scenarios.sweeps.folder import DONE, Sweep
 from ethospike.scenarios.sweeps.report import content

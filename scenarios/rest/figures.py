@@ -44,22 +44,22 @@ def draw_raster(recording: Recording) -> Figure:
     cluster, place = np.divmod(spikes.neuron - population.start, size)
     figure = Figure(figsize=(10.0, 6.5), layout="constrained")
     raster, rates = figure.subplots(2, 1, sharex=True, height_ratios=(2.2, 1))
-    for one in range(population.clusters):
-        kept = (cluster == one) & (place < shown)
-        rows = one + 0.05 + 0.9 * place[kept] / shown
-        raster.plot(spikes.time_s[kept], rows, "|", ms=2.0, mew=0.6, color=COLORS[one % len(COLORS)])
+    for number in range(population.clusters):
+        kept = (cluster == number) & (place < shown)
+        rows = number + 0.05 + 0.9 * place[kept] / shown
+        raster.plot(spikes.time_s[kept], rows, "|", ms=2.0, mew=0.6, color=COLORS[number % len(COLORS)])
     raster.set(ylabel="excitatory cluster", ylim=(0, population.clusters), xlim=(start_s, stop_s))
     step = 1 if population.clusters <= 10 else 5
     ticks = np.arange(0, population.clusters, step)
-    raster.set_yticks(ticks + 0.5, [str(one + 1) for one in ticks])
+    raster.set_yticks(ticks + 0.5, [str(tick + 1) for tick in ticks])
     whose = f" of animal {animal}" if recording.animals > 1 else ""
     raster.set_title(f"{shown} of the {size} neurons of each cluster{whose}", fontsize=10)
     begin_s = rest_measures.WARM_UP_S
     rate_hz = rest_measures.cluster_rates(recording, animal)
     time_s = begin_s + (np.arange(len(rate_hz)) + 0.5) * BIN_MS / 1000.0
     inside = time_s < stop_s
-    for one in range(rate_hz.shape[1]):
-        rates.plot(time_s[inside], rate_hz[inside, one], color=COLORS[one % len(COLORS)], lw=1.0)
+    for number in range(rate_hz.shape[1]):
+        rates.plot(time_s[inside], rate_hz[inside, number], color=COLORS[number % len(COLORS)], lw=1.0)
     if rate_hz.size:
         rates.axhline(3.0 * rate_hz.mean(), color=GREY, lw=0.8, ls=":", label="dominates above: 3 × mean")
         rates.legend(frameon=False, fontsize=8, loc="upper right")
@@ -76,10 +76,10 @@ def draw_dominance(recording: Recording) -> Figure:
     times_ms: list[float] = []
     for animal in range(recording.animals):
         rate_hz = rest_measures.cluster_rates(recording, animal)
-        found = rest_measures.dominance(rate_hz)["dominance"]
+        dominance = rest_measures.dominance(rate_hz)["dominance"]
         color = COLORS[animal % len(COLORS)]
         label = f"animal {animal}" if recording.animals > 1 else None
-        shares.plot(np.arange(1, 1 + len(found)), found, "o", color=color, label=label)
+        shares.plot(np.arange(1, 1 + len(dominance)), dominance, "o", color=color, label=label)
         times_ms += list(spike_statistics.dwell_times(spike_statistics.dominant_cluster(rate_hz))[1] * BIN_MS)
     shares.axhline(0.01, color=GREY, lw=0.8, ls=":")
     shares.set(xlabel="cluster", ylabel="share of time dominated", ylim=(0, None))

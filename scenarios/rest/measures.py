@@ -54,29 +54,29 @@ def measure(recording: Recording, config: RestConfig) -> dict[str, Any]:
     counted_s = recording.duration_s * (recording.n_steps - first) / recording.n_steps
     rates = recording.counts.isel(time=slice(first, None)).sum(dim="time")
     size = recording.counts["neurons"]
-    names = [str(one) for one in recording.counts["group"].values]
+    names = [str(group) for group in recording.counts["group"].values]
     rate_hz = {}
     for population in recording.layout.populations:
         members = [name for name in names if name.split("[")[0] == population.name]
         spikes = float(rates.sel(group=members).sum())
         neurons = float(size.sel(group=members).sum()) * recording.animals
         rate_hz[population.name] = spikes / neurons / counted_s
-    found: dict[str, Any] = {"rate_hz": rate_hz}
-    with leaving_out(found, "cv2, fano"):
-        found |= irregularity(recording)
-        note_unlisted_animals(found, "cv2, fano", recording)
+    measured: dict[str, Any] = {"rate_hz": rate_hz}
+    with leaving_out(measured, "cv2, fano"):
+        measured |= irregularity(recording)
+        note_unlisted_animals(measured, "cv2, fano", recording)
     animals = [dominance(cluster_rates(recording, animal)) for animal in range(recording.animals)]
     for key in OF_DOMINANCE:
-        known = [one[key] for one in animals if one[key] is not None]
-        found[key] = float(np.mean(known)) if known else None
-    found["dominance"] = [one["dominance"] for one in animals]
-    return found
+        known = [of_animal[key] for of_animal in animals if of_animal[key] is not None]
+        measured[key] = float(np.mean(known)) if known else None
+    measured["dominance"] = [of_animal["dominance"] for of_animal in animals]
+    return measured
 
 
 def cluster_rates(recording: Recording, animal: int) -> NDArray[np.float64]:
     """Return the rates of the excitatory clusters of an animal in Hz, shape (bins of 50 ms, clusters)."""
     rates = recording.rates(BIN_MS / 1000.0)
-    names = [str(one) for one in rates["group"].values if str(one).split("[")[0] == "E"]
+    names = [str(group) for group in rates["group"].values if str(group).split("[")[0] == "E"]
     values: NDArray[np.float64] = rates.sel(group=names).values[:, animal].astype(np.float64)
     return values[round(WARM_UP_S * 1000.0 / BIN_MS) :]
 
@@ -132,7 +132,7 @@ def irregularity(recording: Recording) -> dict[str, float | None]:
         counts = spike_statistics.bin_counts(spikes, len(event_ms), n_neurons, window_ms, width)
         fano.append(mean_over_neurons(spike_statistics.fano_factor(counts)).mean())
     means = {"cv2": float(np.mean(cv2)), "fano": float(np.mean(fano))}
-    return {name: one if np.isfinite(one) else None for name, one in means.items()}
+    return {name: value if np.isfinite(value) else None for name, value in means.items()}
 
 
 def sentence(summary: dict[str, Any]) -> str:

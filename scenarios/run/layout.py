@@ -52,7 +52,7 @@ def network_layout(network: Network, seed: int) -> dict[str, Any]:
     """Return the entries of a `Layout` that describe a network: populations, channels, plastic weights."""
 
     def channels(inputs: Any) -> tuple[str, ...]:
-        return tuple(f"{one.name}[{i}]" for one in inputs for i in range(network.n_channels(one)))
+        return tuple(f"{given.name}[{i}]" for given in inputs for i in range(network.n_channels(given)))
 
     return {
         "populations": tuple(
@@ -89,14 +89,14 @@ def variables_layout(described: Mapping[str, Mapping[str, Any]]) -> dict[str, Va
     """Return the variables described by an environment or an agent."""
     return {
         name: Variable(
-            units=one["units"],
-            long_name=one["long_name"],
-            dims=tuple(one.get("dims", ())),
-            shape=tuple(one.get("shape", ())),
-            dtype=str(np.dtype(one.get("dtype", "float32"))),
-            components=tuple(one.get("components", ())),
-            panel=one.get("panel"),
-            categories=tuple(one.get("categories", ())),
+            units=description["units"],
+            long_name=description["long_name"],
+            dims=tuple(description.get("dims", ())),
+            shape=tuple(description.get("shape", ())),
+            dtype=str(np.dtype(description.get("dtype", "float32"))),
+            components=tuple(description.get("components", ())),
+            panel=description.get("panel"),
+            categories=tuple(description.get("categories", ())),
         )
-        for name, one in described.items()
+        for name, description in described.items()
     }

@@ -41,10 +41,10 @@ def note_unlisted_animals(summary: dict[str, Any], what: str, recording: Recordi
         note(summary, whose, "no spikes were listed (recorder.spike_animals)")
 
 
-def attempt(what: str, take: Callable[[], T], otherwise: T) -> T:
-    """Return `take()`, or `otherwise` (with a note on stderr) if it needs unrecorded data."""
+def attempt(what: str, make: Callable[[], T], otherwise: T) -> T:
+    """Return `make()`, or `otherwise` (with a note on stderr) if it needs unrecorded data."""
     try:
-        return take()
+        return make()
     except NotRecorded as error:
         say(what, str(error))
         return otherwise

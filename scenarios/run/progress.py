@@ -39,23 +39,23 @@ class _Shown:
         self._begin = self._shown = time.monotonic()
         self._begin_at: float | None = None
 
-    def update(self, at: float) -> None:
+    def update(self, done: float) -> None:
         """Update the progress; it is shown only at intervals of wall time."""
         now = time.monotonic()
         if self._begin_at is None:
-            self._begin, self._begin_at = now, at
+            self._begin, self._begin_at = now, done
         if now - self._shown < self._every_s:
             return
         self._shown = now
-        speed = (at - self._begin_at) / max(now - self._begin, 1e-9)
-        left = f", {clock((self.total - at) / speed)} left" if speed > 0 else ""
-        note = self._note(at, speed) + left
+        speed = (done - self._begin_at) / max(now - self._begin, 1e-9)
+        left = f", {clock((self.total - done) / speed)} left" if speed > 0 else ""
+        note = self._note(done, speed) + left
         if self._bar is not None:
-            self._bar.update(self._task, completed=at, note=note)
+            self._bar.update(self._task, completed=done, note=note)
         else:
             print(f"{self.title}: {note}", file=sys.stderr, flush=True)
 
-    def _note(self, at: float, speed: float) -> str:
+    def _note(self, done: float, speed: float) -> str:
         """Return progress and speed (per second of wall time) as text."""
         raise NotImplementedError
 
@@ -75,8 +75,8 @@ class RunProgress(_Shown):
     def __init__(self, title: str, duration_s: float, *, quiet: bool = False) -> None:
         super().__init__(title, duration_s, quiet=quiet)
 
-    def _note(self, at: float, speed: float) -> str:
-        return f"{clock(at)} of {clock(self.total)} simulated, {speed:.3g}× real time"
+    def _note(self, done: float, speed: float) -> str:
+        return f"{clock(done)} of {clock(self.total)} simulated, {speed:.3g}× real time"
 
 
 class TaskProgress(_Shown):
@@ -93,8 +93,8 @@ class TaskProgress(_Shown):
         self._failed += failed
         self.update(self._done)
 
-    def _note(self, at: float, speed: float) -> str:
-        return f"{at:.0f} of {self.total:.0f} done, {self._failed} failed"
+    def _note(self, done: float, speed: float) -> str:
+        return f"{done:.0f} of {self.total:.0f} done, {self._failed} failed"
 
 
 def clock(seconds: float) -> str:

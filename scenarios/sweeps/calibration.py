@@ -155,13 +155,15 @@ def _checked(sweep: Sweep, search: Search, tried: Sequence[Mapping[str, Any]], r
     """Return the best point, with its measures in runs with new seeds."""
     best = min(tried, key=lambda trial: trial["distance"])
     if best["distance"] >= WORST:
-        message = next((one["error"] for one in sweep.results() if one["error"]), "no measure could be taken")
+        message = next(
+            (result["error"] for result in sweep.results() if result["error"]), "no measure could be taken"
+        )
         raise ScenarioError(f"calibrate: all {len(tried)} points failed; the first: {message}")
-    found = {"point": best["point"], "measures": best["measures"], "met": best["met"], "trials": len(tried)}
-    found["targets"] = dict(search.targets)
+    checked = {"point": best["point"], "measures": best["measures"], "met": best["met"], "trials": len(tried)}
+    checked["targets"] = dict(search.targets)
     if search.check_seeds:
-        found["check"] = _check(sweep, search, best["point"], run)
-    return found
+        checked["check"] = _check(sweep, search, best["point"], run)
+    return checked
 
 
 def _check(sweep: Sweep, search: Search, point: Point, run: Run) -> dict[str, Any]:

@@ -99,9 +99,9 @@ def draw_slices(table: xarray.Dataset, keys: list[str], measures: list[str]) -> 
             axis.plot(x, values, ".", color=BLUE, ms=4)
         for color, other in zip(COLORS, () if scattered else chosen, strict=False):
             rows = np.full(len(x), True) if other is None else table[keys[1]].values == other
-            at, mean, spread = _mean_line(x[rows], values[rows])
+            distinct, mean, spread = _mean_line(x[rows], values[rows])
             label = None if other is None else f"{keys[1]} = {_short(other)}"
-            axis.errorbar(at, mean, spread, color=color, lw=1.2, marker="o", ms=3, label=label)
+            axis.errorbar(distinct, mean, spread, color=color, lw=1.2, marker="o", ms=3, label=label)
         axis.set_title(measure, fontsize=9)
         axis.set_xlabel(keys[0])
         _label(axis.xaxis, x_labels)
@@ -193,10 +193,10 @@ def _mean_line(
     x: NDArray[np.float64], values: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Return the distinct x, and the mean and sample standard deviation of the values at each x."""
-    at = np.unique(x[np.isfinite(values)])
-    groups = [values[(x == one) & np.isfinite(values)] for one in at]
+    distinct = np.unique(x[np.isfinite(values)])
+    groups = [values[(x == value) & np.isfinite(values)] for value in distinct]
     spreads = [group.std(ddof=1) if len(group) > 1 else 0.0 for group in groups]
-    return at, np.array([group.mean() for group in groups]), np.array(spreads)
+    return distinct, np.array([group.mean() for group in groups]), np.array(spreads)
 
 
 def _short(value: Any) -> str:

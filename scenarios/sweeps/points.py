@@ -74,7 +74,7 @@ def samples(scenario: Scenario, ranges: Sequence[str], count: int, seed: int) ->
     spans = [Span.parse(scenario, text) for text in ranges]
     rng = np.random.default_rng(np.random.SeedSequence(seed))
     drawn = rng.random((count, len(spans)))
-    return [{span.key: span.at(float(u)) for span, u in zip(spans, row, strict=True)} for row in drawn]
+    return [{span.key: span.value_at(float(u)) for span, u in zip(spans, row, strict=True)} for row in drawn]
 
 
 def from_file(path: Path) -> list[Point]:
@@ -168,7 +168,7 @@ class Span:
             raise ScenarioError(f"{key} takes whole numbers: expected whole LOW and HIGH, got {values!r}")
         return cls(key, low, high, log, whole)
 
-    def at(self, u: float) -> float | int:
+    def value_at(self, u: float) -> float | int:
         """Return the value at a share u of the range, 0 … 1.
 
         Each whole number has the range from itself to the next one: both ends are drawn as often as the other
@@ -230,8 +230,8 @@ def nested(point: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in point.items():
         *path, name = key.split(".")
         table = tables
-        for one in path:
-            table = table.setdefault(one, {})
+        for part in path:
+            table = table.setdefault(part, {})
         table[name] = value
     return tables
 

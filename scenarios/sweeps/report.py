@@ -39,22 +39,22 @@ def content(sweep: Sweep) -> dict[str, Any]:
 
 def report(sweep: Sweep) -> str:
     """Return the progress, failures and results of a sweep or a calibration as text."""
-    found = content(sweep)
-    failed = found["failed"]
+    state = content(sweep)
+    failed = state["failed"]
     lines = [
-        f"{sweep.name}: {found['finished']} of {found['tasks']} tasks finished ({found['points']} points × "
+        f"{sweep.name}: {state['finished']} of {state['tasks']} tasks finished ({state['points']} points × "
         f"{len(sweep.seeds)} seeds), {len(failed)} of them failed"
     ]
     lines += [
-        f"failed: task {one['task']} ({_words(one['point'])}): {one['error']}"
-        for one in failed[:SHOWN_FAILURES]
+        f"failed: task {task['task']} ({_words(task['point'])}): {task['error']}"
+        for task in failed[:SHOWN_FAILURES]
     ]
     if len(failed) > SHOWN_FAILURES:
         lines.append(f"… and {len(failed) - SHOWN_FAILURES} more; each has its message in its result.json")
-    if found["best"] is not None:
-        lines += _best(found["best"])
-    lines.append(f"table:  {found['table']}")
-    lines += [f"figure: {path}" for path in found["figures"]]
+    if state["best"] is not None:
+        lines += _best(state["best"])
+    lines.append(f"table:  {state['table']}")
+    lines += [f"figure: {path}" for path in state["figures"]]
     return "\n".join(lines)
 
 

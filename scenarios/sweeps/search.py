@@ -82,11 +82,11 @@ class Search:
 
     def deviations(self, measures: Mapping[str, float | None]) -> dict[str, float]:
         """Return the deviation of each measure as a share of its target (absolute if the target is 0)."""
-        found = {}
+        deviations = {}
         for key, target in self.targets.items():
             value = measures.get(measure_name(key, measures))
-            found[key] = math.inf if value is None else (value - target) / (abs(target) or 1.0)
-        return found
+            deviations[key] = math.inf if value is None else (value - target) / (abs(target) or 1.0)
+        return deviations
 
     def distance(self, measures: Mapping[str, float | None]) -> float:
         """Return the root of the weighted mean square of the deviations, at most `WORST`."""
@@ -123,9 +123,9 @@ def parse_target(text: str) -> tuple[str, float, float]:
     ScenarioError
     """
     key, _, rest = text.partition("=")
-    value, at, weighted = rest.partition("@")
+    value, separator, weighted = rest.partition("@")
     try:
-        target, weight = float(value), float(weighted) if at else 1.0
+        target, weight = float(value), float(weighted) if separator else 1.0
     except ValueError:
         target = weight = math.nan
     if not (key and math.isfinite(target) and 0 < weight < math.inf):

@@ -23,7 +23,7 @@ from distributed.comm.addressing import parse_address, parse_host_port
 from distributed.comm.core import CommClosedError
 from distributed.comm.registry import get_backend
 
-from ethospike.brains.numba.bit_matrix import Wiring, shared_wiring
+from ethospike.brains.numba.bits.wiring import Wiring, shared_wiring
 from ethospike.brains.simulator.settings import THREADED
 from ethospike.brains.threads import cores
 from ethospike.errors import RunFolderError, ScenarioError

@@ -119,7 +119,7 @@ def compare(make: Callable[[float], Driven], settings: Settings) -> dict[str, An
     """Return the rates on both simulators, with a row for each seed, and the times of a simulated second."""
     driven = make(settings.scale)
     names = [settings.simulator, *([settings.other] if settings.other != "none" else [])]
-    found: dict[str, Any] = {
+    measured: dict[str, Any] = {
         "neurons": driven.network.n_neurons,
         "synapses": driven.network.n_synapses,
         "populations": [p.name for p in driven.network.populations],
@@ -127,12 +127,12 @@ def compare(make: Callable[[float], Driven], settings: Settings) -> dict[str, An
     }
     for name in names:
         runs = [rates(driven, name, settings, seed) for seed in range(1, settings.seeds + 1)]
-        found["simulators"][name] = {
+        measured["simulators"][name] = {
             "rates_hz": [run.rates_hz.tolist() for run in runs],
             "cpu_s_per_s": [run.cpu_s_per_s for run in runs],
             "wall_s_per_s": [run.wall_s_per_s for run in runs],
         }
-    return found
+    return measured
 
 
 def _microcircuit_dc(scale: float) -> Driven:
@@ -142,8 +142,8 @@ def _microcircuit_dc(scale: float) -> Driven:
 def to_markdown(results: dict[str, Any]) -> str:
     """Return the results as tables."""
     lines = ["# Networks on several simulators", ""]
-    for part, found in results.items():
-        result, used = found["found"], found["settings"]
+    for part, entry in results.items():
+        result, used = entry["found"], entry["settings"]
         lines += [
             f"## {part}",
             "",

@@ -140,7 +140,7 @@ def read_results(file: Path, validation: Validation) -> dict[str, Any]:
         results = read_json(file)
     except RunFolderError as error:
         raise ScenarioError(f"{error}; {remedy}") from error
-    for name, found in results.items():
-        if not isinstance(found, Mapping) or not {"machine", "settings", validation.key} <= found.keys():
+    for name, entry in results.items():
+        if not isinstance(entry, Mapping) or not {"machine", "settings", validation.key} <= entry.keys():
             raise ScenarioError(f"{file} holds no results of this validation under {name!r}; {remedy}")
     return results

@@ -64,7 +64,7 @@ def test_an_error_comes_when_no_call_is_running_any_more() -> None:
 
 
 def test_an_interruption_comes_when_no_helper_is_at_work_any_more() -> None:
-    """After Ctrl-C helpers of the sparse engine once wrote on into its state."""
+    """After Ctrl-C helpers of the engine of lists once wrote on into its state."""
     running, started = [], threading.Event()
 
     def work() -> None:

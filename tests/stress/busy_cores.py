@@ -15,8 +15,8 @@ import time
 
 import numpy as np
 
-from ethospike.brains.numba.bit_matrix import draw_wiring
-from ethospike.brains.numba.dense import DenseEngine
+from ethospike.brains.numba.bits.engine import BitsEngine
+from ethospike.brains.numba.bits.wiring import draw_wiring
 from ethospike.brains.simulator import Stimulus
 from ethospike.brains.threads import cores
 from ethospike.scenarios.bench.scale import network_of_size
@@ -36,7 +36,7 @@ def main() -> None:
     network = network_of_size(options.neurons, procedural=options.procedural)
     wiring = draw_wiring(network, seed=1, animals=1, threads=cores())
     engines = {
-        threads: DenseEngine(
+        threads: BitsEngine(
             network, seed=1, animals=1, dt_ms=0.1, precision="single", threads=threads, wiring=wiring
         )
         for threads in (1, cores())

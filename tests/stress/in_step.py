@@ -15,7 +15,7 @@ import dataclasses
 import numpy as np
 
 from ethospike.brains.circuits.clustered_cortex import CortexConfig, clustered_cortex, parameter_set
-from ethospike.brains.numba.dense import DenseEngine
+from ethospike.brains.numba.bits.engine import BitsEngine
 from ethospike.brains.simulator import Stimulus
 
 DELTAS = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6)
@@ -31,7 +31,7 @@ IN_STEP = 0.1
 def pushes_that_hold(config: CortexConfig, seed: int) -> int:
     """Return after how many pushes the neurons are in step at the end of the second."""
     network = clustered_cortex(config)
-    engine = DenseEngine(network, seed=seed, animals=1, dt_ms=0.1, precision="single", threads=1)
+    engine = BitsEngine(network, seed=seed, animals=1, dt_ms=0.1, precision="single", threads=1)
     held, begin = 0, 1
     for _ in range(PUSHES):
         for n_steps, current_pa in ((PUSH, PUSH_PA), (SECOND - PUSH, 0.0)):

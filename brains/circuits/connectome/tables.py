@@ -310,25 +310,9 @@ def connectome_from_matrix(
         )
     except (ValueError, OSError) as error:
         raise BrainError(f"{path}: expected a matrix, and it cannot be read ({error})") from None
-    counts = frame.apply(pd.to_numeric, errors="coerce").to_numpy(dtype=float)
-    if counts.shape[0] != counts.shape[1]:
-        raise BrainError(f"{path}: expected a square matrix, got {counts.shape[0]} × {counts.shape[1]}")
-    wrong = ~((counts >= 0) & (counts <= MOST_SYNAPSES) & (counts == np.rint(counts)))
-    if wrong.any():
-        row, column = np.argwhere(wrong)[0]
-        raise BrainError(
-            f"{path}, row {row + 1 + has_header}: expected whole numbers of at least 0, got "
-            f"{frame.iat[int(row), int(column)]!r} in column {column + 1}"
-        )
+    counts = _counts_of(frame, path, first_row=1 + has_header)
     if has_header:
-        across, down = _text(pd.Series(frame.columns)), _text(pd.Series(frame.index))
-        if (across != down).any():
-            differ = int(np.flatnonzero(across != down)[0])
-            raise BrainError(
-                f"{path}: expected the same ids in the first row and the first column, got "
-                f"{str(across[differ])!r} and {str(down[differ])!r} at place {differ + 1}"
-            )
-        ids = down.tolist()
+        ids = _ids_of(frame, path)
     names = np.array(ids, dtype=str)
     if len(names) != len(counts):
         raise BrainError(f"{path}: expected {len(counts)} ids, one a row, got {len(names)}")
@@ -339,6 +323,38 @@ def connectome_from_matrix(
     made = replace(source, files={**source.files, **checksums(path)})
     texts = {kind: np.array(values, dtype=str) for kind, values in (labels or {}).items()}
     return Connectome({"id": names, **texts}, pre, post, found.astype(np.int32), made)
+
+
+def _counts_of(frame: Any, path: Path, first_row: int) -> NDArray[np.float64]:
+    """Return a square matrix of whole numbers."""
+    import pandas as pd
+
+    counts = frame.apply(pd.to_numeric, errors="coerce").to_numpy(dtype=float)
+    if counts.shape[0] != counts.shape[1]:
+        raise BrainError(f"{path}: expected a square matrix, got {counts.shape[0]} × {counts.shape[1]}")
+    wrong = ~((counts >= 0) & (counts <= MOST_SYNAPSES) & (counts == np.rint(counts)))
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
+        raise BrainError(
+            f"{path}, row {row + first_row}: expected whole numbers of at least 0, got "
+            f"{frame.iat[int(row), int(column)]!r} in column {column + 1}"
+        )
+    return counts
+
+
+def _ids_of(frame: Any, path: Path) -> list[str]:
+    """Return the ids in the first row and the first column, which must be the same."""
+    import pandas as pd
+
+    across, down = _text(pd.Series(frame.columns)), _text(pd.Series(frame.index))
+    if (across != down).any():
+        differ = int(np.flatnonzero(across != down)[0])
+        raise BrainError(
+            f"{path}: expected the same ids in the first row and the first column, got "
+            f"{str(across[differ])!r} and {str(down[differ])!r} at place {differ + 1}"
+        )
+    ids: list[str] = down.tolist()
+    return ids
 
 
 def _check_choice(name: str, value: str, kind: Any) -> None:

@@ -108,10 +108,10 @@ def share_of_i_within_1_ms(network, seed, wiring=None, push_pa=0.0):
 
     All excitatory neurons are pushed for 10 ms after 100 ms, so that they fire in step then.
     """
-    from ethospike.brains.numba.dense import DenseEngine
+    from ethospike.brains.numba.bits.engine import BitsEngine
 
     n_e, n_i = (network.population(name).size for name in "EI")
-    engine = DenseEngine(
+    engine = BitsEngine(
         network, seed=seed, animals=1, dt_ms=0.1, precision="single", threads=1, wiring=wiring
     )
     begin, drawn = 1, engine.wiring

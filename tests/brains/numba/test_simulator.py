@@ -10,8 +10,8 @@ from ethospike.brains.circuits.mushroom_body import MushroomBodyConfig, mushroom
 from ethospike.brains.conformance import small_deterministic_network
 from ethospike.brains.network import FixedIndegree, Network, PairwiseBernoulli, Population, Projection
 from ethospike.brains.numba import simulator as numba_simulator
-from ethospike.brains.numba import sparse as numba_circuit
 from ethospike.brains.numba.choice import choose
+from ethospike.brains.numba.lists.engine import ListsEngine
 from ethospike.brains.simulator import SimulatorSettings, Stimulus, open_simulator
 from ethospike.errors import BrainError, StateError
 
@@ -24,17 +24,17 @@ def dense_network(size: int, model: str = "iaf_psc_exp") -> Network:
 
 
 def test_the_engine_is_chosen_by_model_and_size() -> None:
-    from ethospike.brains.numba.dense import DenseEngine
-    from ethospike.brains.numba.rows import RowsEngine
+    from ethospike.brains.numba.bits.engine import BitsEngine
+    from ethospike.brains.numba.rows.engine import RowsEngine
 
     choose = numba_simulator.choose_engine
-    assert choose(mushroom_body(MushroomBodyConfig())) is numba_circuit.CircuitEngine
-    assert choose(dense_network(100)) is numba_circuit.CircuitEngine
-    assert choose(dense_network(3000)) is DenseEngine
+    assert choose(mushroom_body(MushroomBodyConfig())) is ListsEngine
+    assert choose(dense_network(100)) is ListsEngine
+    assert choose(dense_network(3000)) is BitsEngine
     assert choose(dense_network(1900, "iaf_cond_exp")) is RowsEngine
-    assert choose(dense_network(900, "iaf_cond_exp")) is numba_circuit.CircuitEngine
+    assert choose(dense_network(900, "iaf_cond_exp")) is ListsEngine
     assert choose(Network([Population("E", 30_000, "iaf_psc_exp")])) is RowsEngine
-    assert choose(Network([Population("E", 30_000, "iaf_psc_delta")])) is numba_circuit.CircuitEngine
+    assert choose(Network([Population("E", 30_000, "iaf_psc_delta")])) is ListsEngine
 
 
 def test_a_choice_gives_the_reason_against_each_other_engine() -> None:
@@ -54,7 +54,7 @@ def test_a_choice_gives_the_reason_against_each_other_engine() -> None:
 
 def test_the_backend_says_what_runs() -> None:
     with open_simulator(dense_network(10), SimulatorSettings("numba", threads=1), seed=1) as simulator:
-        assert simulator.backend == f"numba {numba.__version__}, 1 thread, single precision"
+        assert simulator.backend == f"numba {numba.__version__}, lists, 1 thread, single precision"
 
 
 def test_a_state_continues_bit_identically_in_another_simulator() -> None:

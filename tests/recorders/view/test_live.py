@@ -230,7 +230,7 @@ def test_without_a_body_panels_have_the_whole_width(reach):
     layout = recording.layout
     live = LiveSource(replace(layout, scene={}, phases=(), variables={}), "cortex at rest", kept=100)
     spikes = records[0].spikes
-    live.take(Batch(np.arange(1), {}, spikes.step, spikes.neuron, 0, 0.0))
+    live.add(Batch(np.arange(1), {}, spikes.step, spikes.neuron, 0, 0.0))
     screen, surface = Screen(live), pygame.Surface(SIZE)
     screen.draw(surface, ScreenState())
     assert is_panel_up_to_both_sides(surface)
@@ -252,7 +252,7 @@ def test_names_of_lines_are_never_written_over_the_title(clusters):
         record = run.record(k)
         values = {name: record.values[name][None] for name in viewed_variables(run.layout)}
         spikes = record.spikes
-        live.take(Batch(np.array([k]), values, spikes.step, spikes.neuron, 0, 0.0))
+        live.add(Batch(np.array([k]), values, spikes.step, spikes.neuron, 0, 0.0))
     panel = next(one for one in panels_for(run.layout) if one.key == "f")
     size, named = 16, []
     for width in range(160, 1300, 20):
@@ -498,8 +498,8 @@ def test_what_a_live_view_gets_is_what_was_recorded(arena, monkeypatch, every_st
     live = LiveSource(run.layout, "run", kept=window_steps(run.layout))
     for k in range(run.steps):
         view.record(run.record(k))
-        for batch in viewer.inbox.take():
-            live.take(batch)
+        for batch in viewer.inbox.receive():
+            live.add(batch)
     view.close()
     viewer.link.close()
     recorded = RecordingSource(arena[2])
@@ -527,8 +527,8 @@ def test_a_live_view_forgets_what_it_does_not_show(monkeypatch, every_step):
     live = LiveSource(run.layout, "run", kept=50)
     for k in range(run.steps):
         view.record(run.record(k))
-        for batch in viewer.inbox.take():
-            live.take(batch)
+        for batch in viewer.inbox.receive():
+            live.add(batch)
     view.close()
     viewer.link.close()
     assert live.steps == range(250, 300)
@@ -544,7 +544,7 @@ def live_with_a_gap(kept=100):
     live = LiveSource(run.layout, "run", kept=kept)
     records = [run.record(k) for k in range(30)]
     for some in (records[:10], records[20:]):
-        live.take(
+        live.add(
             Batch(
                 steps=np.array([record.control_step for record in some]),
                 values={
@@ -635,11 +635,11 @@ def test_a_busy_view_is_not_waited_for(monkeypatch, every_step):
     # As soon as somebody reads again, the newest steps are there.
     live = LiveSource(run.layout, "run", kept=600)
     for k in range(5000, 5010):
-        for batch in viewer.inbox.take():
-            live.take(batch)
+        for batch in viewer.inbox.receive():
+            live.add(batch)
         view.record(repeated(k))
-    for batch in viewer.inbox.take():
-        live.take(batch)
+    for batch in viewer.inbox.receive():
+        live.add(batch)
     assert live.steps[-1] == 5009
     assert live.skipped == view.skipped
     view.close()
@@ -657,8 +657,8 @@ def test_the_view_says_which_animal_it_shows(monkeypatch, every_step):
         record = run.record(k)
         expected += int((record.spikes.animal == 2).sum())
         view.record(record)
-        for batch in viewer.inbox.take():
-            live.take(batch)
+        for batch in viewer.inbox.receive():
+            live.add(batch)
     assert len(live.spikes(19, 20)[0]) == expected > 100
     view.close()
     viewer.link.close()
@@ -729,18 +729,18 @@ def test_messages_that_come_in_pieces_are_put_together():
     ours, theirs = socket.socketpair()
     inbox, message = Inbox(theirs), packed({"a": np.arange(50_000)})
     ours.sendall(message[:5])
-    assert inbox.take() == []
+    assert inbox.receive() == []
     ours.sendall(message[5:1000])
-    assert inbox.take() == []
+    assert inbox.receive() == []
     sender = threading.Thread(target=ours.sendall, args=(message[1000:] + packed("next") + packed("last"),))
     sender.start()
     got = []
     while len(got) < 3:
-        got += inbox.take()
+        got += inbox.receive()
     sender.join()
     np.testing.assert_array_equal(got[0]["a"], np.arange(50_000))
     assert got[1:] == ["next", "last"]
     ours.close()
-    assert inbox.take() == []
+    assert inbox.receive() == []
     assert inbox.is_over
     theirs.close()

@@ -70,7 +70,7 @@ def source(monkeypatch: pytest.MonkeyPatch) -> LiveSource:
     live = LiveSource(layout, "lamp", kept=window_steps(layout))
     light = np.array([[0.0, 1.0], [1.0, 1.0]], np.float32)
     values = {"light": light, "beat_hz": np.full((2, 2, 2), 190.0, np.float32)}
-    live.take(Batch(np.arange(2), values, np.empty(0, np.int64), np.empty(0, np.int32), 0, 0.0))
+    live.add(Batch(np.arange(2), values, np.empty(0, np.int64), np.empty(0, np.int32), 0, 0.0))
     return live
 
 

@@ -23,8 +23,8 @@ from ethospike.scenarios.reach.measures import cortex_measures
 from ethospike.scenarios.reach.scenario import SCENARIO
 from ethospike.scenarios.reach.trials import Trials, read_trials
 from ethospike.scenarios.run.runner import run_scenario
-from ethospike.scenarios.validation import reach as reach_validation
-from ethospike.scenarios.validation import reach_experiments
+from ethospike.scenarios.validation.reach import comparison as reach_validation
+from ethospike.scenarios.validation.reach import experiments as reach_experiments
 
 
 def known_trials(n: int = 120, targets: int = 6) -> Trials:
@@ -54,12 +54,12 @@ def cut() -> CutTrials:
 
 
 def test_poisson_neurons_have_their_rate_and_a_fano_factor_of_one(cut: CutTrials) -> None:
-    assert cut.at(cut.rate_hz(1), BASELINE_MS) == pytest.approx(10.0, rel=0.05)
+    assert cut.value_at(cut.rate_hz(1), BASELINE_MS) == pytest.approx(10.0, rel=0.05)
     # One of six clusters has 60 Hz: (60 + 5 · 10)/6.
-    assert cut.at(cut.rate_hz(1), PREPARED_MS) == pytest.approx(18.33, rel=0.05)
+    assert cut.value_at(cut.rate_hz(1), PREPARED_MS) == pytest.approx(18.33, rel=0.05)
     # The estimate of n = 20 trials without Bessel's correction is (n − 1)/n.
-    assert cut.at(cut.fano(1), BASELINE_MS) == pytest.approx(0.95, abs=0.06)
-    assert cut.at(cut.fano(1), PREPARED_MS) == pytest.approx(0.95, abs=0.06)
+    assert cut.value_at(cut.fano(1), BASELINE_MS) == pytest.approx(0.95, abs=0.06)
+    assert cut.value_at(cut.fano(1), PREPARED_MS) == pytest.approx(0.95, abs=0.06)
 
 
 def test_the_direction_is_read_when_it_is_there(cut: CutTrials) -> None:
@@ -184,7 +184,7 @@ def test_the_bootstrapped_change_of_the_fano_factor_is_that_of_the_course() -> N
     found = reach_experiments.fano_changes([one, one], draws=20)
     for condition in (1, 2, 3):
         course = one.fano(condition)
-        expected = one.at(course, PREPARED_MS) - one.at(course, BASELINE_MS)
+        expected = one.value_at(course, PREPARED_MS) - one.value_at(course, BASELINE_MS)
         assert expected != 0.0
         assert found[str(condition)]["mean"] == pytest.approx(expected, rel=1e-9)
     assert found["1 − 2"]["low"] < found["1 − 2"]["mean"] < found["1 − 2"]["high"]

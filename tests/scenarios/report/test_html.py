@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from ethospike.scenarios.report.html import Markup, element, embedded_json, facts, number, table, text
+from ethospike.scenarios.report.page.html import Markup, element, embedded_json, facts, number, table, text
 
 EVIL = """</script><img src=x onerror="alert('1')"> & <!--"""
 

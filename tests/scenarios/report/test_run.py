@@ -16,9 +16,9 @@ from pages import EVIL, TAGS, Page, run_folder
 
 from ethospike.envs.odor_arena import ArenaConfig, OdorSource, Phase
 from ethospike.scenarios.report import figures
+from ethospike.scenarios.report.page.script import SCRIPT
+from ethospike.scenarios.report.page.style import STYLE
 from ethospike.scenarios.report.run import run_page
-from ethospike.scenarios.report.script import SCRIPT
-from ethospike.scenarios.report.style import STYLE
 from ethospike.scenarios.report.writer import write_report
 from ethospike.scenarios.run.folder import RunFolder
 from ethospike.scenarios.run.runner import RunResult

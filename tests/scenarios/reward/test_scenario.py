@@ -182,7 +182,7 @@ def test_a_live_view_draws_the_frame_that_it_was_sent(run: RunResult) -> None:
     }
     frame = np.full((60, 90, 3), (10, 200, 30), np.uint8)
     nothing = np.empty(0, np.int64)
-    live.take(Batch(np.array([400]), values, nothing, nothing.astype(np.int32), 0, 0.0, frame=frame))
+    live.add(Batch(np.array([400]), values, nothing, nothing.astype(np.int32), 0, 0.0, frame=frame))
     screen, surface = Screen(live), pygame.Surface(SIZE)
     screen.draw(surface, ScreenState(step=400))
     assert tuple(surface.get_at(screen.task.center))[:3] == (10, 200, 30)

@@ -61,7 +61,7 @@ def test_the_ends_of_a_range_of_whole_numbers_are_drawn_as_often_as_others(
     expected = 9000 * np.array(shares)
     assert np.all(np.abs(counts - expected) < 4 * np.sqrt(expected))
     span = Span.parse(toy, text)
-    assert (span.at(0.0), span.at(1.0)) == (1, 3)
+    assert (span.value_at(0.0), span.value_at(1.0)) == (1, 3)
 
 
 @pytest.mark.parametrize(

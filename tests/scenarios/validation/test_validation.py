@@ -19,12 +19,12 @@ from places import DOCS
 from ethospike.errors import RunFolderError, ScenarioError, SimulatorNotInstalled
 from ethospike.scenarios.command.app import main
 from ethospike.scenarios.command.checks import validate_larvae
-from ethospike.scenarios.validation import larva_report as validation
-from ethospike.scenarios.validation import reach as reach_validation
-from ethospike.scenarios.validation import reach_report
-from ethospike.scenarios.validation.larva_experiments import Settings
-from ethospike.scenarios.validation.larva_report import PARTS, TABLES, validate
+from ethospike.scenarios.validation.larva import report as validation
+from ethospike.scenarios.validation.larva.experiments import Settings
+from ethospike.scenarios.validation.larva.report import PARTS, TABLES, validate
 from ethospike.scenarios.validation.parts import Validation, run_parts
+from ethospike.scenarios.validation.reach import comparison as reach_validation
+from ethospike.scenarios.validation.reach import report as reach_report
 
 TINY = Settings(animals=2, dish_animals=2, wirings=2, minute_s=0.6)
 OF_TWO = ("simulators", "parity", "parity_cortex", *(p for p in PARTS if "nest" in p))
@@ -226,7 +226,7 @@ def test_settings_are_refused_before_anything_is_computed(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("ethospike.scenarios.validation.larva_report.PARTS", {"naive": pytest.fail})
+    monkeypatch.setattr("ethospike.scenarios.validation.larva.report.PARTS", {"naive": pytest.fail})
     with pytest.raises(SystemExit) as ended:
         main(["validate", "--out", str(tmp_path / "x"), *words])
     assert ended.value.code == 1

@@ -1,0 +1,1 @@
+"""The engine of rows: large networks of any kind, synapses as compressed rows."""

@@ -1,0 +1,1 @@
+"""The page itself: elements of HTML, its style, its script, and the whole document."""

@@ -1,0 +1,1 @@
+"""The larva compared with published results."""

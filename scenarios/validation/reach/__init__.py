@@ -1,0 +1,1 @@
+"""The reaching cortex compared with the publication."""
