@@ -129,7 +129,10 @@ class Agent(ABC):
         """
 
     def weights(self) -> dict[str, NDArray[np.float64]]:
-        """Return the plastic weights by projection, each of shape (animals, synapses)."""
+        """Return the weights that change, by projection, each of shape (animals, synapses).
+
+        Of plastic projections all, and of those that the agent changes itself; they are recorded.
+        """
         return {}
 
     def watch(self, neurons: Sequence[int]) -> None:

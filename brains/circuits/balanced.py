@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ethospike.brains.network import (
     FixedIndegree,
     Network,
+    PairSTDP,
     Parameter,
     Population,
     Projection,
@@ -123,3 +124,37 @@ def sparse_balanced(scale: float = 1.0) -> Driven:
     )
     network = Network(populations, projections)
     return Driven(network, np.empty(0))
+
+
+def plastic_balanced(scale: float = 1.0) -> Driven:
+    """Return 1,000 + 250 `aeif_cond_exp` with three delays and STDP among the excitatory ones.
+
+    All numbers are chosen: rates of about 10 Hz, weights far from both bounds at the start, and a step of
+    plasticity so large that a second shows it. With a `scale`, there are fewer neurons and synapses a neuron,
+    and weights are larger.
+    """
+    n_excitatory = max(40, round(1_000 * scale / 4) * 4)
+    k_excitatory, k_inhibitory = max(4, n_excitatory // 10), max(1, n_excitatory // 40)
+    larger = 100 / k_excitatory
+    cell: dict[str, Parameter] = {
+        "t_ref": 2.0,
+        "V_m": Uniform(-70.0, -55.0),
+        "tau_syn_ex": 2.0,
+        "tau_syn_in": 5.0,
+        "I_e": 450.0,
+    }
+    rule = PairSTDP(lambda_=0.01, alpha=1.05, Wmax=2.0 * larger)
+    network = Network(
+        (
+            Population("E", n_excitatory, "aeif_cond_exp", cell),
+            Population("I", n_excitatory // 4, "aeif_cond_exp", {**cell, "b": 0.0}),
+        ),
+        (
+            Projection("E>E", "E", "E", FixedIndegree(k_excitatory), larger, 1.5, rule),
+            Projection("E>I", "E", "I", FixedIndegree(k_excitatory), larger, 0.8),
+            Projection("I>E", "I", "E", FixedIndegree(k_inhibitory), -8.0 * larger, 0.8),
+            Projection("I>I", "I", "I", FixedIndegree(k_inhibitory), -8.0 * larger, 1.0),
+        ),
+        (SpikeInput("to E", "E", 2.0), SpikeInput("to I", "I", 2.0)),
+    )
+    return Driven(network, np.full(network.n_spike_channels, 2_500.0))

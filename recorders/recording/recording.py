@@ -217,12 +217,12 @@ class Recording(OpenedRecording):
         NotRecorded
             When no weights were recorded.
         RecordingError
-            When there is no plastic projection of this name.
+            When the weights of this projection did not change.
         """
         names = list(self._attributes["layout"]["weights"])
         if projection not in names:
             raise RecordingError(
-                f"{projection!r} is not a plastic projection; valid: {', '.join(names) or 'none'}"
+                f"{projection!r} has no recorded weights; valid: {', '.join(names) or 'none'}"
             )
         if "weights" not in self._root:
             raise NotRecorded("no weights were recorded (recorder.weights_every_s)")

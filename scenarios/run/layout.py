@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -44,12 +44,31 @@ def describe(env: VectorEnv, agent: Agent, *, dt_ms: float) -> Layout:
         phase_at_end=body.phase_at_end,
         intervals={kind: variables_layout(columns) for kind, columns in body.intervals.items()},
         scene=body.scene(),
-        **({} if network is None else network_layout(network, seed)),
+        **({} if network is None else network_layout(network, seed, _changed(agent))),
     )
 
 
-def network_layout(network: Network, seed: int) -> dict[str, Any]:
-    """Return the entries of a `Layout` that describe a network: populations, channels, plastic weights."""
+def _changed(agent: Agent) -> Iterable[str]:
+    """Return the projections with weights that the agent reports, plastic or changed by itself."""
+    return () if agent.simulator is None else agent.weights()
+
+
+def network_layout(network: Network, seed: int, changed: Iterable[str] = ()) -> dict[str, Any]:
+    """Return the entries of a `Layout` that describe a network: populations, channels, changing weights.
+
+    Parameters
+    ----------
+    network : Network
+    seed : int
+    changed : iterable of str
+        Projections with weights that change, besides those that are plastic.
+
+    Raises
+    ------
+    BrainError
+        When there is no such projection.
+    """
+    named = {p.name for p in network.plastic_projections} | {network.projection(n).name for n in changed}
 
     def channels(inputs: Any) -> tuple[str, ...]:
         return tuple(f"{given.name}[{i}]" for given in inputs for i in range(network.n_channels(given)))
@@ -66,7 +85,8 @@ def network_layout(network: Network, seed: int) -> dict[str, Any]:
                 len(network.wire(p.name, seed, 0).source),
                 network.population(p.target).neuron_model.weight_unit,
             )
-            for p in network.plastic_projections
+            for p in network.projections
+            if p.name in named
         },
     }
 

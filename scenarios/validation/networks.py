@@ -19,9 +19,9 @@ import cyclopts
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.brains.circuits.balanced import Driven, brunel, sparse_balanced
+from ethospike.brains.circuits.balanced import Driven, brunel, plastic_balanced, sparse_balanced
 from ethospike.brains.circuits.microcircuit import microcircuit
-from ethospike.brains.simulator import SimulatorSettings, Stimulus, open_simulator
+from ethospike.brains.simulator import SimulatorSettings, SpikeBlock, Stimulus, open_simulator
 from ethospike.brains.spike_trains.sources import PoissonSource
 from ethospike.errors import ScenarioError
 from ethospike.scenarios.validation.parts import Validation, run_parts
@@ -72,8 +72,9 @@ def main(
     out
         Path of the results, without suffix: OUT.md and OUT.json.
     parts
-        Only these: brunel, sparse, microcircuit, microcircuit_dc (its external input as a constant current;
-        for the whole network, where 77,000 input trains of up to 23 kHz would take longer than the network).
+        Only these: brunel, sparse, stdp (a balanced network that learns), microcircuit, microcircuit_dc (its
+        external input as a constant current; for the whole network, where 77,000 input trains of up to 23 kHz
+        would take longer than the network).
     settings
         Settings of the comparison.
     """
@@ -135,6 +136,89 @@ def compare(make: Callable[[float], Driven], settings: Settings) -> dict[str, An
     return measured
 
 
+class PlasticRun(NamedTuple):
+    """Result of a plastic network on a simulator."""
+
+    spikes: SpikeBlock
+    weight: NDArray[np.float64]
+    """Final weights of the plastic projection."""
+
+
+def learn(driven: Driven, name: str, settings: Settings, seed: int) -> PlasticRun:
+    """Run a plastic network on a simulator, in double precision."""
+    (projection,) = driven.network.plastic_projections
+    precision = {} if name == "nest" else {"precision": "double"}
+    chosen = SimulatorSettings(name, threads=settings.threads, **precision)
+    source, blocks = PoissonSource(len(driven.rate_hz), seed=seed), []
+    n_steps = round(WINDOW_MS / 0.1)
+    with open_simulator(driven.network, chosen, seed=seed) as simulator:
+        for _ in range(round((settings.settling_s + settings.duration_s) * 1000.0 / WINDOW_MS)):
+            trains = source.window(simulator.step + 1, n_steps, driven.rate_hz[None])
+            blocks.append(simulator.run(n_steps, Stimulus(*trains)))
+        return PlasticRun(SpikeBlock.joined(blocks), simulator.weights(projection.name)[0])
+
+
+def compare_learning(settings: Settings) -> dict[str, Any]:
+    """Return rates and final weights of a plastic network, a row for each seed, and how far both agree."""
+    driven = plastic_balanced(settings.scale)
+    network, duration_s = driven.network, settings.settling_s + settings.duration_s
+    names = [settings.simulator, *([settings.other] if settings.other != "none" else [])]
+    rows: list[dict[str, Any]] = []
+    for seed in range(1, settings.seeds + 1):
+        runs = {name: learn(driven, name, settings, seed) for name in names}
+        row: dict[str, Any] = {"seed": seed}
+        for name, run in runs.items():
+            counts = np.bincount(run.spikes.neuron, minlength=network.n_neurons)
+            row[name] = {
+                "rates_hz": [
+                    float(counts[network.neurons(p.name)].mean() / duration_s) for p in network.populations
+                ],
+                "weight": [float(run.weight.mean()), float(run.weight.std())],
+                "spikes": len(run.spikes),
+            }
+        if len(names) == 2:
+            one, other = runs.values()
+            row |= {
+                "first_different_step": _first_difference(one.spikes, other.spikes),
+                "largest_weight_difference": float(np.abs(one.weight - other.weight).max()),
+            }
+        rows.append(row)
+    return {"neurons": network.n_neurons, "synapses": network.n_synapses, "names": names, "rows": rows}
+
+
+def _first_difference(one: SpikeBlock, other: SpikeBlock) -> int | None:
+    """Return the step from which two simulations have other spikes; None if they have the same ones."""
+    n = min(len(one), len(other))
+    apart = np.flatnonzero((one.step[:n] != other.step[:n]) | (one.neuron[:n] != other.neuron[:n]))
+    if len(apart):
+        return int(min(one.step[apart[0]], other.step[apart[0]]))
+    longer = one if len(one) > n else other
+    return int(longer.step[n]) if len(longer) > n else None
+
+
+def _learning_lines(result: dict[str, Any]) -> list[str]:
+    """Return the rows of `compare_learning` as a table."""
+    names = result["names"]
+    lines = [
+        f"{result['neurons']:,} neurons, {result['synapses']:,.0f} synapses. Rates of E and I in Hz, final "
+        f"weights of E>E in nS (mean ± standard deviation), with the same wiring and input on both.",
+        "",
+        f"| seed | {' | '.join(f'{n}: E, I | weights' for n in names)} | same spikes | largest difference |",
+        "|---|" + "---|" * (2 * len(names) + 2),
+    ]
+    for row in result["rows"]:
+        cells = [str(row["seed"])]
+        for name in names:
+            (e_hz, i_hz), (mean, sd) = row[name]["rates_hz"], row[name]["weight"]
+            cells += [f"{e_hz:.2f}, {i_hz:.2f}", f"{mean:.5f} ± {sd:.5f}"]
+        if len(names) == 2:
+            step = row["first_different_step"]
+            same = f"all {row[names[0]]['spikes']:,}" if step is None else f"until {step * 0.1:.1f} ms"
+            cells += [same, f"{row['largest_weight_difference']:.2g}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return [*lines, ""]
+
+
 def _microcircuit_dc(scale: float) -> Driven:
     return microcircuit(scale, noise=False)
 
@@ -144,9 +228,11 @@ def to_markdown(results: dict[str, Any]) -> str:
     lines = ["# Networks on several simulators", ""]
     for part, entry in results.items():
         result, used = entry["found"], entry["settings"]
+        lines += [f"## {part}", ""]
+        if "rows" in result:
+            lines += _learning_lines(result)
+            continue
         lines += [
-            f"## {part}",
-            "",
             f"{result['neurons']:,} neurons, {result['synapses']:,.0f} synapses, {used['seeds']} seeds of "
             f"{used['duration_s']} s. Rates in Hz: mean over seeds ± standard deviation; difference: the "
             f"first simulator minus the other, seed by seed.",
@@ -177,6 +263,7 @@ VALIDATION = Validation(
     parts={
         "brunel": lambda settings: compare(brunel, settings),
         "sparse": lambda settings: compare(sparse_balanced, settings),
+        "stdp": compare_learning,
         "microcircuit": lambda settings: compare(microcircuit, settings),
         "microcircuit_dc": lambda settings: compare(_microcircuit_dc, settings),
     },

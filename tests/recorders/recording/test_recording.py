@@ -287,7 +287,7 @@ def test_what_is_not_a_recording(tmp_path: Path) -> None:
         (lambda r: r.spikes("PN"), "there is no population 'PN'; valid: KC, E"),
         (lambda r: r.spikes(animal=2), r"there is no animal 2; valid: 0 … 1"),
         (lambda r: r.spikes(animal=[0, -1]), r"there is no animal -1; valid: 0 … 1"),
-        (lambda r: r.weights("PN>KC"), r"'PN>KC' is not a plastic projection; valid: KC>MBONp, KC>MBONn"),
+        (lambda r: r.weights("PN>KC"), r"'PN>KC' has no recorded weights; valid: KC>MBONp, KC>MBONn"),
     ],
 )
 def test_questions_without_an_answer(recording: Recording, ask: Any, message: str) -> None:

@@ -37,6 +37,33 @@ def test_randomly_many_plastic_weights_are_those_of_the_run_and_its_seed() -> No
     assert len(counts) == 3
 
 
+class Rewiring(Vehicle):
+    """A vehicle that doubles the weights of a projection without a rule in each step."""
+
+    def learn(self, reward, terminated, truncated=False):
+        self.simulator.set_weights("sensor>motor", 2.0 * self.simulator.weights("sensor>motor"))
+
+    def weights(self):
+        return {"sensor>motor": self.simulator.weights("sensor>motor")}
+
+
+def test_weights_that_the_agent_changes_are_recorded(tmp_path: Path) -> None:
+    """They were dropped without a word, or refused: the projection has no rule."""
+    env, agent = SCENARIO.open(VehicleConfig(simulator=SimulatorSettings("numba")))
+    assert isinstance(agent, Vehicle)
+    assert not agent.network.plastic_projections
+    agent.__class__ = Rewiring
+    config = RecorderConfig(writer="inline", weights_every_s=0.1)
+    with agent, ZarrRecorder(tmp_path / "a.zarr", describe(env, agent, dt_ms=0.1), config) as recorder:
+        start = agent.weights()["sensor>motor"]
+        run_closed_loop(
+            env, agent, recorder, start_loop(env, agent, seed=1), lambda loop: loop.control_step < 3
+        )
+    weights = open_recording(tmp_path / "a.zarr").weights("sensor>motor")
+    np.testing.assert_allclose(weights.values[-1], 8.0 * start, rtol=1e-6)
+    assert weights.attrs["units"] == "pA"
+
+
 def test_observation_and_action_are_recorded_with_names_and_units(tmp_path: Path) -> None:
     """They were a nameless array of unit 1, although an odor is a concentration."""
     env = OdorArenaVectorEnv(2)

@@ -50,3 +50,18 @@ def test_settings_that_make_no_sense_are_told(capsys: pytest.CaptureFixture[str]
         main(["validate", "networks", "--seeds", "0"])
     assert ended.value.code == 1
     assert "expected seeds above 0, got 0" in capsys.readouterr().err
+
+
+@pytest.mark.simulator("numba")
+@pytest.mark.simulator("nest")
+def test_a_plastic_network_has_the_same_spikes_and_weights_on_numba_and_nest(tmp_path: Path) -> None:
+    words = ["--parts", "stdp", "--scale", "0.04", "--seeds", "2", "--duration-s", "0.2"]
+    main(["validate", "networks", "--out", str(tmp_path / "out"), *words])
+    rows = json.loads((tmp_path / "out.json").read_text())["stdp"]["found"]["rows"]
+    assert [row["first_different_step"] for row in rows] == [None, None]
+    for row in rows:
+        assert row["numba"]["spikes"] > 100
+        assert row["numba"]["weight"][1] > 1e-3  # weights were equal at the start
+        assert row["largest_weight_difference"] < 1e-9
+    assert rows[0]["numba"]["weight"] != rows[1]["numba"]["weight"]
+    assert "| seed |" in (tmp_path / "out.md").read_text()
