@@ -74,7 +74,7 @@ class GennSimulator(Simulator):
     """
 
     name: ClassVar[str] = "genn"
-    capabilities: ClassVar[Capabilities] = Capabilities(exact_plasticity=True)
+    capabilities: ClassVar[Capabilities] = Capabilities(exact_plasticity=True, records_voltage=True)
 
     def _build(self) -> None:
         if not self.network.is_wired_by_numpy and self.animals > 1:
@@ -99,6 +99,8 @@ class GennSimulator(Simulator):
         self._model.fuse_postsynaptic_models = True
         self._table_steps = self._longest_exchange()
         self._groups: dict[str, list[_Group]] = {}
+        self._rest: dict[str, NDArray[np.float64]] = {}  # E_L of all neurons, to which `v` is relative
+        self._watched, self._seen = np.empty(0, np.int64), list[NDArray[np.float64]]()
         self._pending: dict[str, PendingPlasticity] = {}
         self._populations = {pop.name: self._add_population(pop) for pop in self.network.populations}
         for projection in self.network.projections:
@@ -132,6 +134,7 @@ class GennSimulator(Simulator):
     def _add_population(self, pop: Population) -> Any:
         n_neurons = pop.size * self.animals
         made = self._propagators(pop)
+        self._rest[pop.name] = np.asarray(made["e_l"], dtype=np.float64)
         constants = genn_models.used_constants(pop.neuron_model, made)
         varying = tuple(name for name, values in constants.items() if np.ptp(values) > 0)
         plastic = [rule for _, rule in self._gated_onto(pop.name)]
@@ -439,6 +442,7 @@ class GennSimulator(Simulator):
             current = np.zeros((self.animals, self.network.n_current_channels))
         parts = []
         advance = self._model.step_time
+        self._seen = []
         if self._learning is not None:
             self._learning.begin_window(self.step + 1, n_steps, stimulus.modulation)
         for done, n in self._pieces(n_steps):
@@ -452,6 +456,8 @@ class GennSimulator(Simulator):
                 table.write(done, n, self.dt_ms, current[:, channels].ravel())
             for _ in range(n):
                 advance()
+            if len(self._watched):
+                self._seen.append(self._potentials())
             self._model.pull_recording_buffers_from_device()
             parts.append(self._record.read(done, n))
             if self._learning is not None:
@@ -472,8 +478,32 @@ class GennSimulator(Simulator):
             n = min(self._table_steps, end - done)
             if self._learning is not None:
                 n = min(n, self._learning.next_stop(done) - done)
+            if len(self._watched):
+                n = 1
             yield done, n
             done += n
+
+    def _watch(self, neurons: NDArray[np.integer], recordable: str) -> None:
+        self._check_is_voltage(recordable)
+        self._watched, self._seen = np.asarray(neurons, dtype=np.int64), []
+
+    def _voltages(self) -> NDArray[np.float64]:
+        shape = (len(self._seen), self.animals, len(self._watched))
+        return np.concatenate([np.empty(0), *(seen.ravel() for seen in self._seen)]).reshape(shape)
+
+    def _potentials(self) -> NDArray[np.float64]:
+        """Return V_m of the watched neurons now, shape (animals, watched)."""
+        values = np.empty((self.animals, len(self._watched)))
+        for population in self.network.populations:
+            inside = self.network.neurons(population.name)
+            columns = np.flatnonzero((self._watched >= inside.start) & (self._watched < inside.stop))
+            if len(columns):
+                own = self._watched[columns] - inside.start
+                v = self._populations[population.name].vars["v"]
+                v.pull_from_device()
+                above = np.asarray(v.view, dtype=np.float64).reshape(self.animals, -1)[:, own]
+                values[:, columns] = above + self._rest[population.name].reshape(self.animals, -1)[:, own]
+        return values
 
     def _check_finite(self, step: int) -> None:
         """Raise `NotFiniteError` if a potential or a synaptic input is not finite after `step`."""

@@ -215,6 +215,9 @@ class NestScriptSimulator(NestSimulator):
     def _cells(self, sender: NDArray[np.int64]) -> NDArray[np.int64]:
         return self._cell_of[sender]
 
+    def _node_ids(self, cell: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.asarray(self._ids)[cell]
+
     def _run(self, n_steps: int, stimulus: Stimulus) -> SpikeBlock:
         channel = stimulus.channel
         if len(channel):

@@ -3,8 +3,8 @@
 There is one NEST kernel in a process, so one `NestSimulator` can be open at a time, and opening it clears
 whatever else the process has built in NEST. Each window is one `Simulate` (or several, one up to each update
 of the plastic weights): input spikes are armed before, spikes are read and cleared after. NEST has no way
-to restore a state, and its multimeter delivers the last step of a window only in the next one: states and
-voltages are not offered.
+to restore a state. Potentials are read off the neurons after each step, so a window of which some are watched
+is simulated step by step.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from ethospike.brains.simulator.learning import Learning
 from ethospike.brains.simulator.propagators import parameters
 from ethospike.brains.threads import cores
 from ethospike.clock import whole_number
-from ethospike.errors import BrainError, SimulatorNotInstalled, SimulatorUnavailable
+from ethospike.errors import BrainError, SimulatorNotInstalled, SimulatorUnavailable, nearest
 
 THREADS_FROM_SYNAPSES = 500_000
 """Synapses from which all cores are used, and one thread below: threads meet after every shortest delay, and
@@ -105,7 +105,9 @@ class NestSimulator(Simulator):
     """
 
     name: ClassVar[str] = "nest"
-    capabilities: ClassVar[Capabilities] = Capabilities()
+    capabilities: ClassVar[Capabilities] = Capabilities(records_voltage=True)
+    _watched: _Watched | None = None
+    _seen: list[NDArray[np.float64]] = []
 
     def _build(self) -> None:
         check_kernel_is_free()
@@ -358,16 +360,19 @@ class NestSimulator(Simulator):
         if self._learning is not None:
             self._learning.begin_window(self.step + 1, n_steps, stimulus.modulation)
         pieces = []
+        self._seen = []
         now, end = self.step, self.step + n_steps
         while now < end:
             if now in changes:
                 _set_nodes(self._driven, [{"I_e": value} for value in changes.pop(now).tolist()])
-            until = min([end, *changes])
+            until = min([end, *changes]) if self._watched is None else now + 1
             if self._learning is not None:
                 until = min(until, self._learning.next_stop(now))
             with denormals_are_zero():  # or silence would cost more than activity
                 nest.Simulate((until - now) * self.dt_ms)
             now = until
+            if self._watched is not None:
+                self._seen.append(self._watched.read())
             step, sender = _take_events(self._recorder)
             cell = self._cells(sender)
             pieces.append((step, cell))
@@ -383,6 +388,10 @@ class NestSimulator(Simulator):
     def _cells(self, sender: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the cells, counted through all animals, of NEST's nodes."""
         return sender - 1
+
+    def _node_ids(self, cell: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return NEST's nodes of cells, counted through all animals."""
+        return cell + 1
 
     def _arm_spikes(self, stimulus: Stimulus) -> None:
         """Give each generator its times in this window; a generator without any keeps old ones, now over."""
@@ -411,6 +420,21 @@ class NestSimulator(Simulator):
             return {}
         given = np.zeros_like(self._current_pa) if stimulus.current_pa is None else stimulus.current_pa
         return {self.step + step: values for step, values in self._schedule.changes(n_steps, given)}
+
+    # -- recorded potentials --------------------------------------------------------------------------
+
+    def _watch(self, neurons: NDArray[np.integer], recordable: str) -> None:
+        self._seen = []
+        self._watched = None
+        if len(neurons):
+            cells = np.arange(self.animals)[:, None] * self.network.n_neurons + neurons
+            self._watched = _Watched(self._node_ids(cells), recordable)
+
+    def _voltages(self) -> NDArray[np.float64]:
+        if self._watched is None or not self._seen:
+            n_watched = 0 if self._watched is None else self._watched.n_watched
+            return np.empty((0, self.animals, n_watched))
+        return np.stack(self._seen)
 
     # -- weights --------------------------------------------------------------------------------------
 
@@ -469,16 +493,45 @@ class NestSimulator(Simulator):
             _holder = None
 
 
+class _Watched:
+    """A quantity of some neurons, read off their status after each step.
+
+    A multimeter would hand over the last steps of a window in the next one only.
+    """
+
+    def __init__(self, ids: NDArray[np.int64], recordable: str) -> None:
+        different, place = np.unique(ids, return_inverse=True)
+        self.n_watched, self._recordable = ids.shape[1], recordable
+        self._place = place.reshape(ids.shape)
+        self._nodes = nest.NodeCollection(different)
+        for node in self._nodes:
+            status = node.get()
+            if not isinstance(status.get(recordable), (int, float)):
+                raise BrainError(
+                    f"watch: {status['model']} has no number {recordable!r}; {nearest(recordable, status)}"
+                )
+
+    def read(self) -> NDArray[np.float64]:
+        """Return the values now, shape (animals, watched)."""
+        values = np.asarray(_get_status(self._nodes, self._recordable), dtype=np.float64)
+        return np.asarray(values.ravel()[self._place])
+
+
 # -- the kernel's own functions -----------------------------------------------------------------------
 #
 # The public ones (`NodeCollection.set`, `SynapseCollection.set`) look up what they are given, and the status
 # of the kernel, before they act: arming the larva's generators takes them 0.13 instead of 0.015 ms, in each
-# control step. These four go past them; nothing else in the project does.
+# control step. These go past them; nothing else in the project does.
 
 
 def _set_nodes(nodes: Any, params: list[dict[str, Any]]) -> None:
     """Set parameters of the nodes of a collection, one dictionary a node."""
     _kernel.llapi_set_nc_status(nodes._datum, params)
+
+
+def _get_status(nodes: Any, key: str) -> Any:
+    """Return an entry of the status of the nodes of a collection."""
+    return _kernel.llapi_get_nc_status(nodes._datum, key)
 
 
 def _take_events(recorder: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -18,7 +18,6 @@ from ethospike.brains.numba.choice import choose, engine_class
 from ethospike.brains.numba.engine import Engine
 from ethospike.brains.simulator import Capabilities, Simulator, SpikeBlock, Stimulus
 from ethospike.brains.threads import cores
-from ethospike.errors import BrainError
 from ethospike.states import State, check_state
 
 
@@ -71,24 +70,11 @@ class NumbaSimulator(Simulator):
     def _set_weights(self, projection: str, weights: NDArray[np.float64]) -> None:
         self._engine.set_weights(projection, weights)
 
-    def watch(self, neurons: NDArray[np.integer]) -> None:
-        """Record V_m of these neurons (counted through an animal) from now on, in every animal.
-
-        Raises
-        ------
-        BrainError
-            When a neuron does not exist.
-        """
-        self._check_open()
-        neurons = np.asarray(neurons)
-        last = self.network.n_neurons - 1
-        if neurons.ndim != 1 or not np.isin(neurons, np.arange(last + 1)).all():
-            raise BrainError(f"watch: expected a list of neurons in 0 … {last}, got {neurons}")
+    def _watch(self, neurons: NDArray[np.integer], recordable: str) -> None:
+        self._check_is_voltage(recordable)
         self._engine.watch(neurons)
 
-    def voltages(self) -> NDArray[np.float64]:
-        """Return V_m at the end of each step of the last window in mV, shape (steps, animals, watched)."""
-        self._check_open()
+    def _voltages(self) -> NDArray[np.float64]:
         return self._engine.voltages()
 
     def state(self) -> State:

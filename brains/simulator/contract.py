@@ -166,27 +166,46 @@ class Simulator(ABC):
             )
         self._set_weights(projection, weights)
 
-    def watch(self, neurons: NDArray[np.integer]) -> None:
+    def watch(self, neurons: NDArray[np.integer], recordable: str = "V_m") -> None:
         """Record V_m of these neurons (counted through an animal) from now on, in every animal.
+
+        Parameters
+        ----------
+        neurons : ndarray of int
+            An empty one stops recording.
+        recordable : str
+            The quantity: V_m, or on NEST any that the status of all these neurons has, such as g_ex or w.
 
         Raises
         ------
         BrainError
-            When a neuron does not exist.
+            When a neuron or the quantity does not exist.
         SimulatorUnavailable
             When `capabilities.records_voltage` is False, or where `run` raises it.
         """
-        raise SimulatorUnavailable(f"{self.name} cannot record voltages")
+        if not self.capabilities.records_voltage:
+            raise SimulatorUnavailable(f"{self.name} cannot record voltages")
+        self._check_open()
+        neurons = np.asarray(neurons, dtype=None if len(neurons) else np.int64)
+        last = self.network.n_neurons - 1
+        if neurons.ndim != 1 or not np.isin(neurons, np.arange(last + 1)).all():
+            raise BrainError(f"watch: expected a list of neurons in 0 … {last}, got {neurons}")
+        self._watch(neurons, recordable)
 
     def voltages(self) -> NDArray[np.float64]:
         """Return V_m at the end of each step of the last window in mV, shape (steps, animals, watched).
+
+        Another quantity, if `watch` named one, in NEST's unit.
 
         Raises
         ------
         SimulatorUnavailable
             When `capabilities.records_voltage` is False, or where `run` raises it.
         """
-        raise SimulatorUnavailable(f"{self.name} cannot record voltages")
+        if not self.capabilities.records_voltage:
+            raise SimulatorUnavailable(f"{self.name} cannot record voltages")
+        self._check_open()
+        return self._voltages()
 
     def state(self) -> State:
         """Return copies of all that the next step depends on.
@@ -246,6 +265,17 @@ class Simulator(ABC):
 
     @abstractmethod
     def _close(self) -> None: ...
+
+    def _watch(self, neurons: NDArray[np.integer], recordable: str) -> None:
+        """Begin to record; for simulators with `capabilities.records_voltage`."""
+
+    def _voltages(self) -> NDArray[np.float64]:
+        """Return what was recorded in the last window."""
+        return np.empty((0, self.animals, 0))
+
+    def _check_is_voltage(self, recordable: str) -> None:
+        if recordable != "V_m":
+            raise BrainError(f"watch: {self.name} records V_m, got {recordable!r}; NEST records others")
 
     def delay_steps(self, name: str, delay_ms: float) -> int:
         """Return a delay as whole steps of at least 1, or raise with both numbers."""

@@ -147,8 +147,8 @@ class PlasticRun(NamedTuple):
 def learn(driven: Driven, name: str, settings: Settings, seed: int) -> PlasticRun:
     """Run a plastic network on a simulator, in double precision."""
     (projection,) = driven.network.plastic_projections
-    precision = {} if name == "nest" else {"precision": "double"}
-    chosen = SimulatorSettings(name, threads=settings.threads, **precision)
+    precision = "single" if name == "nest" else "double"  # the setting is not of NEST, which has double
+    chosen = SimulatorSettings(name, threads=settings.threads, precision=precision)
     source, blocks = PoissonSource(len(driven.rate_hz), seed=seed), []
     n_steps = round(WINDOW_MS / 0.1)
     with open_simulator(driven.network, chosen, seed=seed) as simulator:

@@ -139,3 +139,43 @@ def test_a_receptor_of_a_model_that_chooses_by_the_sign_is_refused():
     cells = Population("E", 10, "iaf_psc_exp")
     with pytest.raises(BrainError, match="the sign of a weight chooses the receptor of iaf_psc_exp; got 1"):
         Network((cells,), (Projection("p", "E", "E", FixedIndegree(2), 1.0, receptor=1),))
+
+
+def test_potentials_are_those_of_numba_and_watching_changes_nothing():
+    """Cells of two models in two animals, one of them twice; windows of any length."""
+    cells = [
+        Population("A", 3, "iaf_psc_exp", {"I_e": 500.0}),
+        Population("B", 2, "iaf_psc_delta", {"I_e": 700.0}),
+    ]
+    network = Network(cells, [Projection("A>B", "A", "B", FixedIndegree(2), 2.0, 1.0)])
+    seen, spikes = {}, {}
+    for name, precision in (("nest", {}), ("numba", {"precision": "double"})):
+        with open_simulator(network, SimulatorSettings(name, **precision), seed=3, animals=2) as simulator:
+            simulator.watch(np.array([4, 0, 4]))
+            blocks, traces = [], []
+            for n_steps in (300, 1, 99):
+                blocks.append(simulator.run(n_steps))
+                traces.append(simulator.voltages())
+            seen[name], spikes[name] = np.concatenate(traces), blocks
+            simulator.watch(np.array([], dtype=int))
+            simulator.run(100)
+            assert simulator.voltages().shape[2] == 0
+    assert sum(len(block) for block in spikes["nest"]) > 10
+    assert np.ptp(seen["nest"]) > 10.0
+    np.testing.assert_allclose(seen["nest"], seen["numba"], atol=1e-9)
+    with open_simulator(network, SimulatorSettings("nest"), seed=3, animals=2) as unwatched:
+        for n_steps, block in zip((300, 1, 99), spikes["nest"], strict=True):
+            np.testing.assert_array_equal(unwatched.run(n_steps).step, block.step)
+
+
+def test_any_number_of_a_status_can_be_watched():
+    network = Network((Population("E", 1, "aeif_cond_exp", {"I_e": 1000.0}),))
+    with open_simulator(network, SimulatorSettings("nest"), seed=1) as simulator:
+        simulator.watch(np.array([0]), "w")
+        block = simulator.run(2000)
+        adaptation = simulator.voltages()[:, 0, 0]
+        with pytest.raises(BrainError, match="aeif_cond_exp has no number 'V_n'; did you mean 'V_m'"):
+            simulator.watch(np.array([0]), "V_n")
+    assert len(block) > 1
+    jumps = np.diff(adaptation)[block.step[0] - 2]
+    assert jumps == pytest.approx(80.5, rel=0.02)  # NEST's default b, in pA
