@@ -21,6 +21,7 @@ from ethospike.recorders.format import (
     TRIAL,
 )
 from ethospike.recorders.recorder import Variable
+from ethospike.recorders.recording.movie import Movie, film_of
 from ethospike.recorders.recording.opened import OpenedRecording
 from ethospike.recorders.recording.show import as_html
 from ethospike.recorders.recording.spikes import Several, SpikeTable, read_spikes
@@ -340,6 +341,41 @@ class Recording(OpenedRecording):
             name="count",
             attrs={"units": "1", "long_name": "spikes of the neuron in the bin"},
         )
+
+    # -- pictures -----------------------------------------------------------------------------------
+
+    def movie(
+        self,
+        start_s: float = 0.0,
+        stop_s: float | None = None,
+        *,
+        speed: float = 1.0,
+        animal: int = 0,
+        size_px: tuple[int, int] = (960, 540),
+        hide: str = "",
+    ) -> Movie:
+        """Return an animation of a part of the recording, which a notebook plays.
+
+        Parameters
+        ----------
+        start_s, stop_s : float
+            Beginning and end (s of simulated time); by default the whole recording.
+        speed : float
+            Simulated time per time in the film.
+        animal : int
+            The animal of spikes and weights, from 0.
+        size_px : tuple of int
+            Width and height, even numbers.
+        hide : str
+            Panels to leave out: r raster, w weights, f rates, in one word.
+
+        Raises
+        ------
+        ViewError
+            When nothing is recorded there, a number is out of range, the film would be too long for a
+            notebook, or PyAV is not installed (`pip install 'ethospike[video]'`).
+        """
+        return film_of(self, (start_s, stop_s), speed, animal, size_px, hide)
 
     # -- around events ------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from ethospike.errors import ViewError
 from ethospike.recorders.recorder import Layout, Recorder, StepRecord
 from ethospike.recorders.view.link import packed
 from ethospike.recorders.view.source import Batch, raster_neurons, viewed_variables
+
+if TYPE_CHECKING:
+    from ethospike.recorders.view.serve import Listening
 
 FRAME_S = 1.0 / 25.0
 """Time on the wall between batches: a smooth picture."""
@@ -48,8 +51,10 @@ class LiveView(Recorder):
     layout : Layout
     title : str
         Name of the run in the window's title.
+    listening : Listening, optional
+        Serve the view to browsers at this address instead of opening a window.
     tell : callable(str)
-        Called with the message that the view has ended; by default standard error.
+        Called with the address of a served view, and when the view has ended; by default standard error.
 
     Raises
     ------
@@ -61,8 +66,16 @@ class LiveView(Recorder):
     >>> run_scenario(scenario, config, path, listeners=[LiveView])  # doctest: +SKIP
     """
 
-    def __init__(self, layout: Layout, title: str = "run", *, tell: Callable[[str], None] = _tell) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        title: str = "run",
+        *,
+        listening: Listening | None = None,
+        tell: Callable[[str], None] = _tell,
+    ) -> None:
         self._tell = tell
+        self._listening = listening
         self._layout = layout
         self._names = viewed_variables(layout)
         self._shown = raster_neurons(layout)
@@ -129,12 +142,13 @@ class LiveView(Recorder):
         """Send layout and title to the process, and wait until its window is there."""
         self._socket.settimeout(START_TIMEOUT_S)
         try:
-            self._socket.sendall(packed((self._layout, title)))
+            self._socket.sendall(packed((self._layout, title, self._listening)))
             with self._socket.makefile("r") as lines:
                 answer = lines.readline().strip()
         except (OSError, ValueError) as error:
             answer = f"it did not start: {error}"
-        if answer != "open":
+        word, _, address = answer.partition(" ")
+        if word != "open":
             self.close()
             raise ViewError(
                 f"the live view could not be shown: {answer or 'its process ended unexpectedly'}; run "
@@ -142,6 +156,8 @@ class LiveView(Recorder):
             )
         self._socket.setblocking(False)
         self._is_open = True
+        if address:
+            self._tell(f"watch the run at {address}")
 
     def _show(self, now_s: float) -> None:
         """Send the waiting steps, unless the process is still busy with the batch before."""

@@ -1,4 +1,4 @@
-"""The live view's process: receives batches from the loop, and draws the newest state.
+"""The live view's process: receives batches from the loop, and draws the newest state, or serves it.
 
 The socket is given by its number on the command line. The process ends when the window is closed, and when
 the run ends, in any way. Run as `python -m ethospike.recorders.view.process`.
@@ -16,6 +16,7 @@ from ethospike.recorders.view.link import Inbox
 from ethospike.recorders.view.live import lower_priority
 from ethospike.recorders.view.player import Player
 from ethospike.recorders.view.screen import window_steps
+from ethospike.recorders.view.serve import serve
 from ethospike.recorders.view.source import Batch, LiveSource
 from ethospike.recorders.view.window import show
 
@@ -30,7 +31,7 @@ def main(fd: int) -> None:
     link = socket.socket(fileno=fd)
     inbox = Inbox(link)
     try:
-        layout, title = inbox.wait()
+        layout, title, listening = inbox.wait()
     except EOFError:
         return
     source = LiveSource(layout, title, kept=window_steps(layout))
@@ -52,8 +53,14 @@ def main(fd: int) -> None:
             told = source.animal
             link.send(f"{told}\n".encode())
 
+    def opened(address: str = "") -> None:
+        link.sendall(f"open {address}\n".encode())
+
     try:
-        show(source, at_each_frame=at_each_frame, opened=lambda: link.sendall(b"open\n"))
+        if listening is None:
+            show(source, at_each_frame=at_each_frame, opened=opened)
+        else:
+            serve(source, listening, at_each_frame=at_each_frame, opened=opened)
     except ViewError as error:
         link.setblocking(True)
         link.sendall(f"{error}\n".encode())

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from ethospike.errors import ScenarioError
 from ethospike.scenarios import configuration
 from ethospike.scenarios.scenario import Scenario, ScenarioConfig
 from ethospike.scenarios.sweeps.folder import require
 
+if TYPE_CHECKING:
+    from ethospike.recorders.view.serve import Listening
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+"""Addresses that only this machine reaches."""
 Flags = Annotated[str, Parameter(allow_leading_hyphen=True, show=False)]
 """Words that name fields of the scenario's configuration."""
 
@@ -89,5 +96,40 @@ class Output:
     """Write report.html, a page of the results, at the end."""
 
 
-NO_CHOICE, NO_WORKERS, NO_OUTPUT = Choice(), Workers(), Output()
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Serving:
+    """A view in a browser instead of a window."""
+
+    serve: bool = False
+    """Serve the view to a browser: the address, with a token, is printed; q in the view ends it."""
+    host: str = "127.0.0.1"
+    """Address to listen on; another than this machine's own admits everybody who has the token."""
+    port: int = 0
+    """Port to listen on; 0 takes any free one."""
+
+    def check_no_options(self) -> None:
+        """Refuse an address if nothing is served.
+
+        Raises
+        ------
+        ScenarioError
+        """
+        if not self.serve and (self.host, self.port) != (NO_SERVING.host, NO_SERVING.port):
+            raise ScenarioError("--host and --port: only for a view in a browser; add --serve")
+
+    def listening(self) -> Listening:
+        """Return the address, after a warning if it is not this machine's own."""
+        from ethospike.recorders.view.serve import Listening
+
+        if self.host not in LOOPBACK:
+            print(
+                f"ethospike: {self.host} lets everybody in who reaches this machine and has the token; the "
+                f"connection is not encrypted (docs/view.md: a tunnel)",
+                file=sys.stderr,
+            )
+        return Listening(self.host, self.port)
+
+
+NO_CHOICE, NO_WORKERS, NO_OUTPUT, NO_SERVING = Choice(), Workers(), Output(), Serving()
 """The defaults of the commands."""

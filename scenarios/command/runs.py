@@ -18,11 +18,13 @@ from ethospike.scenarios.command import sweeps as sweep_commands
 from ethospike.scenarios.command.choices import (
     NO_CHOICE,
     NO_OUTPUT,
+    NO_SERVING,
     NO_WORKERS,
     SIGNALED,
     Choice,
     Flags,
     Output,
+    Serving,
     Workers,
 )
 from ethospike.scenarios.command.reports import add_report
@@ -53,6 +55,7 @@ def run(
     choice: Choice = NO_CHOICE,
     output: Output = NO_OUTPUT,
     view: bool = False,
+    serving: Serving = NO_SERVING,
 ) -> None:
     """Run a scenario, or your own from a .py file; `ethospike run SCENARIO --help` shows all flags.
 
@@ -68,6 +71,8 @@ def run(
         The run's folder.
     view
         Show the run in a window; closing the window ends the view, not the run.
+    serving
+        Show the run in a browser, while it goes on.
     """
     from ethospike.scenarios.run import runner
 
@@ -75,15 +80,20 @@ def run(
     settings = choice.configuration(chosen, flags)
     if settings is None:
         return
-    if view:
+    serving.check_no_options()
+    if view and not serving.serve:
         check_display(
-            "run without --view and make a film of the run with `ethospike replay RUN --video FILE.mp4`"
+            "add --serve to see it in a browser, or run without --view and make a film of the run with "
+            "`ethospike replay RUN --video FILE.mp4`"
         )
+    listening = serving.listening() if serving.serve else None
     result = runner.run_scenario(
         chosen,
         settings,
         output.out,
-        listeners=[lambda layout: LiveView(layout, chosen.name)] if view else [],
+        listeners=[lambda layout: LiveView(layout, chosen.name, listening=listening)]
+        if view or serving.serve
+        else [],
         quiet=output.quiet,
     )
     _report(chosen, result, with_page=output.report)

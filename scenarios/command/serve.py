@@ -13,14 +13,13 @@ import numpy as np
 from cyclopts import Parameter
 
 from ethospike.scenarios import configuration
-from ethospike.scenarios.command.choices import Flags
+from ethospike.scenarios.command.choices import LOOPBACK, Flags
 from ethospike.scenarios.odor.preference import PreferenceConfig
 from ethospike.scenarios.registry import find_scenario
 
 if TYPE_CHECKING:
     from ethospike.scenarios.interop.server import BrainServer
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 LIKE = "odor-preference"
 """The scenario with the fields (--larva.…, --brain.…, --seed) of the server's larvae."""
 

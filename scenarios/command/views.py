@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +16,7 @@ from ethospike.errors import ScenarioError
 from ethospike.paths import user_path
 from ethospike.recorders.view.checks import check_display
 from ethospike.scenarios.command import sweeps as sweep_commands
+from ethospike.scenarios.command.choices import NO_SERVING, Serving
 from ethospike.scenarios.command.reports import renew_report
 from ethospike.scenarios.command.runs import reopen, tell_omissions
 from ethospike.scenarios.run.folder import RunFolder
@@ -207,7 +209,9 @@ def replay(
     recording = open_recording(path)
     if film.video is None:
         film.check_no_options()
-        check_display("make a film with --video FILE.mp4")
+        check_display(
+            "make a film with --video FILE.mp4, or watch it in a browser with `ethospike view RUN --serve`"
+        )
         from ethospike.recorders.view.replay import watch
 
         watch(recording, Excerpt(speed, animal, start))
@@ -224,3 +228,47 @@ def replay(
             progress=lambda share: progress.update(share * (end_s - start)),
         )
     print(f"video: {film.video}")
+
+
+def view(
+    path: Path,
+    /,
+    *,
+    serving: Serving = NO_SERVING,
+    speed: float = 1.0,
+    animal: int = 0,
+    start: float = 0.0,
+) -> None:
+    """Watch a run again in a window, or with --serve in a browser: for a cluster, or a notebook.
+
+    Parameters
+    ----------
+    path
+        The run's folder.
+    serving
+        A browser instead of a window.
+    speed
+        Simulated time per wall time.
+    animal
+        Number of the animal in the raster and the weights, from 0.
+    start
+        Start of the replay (s of simulated time).
+    """
+    from ethospike.recorders.recording import open_recording
+    from ethospike.recorders.view.checks import Excerpt
+    from ethospike.recorders.view.replay import watch, watch_in_browser
+
+    recording, excerpt = open_recording(path), Excerpt(speed, animal, start)
+    serving.check_no_options()
+    if not serving.serve:
+        check_display("add --serve to see it in a browser")
+        watch(recording, excerpt)
+        return
+    # Ctrl-C is one of the two ways to end it.
+    with suppress(KeyboardInterrupt):
+        watch_in_browser(recording, excerpt, serving.listening(), opened=_tell_address)
+    print("the view has ended")
+
+
+def _tell_address(address: str) -> None:
+    print(f"watch it at {address}\nq in the view, or Ctrl-C here, ends it", flush=True)

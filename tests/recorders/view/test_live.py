@@ -478,7 +478,7 @@ class Viewer:
         monkeypatch.setattr(live_view.subprocess, "Popen", popen)
 
     def _begin(self):
-        self.layout, self.title = self.inbox.wait()
+        self.layout, self.title, _ = self.inbox.wait()
         self.link.sendall(b"open\n")
 
     def wait(self, timeout=None):

@@ -44,19 +44,8 @@ def test_list_names_every_scenario(capsys: pytest.CaptureFixture[str]) -> None:
 
 COMMANDS = (
     *("bench", "calibrate", "collect", "doctor", "export", "import", "list"),
-    *(
-        "plot",
-        "recover",
-        "replay",
-        "report",
-        "resume",
-        "run",
-        "serve-brain",
-        "show",
-        "sweep",
-        "task",
-        "validate",
-    ),
+    *("plot", "recover", "replay", "report", "resume", "run"),
+    *("serve-brain", "show", "sweep", "task", "validate", "view"),
 )
 
 
