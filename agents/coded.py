@@ -23,6 +23,7 @@ from ethospike.clock import whole_number
 from ethospike.envs.any_env import GymnasiumGroup
 from ethospike.errors import AgentError
 from ethospike.randomness import Role, pack_generators, random_stream, unpack_generators
+from ethospike.shown import Shown
 from ethospike.states import State, check_state, join_states, state_of, without
 from ethospike.variables import Panel, variable
 
@@ -33,7 +34,7 @@ SMALLEST_INPUT = 1e-3
 
 
 @dataclass(frozen=True)
-class CodedConfig:
+class CodedConfig(Shown):
     """Codes, sizes and currents.
 
     Raises

@@ -7,6 +7,7 @@ with the changed ones marked.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
@@ -20,6 +21,19 @@ UNITS = {
 """Unit by the last part of a name (docs/design.md: a quantity carries its unit in its name). `um` is a
 concentration here."""
 RATES = {"mm_s": "mm/s", "rad_s": "rad/s", "per_s": "1/s"}
+NEST_UNITS = tuple(
+    (re.compile(pattern), unit)
+    for pattern, unit in (
+        ("V_(m|th|reset|peak)", "mV"),
+        ("E_(L|ex|in|sfa|rr)", "mV"),
+        ("C_m", "pF"),
+        ("g_L", "nS"),
+        ("I_e", "pA"),
+        ("t_ref", "ms"),
+        ("tau_(m|syn_ex|syn_in|sfa|rr|w)", "ms"),
+    )
+)
+"""Units of NEST's parameters, whose names carry none."""
 WHOLE_WORDS = {"minutes": "min", "seconds": "s"}
 CELL = "text-align: left; vertical-align: top; padding: 1px 10px"
 MARKED = "background: rgba(240, 190, 0, 0.25)"
@@ -31,11 +45,14 @@ def unit_of(name: str) -> str:
 
     Examples
     --------
-    >>> unit_of("hand_speed_mm_s"), unit_of("rate_hz.E"), unit_of("animals")
-    ('mm/s', 'Hz', '')
+    >>> unit_of("hand_speed_mm_s"), unit_of("rate_hz.E"), unit_of("V_th"), unit_of("animals")
+    ('mm/s', 'Hz', 'mV', '')
     """
-    for part in reversed(name.lower().split(".")):
-        words = part.split("_")
+    for part in reversed(name.split(".")):
+        for pattern, unit in NEST_UNITS:
+            if pattern.fullmatch(part):
+                return unit
+        words = part.lower().split("_")
         rate = "_".join(words[-2:])
         if rate in RATES:
             return RATES[rate]
@@ -67,14 +84,17 @@ def html_table(rows: Iterable[tuple[object, ...]], marked: Iterable[int] = ()) -
     return f"<table>{''.join(lines)}</table>"
 
 
-def changed_fields(config: Any) -> dict[str, Any]:
-    """Return the fields of a dataclass with other values than their defaults, in their order."""
-    changed = {}
-    for field in dataclasses.fields(config):
-        value, default = getattr(config, field.name), default_of(field)
-        if field.repr and (default is dataclasses.MISSING or not _equal(value, default)):
-            changed[field.name] = value
-    return changed
+def changed_fields(config: Any, base: Any = None) -> dict[str, Any]:
+    """Return the fields of a dataclass with other values than their defaults, or than those of `base`."""
+    return {
+        field.name: value
+        for field in dataclasses.fields(config)
+        if field.repr and not _equal(value := getattr(config, field.name), _default(field, base))
+    }
+
+
+def _default(field: dataclasses.Field[Any], base: Any) -> Any:
+    return default_of(field) if base is None else getattr(base, field.name)
 
 
 def _equal(a: Any, b: Any) -> bool:
@@ -135,17 +155,21 @@ class Shown:
         return html_table([head, *rows], [number + 1 for number in marked])
 
 
-def shown_rows(config: Any, prefix: str = "") -> list[tuple[str, str, str]]:
-    """Return path, value with unit, and default (empty where the value is the default) of each field."""
+def shown_rows(config: Any, prefix: str = "", base: Any = None) -> list[tuple[str, str, str]]:
+    """Return path, value with unit, and default (empty where the value is the default) of each field.
+
+    `base` holds the defaults; without it they are those of the class.
+    """
     rows: list[tuple[str, str, str]] = []
-    changed = changed_fields(config)
+    changed = changed_fields(config, base)
     for field in dataclasses.fields(config):
-        value, name = getattr(config, field.name), prefix + field.name
+        value, default = getattr(config, field.name), _default(field, base)
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            rows += shown_rows(value, f"{name}.")
+            inner = default if type(default) is type(value) else None
+            rows += shown_rows(value, f"{prefix}{field.name}.", inner)
             continue
-        default = default_of(field)
         is_changed = field.name in changed and default is not dataclasses.MISSING
+        name = prefix + field.name
         rows.append((name, with_unit(name, value), short(default) if is_changed else ""))
     return rows
 

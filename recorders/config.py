@@ -17,6 +17,7 @@ from ethospike.errors import RecordingError
 from ethospike.recorders.format import PHASE
 from ethospike.recorders.labels import neurons_with
 from ethospike.recorders.recorder import Layout
+from ethospike.shown import Shown
 
 ALL = "all"
 """Stands for every variable or every population."""
@@ -24,7 +25,7 @@ _NEURON = re.compile(r"(.+)\[(\d+)\]")
 
 
 @dataclass(frozen=True)
-class RecorderConfig:
+class RecorderConfig(Shown):
     """Choice of the data that are recorded, and of the way.
 
     Raises

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from ethospike.errors import RecordingError
+from ethospike.shown import Shown
 
 SEXES = ("M", "F", "U", "O")
 """Male, female, unknown, other; the letters of NWB and DANDI."""
@@ -15,7 +16,7 @@ _SPECIES = re.compile(r"[A-Z][a-z]+ [a-z]+|http://purl\.obolibrary\.org/obo/NCBI
 
 
 @dataclass(frozen=True)
-class Subject:
+class Subject(Shown):
     """The animal that a simulation stands for.
 
     Raises

@@ -16,13 +16,14 @@ from ethospike.clock import whole_number
 from ethospike.errors import ScenarioError, nearest
 from ethospike.recorders.config import RecorderConfig
 from ethospike.recorders.subject import Subject
+from ethospike.shown import Shown, html_table
 
 if TYPE_CHECKING:
     from ethospike.recorders.recording import Recording
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScenarioConfig:
+class ScenarioConfig(Shown):
     """The fields shared by the configurations of all scenarios; each scenario adds its fields.
 
     Parameters
@@ -116,6 +117,20 @@ class Scenario:
     families: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     conclude: Callable[[dict[str, Any]], str] = lambda summary: ""
     file: Path | None = None
+
+    def __repr__(self) -> str:
+        return f"<Scenario {self.name}: {self.about}>"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            ("scenario", self.name),
+            ("about", self.about),
+            ("presets", ", ".join(self.presets)),
+            *((flag, ", ".join(members)) for flag, members in self.families.items()),
+            ("file", "" if self.file is None else self.file.name),
+            ("configuration", self.config.__name__),
+        ]
+        return html_table([row for row in rows if row[1]])
 
 
 def require_known(field: str, value: object, valid: Iterable[str]) -> None:

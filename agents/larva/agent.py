@@ -35,6 +35,7 @@ from ethospike.clock import whole_number
 from ethospike.envs.odor_arena import PEAK_UM, WALL_COLUMN, features
 from ethospike.envs.odor_arena.reinforcement import KINDS
 from ethospike.errors import AgentError, BrainError, nearest
+from ethospike.shown import Shown
 from ethospike.states import State, check_state, join_states, state_of, without
 from ethospike.variables import Panel, named, variable
 
@@ -44,7 +45,7 @@ RATES = Panel("rates (Hz)", key="f")
 
 
 @dataclass(frozen=True)
-class LarvaConfig:
+class LarvaConfig(Shown):
     """Numbers of the encoding and the decoding around the mushroom body.
 
     Raises

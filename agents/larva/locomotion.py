@@ -28,6 +28,7 @@ from ethospike.clock import whole_number
 from ethospike.envs.odor_arena import BODY_LENGTH_MM, INNER_STEP_MS, MAX_SPEED_MM_S, MAX_TURNER
 from ethospike.errors import AgentError
 from ethospike.randomness import Role, generator_state, random_stream, set_generator_state
+from ethospike.shown import Shown
 from ethospike.states import State, check_state
 
 MAX_STRIDES = 142
@@ -45,7 +46,7 @@ time: one short loop over animals in 2.5 s, and crawling that no control interva
 
 
 @dataclass(frozen=True)
-class LocomotionConfig:
+class LocomotionConfig(Shown):
     """Numbers of the crawler, the turner and the pauses.
 
     Those that are marked as fitted were found by a search (Optuna's TPE, then the best of four sets that were

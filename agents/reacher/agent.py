@@ -21,6 +21,7 @@ from ethospike.brains.simulator import Simulator, SimulatorSettings, SpikeBlock,
 from ethospike.clock import whole_number
 from ethospike.errors import AgentError
 from ethospike.randomness import Role, random_stream
+from ethospike.shown import Shown
 from ethospike.states import State, check_state, join_states, state_of, without
 from ethospike.variables import Panel, variable
 
@@ -34,7 +35,7 @@ wirings (simulate_experiment.py with 150 and with 2000 trials a condition)."""
 
 
 @dataclass(frozen=True)
-class ReacherConfig:
+class ReacherConfig(Shown):
     """Wiring of the cortex to the task, and the read-out of its decision.
 
     Raises

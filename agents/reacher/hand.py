@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ethospike.envs.delayed_reach import target_directions
 from ethospike.errors import AgentError
+from ethospike.shown import Shown
 from ethospike.states import State, check_state
 
 CENTER = -1
@@ -48,7 +49,7 @@ class ReachSenses(NamedTuple):
 
 
 @dataclass(frozen=True)
-class HandConfig:
+class HandConfig(Shown):
     """Gains of the control: drive = gain · (goal − position) − damping · velocity, of length at most 1.
 
     Positions are in target distances and velocities in the speed at full drive, as the environment gives

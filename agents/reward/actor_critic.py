@@ -23,6 +23,7 @@ from ethospike.brains.network.plasticity import TDError, ThreeFactor
 from ethospike.brains.simulator import SimulatorSettings, SpikeBlock
 from ethospike.envs.any_env import GymnasiumGroup
 from ethospike.errors import AgentError
+from ethospike.shown import Shown
 from ethospike.states import State
 from ethospike.variables import Panel, variable
 
@@ -31,7 +32,7 @@ FEEDBACK = "action"
 
 
 @dataclass(frozen=True)
-class ActorCriticConfig:
+class ActorCriticConfig(Shown):
     """Code, neurons, value, policy and learning.
 
     Raises

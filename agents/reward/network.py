@@ -18,6 +18,7 @@ from ethospike.brains.network import AllToAll, CurrentInput, Network, Population
 from ethospike.brains.network.plasticity import PlasticityRule
 from ethospike.envs.any_env import GymnasiumGroup
 from ethospike.errors import AgentError
+from ethospike.shown import Shown
 
 CODE, CRITIC, ACTOR = "code", "critic", "actor"
 """Populations."""
@@ -30,7 +31,7 @@ SMALLEST_ACTIVITY = 1e-3
 
 
 @dataclass(frozen=True)
-class NeuronsConfig:
+class NeuronsConfig(Shown):
     """Sizes, rates and membranes.
 
     Raises

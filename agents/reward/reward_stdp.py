@@ -23,6 +23,7 @@ from ethospike.brains.network.plasticity import ModulationChannel, ThreeFactor
 from ethospike.brains.simulator import SimulatorSettings
 from ethospike.envs.any_env import GymnasiumGroup
 from ethospike.errors import AgentError
+from ethospike.shown import Shown
 from ethospike.states import State
 from ethospike.variables import variable
 
@@ -31,7 +32,7 @@ FEEDBACK, SURPRISE = "action", "surprise"
 
 
 @dataclass(frozen=True)
-class RewardStdpConfig:
+class RewardStdpConfig(Shown):
     """Code, neurons, policy and learning.
 
     Raises

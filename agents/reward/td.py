@@ -20,12 +20,13 @@ from ethospike.agents.codes.policy import Policy
 from ethospike.agents.reward.episodes import Course, checked_rewards, per_animal
 from ethospike.envs.any_env import GymnasiumGroup
 from ethospike.errors import AgentError
+from ethospike.shown import Shown
 from ethospike.states import State, check_state, join_states, state_of, without
 from ethospike.variables import Panel, variable
 
 
 @dataclass(frozen=True)
-class TDConfig:
+class TDConfig(Shown):
     """Rates of learning, discount and traces.
 
     Raises

@@ -33,6 +33,7 @@ from ethospike.brains.network import (
     Uniform,
 )
 from ethospike.errors import BrainError, nearest
+from ethospike.shown import Shown
 
 WIRINGS = ("fixed_indegree", "bernoulli", "bernoulli_nest2")
 STARTS = ("free_phase", "lognormal", "undriven")
@@ -52,7 +53,7 @@ SUBTHRESHOLD_SPAN_MS = 10.0
 
 
 @dataclass(frozen=True)
-class CortexConfig:
+class CortexConfig(Shown):
     """Parameters of the network; the defaults are those of the reaching task (CN, Figs 5 and 6).
 
     Weights and currents are expressed in units of the threshold, so that `V_th` (15 mV in CN, 20 mV in GN)

@@ -29,6 +29,7 @@ from ethospike.brains.network import (
     SpikeInput,
 )
 from ethospike.errors import BrainError
+from ethospike.shown import Shown
 
 N_GLOMERULI = 21
 """Olfactory receptor neurons, projection neurons and local neurons: one of each a glomerulus."""
@@ -64,7 +65,7 @@ ODOR_PATTERNS: MappingProxyType[str, tuple[float, ...]] = MappingProxyType(
 
 
 @dataclass(frozen=True)
-class MushroomBodyConfig:
+class MushroomBodyConfig(Shown):
     """The circuit's connections, plasticity and input rates.
 
     Weights are magnitudes in nS; the network makes the inhibitory ones (`ln_to_pn_ns`, `apl_to_kc_ns`,

@@ -28,6 +28,7 @@ from ethospike.brains.network.projection import (
     check_receptor,
     steps_of_delay,
 )
+from ethospike.brains.network.shown import as_html, as_line, as_text
 from ethospike.brains.network.sources import DataSource
 from ethospike.errors import BrainError, nearest
 from ethospike.randomness import Role, random_stream
@@ -118,6 +119,15 @@ class Network:
             if isinstance(given, SpikeInput):
                 where = f"SpikeInput {given.name!r}"
                 check_receptor(where, given.receptor, self.population(given.target))
+
+    def __repr__(self) -> str:
+        return as_line(self)
+
+    def __str__(self) -> str:
+        return as_text(self)
+
+    def _repr_html_(self) -> str:
+        return as_html(self)
 
     def _shortest_delay_ms(self) -> float:
         """Return the shortest delay of the projections, or 0.1 ms if there are none or one is drawn."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 
 from ethospike.errors import BrainError, nearest
+from ethospike.shown import Shown
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class Capabilities:
 
 
 @dataclass(frozen=True)
-class SimulatorSettings:
+class SimulatorSettings(Shown):
     """Choice of a simulator and its settings.
 
     A setting that the chosen simulator does not have is an error if it deviates from its default.

@@ -33,6 +33,7 @@ from ethospike.envs.checks import animals_to_reset, checked_seed
 from ethospike.envs.contract import GroupEnv
 from ethospike.errors import EnvError
 from ethospike.randomness import Role, random_stream
+from ethospike.shown import Shown
 from ethospike.states import State, check_state
 from ethospike.variables import UNKNOWN, Component, Panel, named, variable
 
@@ -46,7 +47,7 @@ PURPOSES = ("training", "sampled", "greedy")
 
 
 @dataclass(frozen=True)
-class EpisodeConfig:
+class EpisodeConfig(Shown):
     """Time, length of the run, and the flat form of the observation.
 
     Raises

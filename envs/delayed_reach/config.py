@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from ethospike.clock import whole_number
 from ethospike.errors import EnvError
+from ethospike.shown import Shown
 
 CUE_SETS = ("0", "1", "2", "3", "4", "5", "0+1", "2+3", "4+5", "5+0+1", "2+3+4")
 """Sets of targets that are cued together (authors' simulate_experiment.py, there counted from 1)."""
 
 
 @dataclass(frozen=True)
-class ReachConfig:
+class ReachConfig(Shown):
     """Trials, times and the hand of the delayed reach.
 
     Raises

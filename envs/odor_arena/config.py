@@ -12,6 +12,7 @@ from ethospike.envs.odor_arena.larva_body import BODY_LENGTH_MM
 from ethospike.envs.odor_arena.odor import OdorSource
 from ethospike.envs.odor_arena.reinforcement import KINDS, Reinforcement
 from ethospike.errors import EnvError
+from ethospike.shown import Shown
 from ethospike.variables import Component, named
 
 DISH_DIAMETER_MM = 100.0
@@ -87,7 +88,7 @@ that there is something to gain: reward under odor A, punishment under odor B.""
 
 
 @dataclass(frozen=True)
-class ArenaConfig:
+class ArenaConfig(Shown):
     """A round dish with a timetable.
 
     Parameters

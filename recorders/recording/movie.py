@@ -8,13 +8,10 @@ import tempfile
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ethospike.errors import ViewError
 from ethospike.paths import user_path
-
-if TYPE_CHECKING:
-    from ethospike.recorders.recording.recording import Recording
 
 LONGEST_S = 300.0
 """Length of a film that a notebook holds: some 40 MB. Longer ones belong into a file."""
@@ -66,14 +63,14 @@ class Movie:
 
 
 def film_of(
-    recording: Recording,
+    recording: Any,
     part_s: tuple[float, float | None],
     speed: float,
     animal: int,
     size_px: tuple[int, int],
     hide: str,
 ) -> Movie:
-    """Return a part of a recording as a film; see `Recording.movie`."""
+    """Return a part of a `Recording`, whose file imports this one, as a film; see `Recording.movie`."""
     # By name, as scenes are loaded: films read recordings, and are a layer above them.
     checks: Any = importlib.import_module("ethospike.recorders.view.checks")
     excerpt = checks.Excerpt(speed, animal, *part_s)
@@ -92,4 +89,5 @@ def film_of(
         content = file.read_bytes()
     end_s = recording.duration_s if part_s[1] is None else min(part_s[1], recording.duration_s)
     name = str(recording.run_info.get("scenario", recording.path.name))
-    return Movie(content, f"{name}, {part_s[0]:g} … {end_s:g} s at {speed:g}× speed", tuple(size_px))
+    title = f"{name}, {part_s[0]:g} … {end_s:g} s at {speed:g}× speed"
+    return Movie(content, title, (size_px[0], size_px[1]))

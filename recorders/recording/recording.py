@@ -23,7 +23,7 @@ from ethospike.recorders.format import (
 from ethospike.recorders.recorder import Variable
 from ethospike.recorders.recording.movie import Movie, film_of
 from ethospike.recorders.recording.opened import OpenedRecording
-from ethospike.recorders.recording.show import as_html
+from ethospike.recorders.recording.show import as_html, shown_content
 from ethospike.recorders.recording.spikes import Several, SpikeTable, read_spikes
 from ethospike.recorders.recording.store import read_attributes
 from ethospike.recorders.recording.tables import interval_table, phase_columns, tidy_table
@@ -82,7 +82,15 @@ class Recording(OpenedRecording):
     """
 
     def __repr__(self) -> str:
-        return f"<Recording {self.path}: {self.status}, {self.duration_s:g} s, {self.animals} animals>"
+        neurons = sum(population.size for population in self.layout.populations)
+        animals = f"{self.animals} animal{'s' if self.animals > 1 else ''}"
+        brain = f", {neurons:,} neurons each, {self.n_spikes:,} spikes listed" if neurons else ""
+        return f"<Recording {self.path}: {self.status}, {self.duration_s:g} s, {animals}{brain}>"
+
+    def __str__(self) -> str:
+        content = shown_content(self)
+        width = max(map(len, content))
+        return "\n".join([repr(self), *(f"  {name:{width}}  {text}" for name, text in content.items())])
 
     def _repr_html_(self) -> str:
         return as_html(self)

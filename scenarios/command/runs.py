@@ -99,7 +99,7 @@ def run(
     _report(chosen, result, with_page=output.report)
 
 
-def _report(chosen: Scenario, result: RunResult, *, with_page: bool) -> None:
+def _report(chosen: Scenario, result: RunResult, *, with_page: bool = False) -> None:
     """Print the outcome of a run; exit with the code of the signal if a signal stopped it."""
     info = result.folder.info
     # Wall times of a resumed run count from the resumption.

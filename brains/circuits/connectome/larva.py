@@ -35,6 +35,7 @@ from ethospike.brains.network import (
     SpikeInput,
 )
 from ethospike.errors import BrainError
+from ethospike.shown import Shown
 
 Scaling = Literal["role", "neuron"]
 DELAY_MS = 0.1
@@ -156,7 +157,7 @@ def mushroom_body_part(connectome: Connectome, side: str = "both") -> Connectome
 
 
 @dataclass(frozen=True)
-class LarvaBrainConfig:
+class LarvaBrainConfig(Shown):
     """Choices for measured wiring beside those of `MushroomBodyConfig`.
 
     Raises

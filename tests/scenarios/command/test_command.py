@@ -313,7 +313,7 @@ def test_a_run_that_is_stopped_before_its_first_step_concludes_nothing(
     assert ended.value.code == 130
     told = capsys.readouterr()
     assert told.err.replace(f"{WORDS}\n", "") == ""  # where this test is the first to need a kernel
-    assert [line.split(": ")[0] for line in told.out.splitlines()] == ["stopped", "recording"]
+    assert [line.split(": ")[0] for line in told.out.splitlines()] == ["stopped", "recording", "report"]
     folder = RunFolder.open(tmp_path / "run")
     assert (folder.status, folder.info["simulated_s"], folder.summary) == ("stopped", 0.0, {})
 
