@@ -17,18 +17,16 @@ from numpy.typing import NDArray
 
 from ethospike.agents.codes.policy import Policy
 from ethospike.agents.reward.network import CRITIC, NeuronsConfig, learning_network, rate_share
-from ethospike.agents.reward.spiking import SpikingLearner
+from ethospike.agents.reward.shuffled import SHUFFLED, ShuffledErrors
+from ethospike.agents.reward.spiking import FEEDBACK, SpikingLearner
 from ethospike.brains.network import Network
 from ethospike.brains.network.plasticity import TDError, ThreeFactor
 from ethospike.brains.simulator import SimulatorSettings, SpikeBlock
 from ethospike.envs.any_env import GymnasiumGroup
 from ethospike.errors import AgentError
 from ethospike.shown import Shown
-from ethospike.states import State
+from ethospike.states import State, join_states, state_of
 from ethospike.variables import Panel, variable
-
-FEEDBACK = "action"
-"""Channel of the action feedback."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +68,12 @@ class ActorCriticConfig(Shown):
     """Decay of the eligibility that a spike of the target leaves."""
     tau_feedback_ms: float = 40.0
     """Second filter of the actor's eligibility, behind the gate of the action."""
+    tau_critic_ms: float = 0.0
+    """Second filter of the critic's eligibility; 0 for none. Where weights change once a window (`grid_ms`),
+    the filter keeps the eligibility of the observation before, which the error is about."""
+    feedback_ms: float = 20.0
+    """Time for which neurons are told the chosen action (ms), while they still see its observation: in longer
+    windows, the choice falls so long before the end. In shorter ones, they are told in the next window."""
     settle_ms: float = 100.0
     """Time after the beginning of an episode without learning (ms, at least one control step): the rates rise
     to the value of the first observation, which is no error of prediction."""
@@ -82,7 +86,7 @@ class ActorCriticConfig(Shown):
         for name in positive:
             if not 0.0 < getattr(self, name) < np.inf:
                 raise AgentError(f"ActorCriticConfig.{name}: expected above 0, got {getattr(self, name)}")
-        for name in ("critic_rate", "actor_rate", "settle_ms"):
+        for name in ("critic_rate", "actor_rate", "settle_ms", "tau_critic_ms", "feedback_ms"):
             if not 0.0 <= getattr(self, name) < np.inf:
                 raise AgentError(f"ActorCriticConfig.{name}: expected at least 0, got {getattr(self, name)}")
 
@@ -97,7 +101,8 @@ class SpikingActorCritic(SpikingLearner):
     config : ActorCriticConfig, optional
     simulator : SimulatorSettings, optional
     network : Network, optional
-        The network of `actor_critic_network`, changed.
+        The network of `actor_critic_network`, changed. If its weights learn from the channel
+        `shuffled_error`, they get the errors of random earlier windows.
     seed : int
         Of weights, starting potentials and choices, keyed by animal.
     dt_ms : float
@@ -126,12 +131,25 @@ class SpikingActorCritic(SpikingLearner):
             Policy(env.action_entries, config.levels, config.least_probability),
             hz_per_preference=config.hz_per_preference,
             tau_rate_ms=config.tau_rate_ms,
+            feedback_ms=config.feedback_ms,
             simulator=simulator,
             seed=seed,
             dt_ms=dt_ms,
         )
         self._settle_windows = max(1, round(config.settle_ms / env.control_interval_ms))
         self._critic_rate = self._filtered(CRITIC, 1, config.tau_rate_ms)
+        self._given: dict[str, NDArray[np.float64]] = {}
+        self._shuffled: ShuffledErrors | None = None
+        if SHUFFLED in self.network.modulation_channels:
+            self._shuffled = ShuffledErrors(
+                td_error(config),
+                self.network,
+                animals=self.animals,
+                seed=seed,
+                grid_steps=round(config.grid_ms / dt_ms),
+                n_steps=self._n_steps,
+                dt_ms=dt_ms,
+            )
         self.variables = {
             **self.variables,
             "value": variable("value that the critic reports", "1", "float32", panel=Panel("value")),
@@ -144,19 +162,37 @@ class SpikingActorCritic(SpikingLearner):
         learns = self._has_reward & self._course.learns & (self._window >= self._settle_windows)
         # A short episode ends before the rates have settled; its end is all that it teaches.
         learns |= self._ended & self._course.learns
-        return {
+        self._given = {
             "reward": np.where(learns, self._reward, np.nan),
             "terminal": self._ended.astype(np.float64),
-            FEEDBACK: self._feedback.copy(),
         }
+        if self._shuffled is not None:
+            return self._given | {SHUFFLED: self._shuffled.given(learns, self.simulator.step + 1)}
+        return self._given
+
+    def _part(
+        self, modulation: dict[str, NDArray[np.float64]], share: float, is_last: bool
+    ) -> dict[str, NDArray[np.float64]]:
+        # A reward is spread evenly over the run that it is given to; V ends at 0 in the last part alone.
+        terminal = modulation["terminal"] if is_last else np.zeros(self.animals)
+        part = {"reward": share * modulation["reward"], "terminal": terminal}
+        if SHUFFLED in modulation:
+            n = round(share * self._n_steps)
+            part[SHUFFLED] = modulation[SHUFFLED][:, -n:] if is_last else modulation[SHUFFLED][:, :n]
+        return part
 
     def _read(self, spikes: SpikeBlock, last_step: int) -> dict[str, NDArray[np.float32]]:
+        if self._shuffled is not None:
+            self._shuffled.keep(spikes, last_step - self._n_steps + 1, self._given)
         rate_hz = self._critic_rate.update(spikes, last_step, self._n_steps)[:, 0]
         value = self.config.value_at_rest + self.config.value_per_hz * rate_hz
         return {"value": value.astype(np.float32)}
 
     def _own_state(self) -> State:
-        return super()._own_state() | {"critic_rate_hz": self._critic_rate.rate_hz.copy()}
+        own = super()._own_state() | {"critic_rate_hz": self._critic_rate.rate_hz.copy()}
+        if self._shuffled is not None:
+            own |= join_states({"shuffled": self._shuffled.state()})
+        return own
 
     def set_state(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Continue from a state.
@@ -168,13 +204,13 @@ class SpikingActorCritic(SpikingLearner):
         """
         super().set_state(state)
         self._critic_rate.rate_hz = np.array(state["critic_rate_hz"])
+        if self._shuffled is not None:
+            self._shuffled.set_state(state_of("shuffled", state))
 
 
-def actor_critic_network(env: GymnasiumGroup, config: ActorCriticConfig) -> Network:
-    """Return the network of an actor–critic for an environment."""
-    encoder = config.neurons.encoder(env)
-    n_groups = Policy(env.action_entries, config.levels).n_groups
-    error = TDError(
+def td_error(config: ActorCriticConfig) -> TDError:
+    """Return the error from which critic and actor learn."""
+    return TDError(
         CRITIC,
         value_per_hz=config.value_per_hz,
         value_at_rest=config.value_at_rest,
@@ -182,17 +218,24 @@ def actor_critic_network(env: GymnasiumGroup, config: ActorCriticConfig) -> Netw
         tau_discount_ms=config.tau_discount_ms,
         reward_scale=config.reward_scale,
     )
+
+
+def actor_critic_network(env: GymnasiumGroup, config: ActorCriticConfig) -> Network:
+    """Return the network of an actor–critic for an environment."""
+    encoder = config.neurons.encoder(env)
+    n_groups = Policy(env.action_entries, config.levels).n_groups
     share = rate_share(encoder, config.neurons, config.tau_source_ms) / config.tau_eligibility_ms
-    critic = ThreeFactor(
-        error,
+    plain = ThreeFactor(
+        td_error(config),
         config.critic_rate * share,
         tau_plus=config.tau_source_ms,
         tau_eligibility_ms=config.tau_eligibility_ms,
         Wmin=-np.inf,
         grid_ms=config.grid_ms,
     )
+    critic = replace(plain, tau_filter_ms=config.tau_critic_ms or None)
     actor = replace(
-        critic,
+        plain,
         learning_rate=config.actor_rate * share,
         tau_filter_ms=config.tau_feedback_ms,
         gate=FEEDBACK,

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ethospike.agents.codes.policy import Policy
 from ethospike.agents.reward.network import NeuronsConfig, learning_network, rate_share
-from ethospike.agents.reward.spiking import SpikingLearner
+from ethospike.agents.reward.spiking import FEEDBACK, SpikingLearner
 from ethospike.brains.network import Network
 from ethospike.brains.network.plasticity import ModulationChannel, ThreeFactor
 from ethospike.brains.simulator import SimulatorSettings
@@ -27,8 +27,8 @@ from ethospike.shown import Shown
 from ethospike.states import State
 from ethospike.variables import variable
 
-FEEDBACK, SURPRISE = "action", "surprise"
-"""Channels of the action feedback, and of the return minus its running mean."""
+SURPRISE = "surprise"
+"""Channel of the return minus its running mean."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,9 @@ class RewardStdpConfig(Shown):
     """Trace of the target's spikes, for spikes of the source that come after them."""
     depression: float = 0.0
     """Eligibility of a spike of the source after one of the target, as a share of the reverse order's."""
+    feedback_ms: float = 20.0
+    """Time for which neurons are told the chosen action (ms), while they still see its observation: in longer
+    windows, the choice falls so long before the end. In shorter ones, they are told in the next window."""
     tau_coincidence_ms: float = 40.0
     """Decay of a coincidence of source and target."""
     tau_eligibility_ms: float = 500.0
@@ -118,6 +121,7 @@ class RewardStdp(SpikingLearner):
             Policy(env.action_entries, config.levels, config.least_probability),
             hz_per_preference=config.hz_per_preference,
             tau_rate_ms=config.tau_rate_ms,
+            feedback_ms=config.feedback_ms,
             simulator=simulator,
             seed=seed,
             dt_ms=dt_ms,
@@ -139,7 +143,7 @@ class RewardStdp(SpikingLearner):
     def _modulation(self) -> dict[str, NDArray[np.float64]]:
         surprise, self._surprise = self._surprise, np.zeros(self.animals)
         # A value lasts for the window; its integral is the surprise.
-        return {SURPRISE: surprise / self.control_interval_ms, FEEDBACK: self._feedback.copy()}
+        return {SURPRISE: surprise / self.control_interval_ms}
 
     def learn(
         self,

@@ -23,6 +23,10 @@ from ethospike.errors import AgentError
 from ethospike.states import State, check_state, join_states, state_of, without
 from ethospike.variables import Panel, variable
 
+FEEDBACK = "action"
+"""Channel of the action feedback."""
+_Modulation = dict[str, NDArray[np.float64]]
+
 
 class FilteredRate:
     """The mean rate of equal groups of neurons in Hz, filtered by an exponential; at the ends of windows.
@@ -71,6 +75,10 @@ class SpikingLearner(Agent):
         Difference of two filtered rates (Hz) that makes one choice e times as probable as the other.
     tau_rate_ms : float
         Filter of the actor's rates.
+    feedback_ms : float
+        Time for which neurons are told the chosen action, while they still see its observation: the choice
+        falls so long before the end of the window. If that is the whole window or more, the choice falls at
+        its end, and they are told in the next window.
     simulator : SimulatorSettings or None
     seed : int
     dt_ms : float
@@ -93,6 +101,7 @@ class SpikingLearner(Agent):
         *,
         hz_per_preference: float,
         tau_rate_ms: float,
+        feedback_ms: float,
         simulator: SimulatorSettings | None,
         seed: int,
         dt_ms: float,
@@ -105,6 +114,7 @@ class SpikingLearner(Agent):
                 f"{env.control_interval_ms:g}"
             )
         self._n_steps, self._dt_ms = n_steps, dt_ms
+        self._feedback_steps = min(n_steps, max(1, round(feedback_ms / dt_ms)))
         self._encoder, self._policy, self.network = encoder, policy, network
         self._check_network(network)
         self._course = Course(env, seed)
@@ -149,12 +159,20 @@ class SpikingLearner(Agent):
         """Return the currents (pA) of the code's channels, shape (animals, channels)."""
 
     @abstractmethod
-    def _modulation(self) -> dict[str, NDArray[np.float64]]:
-        """Return the channels of `Stimulus.modulation` for the next window.
+    def _modulation(self) -> _Modulation:
+        """Return the channels of `Stimulus.modulation` for the next window, without the action feedback.
 
         `_reward` is the reward of the control step before, where `_has_reward`; `_ended` is True in the
         window after a terminated episode.
         """
+
+    def _part(self, modulation: _Modulation, share: float, is_last: bool) -> _Modulation:
+        """Return the modulation of a part of the window, by its share of the window."""
+        return modulation
+
+    def _heard(self, modulation: _Modulation) -> _Modulation:
+        """Return the channels that the network has: those of a changed one may be fewer."""
+        return {name: modulation[name] for name in modulation if name in self.network.modulation_channels}
 
     def _gated(self, choice: NDArray[np.float64], probability: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the action feedback, shape (animals, groups)."""
@@ -166,17 +184,27 @@ class SpikingLearner(Agent):
 
     def _act(self, observation: NDArray[np.floating]) -> Decision:
         activity = self._encoder.encode(observation[:, :-1]) * observation[:, -1:]
-        stimulus = replace(Stimulus.currents(self._currents(activity)), modulation=self._modulation())
-        spikes = self.simulator.run(self._n_steps, stimulus)
-        last_step = self.simulator.step
-        rate_hz = self._actor_rate.update(spikes, last_step, self._n_steps)
+        stimulus = Stimulus.currents(self._currents(activity))
+        modulation = self._modulation()
+        n_last = self._feedback_steps % self._n_steps
+        n_first = self._n_steps - n_last
+        share = n_first / self._n_steps
+        begin = self._part(modulation, share, not n_last) | {FEEDBACK: self._feedback}
+        spikes = self.simulator.run(n_first, replace(stimulus, modulation=self._heard(begin)))
+        rate_hz = self._actor_rate.update(spikes, self.simulator.step, n_first)
         probability = self._policy.probabilities(rate_hz / self._hz_per_preference)
         choice = self._course.choices(self._policy, probability)
-        # The action is carried out while the next window lasts; only then is there a choice to learn from.
-        self._feedback = self._gated(choice, probability) * self._course.in_episode[:, None]
+        feedback = self._gated(choice, probability) * self._course.in_episode[:, None]
+        if n_last:
+            end = self._part(modulation, 1.0 - share, True) | {FEEDBACK: feedback}
+            last = self.simulator.run(n_last, replace(stimulus, modulation=self._heard(end)))
+            self._actor_rate.update(last, self.simulator.step, n_last)
+            spikes = SpikeBlock.joined([spikes, last])
+        else:
+            self._feedback = feedback
         self._window += 1
         self._has_reward[:] = self._ended[:] = False
-        readout = {"actor_rate_hz": rate_hz.astype(np.float32), **self._read(spikes, last_step)}
+        readout = {"actor_rate_hz": rate_hz.astype(np.float32), **self._read(spikes, self.simulator.step)}
         return Decision(self._policy.action(choice), stimulus, spikes, readout)
 
     def learn(

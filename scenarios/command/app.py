@@ -62,6 +62,7 @@ validations = cyclopts.App(name="validate", result_action="return_value")
 validations.default(checks.validate_larvae)
 validations.command("ethospike.scenarios.validation.reach.comparison:main", name="reach")
 validations.command("ethospike.scenarios.validation.networks:main", name="networks")
+validations.command("ethospike.scenarios.bench.reward:main", name="reward-learning")
 app.command(validations)
 
 

@@ -19,8 +19,8 @@ from ethospike.scenarios.reward.ranges import KNOWN_RANGES
 from ethospike.scenarios.scenario import ScenarioConfig, require_known, steps_of_run
 
 AgentName = Literal["actor-critic", "coded", "larva", "random", "reward-stdp", "td"]
-LEARNERS = ("actor-critic", "reward-stdp")
-"""Agents whose neurons have time constants of 20 ms and more, so that steps of 1 ms are short enough."""
+LONGEST_STEP_OF_LARVA_MS = 0.1
+"""The mushroom body's delays are so short."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +37,9 @@ class RewardConfig(ScenarioConfig):
     """`actor-critic` and `reward-stdp` are spiking agents that learn, `coded` has fixed random weights, and
     `larva` learns in `ethospike/OdorArena-v0` from its reward alone; `td` is an actor–critic without neurons
     on the same codes, and `random` ignores the observation."""
-    dt_ms: float = 0.0
-    """Length of a simulation step (ms); 0 chooses 1 ms for agents that learn on codes, 0.1 ms for others."""
+    dt_ms: float = 1.0
+    """Length of a simulation step (ms). The time constants of these agents are 10 ms and more; `larva` needs
+    0.1 ms."""
     episodes: int = 20
     """Episodes of each animal, in which agents learn; 0 if `minutes` alone ends the run."""
     evaluation_episodes: int = 0
@@ -69,13 +70,16 @@ class RewardConfig(ScenarioConfig):
     """The mushroom body of `larva`."""
 
     def __post_init__(self) -> None:
-        if self.dt_ms == 0.0:
-            object.__setattr__(self, "dt_ms", 1.0 if self.agent in LEARNERS else 0.1)
         super().__post_init__()
         object.__setattr__(self, "make", tuple(self.make))
         object.__setattr__(self, "ranges", tuple(self.ranges))
         object.__setattr__(self, "image_grid", tuple(self.image_grid))
         require_known("agent", self.agent, get_args(AgentName))
+        if self.agent == "larva" and self.dt_ms > LONGEST_STEP_OF_LARVA_MS:
+            raise ScenarioError(
+                f"dt_ms: the larva's synapses have delays of {LONGEST_STEP_OF_LARVA_MS} ms, got steps of "
+                f"{self.dt_ms:g} ms; give --dt-ms {LONGEST_STEP_OF_LARVA_MS}, or --preset odor-foraging"
+            )
         if self.evaluation_episodes < 0:
             raise ScenarioError(f"evaluation_episodes: expected at least 0, got {self.evaluation_episodes}")
         if self.episodes < 0 or (self.episodes == 0 and self.minutes is None):

@@ -17,6 +17,7 @@ from ethospike.agents.reward.td import TDActorCritic
 from ethospike.envs.any_env import GymnasiumGroup
 from ethospike.scenarios.reward import measures
 from ethospike.scenarios.reward.config import RewardConfig
+from ethospike.scenarios.reward.tasks import PRESETS
 from ethospike.scenarios.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -82,5 +83,5 @@ SCENARIO = Scenario(
     summarize=measures.measure,
     draw=draw_figures,
     conclude=measures.sentence,
-    presets={"short": {"episodes": 3}},
+    presets={"short": {"episodes": 3}, **PRESETS},
 )

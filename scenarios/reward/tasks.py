@@ -30,3 +30,114 @@ class TaskPreset:
     settings: Mapping[str, Any]
     agents: tuple[str, ...]
     arms: tuple[str, ...] = ()
+
+
+SPIKING, ARMS = ("actor-critic", "reward-stdp"), ("freeze", "shuffle-modulation", "gate-off")
+NEURONLESS = ("td", "random")
+_FEW = {"cells": 4, "code_hz": 200.0}
+"""Neurons of a code of categories: one channel is active at a time, so that its neurons may fire fast."""
+_STATES: Mapping[str, Any] = {
+    "control_interval_ms": 100.0,
+    # Observations jump from step to step. Rates have followed at the end of a window, and there weights
+    # change, with the eligibility of the window before. V is 0 at first, and a reward is large beside its
+    # noise.
+    "actor_critic": {
+        "neurons": _FEW,
+        "grid_ms": 100.0,
+        "tau_feedback_ms": 100.0,
+        "tau_critic_ms": 100.0,
+        "value_at_rest": -0.58,
+        "reward_scale": 3.0,
+    },
+    "reward_stdp": {"neurons": _FEW, "learning_rate": 0.2},
+    "td": {"reward_scale": 1.0, "actor_rate": 2.0},
+}
+"""Settings for tasks of categories with a reward of 1 at the end."""
+
+
+def _lake(*make: str, episodes: int) -> Mapping[str, Any]:
+    settings = {"env": "FrozenLake-v1", "make": make, "episodes": episodes, "evaluation_episodes": 20}
+    return {**_STATES, **settings}
+
+
+TASKS: Mapping[str, TaskPreset] = {
+    "cue-bandit": TaskPreset(
+        "Eight cues, four actions, one step; optimum 1, chance 0.25.",
+        {
+            **_STATES,
+            "env": "ethospike/CueBandit-v0",
+            "episodes": 500,
+            "evaluation_episodes": 20,
+        },
+        (*SPIKING, *NEURONLESS),
+        ARMS,
+    ),
+    "frozen-lake": TaskPreset(
+        "FrozenLake 4×4 without slip; optimum 1, chance 0.014.",
+        _lake("is_slippery=false", episodes=600),
+        (*SPIKING, *NEURONLESS),
+        ARMS,
+    ),
+    "frozen-lake-slippery": TaskPreset(
+        "FrozenLake 4×4 with slip; optimum 0.744 within 100 steps, Gymnasium's threshold 0.70, chance 0.014.",
+        _lake(episodes=1000),
+        (*SPIKING, *NEURONLESS),
+    ),
+    "cartpole": TaskPreset(
+        "A pole on a cart, +1 a step, at most 500; Gymnasium's threshold 475, chance 22.",
+        {"env": "CartPole-v1", "episodes": 300, "evaluation_episodes": 10},
+        (*SPIKING, *NEURONLESS),
+        ARMS,
+    ),
+    "acrobot": TaskPreset(
+        "Two links to swing up, −1 a step, at least −500; Gymnasium's threshold −100, chance −500.",
+        {
+            "env": "Acrobot-v1",
+            "control_interval_ms": 20.0,
+            "episodes": 200,
+            "evaluation_episodes": 5,
+            "actor_critic": {"neurons": {"together": 2}, "value_at_rest": -0.8, "reward_scale": 0.02},
+        },
+        ("actor-critic", *NEURONLESS),
+    ),
+    "mountain-car": TaskPreset(
+        "A car between two hills, −1 a step, at least −200, not shaped; Gymnasium's threshold −110, chance "
+        "−200.",
+        {
+            "env": "MountainCar-v0",
+            "episodes": 300,
+            "evaluation_episodes": 5,
+            "actor_critic": {"neurons": {"order": 4}},
+        },
+        ("actor-critic", *NEURONLESS),
+    ),
+    "pendulum": TaskPreset(
+        "A pendulum to swing up, 200 steps, −16 … 0 a step; chance −1,200.",
+        {
+            "env": "Pendulum-v1",
+            "control_interval_ms": 20.0,
+            "episodes": 150,
+            "evaluation_episodes": 5,
+            "actor_critic": {"neurons": {"order": 3}, "reward_scale": 0.005},
+            "td": {"reward_scale": 0.005},
+        },
+        ("actor-critic", *NEURONLESS),
+    ),
+    "odor-foraging": TaskPreset(
+        "The odor arena, 180 s: +1 a step at odor A's patch, −1 at odor B's; a larva sees neither of them.",
+        {
+            "env": "ethospike/OdorArena-v0",
+            "dt_ms": 0.1,
+            "control_interval_ms": 100.0,
+            "blank_ms": 1000.0,
+            "episodes": 10,
+            "evaluation_episodes": 2,
+        },
+        ("larva", "random"),
+        ("freeze", "shuffle-modulation"),
+    ),
+}
+"""The tasks by the name of their preset, in the order of the benchmark's page."""
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {name: task.settings for name, task in TASKS.items()}
+"""The tasks as presets of the scenario."""

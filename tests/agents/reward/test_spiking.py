@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from ethospike.agents.reward.actor_critic import ActorCriticConfig, SpikingActorCritic, actor_critic_network
 from ethospike.agents.reward.network import CODE, CRITIC, NeuronsConfig, learning_network, middle, rate_share
 from ethospike.agents.reward.reward_stdp import RewardStdp, RewardStdpConfig
+from ethospike.agents.reward.shuffled import SHUFFLED
 from ethospike.agents.reward.spiking import FilteredRate
 from ethospike.brains.network import ModulationChannel, ThreeFactor
 from ethospike.brains.simulator import SimulatorSettings, SpikeBlock, Stimulus, open_simulator
@@ -21,9 +23,16 @@ from ethospike.scenarios.loop import run_closed_loop, start_loop
 
 NUMBA = SimulatorSettings("numba", threads=1)
 BANDIT = "ethospike/CueBandit-v0"
-NEURONS = NeuronsConfig(cells=10)
-CRITIC_CONFIG = ActorCriticConfig(neurons=NEURONS, reward_scale=1.0, critic_rate=0.0023)
-STDP_CONFIG = RewardStdpConfig(neurons=NEURONS)
+NEURONS = NeuronsConfig(cells=4, code_hz=200.0)
+CRITIC_CONFIG = ActorCriticConfig(
+    neurons=NEURONS,
+    reward_scale=3.0,
+    value_at_rest=-0.58,
+    tau_feedback_ms=100.0,
+    tau_critic_ms=100.0,
+    grid_ms=100.0,
+)
+STDP_CONFIG = RewardStdpConfig(neurons=NEURONS, learning_rate=0.2)
 
 
 class Log(Recorder):
@@ -92,10 +101,20 @@ def test_a_learning_rate_means_the_same_for_every_code() -> None:
 
 
 def modulation(agent: Any, observation: NDArray[Any], reward: float = 0.0, end: str = "") -> dict[str, Any]:
-    """Act and learn; return the modulation of the window."""
-    decision = agent.act(observation)
+    """Act and learn; return the modulation of the window, and of its last part as `last_…`."""
+    given = []
+    run = agent.simulator.run
+
+    def noted(n_steps: int, stimulus: Stimulus) -> SpikeBlock:
+        given.append((n_steps, stimulus.modulation))
+        return run(n_steps, stimulus)
+
+    agent.simulator.run = noted
+    agent.act(observation)
+    agent.simulator.run = run
     agent.learn(np.array([reward]), end == "terminated", end == "truncated")
-    return dict(decision.stimulus.modulation)
+    assert sum(n for n, _ in given) == 100
+    return {**given[0][1], **{f"last_{name}": values for name, values in given[-1][1].items()}}
 
 
 CUE, BLANK = np.array([[3.0, 1.0]], np.float32), np.array([[0.0, 0.0]], np.float32)
@@ -110,17 +129,40 @@ def test_a_reward_acts_in_the_window_after_its_step(end: str) -> None:
         windows += [modulation(agent, CUE), modulation(agent, BLANK), modulation(agent, BLANK)]
         agent.begin_episode(np.array([True]))
         windows += [modulation(agent, CUE, 9.0)]
-    rewards = [float(window["reward"][0]) for window in windows]
     # Two windows to settle; the rewards of steps 2 to 4 act one window later; then blank and a new episode.
-    np.testing.assert_array_equal(rewards, [np.nan, np.nan, 2.0, 3.0, 4.0, np.nan, np.nan, np.nan])
-    terminal = [float(window["terminal"][0]) for window in windows]
+    # Of 100 ms, the last 20 are those in which the action is known.
+    rewards = np.array([float(window["reward"][0]) for window in windows])
+    np.testing.assert_allclose(
+        rewards, 0.8 * np.array([np.nan, np.nan, 2.0, 3.0, 4.0, np.nan, np.nan, np.nan])
+    )
+    last = np.array([float(window["last_reward"][0]) for window in windows])
+    np.testing.assert_allclose(last, rewards / 4.0)
+    assert not any(window["terminal"].any() for window in windows)
+    terminal = [float(window["last_terminal"][0]) for window in windows]
     assert terminal == [0.0] * 4 + [float(end == "terminated")] + [0.0] * 3
-    feedback = np.concatenate([window["action"] for window in windows])
-    assert not feedback[[0, 5, 6, 7]].any()
-    for row in feedback[1:5]:
+    assert not any(window["action"].any() for window in windows)
+    feedback = np.concatenate([window["last_action"] for window in windows])
+    assert not feedback[[4, 5, 6]].any()  # no action is carried out
+    for row in feedback[[0, 1, 2, 3, 7]]:
         assert row.sum() == pytest.approx(0.0)
         assert (row > 0).sum() == 1
-        assert row.max() - row.min() == pytest.approx(1.0, abs=0.9)
+
+
+def test_in_short_windows_the_feedback_comes_in_the_next() -> None:
+    env = GymnasiumGroup("CartPole-v1", 1, EpisodeConfig(episodes=2))
+    seen = np.array([[0.1, 0.0, 0.02, 0.0, 1.0]], np.float32)
+    with SpikingActorCritic(env, None, NUMBA, seed=1) as agent:
+        agent.begin_episode(np.array([True]))
+        given = []
+        run = agent.simulator.run
+        agent.simulator.run = lambda n, stimulus: (given.append(stimulus.modulation), run(n, stimulus))[1]
+        actions = []
+        for _ in range(4):
+            actions.append(int(agent.act(seen).action[0, 0]))
+            agent.learn(np.array([1.0]), False)
+    assert not given[0]["action"].any()
+    for action, modulation in zip(actions, given[1:], strict=False):
+        assert modulation["action"][0, action] > 0 > modulation["action"][0, 1 - action]
 
 
 def test_the_end_of_a_short_episode_teaches_even_before_rates_have_settled() -> None:
@@ -129,7 +171,7 @@ def test_the_end_of_a_short_episode_teaches_even_before_rates_have_settled() -> 
         agent.begin_episode(np.array([True]))
         first, final = modulation(agent, CUE, 1.0, "terminated"), modulation(agent, CUE)
     assert np.isnan(first["reward"]).all()
-    assert final["reward"].tolist() == [1.0]
+    np.testing.assert_allclose(final["reward"] + final["last_reward"], [1.0])
 
 
 def test_nothing_acts_in_evaluation() -> None:
@@ -160,7 +202,7 @@ def test_the_value_is_that_of_the_critics_filtered_rate() -> None:
             if first <= n < first + size:
                 rate[a] += np.exp(-(last - s) / 40.0) * 1000.0 / (40.0 * size)
     assert (rate > 5.0).all()
-    np.testing.assert_allclose(decisions[-1].readout["value"], -0.8 + 0.045 * rate, rtol=1e-4)
+    np.testing.assert_allclose(decisions[-1].readout["value"], -0.58 + 0.045 * rate, rtol=1e-4)
 
 
 def test_the_surprise_is_the_return_minus_its_running_mean() -> None:
@@ -245,3 +287,33 @@ def test_a_network_of_ones_own_must_fit() -> None:
 def test_numbers_are_checked(make: Any, message: str) -> None:
     with pytest.raises(AgentError, match=message):
         make()
+
+
+def test_shuffled_errors_are_those_of_earlier_windows_and_teach_nothing() -> None:
+    env = bandit(2, 120)
+    network = actor_critic_network(env, CRITIC_CONFIG)
+    rules = {p.name: p.plasticity for p in network.projections}
+    channel = ModulationChannel(SHUFFLED)
+    projections = [
+        replace(p, plasticity=replace(rules[p.name], modulator=channel)) for p in network.projections
+    ]
+    changed = replace(network, projections=tuple(projections))
+    log = Log()
+    with SpikingActorCritic(env, CRITIC_CONFIG, NUMBA, network=changed, seed=1) as agent:
+        given = []
+        run = agent.simulator.run
+        agent.simulator.run = lambda n, stimulus: (given.append(stimulus.modulation), run(n, stimulus))[1]
+        before = agent.weights()
+        assert run_closed_loop(env, agent, log, start_loop(env, agent, seed=1))
+        shuffled = agent._shuffled
+        change = np.abs(agent.weights()["code>actor"] - before["code>actor"])
+    assert shuffled is not None
+    assert change.max() > 0.01
+    assert set(given[0]) == {SHUFFLED, "action"}
+    # The grid is the window: one error a window, in its last step.
+    errors = np.array([modulation[SHUFFLED][0, -1] for modulation in given[1::2]]) * 100.0
+    kept = shuffled._kept[0, : shuffled._n_kept[0], 0]
+    assert len(kept) == 120
+    assert set(np.round(errors[errors != 0], 9)) <= set(np.round(kept, 9))
+    assert (errors != 0).sum() > 100
+    assert np.stack(log.rewards)[::3][60:].mean() < 0.45  # chance is 0.25, standard error 0.04
