@@ -329,7 +329,7 @@ def _counts_of(frame: Any, path: Path, first_row: int) -> NDArray[np.float64]:
     """Return a square matrix of whole numbers."""
     import pandas as pd
 
-    counts = frame.apply(pd.to_numeric, errors="coerce").to_numpy(dtype=float)
+    counts: NDArray[np.float64] = frame.apply(pd.to_numeric, errors="coerce").to_numpy(dtype=float)
     if counts.shape[0] != counts.shape[1]:
         raise BrainError(f"{path}: expected a square matrix, got {counts.shape[0]} × {counts.shape[1]}")
     wrong = ~((counts >= 0) & (counts <= MOST_SYNAPSES) & (counts == np.rint(counts)))
