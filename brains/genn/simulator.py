@@ -188,7 +188,7 @@ class GennSimulator(Simulator):
         }
         return Learning(
             self.network,
-            self.seed,
+            self._synapses,
             self.animals,
             self.dt_ms,
             outside,
@@ -525,16 +525,16 @@ class GennSimulator(Simulator):
     def _weights(self, projection: str) -> NDArray[np.float64]:
         if self._learning is not None and projection in self._learned:
             return self._learning.weights(projection, self.animals)
-        wired = [self._synapses(projection, animal) for animal in range(self.animals)]
-        flat = np.zeros(sum(len(s.weight) for s in wired))
+        flat = np.zeros(sum(self.n_synapses(projection, animal) for animal in range(self.animals)))
         for group, members in self._groups[projection]:
             group.vars["w"].pull_from_device()
             flat[members] = group.vars["w"].values
         weights = flat.reshape(self.animals, -1)
         if projection in self._pending:
-            for animal, s in enumerate(wired):
+            for animal in range(self.animals):
+                source, target, initial, _ = self._synapses(projection, animal)
                 weights[animal] = self._pending[projection].apply(
-                    animal, s.source, s.target, s.weight, weights[animal]
+                    animal, source, target, initial, weights[animal]
                 )
         return weights
 

@@ -21,6 +21,7 @@ from ethospike.brains.network import (
 )
 from ethospike.brains.network.plasticity import NEVER
 from ethospike.brains.network.plasticity.reference import positions
+from ethospike.brains.simulator.synapses import Draw
 from ethospike.errors import BrainError, nearest
 
 _Floats = NDArray[np.float64]
@@ -145,7 +146,9 @@ class PendingEvents:
     network : Network
     projection : Projection
         With the rule `PairSTDP`.
-    seed, animals : int
+    draw : callable
+        Gives the synapses of a projection in an animal.
+    animals : int
     dt_ms : float
     shortest_steps : int
         The shortest delay of all connections.
@@ -155,7 +158,7 @@ class PendingEvents:
         self,
         network: Network,
         projection: Projection,
-        seed: int,
+        draw: Draw,
         animals: int,
         dt_ms: float,
         shortest_steps: int,
@@ -165,7 +168,7 @@ class PendingEvents:
         self._rule, self._dt, self._shortest = projection.plasticity, dt_ms, shortest_steps
         self._n_neurons = network.n_neurons
         self._neurons = network.neurons(projection.source), network.neurons(projection.target)
-        self._wired = [network.wire(projection.name, seed, animal) for animal in range(animals)]
+        self._wired = [draw(projection.name, animal) for animal in range(animals)]
         self._delay = [steps_of_delay(wired.delay_ms, dt_ms) for wired in self._wired]
         self._of_target = [positions(wired.target) for wired in self._wired]
         self._of_source = [positions(wired.source) for wired in self._wired]

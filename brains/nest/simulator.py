@@ -189,7 +189,7 @@ class NestSimulator(Simulator):
         self._connect_recorder()
         self._pending = {
             p.name: rules.PendingEvents(
-                self.network, p, self.seed, self.animals, self.dt_ms, round(nest.min_delay / self.dt_ms)
+                self.network, p, self._synapses, self.animals, self.dt_ms, round(nest.min_delay / self.dt_ms)
             )
             for p in self.network.plastic_projections
             if isinstance(p.plasticity, PairSTDP)
@@ -198,7 +198,7 @@ class NestSimulator(Simulator):
         if self._learned_here:
             self._learning = Learning(
                 self.network,
-                self.seed,
+                self._synapses,
                 self.animals,
                 self.dt_ms,
                 self._learned_here,

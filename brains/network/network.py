@@ -286,11 +286,14 @@ class Network:
         BrainError
             When the projection is not plastic, or where `wire` raises it.
         """
+        return self.reference_of(name, self.wire(name, seed, animal), dt_ms)
+
+    def reference_of(self, name: str, wired: Synapses, dt_ms: float) -> SynapseReference:
+        """Return the reference implementation of a projection's rule for synapses that have been drawn."""
         projection = self.projection(name)
         if projection.plasticity is None:
             raise BrainError(f"Projection {name!r} has no plasticity")
-        wired, heard = self.wire(name, seed, animal), projection.plasticity.modulator_population
-        target = self.population(projection.target)
+        heard, target = projection.plasticity.modulator_population, self.population(projection.target)
         synapses = PlasticSynapses(
             wired.source,
             wired.target,
@@ -391,15 +394,18 @@ class Network:
             When the network has more than `NUMPY_WIRING_LIMIT` drawn synapses an animal, as then each
             simulator draws its own; also when a drawn weight or delay is not possible.
         """
-        projection = self.projection(name)
-        if not self.has_known_synapses(projection):
+        self.require_known_synapses(name)
+        return self.draw(name, seed, animal)
+
+    def require_known_synapses(self, name: str) -> None:
+        """Raise `BrainError` unless all simulators have the synapses of `wire` in a projection."""
+        if not self.has_known_synapses(self.projection(name)):
             reason = (
                 "they are procedural"
                 if self.procedural
                 else f"the network has over {NUMPY_WIRING_LIMIT:,} drawn synapses"
             )
             raise BrainError(f"the synapses of {name!r}: {reason}, and the simulator draws them")
-        return self.draw(name, seed, animal)
 
     def draw(self, name: str, seed: int, animal: int) -> Synapses:
         """Draw the synapses of a projection as `wire` does, however many there are: for simulators."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ethospike.brains.network import Network
 from ethospike.brains.simulator import SpikeBlock, Stimulus
+from ethospike.brains.simulator.synapses import Draw
 from ethospike.states import State
 
 
@@ -31,6 +32,8 @@ class Engine(Protocol):
         "single" or "double": type of the neurons' state.
     threads : int
         At least 1; results must not depend on it.
+    draw : callable, optional
+        Gives the synapses of a projection in an animal; by default `Network.draw` with the seed.
 
     Attributes
     ----------
@@ -41,7 +44,15 @@ class Engine(Protocol):
     backend: str
 
     def __init__(
-        self, network: Network, *, seed: int, animals: int, dt_ms: float, precision: str, threads: int
+        self,
+        network: Network,
+        *,
+        seed: int,
+        animals: int,
+        dt_ms: float,
+        precision: str,
+        threads: int,
+        draw: Draw | None = None,
     ) -> None: ...
 
     def run(self, first_step: int, n_steps: int, stimulus: Stimulus) -> SpikeBlock:

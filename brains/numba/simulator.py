@@ -53,6 +53,7 @@ class NumbaSimulator(Simulator):
     def _build(self) -> None:
         self._engine: Engine = choose_engine(self.network)(
             self.network,
+            draw=self._drawn.draw,
             seed=self.seed,
             animals=self.animals,
             dt_ms=self.dt_ms,

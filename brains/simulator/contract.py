@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ethospike.brains.network import ModulationChannel, Network, Synapses, TDError, steps_of_delay
 from ethospike.brains.simulator.settings import SIMULATORS, Capabilities, SimulatorSettings
+from ethospike.brains.simulator.synapses import DrawnSynapses
 from ethospike.brains.simulator.window import SpikeBlock, Stimulus
 from ethospike.clock import off_the_grid, whole_number
 from ethospike.errors import BrainError, SimulatorUnavailable, nearest
@@ -82,10 +83,11 @@ class Simulator(ABC):
                 self.delay_steps(name, float(delay_ms))
         self._check_models()
         self._check_rules()
-        self._wired: dict[tuple[str, int], Synapses] = {}
+        self._drawn = DrawnSynapses(network, seed)
         self._closed = False
         self._broken = False
         self._build()
+        self._drawn.release()
 
     # -- the contract -------------------------------------------------------------------------------
 
@@ -158,13 +160,26 @@ class Simulator(ABC):
         if self.network.population(self.network.projection(projection).target).neuron_model.one_input:
             self._set_weights(projection, weights)
             return
-        described = np.stack([self._synapses(projection, a).weight for a in range(self.animals)])
-        if (wrong := np.where(described < 0, weights > 0, weights < 0)).any():
+        described = [self._drawn.described(projection, animal) for animal in range(self.animals)]
+        is_negative = np.stack([synapses.is_negative for synapses in described])
+        if (wrong := np.where(is_negative, weights > 0, weights < 0)).any():
+            sign = "below" if is_negative[wrong][0] else "not below"
             raise BrainError(
                 f"weights of {projection!r}: the sign in the network's description chooses the receptor and "
-                f"cannot change; got {weights[wrong][0]} for a synapse described with {described[wrong][0]}"
+                f"cannot change; got {weights[wrong][0]} for a synapse described with a weight {sign} 0"
             )
         self._set_weights(projection, weights)
+
+    def n_synapses(self, projection: str, animal: int = 0) -> int:
+        """Return the number of synapses of a projection in an animal.
+
+        Raises
+        ------
+        BrainError
+            When the projection is not wired by NumPy.
+        """
+        self.network.require_known_synapses(projection)
+        return self._drawn.described(projection, animal).number
 
     def watch(self, neurons: NDArray[np.integer], recordable: str = "V_m") -> None:
         """Record V_m of these neurons (counted through an animal) from now on, in every animal.
@@ -342,18 +357,14 @@ class Simulator(ABC):
 
     def _check_has_weights(self, projection: str) -> tuple[int, int]:
         """Return the shape of a projection's weights."""
-        self.network.projection(projection)
-        counts = {len(self._synapses(projection, a).source) for a in range(self.animals)}
+        counts = {self.n_synapses(projection, animal) for animal in range(self.animals)}
         if len(counts) > 1:
             raise BrainError(f"weights of {projection!r}: the animals differ in their number of synapses")
         return self.animals, counts.pop()
 
     def _synapses(self, projection: str, animal: int) -> Synapses:
-        """Return the synapses of a projection in an animal, drawn once."""
-        key = (projection, animal)
-        if key not in self._wired:
-            self._wired[key] = self.network.wire(projection, self.seed, animal)
-        return self._wired[key]
+        """Return the synapses of a projection in an animal, kept while the network is made."""
+        return self._drawn.keep(projection, animal)
 
     def _check_stimulus(self, n_steps: int, stimulus: Stimulus) -> None:
         first, last = self.step + 1, self.step + n_steps

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ethospike.brains.network import Events, Network, Projection, SynapseReference
+from ethospike.brains.simulator.synapses import Draw
 
 _Floats = NDArray[np.float64]
 _Ints = NDArray[np.int64]
@@ -23,7 +24,9 @@ class Learning:
     Parameters
     ----------
     network : Network
-    seed, animals : int
+    draw : callable
+        Gives the synapses of a projection in an animal.
+    animals : int
     dt_ms : float
     projections : sequence of Projection
         Those whose rules run here.
@@ -38,7 +41,7 @@ class Learning:
     def __init__(
         self,
         network: Network,
-        seed: int,
+        draw: Draw,
         animals: int,
         dt_ms: float,
         projections: list[Projection],
@@ -64,7 +67,7 @@ class Learning:
                     self._parts[neuron].append((projection.name, part, number))
             values, start = weight[projection.name], 0
             for animal in range(animals):
-                reference = network.reference(projection.name, seed, animal, dt_ms)
+                reference = network.reference_of(projection.name, draw(projection.name, animal), dt_ms)
                 # One array, so that weights that are set reach the rule.
                 stop = start + len(reference.weight)
                 reference.weight, start = values[start:stop], stop

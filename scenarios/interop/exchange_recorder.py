@@ -68,7 +68,7 @@ class ExchangeRecorder:
                 "client_step": Variable("1", "control step of the client", dtype="int64"),
                 **variables_layout(agent.variables),
             },
-            **network_layout(agent.network, agent.simulator.seed),
+            **network_layout(agent.network, agent.simulator),
         )
         # A process for the writer would be one more for each larva.
         weights_every_s = WEIGHTS_EVERY * agent.control_interval_ms / 1000.0

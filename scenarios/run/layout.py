@@ -11,6 +11,7 @@ from gymnasium.vector import VectorEnv
 
 from ethospike.agents.agent import Agent
 from ethospike.brains.network import Network
+from ethospike.brains.simulator import Simulator
 from ethospike.envs.contract import component_names, group_env
 from ethospike.errors import EnvError
 from ethospike.recorders.recorder import Layout, PopulationLayout, Variable
@@ -32,8 +33,6 @@ def describe(env: VectorEnv, agent: Agent, *, dt_ms: float) -> Layout:
         **variables_layout(agent.variables),
     }
     network = agent.network
-    # Of a random rule, the seed decides how many synapses there are; without a simulator nothing is wired.
-    seed = 0 if agent.simulator is None else agent.simulator.seed
     return Layout(
         animals=agent.animals,
         dt_ms=dt_ms,
@@ -44,7 +43,7 @@ def describe(env: VectorEnv, agent: Agent, *, dt_ms: float) -> Layout:
         phase_at_end=body.phase_at_end,
         intervals={kind: variables_layout(columns) for kind, columns in body.intervals.items()},
         scene=body.scene(),
-        **({} if network is None else network_layout(network, seed, _changed(agent))),
+        **({} if network is None else network_layout(network, agent.simulator, _changed(agent))),
     )
 
 
@@ -53,13 +52,16 @@ def _changed(agent: Agent) -> Iterable[str]:
     return () if agent.simulator is None else agent.weights()
 
 
-def network_layout(network: Network, seed: int, changed: Iterable[str] = ()) -> dict[str, Any]:
+def network_layout(
+    network: Network, simulator: Simulator | None, changed: Iterable[str] = ()
+) -> dict[str, Any]:
     """Return the entries of a `Layout` that describe a network: populations, channels, changing weights.
 
     Parameters
     ----------
     network : Network
-    seed : int
+    simulator : Simulator or None
+        Of a random rule, its seed decides how many synapses there are.
     changed : iterable of str
         Projections with weights that change, besides those that are plastic.
 
@@ -69,6 +71,9 @@ def network_layout(network: Network, seed: int, changed: Iterable[str] = ()) -> 
         When there is no such projection.
     """
     named = {p.name for p in network.plastic_projections} | {network.projection(n).name for n in changed}
+
+    def n_synapses(name: str) -> int:
+        return len(network.wire(name, 0, 0).source) if simulator is None else simulator.n_synapses(name)
 
     def channels(inputs: Any) -> tuple[str, ...]:
         return tuple(f"{given.name}[{i}]" for given in inputs for i in range(network.n_channels(given)))
@@ -82,7 +87,7 @@ def network_layout(network: Network, seed: int, changed: Iterable[str] = ()) -> 
         "current_channels": channels(network.current_inputs),
         "weights": {
             p.name: (
-                len(network.wire(p.name, seed, 0).source),
+                n_synapses(p.name),
                 network.population(p.target).neuron_model.weight_unit,
             )
             for p in network.projections

@@ -32,6 +32,7 @@ from ethospike.brains.numba.placement import STAGGER, placed
 from ethospike.brains.numba.team import Team
 from ethospike.brains.simulator import SpikeBlock, Stimulus
 from ethospike.brains.simulator.propagators import propagators
+from ethospike.brains.simulator.synapses import Draw
 from ethospike.brains.threads import run_all
 from ethospike.errors import BrainError, NotFiniteError, SimulatorUnavailable
 from ethospike.states import State, check_state
@@ -94,6 +95,7 @@ class BitsEngine:
         dt_ms: float,
         precision: str,
         threads: int,
+        draw: Draw | None = None,
         wiring: Wiring | None = None,
     ) -> None:
         if reason := refusal(network):
@@ -103,7 +105,7 @@ class BitsEngine:
         self._network, self._animals, self._dt_ms = network, animals, dt_ms
         self._parallel = min(threads, animals)
         self._real = np.dtype(np.float32 if precision == "single" else np.float64)
-        self.wiring = wiring or draw_wiring(network, seed=seed, animals=animals, threads=threads)
+        self.wiring = wiring or draw_wiring(network, draw, seed=seed, animals=animals, threads=threads)
         each = max(1, min(threads // self._parallel, self.wiring.layout.lanes // LANES_A_THREAD))
         self._teams = [Team(each) for _ in range(animals)]
         used = f"{each * self._parallel} thread{'s' * (each * self._parallel > 1)}"

@@ -36,6 +36,7 @@ from ethospike.brains.numba.bits.generated_rows import Drawn, write_rows
 from ethospike.brains.numba.bits.pools import Generated, generated
 from ethospike.brains.numba.bits.row_counts import SEGMENT, WORD
 from ethospike.brains.numba.placement import placed
+from ethospike.brains.simulator.synapses import Draw, DrawnSynapses
 from ethospike.brains.threads import run_all
 from ethospike.errors import BrainError
 from ethospike.randomness import Role
@@ -216,7 +217,9 @@ def shared_wiring(wirings: list[Wiring]) -> Iterator[None]:
         _shared.reset(token)
 
 
-def draw_wiring(network: Network, *, seed: int, animals: int, threads: int) -> Wiring:
+def draw_wiring(
+    network: Network, draw: Draw | None = None, *, seed: int, animals: int, threads: int
+) -> Wiring:
     """Return the synapses of all animals; the same ones for the same seed, whatever the number of threads.
 
     Raises
@@ -238,19 +241,24 @@ def draw_wiring(network: Network, *, seed: int, animals: int, threads: int) -> W
         none = np.empty((0, layout.row_words), dtype=np.uint64)
         made = tuple(generated(network, seed=seed, animal=animal) for animal in range(animals))
         return Wiring(layout, (none,) * animals, key, made)
-    draw = _copy_wired if network.is_wired_by_numpy else _draw_large
-    bits = tuple(draw(network, layout, seed, animal, threads) for animal in range(animals))
+    draw = draw or DrawnSynapses(network, seed).draw
+    bits = tuple(
+        _copy_wired(network, layout, draw, animal)
+        if network.is_wired_by_numpy
+        else _draw_large(network, layout, seed, animal, threads)
+        for animal in range(animals)
+    )
     wiring = Wiring(layout, bits, key)
     if shared is not None:
         shared.append(wiring)
     return wiring
 
 
-def _copy_wired(network: Network, layout: BitLayout, seed: int, animal: int, threads: int) -> Words:
+def _copy_wired(network: Network, layout: BitLayout, draw: Draw, animal: int) -> Words:
     """Set the bits of the synapses that `Network.wire` draws."""
     bits = placed((network.n_neurons, layout.row_words), np.uint64)
     for projection in network.projections:
-        synapses = network.wire(projection.name, seed, animal)
+        synapses = draw(projection.name, animal)
         lanes = layout.lane_of_neuron[network.offset(projection.target) + synapses.target]
         set_bits(bits, network.offset(projection.source) + synapses.source, lanes)
     return bits

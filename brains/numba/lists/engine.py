@@ -34,6 +34,7 @@ from ethospike.brains.numba.lists.stepped_models import stepped_neurons
 from ethospike.brains.numba.placement import aligned, plain
 from ethospike.brains.numba.roles import MODULATOR, TARGET
 from ethospike.brains.simulator import SpikeBlock, Stimulus
+from ethospike.brains.simulator.synapses import Draw, DrawnSynapses
 from ethospike.brains.threads import share
 from ethospike.errors import BrainError
 from ethospike.states import State, check_state
@@ -56,9 +57,18 @@ class ListsEngine:
     """
 
     def __init__(
-        self, network: Network, *, seed: int, animals: int, dt_ms: float, precision: str, threads: int
+        self,
+        network: Network,
+        *,
+        seed: int,
+        animals: int,
+        dt_ms: float,
+        precision: str,
+        threads: int,
+        draw: Draw | None = None,
     ) -> None:
-        self._network, self._seed, self._animals, self._dt_ms = network, seed, animals, dt_ms
+        self._network, self._animals, self._dt_ms = network, animals, dt_ms
+        self._draw = draw or DrawnSynapses(network, seed).draw
         self._threads = min(threads, animals)
         # Neighbors in memory are not for two threads at a time: a core that reads ahead takes the lines that
         # the other one is writing, and both run at two thirds of their speed.
@@ -90,7 +100,7 @@ class ListsEngine:
         self._lessons = None
         if any(is_taught(projection) for projection in network.projections):
             self._lessons = Lessons(
-                network, seed, animals, dt_ms, self._slot, self._slots, self._places, self._scales()
+                network, self._draw, animals, dt_ms, self._slot, self._slots, self._places, self._scales()
             )
         self._step = 0
         self._watched = np.empty(0, dtype=np.int64)
@@ -261,7 +271,7 @@ class ListsEngine:
 
     def _ends(self, projection: Projection, animal: int) -> _Group:
         """Return the synapses of a projection, with the slots of their sources and targets."""
-        synapses = self._network.draw(projection.name, self._seed, animal)
+        synapses = self._draw(projection.name, animal)
         source = self._slot[self._network.offset(projection.source) + synapses.source]
         target = self._slot[self._network.offset(projection.target) + synapses.target]
         return source, target, synapses.weight, steps_of_delay(synapses.delay_ms, self._dt_ms)

@@ -23,6 +23,7 @@ from ethospike.brains.network import (
 )
 from ethospike.brains.network.plasticity import GridConstants, Modulator, td_constants
 from ethospike.brains.numba.lists import plasticity_kernels as kernels
+from ethospike.brains.simulator.synapses import Draw
 from ethospike.states import State
 
 _Floats = NDArray[np.float64]
@@ -50,7 +51,9 @@ class Lessons:
     Parameters
     ----------
     network : Network
-    seed, animals : int
+    draw : callable
+        Gives the synapses of a projection in an animal.
+    animals : int
     dt_ms : float
     slot : ndarray of int64, shape (neurons,)
     n_slots : int
@@ -63,7 +66,7 @@ class Lessons:
     def __init__(
         self,
         network: Network,
-        seed: int,
+        draw: Draw,
         animals: int,
         dt_ms: float,
         slot: _Ints,
@@ -81,7 +84,7 @@ class Lessons:
         for projection in self._projections:
             own = []
             for animal in range(animals):
-                wired = network.draw(projection.name, seed, animal)
+                wired = draw(projection.name, animal)
                 own.append(
                     _Synapses(
                         slot[network.offset(projection.source) + wired.source],

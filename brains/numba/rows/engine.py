@@ -22,6 +22,7 @@ from ethospike.brains.numba.rows.layout import Spikes, Watch
 from ethospike.brains.numba.rows.wiring import RowsAnimal
 from ethospike.brains.numba.team import Team
 from ethospike.brains.simulator import SpikeBlock, Stimulus
+from ethospike.brains.simulator.synapses import Draw, DrawnSynapses
 from ethospike.errors import StateError
 from ethospike.states import State, join_states, state_of
 
@@ -47,7 +48,15 @@ class RowsEngine:
     """
 
     def __init__(
-        self, network: Network, *, seed: int, animals: int, dt_ms: float, precision: str, threads: int
+        self,
+        network: Network,
+        *,
+        seed: int,
+        animals: int,
+        dt_ms: float,
+        precision: str,
+        threads: int,
+        draw: Draw | None = None,
     ) -> None:
         self._network, self._animals = network, animals
         largest = max([network.expected_synapses(p) for p in network.projections], default=0.0)
@@ -59,9 +68,10 @@ class RowsEngine:
             f"numba {numba.__version__}, rows, {self._team.threads} thread{'s' * (self._team.threads > 1)}, "
             f"{precision} precision"
         )
+        draw = draw or DrawnSynapses(network, seed).draw
         parts = 1 if self._team.threads == 1 else 2 * self._team.threads
         self._brains = [
-            RowsAnimal(network, seed=seed, animal=animal, dt_ms=dt_ms, real=self._real, parts=parts)
+            RowsAnimal(network, draw, seed=seed, animal=animal, dt_ms=dt_ms, real=self._real, parts=parts)
             for animal in range(animals)
         ]
         longest = self._brains[0].longest

@@ -21,6 +21,7 @@ from ethospike.brains.numba.rows.dopamine_gated import Plastic
 from ethospike.brains.numba.rows.kernels import part_bounds
 from ethospike.brains.numba.rows.layout import Inputs, Neurons, Rows
 from ethospike.brains.numba.team import split
+from ethospike.brains.simulator.synapses import Draw
 from ethospike.errors import BrainError, StateError
 from ethospike.states import State, check_state
 
@@ -50,7 +51,10 @@ class RowsAnimal:
     Parameters
     ----------
     network : Network
+    draw : callable
+        Gives the synapses of a projection in an animal.
     seed, animal : int
+        Keys of drawn parameters.
     dt_ms : float
     real : dtype
         Of the neurons' state.
@@ -69,9 +73,17 @@ class RowsAnimal:
     """
 
     def __init__(
-        self, network: Network, *, seed: int, animal: int, dt_ms: float, real: np.dtype[Any], parts: int
+        self,
+        network: Network,
+        draw: Draw,
+        *,
+        seed: int,
+        animal: int,
+        dt_ms: float,
+        real: np.dtype[Any],
+        parts: int,
     ) -> None:
-        self._network, self._seed, self._animal = network, seed, animal
+        self._network, self._draw, self._animal = network, draw, animal
         self._dt_ms, self._real = dt_ms, real
         self.slot, conductance = slots_of(network)
         self._blocks = len(conductance)
@@ -125,7 +137,7 @@ class RowsAnimal:
         shortest, longest = LONGEST_INTERVAL, 1
         n_synapses = n_effects = n_late = 0
         for p, projection in enumerate(network.projections):
-            wired = network.draw(projection.name, self._seed, self._animal)
+            wired = self._draw(projection.name, self._animal)
             size = len(wired.source)
             dest = self._dest[n_synapses : n_synapses + size]
             self._fill_dest(dest, projection, wired)
@@ -298,7 +310,7 @@ class RowsAnimal:
             role[p, self.slot[network.neurons(rule.modulator)]] |= MODULATOR
             role[p, self.slot[network.neurons(projection.target)]] |= TARGET
             role[p, self.slot[network.neurons(projection.source)]] |= SOURCE
-            wired = network.draw(projection.name, self._seed, self._animal)
+            wired = self._draw(projection.name, self._animal)
             pre = self.slot[network.offset(projection.source) + wired.source]
             post = self.slot[network.offset(projection.target) + wired.target]
             order = np.argsort(post, kind="stable")

@@ -13,7 +13,7 @@ from spike_blocks import assert_same
 
 from ethospike.brains.conformance import small_deterministic_network
 from ethospike.brains.conformance.specimens import drive, probe, trained, window
-from ethospike.brains.network import AllToAll, Network, Population, Projection
+from ethospike.brains.network import AllToAll, Network, Population, Projection, Synapses
 from ethospike.brains.simulator import (
     SIMULATORS,
     SimulatorSettings,
@@ -122,7 +122,7 @@ def test_weights_of_animals_that_differ_in_number_are_refused():
 def test_plastic_weights_below_zero_are_refused():
     with open_reference(trained(), seed=1) as simulator:
         simulator.set_weights("source>target", np.zeros((1, 24)))
-        with pytest.raises(BrainError, match=r"sign.*got -1\.0"):
+        with pytest.raises(BrainError, match=r"at least 0, got \[-1\.0"):
             simulator.set_weights("source>target", np.full((1, 24), -1.0))
 
 
@@ -137,7 +137,10 @@ def test_a_synapse_keeps_the_sign_that_the_network_gives_it(described, fitting, 
         for accepted in (fitting, 0.0, fitting):
             simulator.set_weights("p", np.full((1, 2), accepted))
             assert (simulator.weights("p") == accepted).all()
-            with pytest.raises(BrainError, match=rf"got {wrong} for a synapse described with {described}"):
+            sign = "below" if described < 0 else "not below"
+            with pytest.raises(
+                BrainError, match=rf"got {wrong} for a synapse described with a weight {sign} 0"
+            ):
                 simulator.set_weights("p", np.full((1, 2), wrong))
 
 
@@ -164,3 +167,36 @@ def test_simulators_open_by_name():
     with open_simulator(NETWORK, SimulatorSettings(name="nest"), seed=1) as simulator:
         assert simulator.name == "nest"
         assert simulator.backend.startswith("NEST 3")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.simulator(name)) for name in SIMULATORS],
+)
+def test_synapses_are_drawn_once(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading and setting weights drew them again, and so did plasticity."""
+    drawn: list[tuple[str, int]] = []
+    plain = Network.draw
+
+    def draw(network: Network, projection: str, seed: int, animal: int) -> Synapses:
+        drawn.append((projection, animal))
+        return plain(network, projection, seed, animal)
+
+    monkeypatch.setattr(Network, "draw", draw)
+    inhibition = Projection("target>source", "target", "source", AllToAll(), -50.0, 0.1)
+    network = replace(trained(), projections=(*trained().projections, inhibition))
+    expected = {(p.name, animal) for p in network.projections for animal in range(2)}
+    described = {(n, a): plain(network, n, 3, a).weight for n, a in expected}
+    with simulator_class(name)(network, SimulatorSettings(name), seed=3, animals=2) as simulator:
+        for projection in network.projections:
+            weights = simulator.weights(projection.name)
+            assert simulator.n_synapses(projection.name, 1) == weights.shape[1] > 0
+            for animal in range(2):
+                np.testing.assert_allclose(weights[animal], described[projection.name, animal], rtol=1e-6)
+            simulator.set_weights(projection.name, weights)
+            wrong = -weights - 1.0 if (weights >= 0).all() else 1.0 - weights
+            with pytest.raises(BrainError, match=r"the sign in the network|at least 0"):
+                simulator.set_weights(projection.name, wrong)
+        simulator.run(10)
+    assert set(drawn) == expected
+    assert len(drawn) == len(expected)
