@@ -56,13 +56,17 @@ def inlined(function: F) -> F:
 
 
 def keep_while_fresh(kernel: Any, module: str) -> None:
-    """Have kept machine code thrown away after changes in files from which the kernel's file imports.
+    """Keep machine code under a name that changes with the files from which the kernel's file imports.
 
     Numba looks at the kernel's own file alone, but constants and functions of other files become part of it.
+    A name, because it reads the types in a file that it kept before it sees that the file is stale: a class
+    that has moved since would be an error.
     """
-    kept = getattr(getattr(kernel, "_cache", None), "_cache_file", None)
-    if kept is not None and hasattr(kept, "_source_stamp"):
-        kept._source_stamp = (kept._source_stamp, stamp(module))
+    cache = getattr(kernel, "_cache", None)
+    kept, made = getattr(cache, "_cache_file", None), getattr(cache, "_impl", None)
+    if cache is not None and kept is not None and made is not None:
+        name = f"{made.filename_base}-{stamp(module)[:16]}"
+        cache._cache_file = type(kept)(cache.cache_path, name, made.locator.get_source_stamp())
 
 
 @cache

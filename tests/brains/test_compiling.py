@@ -89,3 +89,28 @@ def test_machine_code_is_made_anew_when_a_file_that_it_is_made_of_changes(
     assert run() == [107, 1]
     (package / f"{file}.py").write_text(text + "\n")
     assert run() == [expected, int(file == "other")]
+
+
+MOVED = """from ethospike.brains.compiling import compiled
+from pairs.{place} import Pair
+@compiled
+def total(pair):
+    return pair.a + pair.b
+"""
+PAIR = "from typing import NamedTuple\nclass Pair(NamedTuple):\n    a: int\n    b: int\n"
+
+
+@pytest.mark.simulator("numba")
+def test_a_class_that_moves_to_another_file_leaves_no_code_that_cannot_be_read(tmp_path: Path) -> None:
+    """Numba reads the types of kept code before it looks whether the code is fresh."""
+    package = tmp_path / "pairs"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    for place in ("here", "there"):
+        (package / f"{place}.py").write_text(PAIR)
+        (package / "kernel.py").write_text(MOVED.format(place=place))
+        code = f"from pairs.kernel import total; from pairs.{place} import Pair; print(total(Pair(1, 2)))"
+        command = [sys.executable, "-B", "-c", code]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+        assert done.stdout.strip() == "3"
+        (package / f"{place}.py").unlink()
