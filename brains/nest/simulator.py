@@ -457,10 +457,13 @@ class NestSimulator(Simulator):
         return weight
 
     def _set_weights(self, projection: str, weights: NDArray[np.float64]) -> None:
+        given, known = weights.ravel(), self._weight[projection]
+        is_fixed = self.network.projection(projection).plasticity is None
+        changed = np.flatnonzero(given != known) if is_fixed else np.arange(len(given))
         if self._is_learned_here(projection) and self._learning is not None:
             self._learning.set_weights(projection, weights)
-        self._weight[projection][:] = weights.ravel()
-        self._transmit(projection, np.arange(weights.size))
+        known[:] = given
+        self._transmit(projection, changed)
 
     def _transmit(self, projection: str, synapses: NDArray[np.integer]) -> None:
         """Write these weights (indices in the order of `wire`, animal by animal) into the kernel."""

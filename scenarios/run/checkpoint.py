@@ -29,6 +29,8 @@ from ethospike.states import join_states, state_of
 
 CHECKPOINT = "checkpoint.npz"
 """The checkpoint's file in the run folder."""
+OF_SIMULATOR = "the simulator"
+"""Beginning of the reason for a run without checkpoints where the simulator has none."""
 NO_CHECKPOINTS = "no_checkpoints"
 """Entry of run.json: the reason for a run without checkpoints; null for a run with checkpoints."""
 
@@ -83,6 +85,12 @@ def read(folder: RunFolder) -> dict[str, NDArray[Any]]:
         raise RunFolderError(f"{path} cannot be read ({error}); {again}") from error
 
 
+def reason_of_simulator(folder: RunFolder) -> str | None:
+    """Return the reason for a run without checkpoints if it is that of its simulator, else None."""
+    reason = folder.info.get(NO_CHECKPOINTS)
+    return str(reason) if reason and str(reason).startswith(OF_SIMULATOR) else None
+
+
 def restore(arrays: Mapping[str, NDArray[Any]], env: VectorEnv, agent: Agent, *, seed: int) -> LoopState:
     """Restore environment and agent from a checkpoint and return the state of the loop.
 
@@ -124,7 +132,7 @@ def reason_for_none(every_s: float, env: VectorEnv, agent: Agent) -> str | None:
         try:
             state = part.state()
         except SimulatorUnavailable:
-            return f"the simulator ({agent.backend}) cannot save its state"
+            return f"{OF_SIMULATOR} ({agent.backend}) cannot save its state"
         except NotImplementedError:
             return f"{name} cannot save its state"
         for key, value in state.items():

@@ -19,6 +19,7 @@ from ethospike.scenarios.run.defaults import CHANGED, defaults_of_changed
 from ethospike.scenarios.run.folder import RUNNING, RunFolder
 from ethospike.scenarios.run.omissions import attempt, leaving_out
 from ethospike.scenarios.run.provenance import provenance
+from ethospike.scenarios.run.replay import comparison_of
 from ethospike.scenarios.run.session import Listeners, RunSession
 from ethospike.scenarios.run.signals import RunStopped
 from ethospike.scenarios.scenario import Scenario, ScenarioConfig
@@ -109,20 +110,26 @@ def resume_scenario(
 ) -> RunResult:
     """Continue an incomplete run from its last checkpoint.
 
-    The result is bit-identical to a run that was never interrupted.
+    The result is bit-identical to a run that was never interrupted. Where the simulator cannot save its
+    state, the run is simulated again up to the end of its recording, and compared with it.
 
     Raises
     ------
     RunFolderError
-        When the run is complete or still going, or has no checkpoint.
+        When the run is complete or still going, has no checkpoint and no recorded spikes, or has other spikes
+        when it is simulated again.
     """
     if folder.info["status"] == "complete":
         raise RunFolderError(f"{folder.path} is complete; there is nothing to resume")
     with folder.writing():
-        saved = checkpoint.read(folder)
+        reason = checkpoint.reason_of_simulator(folder)
+        comparison = None if reason is None else comparison_of(folder, reason)
+        saved = None if comparison is not None else checkpoint.read(folder)
         resumed = [*folder.info.get("resumed", []), provenance()["started"]]
         folder.update_info(status=RUNNING, resumed=resumed)
-        with RunSession(scenario, config, folder, listeners, quiet=quiet, saved=saved) as session:
+        with RunSession(
+            scenario, config, folder, listeners, quiet=quiet, saved=saved, comparison=comparison
+        ) as session:
             session.run()
     return _result(scenario, config, folder, session.stopped_by, draw=draw)
 

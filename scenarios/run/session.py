@@ -21,6 +21,7 @@ from ethospike.scenarios.run import checkpoint
 from ethospike.scenarios.run.folder import RunFolder
 from ethospike.scenarios.run.layout import data_sources, describe
 from ethospike.scenarios.run.progress import RunProgress
+from ethospike.scenarios.run.replay import Comparison, replay
 from ethospike.scenarios.run.signals import collected_signals
 from ethospike.scenarios.scenario import Scenario, ScenarioConfig
 
@@ -63,6 +64,8 @@ class RunSession:
         Show no progress.
     saved : mapping of str to ndarray, optional
         The checkpoint from which the run continues (`checkpoint.read`).
+    comparison : Comparison, optional
+        The recording up to which the run is simulated again, where there is no checkpoint.
 
     Attributes
     ----------
@@ -79,9 +82,11 @@ class RunSession:
         *,
         quiet: bool = False,
         saved: Mapping[str, NDArray[Any]] | None = None,
+        comparison: Comparison | None = None,
     ) -> None:
         self._scenario, self._config, self._folder = scenario, config, folder
         self._listeners, self._quiet, self._saved = listeners, quiet, saved
+        self._comparison = comparison
         self._clock = _Clock(config.control_interval_ms)
         self._status = "failed"
         self._stack = ExitStack()
@@ -134,10 +139,12 @@ class RunSession:
             self._loop = checkpoint.restore(saved, env, agent, seed=config.seed)
         else:
             self._loop = start_loop(env, agent, seed=config.seed, action_delay=config.action_delay)
+        if self._comparison is not None:
+            replay(env, agent, self._loop, self._comparison)
         layout = _watched_layout(env, agent, config)
         # Until the recording is closed: Ctrl-C must not come between a run and its last rows.
         self._signals = stack.enter_context(collected_signals())
-        resume_at = self._loop.control_step if saved else None
+        resume_at = self._loop.control_step if saved or self._comparison is not None else None
         writer = self._opened(
             ZarrRecorder(self._folder.recording, layout, config.recorder, resume_at=resume_at)
         )
