@@ -317,3 +317,35 @@ def test_shuffled_errors_are_those_of_earlier_windows_and_teach_nothing() -> Non
     assert set(np.round(errors[errors != 0], 9)) <= set(np.round(kept, 9))
     assert (errors != 0).sum() > 100
     assert np.stack(log.rewards)[::3][60:].mean() < 0.45  # chance is 0.25, standard error 0.04
+
+
+@pytest.mark.simulator("nest")
+@pytest.mark.parametrize("agent", ["actor-critic", "reward-stdp"])
+def test_nest_learns_the_very_same(agent: str) -> None:
+    """Spikes, actions and weights of the first episodes are those of Numba in double precision."""
+    make: Any = {"actor-critic": SpikingActorCritic, "reward-stdp": RewardStdp}[agent]
+    found = []
+    for settings in (SimulatorSettings("numba", threads=1, precision="double"), SimulatorSettings("nest")):
+        env = GymnasiumGroup("CartPole-v1", 1, EpisodeConfig(episodes=2))
+        with make(env, None, settings, seed=1) as learner:
+            before = learner.weights()["code>actor"]
+            loop, spikes, actions = start_loop(env, learner, seed=1), [], []
+
+            class Note(Log):
+                def record(self, record: StepRecord, spikes: Any = spikes, actions: Any = actions) -> None:
+                    assert record.spikes is not None
+                    spikes.append((record.spikes.step, record.spikes.neuron))
+                    actions.append(record.values["action"].copy())
+
+            assert run_closed_loop(env, learner, Note(), loop)
+            found.append((spikes, actions, learner.weights()))
+        assert np.abs(found[-1][2]["code>actor"] - before).max() > 1e-4
+    (mine, my_actions, my_weights), (theirs, their_actions, their_weights) = found
+    assert len(mine) == len(theirs) > 20
+    assert sum(len(steps) for steps, _ in mine) > 500
+    for one, other in zip(mine, theirs, strict=True):
+        np.testing.assert_array_equal(one[0], other[0])
+        np.testing.assert_array_equal(one[1], other[1])
+    np.testing.assert_array_equal(my_actions, their_actions)
+    for name, weights in my_weights.items():
+        np.testing.assert_allclose(weights, their_weights[name], rtol=1e-9, atol=1e-12)
