@@ -10,7 +10,7 @@ from ethospike.scenarios.scenario import Scenario
 
 
 def report(path: Path, /, *, out: Path | None = None) -> None:
-    """Write a page of a run, a sweep or an experiment: one HTML file, to be looked at without ethospike.
+    """Write a page of a run or a sweep: one HTML file, to be looked at without ethospike.
 
     It holds results, figures, a player of paths and spikes, the configuration and its differences to the
     defaults, and the commands that make it again.
@@ -18,7 +18,7 @@ def report(path: Path, /, *, out: Path | None = None) -> None:
     Parameters
     ----------
     path
-        The folder of the run, the sweep, the calibration or the experiment.
+        The folder of the run, the sweep or the calibration.
     out
         The file; by default report.html in that folder.
     """

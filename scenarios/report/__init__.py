@@ -1,1 +1,1 @@
-"""A page for each run, sweep and experiment: one HTML file that needs neither network nor ethospike."""
+"""A page for each run and sweep: one HTML file that needs neither network nor ethospike."""

@@ -112,6 +112,10 @@ def _flags(config: Mapping[str, Any], changed: Mapping[str, Any] | None) -> list
     fields, words = flat(config), []
     for name in changed or {}:
         value = fields.get(name)
+        if isinstance(value, list) and value and all(isinstance(entry, str) for entry in value):
+            for entry in value:
+                words += ["--" + flag_name(name), entry]
+            continue
         if not isinstance(value, SCALARS) or value == "":
             return None
         if isinstance(value, bool):

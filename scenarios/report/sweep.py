@@ -1,19 +1,19 @@
-"""The page of a sweep, a calibration or an experiment: its table, its figures, its failures."""
+"""The page of a sweep or a calibration: its figures, its points compared, its table, its failures."""
 
 from __future__ import annotations
 
-import csv
-import itertools
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from ethospike.scenarios.analysis.group_statistics import interval
 from ethospike.scenarios.report import settings
 from ethospike.scenarios.report.figures import figures
 from ethospike.scenarios.report.measures import strip
 from ethospike.scenarios.report.origin import origin
 from ethospike.scenarios.report.page.document import document
-from ethospike.scenarios.report.page.html import Markup, element, facts, joined, section, table
+from ethospike.scenarios.report.page.html import Markup, element, facts, joined, number, section, table
 from ethospike.scenarios.run.provenance import command_of
 from ethospike.scenarios.sweeps.folder import DONE, Sweep
 from ethospike.scenarios.sweeps.report import content
@@ -21,9 +21,8 @@ from ethospike.scenarios.sweeps.report import content
 MOST_ROWS = 2_000
 MOST_CELLS = 60_000
 """Rows and cells of the table in a page: about 2 MB. A larger sweep shows its first tasks."""
-EXPERIMENT = "experiment"
-"""Entry of sweep.json: groups and comparisons of an experiment."""
-COMPARISONS = "comparisons.csv"
+MOST_COMPARED = 24
+"""Points that are compared one by one."""
 MOST_FAILURES = 50
 
 
@@ -31,8 +30,6 @@ def sweep_page(sweep: Sweep) -> str:
     """Return the page of a sweep as HTML."""
     found, results = content(sweep), list(sweep.results())
     kind = "calibration" if sweep.calibration is not None else "sweep"
-    if sweep.manifest.get(EXPERIMENT):
-        kind = "experiment"
     failed = found["failed"]
     state = (
         f"{found['finished']} of {found['tasks']} tasks finished: {found['points']} points × "
@@ -43,10 +40,9 @@ def sweep_page(sweep: Sweep) -> str:
         element("p", "ethospike", class_="dim"),
         element("h1", f"{kind.capitalize()} of {sweep.name}"),
         element("p", state),
-        section("Groups", groups(sweep, results)),
-        section("Comparisons", comparisons(sweep.path)),
         section("Best point", best(found["best"])),
         section("Figures", figures(sweep.path / "figures")),
+        section("Points compared", points_table(sweep, results)),
         section("Tasks", task_table(sweep, results)),
         section("Failures", failures(failed)),
         section("Shared configuration", settings.configuration(sweep.base_settings, changed)),
@@ -88,54 +84,29 @@ def _measure(measures: Mapping[str, Any], name: str) -> Any:
     return measures.get(name, measures.get(f"{name}.mean"))
 
 
-def groups(sweep: Sweep, results: Iterable[Mapping[str, Any]]) -> Markup:
-    """Return the groups of an experiment with the animals of each measure; empty for a sweep."""
-    experiment = sweep.manifest.get(EXPERIMENT)
-    names = experiment.get("groups") if isinstance(experiment, Mapping) else None
-    if not isinstance(names, list):
+def points_table(sweep: Sweep, results: Iterable[Mapping[str, Any]]) -> Markup:
+    """Return each measure at each point, as mean and interval over seeds with every seed as a dot.
+
+    Empty for a single seed, and for more points than can be compared by eye; the figures show those.
+    """
+    if len(sweep.seeds) < 2 or not 2 <= len(sweep.points) <= MOST_COMPARED:
         return Markup()
-    animals: dict[str, dict[str, list[float]]] = {}
+    values: dict[str, dict[int, list[float]]] = {}
     for result in results:
-        if result["status"] != DONE or not result["point"] < len(names):
-            continue
-        for measure, values in (result.get("animals") or {}).items():
-            of_group = animals.setdefault(str(measure), {}).setdefault(str(names[result["point"]]), [])
-            of_group += [float(value) for value in values if isinstance(value, (int, float))]
+        for name, value in result["measures"].items() if result["status"] == DONE else ():
+            if isinstance(value, (int, float)) and not name.endswith((".low", ".high")):
+                of_measure = values.setdefault(name.removesuffix(".mean"), {})
+                of_measure.setdefault(result["point"], []).append(float(value))
     rows = []
-    for measure, by_group in animals.items():
-        for name in map(str, names):
-            values = by_group.get(name, [])
-            known = [value for value in values if value == value]
-            mean = sum(known) / len(known) if known else None
-            rows.append((measure, name, mean, len(known), strip(known, mean)))
-    points = [(name, _words(point)) for name, point in zip(names, sweep.points, strict=False)]
-    return joined(
-        (
-            facts(dict(points)),
-            table(("measure", "group", "mean", "animals", "each animal"), rows, sortable=True)
-            if rows
-            else "",
-        )
-    )
-
-
-def comparisons(path: Path) -> Markup:
-    """Return the comparisons of an experiment: differences with intervals, effect sizes, corrected p."""
-    file = path / COMPARISONS
-    if not file.is_file() or file.is_symlink():
-        return Markup()
-    with file.open(newline="", encoding="utf-8") as lines:
-        head, *rows = list(itertools.islice(csv.reader(lines), MOST_ROWS)) or [[]]
-    return (
-        table(head, [[_as_number(cell) for cell in row] for row in rows], sortable=True) if head else Markup()
-    )
-
-
-def _as_number(text: str) -> object:
-    try:
-        return float(text)
-    except ValueError:
-        return text
+    for name, by_point in values.items():
+        for point, seeds in sorted(by_point.items()):
+            estimate = interval(np.array(seeds))
+            mean, low, high = (estimate[entry] for entry in ("mean", "low", "high"))
+            ends = "" if low is None else f"[{number(low)}, {number(high)}]"
+            dots = strip(seeds, mean, low, high)
+            rows.append((name, _words(sweep.points[point]), mean, ends, len(seeds), dots))
+    columns = ("measure", "point", "mean", "95 % interval", "seeds", "each seed")
+    return table(columns, rows, sortable=True) if rows else Markup()
 
 
 def best(found: Mapping[str, Any] | None) -> Markup:

@@ -1,4 +1,4 @@
-"""Write the page of a run, a sweep or an experiment."""
+"""Write the page of a run or a sweep."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def write_report(path: Path, out: Path | None = None, scenario: Scenario | None 
     Parameters
     ----------
     path : Path
-        The folder of the run, the sweep, the calibration or the experiment.
+        The folder of the run, the sweep or the calibration.
     out : Path, optional
         By default report.html in that folder. An existing file is replaced when the page is complete.
     scenario : Scenario, optional

@@ -98,7 +98,7 @@ button { font: inherit; color: inherit; background: #1c2129; border: 1px solid #
   padding: .2rem .7rem; cursor: pointer; }
 """
 BUTTONS = (
-    ("space", "⏯", "pause, go on"),
+    ("space", "pause", "pause, go on"),
     ("left", "←", "back"),
     ("right", "→", "forward"),
     ("-", "−", "slower"),

@@ -42,6 +42,21 @@ def test_a_page_says_what_was_run_and_why_it_can_be_trusted(arena_folder: RunFol
     assert "speed_mm_s = 2.0" in base64.b64decode(saved[0].partition("base64,")[2]).decode()
 
 
+def test_several_texts_of_a_field_are_as_many_flags(tmp_path: Path) -> None:
+    arms = ["silence KC phase=test", "freeze"]
+    folder = run_folder(
+        tmp_path / "run",
+        config={"arm": arms, "on": False, "part": {"list": [1.0]}},
+        changed_from_default={"arm": [], "on": True},
+    )
+    assert (
+        "ethospike run toy.py --arm 'silence KC phase=test' --arm freeze --no-on"
+        in Page(run_page(folder)).says
+    )
+    folder.update_info(changed_from_default={"part.list": []})
+    assert "run toy.py --part" not in Page(run_page(folder)).says  # one flag, or several? the file knows
+
+
 def test_only_the_changed_fields_are_marked(arena_folder: RunFolder) -> None:
     text = run_page(arena_folder)
     assert text.count('<tr class="changed">') == 1

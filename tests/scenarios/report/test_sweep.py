@@ -44,31 +44,24 @@ def test_a_sweep_has_a_sortable_table_of_its_tasks_and_its_failures(tmp_path: Pa
     assert page.tags.count("script") == 2
     assert "8 of 8 tasks finished: 4 points × 2 seeds; 1 failed." in page.says
     assert ("table", "class", "sortable") in page.attributes
-    heads = text[text.index("<thead>") : text.index("</thead>")]
+    tasks = text[text.index("Tasks</h2>") :]
+    heads = tasks[tasks.index("<thead>") : tasks.index("</thead>")]
     assert ">x</button>" in heads
     assert ">value</button>" in heads
     assert "value.low" not in heads
     # Task, x, seed and value of the finished ones, and the number of the failed one.
-    assert text.count("data-value") == 7 * 4 + 1
+    assert tasks.count("data-value") == 7 * 4 + 1
     assert page.says.count("<script>alert(1)</script>") > 3
     assert "x" in page.says
     assert "default: 1.0" in page.says
 
 
-def test_an_experiment_compares_its_groups(tmp_path: Path) -> None:
-    points = [{"x": 1.0}, {"x": 2.0}]
-    experiment = {"groups": ["intact", EVIL], "comparisons": [[EVIL, "intact"]]}
-    sweep = sweep_folder(tmp_path / "sweep", points, experiment=experiment)
-    (tmp_path / "sweep" / "comparisons.csv").write_text(
-        f'measure,difference,p\nvalue,1.5,"{EVIL.replace(chr(34), "")}"\n'
-    )
-    page = Page(sweep_page(sweep))
-    assert set(page.tags) <= TAGS
-    assert "Experiment of" in page.says
-    # Tasks 0 and 1 are intact: 0, 1 and 1, 2; of the other group one task failed: 2, 3.
-    assert "value intact 1 4" in page.says
-    assert "2.5 2" in page.says
-    assert "difference" in page.says
+def test_points_are_compared_with_an_interval_over_seeds(tmp_path: Path) -> None:
+    """Tasks 0 and 1 are the seeds of the first point: 0 and 1, mean 0.5, and t.ppf(.975, 1) · .5 = 6.353."""
+    page = Page(sweep_page(sweep_folder(tmp_path / "sweep")))
+    assert "value x = 1.0, details.mode = plain 0.5 [-5.853, 6.853] 2 2 values from 0 to 1" in page.says
+    alone = Sweep.create(tmp_path / "alone", SCENARIO, ToyConfig(), Plan([{"x": 1.0}, {"x": 2.0}]))
+    assert "Points compared" not in Page(sweep_page(alone)).says
 
 
 def test_a_long_sweep_shows_its_first_tasks_and_says_so(tmp_path: Path, monkeypatch: Any) -> None:
