@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PROCESSES ?= 2
 ROOMS := agents brains envs recorders scenarios
 
-.PHONY: demo test check lint types setup bench clean
+.PHONY: demo test check lint types setup bench docs clean
 
 setup: $(VENV)/ready .typecheck/ready
 
@@ -49,8 +49,13 @@ types: setup
 	@test -d .typecheck/ethospike/brains/ || { echo "the links in .typecheck are missing: make clean setup"; exit 1; }
 	cd .typecheck && ../$(BIN)/mypy --config-file ../pyproject.toml -p ethospike
 
+# The site, in docs/site/_build/index.html. Tutorials run; ETHOSPIKE_DOCS_RUN=0 leaves them out.
+docs: setup
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs,dev,video,analysis,sweep]'
+	$(BIN)/sphinx-build -W --keep-going -q -b html -d docs/site/_build/.doctrees docs/site docs/site/_build
+
 bench: setup
 	$(BIN)/ethospike bench
 
 clean:
-	rm -rf $(VENV) .typecheck build *.egg-info
+	rm -rf $(VENV) .typecheck build *.egg-info docs/site/_build docs/site/_generated

@@ -1,0 +1,67 @@
+"""Configuration of the documentation site (`make docs`): Sphinx with MyST, because most pages are Markdown.
+
+Sphinx rather than MkDocs: it makes the reference from numpydoc docstrings, checks every internal link, and
+runs the tutorials. The pages of docs/ are used where they are; what is made from the code (reference,
+commands, tables) is written to `_generated` before each build.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("MPLBACKEND", "agg")
+os.environ.setdefault("PYNEST_QUIET", "1")
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
+import generate
+
+from ethospike import __version__
+
+project, author, copyright = "ethospike", "the ethospike developers", "the ethospike developers"
+release = version = __version__
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+    "sphinx_copybutton",
+    "sphinx_gallery.gen_gallery",
+]
+html_theme = "furo"
+html_title = f"ethospike {release}"
+html_static_path: list[str] = []
+html_show_sphinx = False
+exclude_patterns = ["_build", "**/README.rst", "**/GALLERY_HEADER.rst"]
+source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
+default_role = "code"
+nitpicky = False
+suppress_warnings = ["config.cache"]
+myst_enable_extensions = ["dollarmath", "colon_fence"]
+myst_heading_anchors = 4
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+autodoc_mock_imports = generate.absent_packages()
+napoleon_google_docstring = False
+napoleon_use_rtype = False
+napoleon_custom_sections = [("Returned by", "params_style")]
+sphinx_gallery_conf = {
+    "examples_dirs": [str(HERE / "tutorials")],
+    "gallery_dirs": ["_generated/tutorials"],
+    "filename_pattern": r"/plot_",
+    "within_subsection_order": "FileNameSortKey",
+    "download_all_examples": False,
+    "remove_config_comments": True,
+    "show_memory": False,
+    "min_reported_time": 1,
+    "abort_on_example_error": True,
+    "plot_gallery": os.environ.get("ETHOSPIKE_DOCS_RUN", "1") == "1",
+}
+
+
+def setup(app):
+    """Write the generated pages before Sphinx looks for sources."""
+    generate.write_all(HERE / "_generated")
