@@ -49,7 +49,7 @@ class Script(OwnBrain):
     Parameters
     ----------
     build : callable
-    **parameters
+    **parameters : object
         Passed on to `build`; they are named in `run.json`.
     """
 
@@ -70,7 +70,7 @@ class Script(OwnBrain):
 
     @property
     def name(self) -> str:
-        """File and function, such as `brunel.py:build`."""
+        """File and function, with a colon between them."""
         file, function = _file_of(self.build), _function_of(self.build)
         return f"{file.name if file else '<interactive>'}:{getattr(function, '__qualname__', function)}"
 

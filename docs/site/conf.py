@@ -38,7 +38,7 @@ exclude_patterns = ["_build", "**/README.rst", "**/GALLERY_HEADER.rst"]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 default_role = "code"
 nitpicky = False
-suppress_warnings = ["config.cache"]
+suppress_warnings = ["config.cache", "myst.header"]
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 4
 autodoc_member_order = "bysource"
@@ -47,6 +47,7 @@ autodoc_typehints_format = "short"
 autodoc_mock_imports = generate.absent_packages()
 napoleon_google_docstring = False
 napoleon_use_rtype = False
+napoleon_use_ivar = True
 napoleon_custom_sections = [("Returned by", "params_style")]
 sphinx_gallery_conf = {
     "examples_dirs": [str(HERE / "tutorials")],
@@ -62,6 +63,22 @@ sphinx_gallery_conf = {
 }
 
 
+def show_tables(app, what, name, obj, options, lines):
+    """Show tables of docstrings, which are laid out for terminals, as they are."""
+    shown, inside = [], False
+    for line in lines:
+        is_row = line.lstrip().startswith("|")
+        if is_row and not inside:
+            indent = " " * (len(line) - len(line.lstrip()))
+            shown += ["", f"{indent}.. code-block:: text", ""]
+        if inside and not is_row:
+            shown.append("")
+        shown.append("    " + line if is_row else line)
+        inside = is_row
+    lines[:] = shown
+
+
 def setup(app):
     """Write the generated pages before Sphinx looks for sources."""
+    app.connect("autodoc-process-docstring", show_tables, priority=400)
     generate.write_all(HERE / "_generated")

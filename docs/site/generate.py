@@ -13,9 +13,8 @@ import os
 import pkgutil
 import re
 import shutil
-import subprocess
 import sys
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from pathlib import Path
 
 DOCS = Path(__file__).resolve().parents[1]
@@ -147,6 +146,8 @@ def _mend_links(page: Path, folder: Path) -> None:
             return label
         return f"[{label}]({target.replace('docs/', '')})"
 
+    if not text.startswith("# "):  # a report that the program wrote, which begins with its parts
+        text = f"# {page.stem.replace('_', ' ').capitalize()}\n\n{text}"
     page.write_text(re.sub(r"(?<!!)\[([^\]]+)\]\(([^)\s]+)\)", mended, text), encoding="utf-8")
 
 
@@ -172,12 +173,24 @@ def _write_reference(folder: Path) -> None:
         if (skipped := _needs(module, absent)) is not None:
             lines += [f".. note:: {skipped} is not installed here, so this module is not described.", ""]
         else:
-            lines += [f".. automodule:: {module}", "   :members:", "   :show-inheritance:", ""]
+            lines += [f".. automodule:: {module}", "   :members:", "   :show-inheritance:"]
+            lines += ["   :ignore-module-all:", "", *_exported(module)]
         (folder / f"{module}.rst").write_text("\n".join(lines), encoding="utf-8")
     for room, names in by_room.items():
         lines = [room, "=" * len(room), "", ".. toctree::", "   :maxdepth: 1", ""]
         lines += [f"   {name}" for name in names]
         (folder / f"{room}.rst").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _exported(module: str) -> list[str]:
+    """Return a list of the names that a package offers and other modules define."""
+    there = importlib.import_module(module)
+    names = []
+    for name in sorted(getattr(there, "__all__", ())):
+        home = getattr(getattr(there, name), "__module__", None)
+        if isinstance(home, str) and home != module and home.startswith("ethospike."):
+            names.append(f"* :py:obj:`{name} <{home}.{name}>`")
+    return ["Names that are imported from here:", "", *names, ""] if names else []
 
 
 def _needs(module: str, absent: list[str]) -> str | None:
@@ -218,14 +231,23 @@ def scenarios() -> list[str]:
 
 def help_of(*words: str) -> str:
     """Return the help of a command as plain text of 100 columns."""
-    done = subprocess.run(
-        [sys.executable, "-m", "ethospike", *words, "--help"],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "COLUMNS": "100", "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"},
-    )
-    return done.stdout.rstrip()
+    from ethospike.scenarios.command.app import main
+
+    wanted = {"COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb"}
+    before, arguments, shown = {key: os.environ.get(key) for key in wanted}, sys.argv, io.StringIO()
+    os.environ.update(wanted)
+    sys.argv = ["ethospike", *words, "--help"]
+    try:
+        with redirect_stdout(shown), suppress(SystemExit):
+            main()
+    finally:
+        sys.argv = arguments
+        for key, value in before.items():
+            if value is None:
+                del os.environ[key]
+            else:
+                os.environ[key] = value
+    return shown.getvalue().rstrip()
 
 
 def _write_commands(folder: Path) -> None:

@@ -30,7 +30,7 @@ class RewardConfig(ScenarioConfig):
     control_interval_ms: float = 20.0
     """Simulated time of one step of the environment (ms); CartPole's own is 20 ms, the odor arena's 100."""
     env: str = "CartPole-v1"
-    """Id of the environment, as `gymnasium.make` takes it; `package:Name-v0` imports the package before."""
+    """Id of the environment, as `gymnasium.make` takes it, with the package to import and a colon before."""
     make: tuple[str, ...] = ()
     """Keywords of `gymnasium.make` as name=value with a value of JSON, such as is_slippery=false."""
     agent: AgentName = "coded"

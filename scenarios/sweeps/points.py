@@ -22,7 +22,7 @@ from ethospike.errors import ScenarioError, nearest
 from ethospike.scenarios.scenario import Scenario
 
 Point = dict[str, Any]
-"""Values by key, e.g. `{"cortex.I_th_E": 2.1}`; a key is a path of fields of the configuration."""
+"""Values by key, such as 2.1 for `cortex.I_th_E`; a key is a path of fields of the configuration."""
 
 
 def grid(scenario: Scenario, axes: Sequence[str]) -> list[Point]:

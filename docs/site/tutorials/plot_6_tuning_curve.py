@@ -4,8 +4,8 @@ From a recording to a tuning curve
 
 **Question:** which Kenyon cells answer to which odor?
 
-A recording gives variables as xarray arrays and spikes as columns, and exports to pynapple and neo. The functions
-of `ethospike.scenarios.analysis` are thin over these.
+A recording gives variables as xarray arrays and spikes as columns, and exports to pynapple and neo. The
+functions of `ethospike.scenarios.analysis` are thin over these.
 """
 
 import tempfile

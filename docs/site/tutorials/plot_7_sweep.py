@@ -4,8 +4,8 @@ A sweep on Dask
 
 **Question:** how does the amount of learning depend on the learning rate?
 
-A sweep runs a scenario at many points of its configuration and puts the measures into one table. On a cluster,
-give the address of a Dask scheduler; here two processes of this machine do it.
+A sweep runs a scenario at many points of its configuration and puts the measures into one table. On a
+cluster, give the address of a Dask scheduler; here two processes of this machine do it.
 """
 
 import subprocess

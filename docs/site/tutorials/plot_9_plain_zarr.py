@@ -23,8 +23,8 @@ folder = Path(tempfile.mkdtemp()) / "run"
 run_scenario(SCENARIO, config, folder, quiet=True, draw=False)
 
 # %%
-# From here on, nothing of ethospike is used. Rows beyond those committed may be half written, so the root says
-# how many count.
+# From here on, nothing of ethospike is used. Rows beyond those committed may be half written, so the root
+# says how many count.
 
 root = zarr.open_group(folder / "recording.zarr", mode="r")
 print(root.attrs["format"], root.attrs["format_version"])

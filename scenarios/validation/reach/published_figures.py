@@ -145,6 +145,6 @@ FIGURES: dict[str, Callable[[Mapping[str, Any]], Figure]] = {"fig5": draw_fig5, 
 
 
 def draw(out: Path, part: str, data: Mapping[str, Any]) -> None:
-    """Draw the figure of a part, if any, as `out`_part.png."""
+    """Draw the figure of a part, if any, as `OUT_part.png`."""
     if part in FIGURES:
         FIGURES[part](data).savefig(out.with_name(f"{out.name}_{part}.png"), dpi=DPI)
