@@ -38,7 +38,7 @@ class GennScript(Script):
     Parameters
     ----------
     build : callable(model, **parameters) -> GennGroups
-    **parameters : object
+    parameters : keywords
         Passed on to `build`; they are named in `run.json`.
     """
 

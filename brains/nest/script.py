@@ -43,7 +43,7 @@ class NestScript(Script):
     Parameters
     ----------
     build : callable(**parameters) -> ScriptNodes
-    **parameters : object
+    parameters : keywords
         Passed on to `build`; they are named in `run.json`.
 
     Examples

@@ -49,7 +49,7 @@ class Script(OwnBrain):
     Parameters
     ----------
     build : callable
-    **parameters : object
+    parameters : keywords
         Passed on to `build`; they are named in `run.json`.
     """
 

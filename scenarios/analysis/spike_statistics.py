@@ -186,7 +186,7 @@ def cv2_over_time(
 ) -> NDArray[np.float64]:
     """Return CV2 of each neuron in sliding windows, averaged over groups of equal trials.
 
-    CV2 is the mean of 2 |I₁ − I₂| / (I₁ + I₂) over neighboring intervals (Holt et al. 1996, J Neurophysiol
+    CV2 is the mean of `2 |I₁ − I₂| / (I₁ + I₂)` over neighboring intervals (Holt et al. 1996, J Neurophysiol
     75:1806); a pair counts if its three spikes lie in the window, and pairs are pooled over the trials of a
     group (CN, `time_resolved_cv_two`).
 
