@@ -483,6 +483,11 @@ class GennSimulator(Simulator):
             yield done, n
             done += n
 
+    def _modulator_values(self, projection: str) -> NDArray[np.float64]:
+        if self._learning is None:
+            return super()._modulator_values(projection)
+        return self._learning.modulator_values(projection, self.animals)
+
     def _watch(self, neurons: NDArray[np.integer], recordable: str) -> None:
         self._check_is_voltage(recordable)
         self._watched, self._seen = np.asarray(neurons, dtype=np.int64), []

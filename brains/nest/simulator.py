@@ -423,6 +423,11 @@ class NestSimulator(Simulator):
 
     # -- recorded potentials --------------------------------------------------------------------------
 
+    def _modulator_values(self, projection: str) -> NDArray[np.float64]:
+        if self._learning is None:
+            return super()._modulator_values(projection)
+        return self._learning.modulator_values(projection, self.animals)
+
     def _watch(self, neurons: NDArray[np.integer], recordable: str) -> None:
         self._seen = []
         self._watched = None

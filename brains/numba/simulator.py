@@ -71,6 +71,13 @@ class NumbaSimulator(Simulator):
     def _set_weights(self, projection: str, weights: NDArray[np.float64]) -> None:
         self._engine.set_weights(projection, weights)
 
+    def _modulator_values(self, projection: str) -> NDArray[np.float64]:
+        from ethospike.brains.numba.lists.engine import ListsEngine  # loaded, if the network has such rules
+
+        if not isinstance(self._engine, ListsEngine):
+            return super()._modulator_values(projection)
+        return self._engine.modulator_values(projection)
+
     def _watch(self, neurons: NDArray[np.integer], recordable: str) -> None:
         self._check_is_voltage(recordable)
         self._engine.watch(neurons)

@@ -222,6 +222,29 @@ class Simulator(ABC):
         self._check_open()
         return self._voltages()
 
+    def modulator_values(self, projection: str) -> NDArray[np.float64]:
+        """Return the modulator of a plastic projection at the grid points of the last window.
+
+        Returns
+        -------
+        ndarray of float64, shape (animals, grid points)
+            The TD error, or the integral of the modulator over each grid interval (`ThreeFactor`).
+
+        Raises
+        ------
+        BrainError
+            When the projection has no rule with a grid.
+        SimulatorUnavailable
+            Where `run` raises it.
+        """
+        self._check_open()
+        rule = self.network.projection(projection).plasticity
+        if rule is None or rule.grid_ms is None:
+            raise BrainError(
+                f"{projection!r}: expected a rule with a grid, such as ThreeFactor, got {rule!r}"
+            )
+        return self._modulator_values(projection)
+
     def state(self) -> State:
         """Return copies of all that the next step depends on.
 
@@ -280,6 +303,10 @@ class Simulator(ABC):
 
     @abstractmethod
     def _close(self) -> None: ...
+
+    def _modulator_values(self, projection: str) -> NDArray[np.float64]:
+        """Return the modulator at the grid points of the last window; for simulators with such rules."""
+        return np.empty((self.animals, 0))
 
     def _watch(self, neurons: NDArray[np.integer], recordable: str) -> None:
         """Begin to record; for simulators with `capabilities.records_voltage`."""

@@ -79,6 +79,7 @@ class Learning:
         self._heard: list[tuple[_Ints, _Ints]] = []
         self._learned = self._until = 0
         self._window = (1, 0)
+        self._values: dict[tuple[str, int], list[_Floats]] = {key: [np.empty(0)] for key in self._references}
         self._modulation: Mapping[str, _Floats] = {}
 
     def next_stop(self, now: int) -> int:
@@ -90,6 +91,7 @@ class Learning:
         if self._waiting:
             self.learn()
         self._window, self._modulation = (first_step, n_steps), modulation or {}
+        self._values = {key: [np.empty(0)] for key in self._references}
 
     def listen(self, step: _Ints, cell: _Ints, until: int) -> None:
         """Take notice of the next spikes, up to a step; `cell` counts neurons through all animals.
@@ -122,6 +124,7 @@ class Learning:
                 window=self._window,
             )
             self._references[key].apply(happened)
+            self._values[key].append(self._references[key].modulator_values)
         self._learned = self._until
 
     def _events(self) -> dict[tuple[str, int], tuple[list[tuple[int, int]], ...]]:
@@ -145,6 +148,11 @@ class Learning:
         for animal, given in enumerate(weights):
             self._references[projection, animal].set_weights(given, self._until)
         self._sent[projection][:] = weights.ravel()
+
+    def modulator_values(self, projection: str, animals: int) -> _Floats:
+        """Return the modulator of a projection at the grid points of the window, (animals, points)."""
+        self.learn()
+        return np.stack([np.concatenate(self._values[projection, a]) for a in range(animals)])
 
     def weights(self, projection: str, animals: int) -> _Floats:
         """Return the weights of a projection as of the last step that was heard, (animals, synapses)."""

@@ -149,7 +149,7 @@ class ListsEngine:
 
     def modulator_values(self, name: str) -> _Floats:
         """Return the modulator of a projection at the grid points of the last window, (animals, points)."""
-        if self._lessons is None or not is_taught(self._network.projection(name)):
+        if self._lessons is None:
             raise BrainError(f"{name!r} has no modulator with values on a grid")
         return self._lessons.modulator_values(name)
 

@@ -59,12 +59,14 @@ def learned(name, network, stimulus, lengths, modulate=None, animals=1, dt_ms=0.
     """Return the spikes of some windows, and the weights after each."""
     settings = SimulatorSettings(name, **({} if name == "nest" else {"precision": "double"}))
     blocks, seen = [], []
+    on_grid = [p.name for p in network.plastic_projections if p.plasticity.grid_ms is not None]
     with open_simulator(network, settings, seed=5, animals=animals, dt_ms=dt_ms) as simulator:
         for k, n_steps in enumerate(lengths):
             part = window(stimulus, simulator.step + 1, n_steps)
             given = None if modulate is None else modulate(k, animals)
             blocks.append(simulator.run(n_steps, replace(part, modulation=given)))
             seen.append({p.name: simulator.weights(p.name) for p in network.plastic_projections})
+            seen[-1] |= {f"modulator of {name}": simulator.modulator_values(name) for name in on_grid}
     return SpikeBlock.joined(blocks), seen
 
 
@@ -143,6 +145,10 @@ def test_three_factor_learning_is_that_of_numba(dt_ms, lengths):
         for name, weights in of_nest.items():
             np.testing.assert_array_equal(of_numba[name], weights)
     assert np.ptp(seen[-1]["code>actor"] - seen[0]["code>actor"]) > 0.01
+    ends = np.cumsum([0, *lengths])
+    points = np.diff(np.floor(ends * dt_ms + 1e-9)).astype(int)  # whole milliseconds in each window
+    assert [of_window["modulator of code>actor"].shape for of_window in seen] == [(2, n) for n in points]
+    assert np.ptp(np.concatenate([of_window["modulator of code>actor"] for of_window in seen], axis=1)) > 0
 
 
 def test_any_synapse_model_of_nest():
