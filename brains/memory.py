@@ -10,6 +10,20 @@ from ethospike.errors import BrainError
 _GB = 1e9
 
 
+class TooLarge(BrainError):
+    """A network that needs more memory than is free.
+
+    Attributes
+    ----------
+    fit : int
+        Animals, or parameter sets of a batch, that would fit.
+    """
+
+    def __init__(self, message: str, fit: int) -> None:
+        super().__init__(message)
+        self.fit = fit
+
+
 def free_bytes() -> float:
     """Return the memory that processes could still take without swapping; infinite where it is not known."""
     status = Path("/proc/meminfo")
@@ -23,7 +37,7 @@ def free_bytes() -> float:
 
 
 def check_memory(simulator: str, animals: int, synapses: float, needed_bytes: float) -> None:
-    """Raise `BrainError` if a network would take more memory than is free.
+    """Raise `TooLarge` if a network would take more memory than is free.
 
     Parameters
     ----------
@@ -38,8 +52,10 @@ def check_memory(simulator: str, animals: int, synapses: float, needed_bytes: fl
     free = free_bytes()
     if needed_bytes <= free:
         return
-    fewer = "" if animals == 1 else f"; {int(animals * free / needed_bytes)} animals fit: run them in turn"
-    raise BrainError(
+    fit = int(animals * free / needed_bytes)
+    fewer = "" if animals == 1 else f"; {fit} animals fit: run them in turn"
+    raise TooLarge(
         f"{simulator}: {animals} animal{'s' * (animals > 1)} with {synapses:,.0f} synapses each would take "
-        f"about {needed_bytes / _GB:.1f} GB of memory, and {free / _GB:.1f} GB are free{fewer}"
+        f"about {needed_bytes / _GB:.1f} GB of memory, and {free / _GB:.1f} GB are free{fewer}",
+        fit,
     )

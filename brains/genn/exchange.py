@@ -117,18 +117,21 @@ class SpikeRecord:
         Neurons of each in one animal.
     n_steps : int
         Length of the ring.
+    sets : int
+        Parameter sets of the batch; their words lie behind each other in each step.
     """
 
-    def __init__(self, groups: list[Any], sizes: list[int], n_steps: int) -> None:
+    def __init__(self, groups: list[Any], sizes: list[int], n_steps: int, sets: int = 1) -> None:
         self._n_steps = n_steps
         self._buffers = []
         animals, neurons = [], []
         for group, size, first in zip(groups, sizes, np.cumsum([0, *sizes]), strict=False):
             words = -(-group.num_neurons // 32)
-            self._buffers.append(group._get_array("recordSpk", pygenn.types.Uint32, (n_steps, words)))
+            self._buffers.append(group._get_array("recordSpk", pygenn.types.Uint32, (n_steps, sets * words)))
             animal, neuron = np.divmod(np.arange(words * 32), size)
-            animals.append(animal)
-            neurons.append(neuron + first)
+            blocks = np.arange(sets)[:, None] * (group.num_neurons // size)
+            animals.append((blocks + animal).ravel())
+            neurons.append(np.tile(neuron + first, sets))
         self._animal, self._neuron = np.concatenate(animals), np.concatenate(neurons)
 
     def read(self, done: int, n_steps: int) -> tuple[NDArray[np.int64], ...]:

@@ -93,6 +93,17 @@ def choose_backend(asked: str) -> str:
     return asked
 
 
+def preferences(backend: str) -> dict[str, Any]:
+    """Return GeNN's preferences for a backend, as arguments of its model."""
+    if backend == "cpu":
+        return {"optimize_code": True}
+    # GPU compilers optimize by themselves, and their fast mathematics is less exact. Blocks of threads have a
+    # fixed size (GeNN's 32): to find another one, GeNN compiles every model twice more, each time that it is
+    # opened.
+    module = importlib.import_module("pygenn.genn_model").backend_modules[BACKENDS[backend]]
+    return {"optimize_code": False, "block_size_select_method": module.BlockSizeSelect.MANUAL}
+
+
 def _has_device(backend: str) -> bool:
     """Return whether a device and its compiler are there; a CPU always is."""
     if backend == "cpu":
@@ -123,8 +134,8 @@ def cache_folder() -> Path:
     return base / "genn"
 
 
-def load(model: Any, recording_steps: int) -> None:
-    """Compile a model, unless it has been before, and load it.
+def load(model: Any, recording_steps: int | None) -> None:
+    """Compile a model, unless it has been before, and load it; without a record's length, compile alone.
 
     Raises
     ------
@@ -138,7 +149,8 @@ def load(model: Any, recording_steps: int) -> None:
         with tempfile.TemporaryDirectory(prefix="open-", dir=root) as folder:
             code = _generate(model, Path(folder))
             shutil.copyfile(_compiled(code, root), code / _LIBRARY)
-            model.load(num_recording_timesteps=recording_steps)
+            if recording_steps is not None:
+                model.load(num_recording_timesteps=recording_steps)
     except OSError as error:
         raise SimulatorUnavailable(
             f"GeNN cannot keep its compiled models in {root}: {error}; set ETHOSPIKE_CACHE to a folder that "
@@ -164,7 +176,8 @@ def _generate(model: Any, folder: Path) -> Path:
 def _compiled(code: Path, root: Path) -> Path:
     """Return the library of generated code, from the cache or compiled now."""
     sources = {path.name: path.read_bytes() for path in sorted(code.iterdir())}
-    about = f"{VERSION} {platform.machine()} {os.environ.get('CXX', '')}".encode()
+    compilers = " ".join(os.environ.get(name, "") for name in ("CXX", "CUDA_PATH", "HIP_PATH"))
+    about = f"{VERSION} {platform.machine()} {compilers}".encode()
     key = hashlib.sha256(about)
     for name, text in sources.items():
         key.update(f"\0{name}\0{len(text)}\0".encode() + text)

@@ -4,6 +4,8 @@ The code of neurons (`NeuronModel.genn`) follows the order of operations of NEST
 first, then decay, then arriving spikes, then the threshold), so that the conventions of the clock in
 docs/design.md hold. Voltages are relative to `E_L`, which leaves single precision its digits.
 
+Arguments of a function have one type: GPU compilers have no `fmin` of a double and a float.
+
 No constant is written into the code: those that are equal for all neurons of a population are GeNN's dynamic
 parameters, the others its variables. So a change of a value compiles nothing.
 """
@@ -14,6 +16,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ethospike.brains.genn.library import pygenn
@@ -52,6 +55,17 @@ const double uniform = (double)(random / half) / 4294967296.0;
 """
 
 
+def check_precision(where: str, weight: NDArray[np.float64], dtype: type[np.floating[Any]]) -> None:
+    """Raise `BrainError` if a weight is too large: infinity times no spike would be no number."""
+    largest, limit = np.abs(weight).max(initial=0.0), np.finfo(dtype).max
+    if largest > limit:
+        precision = "single" if dtype is np.float32 else "double"
+        raise BrainError(
+            f"{where}.weight: expected magnitudes up to {limit:.3g}, the largest number of {precision} "
+            f"precision, got {largest:.3g}"
+        )
+
+
 def neuron_model(
     model: NeuronModel, constants: Values, varying: tuple[str, ...], roles: PlasticRoles
 ) -> tuple[Any, dict[str, float]]:
@@ -86,7 +100,7 @@ def neuron_model(
         inputs += [f"in_plastic_{m}", f"in_dopamine_{m}", f"in_count_{m}"]
         params.append(f"depression_{m}")
     times = dict.fromkeys(("last_now", "last_before"), NEVER_MS) if roles.is_source else {}
-    read_only = pygenn.VarAccess.READ_ONLY
+    read_only = pygenn.VarAccess.READ_ONLY_DUPLICATE  # each parameter set of a batch has values of its own
     step += f"const scalar excitation = {' + '.join(arriving)}, inhibition = in_in, current_pa = Isyn;\n"
     made = pygenn.create_neuron_model(
         model.name,
@@ -125,29 +139,37 @@ def used_constants(model: NeuronModel, constants: Values) -> dict[str, NDArray[A
 # ---------------------------------------------------------------------------------------------------
 # Inputs. The host writes one table for each, once a window.
 
-SPIKE_INPUT = pygenn.create_current_source_model(
-    "spike_input",
-    params=["weight", ("n_columns", "int"), ("n_rows", "double")],
-    vars=[("column", "int", pygenn.VarAccess.READ_ONLY)],
-    extra_global_params=[("count", "uint16_t*")],
-    injection_code="""
-    const double step = floor(t / dt + 0.5);
-    const int row = (int)(step - n_rows * floor(step / n_rows));
-    if (column >= 0) {
-        injectCurrent(weight * count[row * n_columns + column]);
-    }
-    """,
-)
+_BY_SET = pygenn.VarAccess.READ_ONLY_DUPLICATE
+"""Read-only values, different in each parameter set of a batch."""
+
+
+def _spike_input(by_set: bool) -> Any:
+    return pygenn.create_current_source_model(
+        "spike_input",
+        params=[*([] if by_set else ["weight"]), ("n_columns", "int"), ("n_rows", "double")],
+        vars=[("column", "int", _BY_SET), *([("weight", "scalar", _BY_SET)] if by_set else [])],
+        extra_global_params=[("count", "uint16_t*")],
+        injection_code="""
+        const double step = floor(t / dt + 0.5);
+        const int row = (int)(step - n_rows * floor(step / n_rows));
+        if (column >= 0) {
+            injectCurrent(weight * count[row * n_columns + column]);
+        }
+        """,
+    )
+
+
+SPIKE_INPUT = {by_set: _spike_input(by_set) for by_set in (False, True)}
 """Spikes that arrive in a step, counted in a table (steps, columns), a ring over steps; column -1 receives
-nothing."""
+nothing. By whether the weight differs between the parameter sets of a batch."""
 
 CURRENT_INPUT = pygenn.create_current_source_model(
     "current_input",
     params=[("n_columns", "int")],
-    vars=[("column", "int", pygenn.VarAccess.READ_ONLY)],
+    vars=[("column", "int", _BY_SET)],
     extra_global_params=[("current", "scalar*"), ("begin_ms", "double*")],
     injection_code="""
-    const int row = (int)fmin((t - begin_ms[0]) / dt + 0.5, 2.0);
+    const int row = (int)fmin((t - begin_ms[0]) / dt + 0.5, (double)2.0);
     if (column >= 0) {
         injectCurrent(current[row * n_columns + column]);
     }
@@ -159,27 +181,43 @@ CURRENT_INPUT = pygenn.create_current_source_model(
 # ---------------------------------------------------------------------------------------------------
 # Synapses.
 
-STATIC = pygenn.create_weight_update_model(
-    "static",
-    vars=[("w", "scalar", pygenn.VarAccess.READ_ONLY)],
-    pre_spike_syn_code="addToPost(w);",
-)
+_ACCESS = {False: pygenn.VarAccess.READ_ONLY, True: _BY_SET}
 
-STATIC_DELAYED = pygenn.create_weight_update_model(
-    "static_delayed",
-    vars=[("w", "scalar", pygenn.VarAccess.READ_ONLY), ("late", "uint16_t", pygenn.VarAccess.READ_ONLY)],
-    pre_spike_syn_code="addToPostDelay(w, late);",
-)
+STATIC = {
+    by_set: pygenn.create_weight_update_model(
+        "static", vars=[("w", "scalar", access)], pre_spike_syn_code="addToPost(w);"
+    )
+    for by_set, access in _ACCESS.items()
+}
+"""By whether weights differ between the parameter sets of a batch, as all of these."""
+
+STATIC_DELAYED = {
+    by_set: pygenn.create_weight_update_model(
+        "static_delayed",
+        vars=[("w", "scalar", access), ("late", "uint16_t", pygenn.VarAccess.READ_ONLY)],
+        pre_spike_syn_code="addToPostDelay(w, late);",
+    )
+    for by_set, access in _ACCESS.items()
+}
 """With a delay for each synapse: `late` steps beyond one step."""
 
-CLUSTERED = pygenn.create_weight_update_model(
-    "clustered",
-    params=["within", "across", ("source_size", "unsigned int"), ("target_size", "unsigned int")],
-    pre_spike_syn_code="""
-    const unsigned int own = (id_pre / source_size) * target_size;
-    addToPost((id_post - own < target_size) ? within : across);
-    """,
-)
+_SIZES = [("source_size", "unsigned int"), ("target_size", "unsigned int")]
+_OWN_OR_OTHER = """
+const unsigned int own = (id_pre / source_size) * target_size;
+addToPost((id_post - own < target_size) ? within : across);
+"""
+CLUSTERED = {
+    False: pygenn.create_weight_update_model(
+        "clustered", params=["within", "across", *_SIZES], pre_spike_syn_code=_OWN_OR_OTHER
+    ),
+    # One number a target instead of one a batch: GeNN has no parameters that differ between batches.
+    True: pygenn.create_weight_update_model(
+        "clustered_by_set",
+        params=_SIZES,
+        post_vars=[("within", "scalar", _BY_SET), ("across", "scalar", _BY_SET)],
+        pre_spike_syn_code=_OWN_OR_OTHER,
+    ),
+}
 """Two weights that follow from the clusters of source and target: no memory for weights."""
 
 COUNT = pygenn.create_weight_update_model("count", pre_spike_syn_code="addToPost(1.0);")
@@ -192,7 +230,7 @@ _APPLY_EVENTS = """
 const timepoint event_ms = t - 2.0 * dt;
 if (event_ms > since_ms) {
     if (dopamine > 0.0) {
-        w = fmax(w - dopamine * learning_rate * exp((last_ms - event_ms) / tau_ms), 0.0);
+        w = fmax(w - dopamine * learning_rate * exp((last_ms - event_ms) / tau_ms), (double)0.0);
     }
     if (spiked_before > 0.0) {
         w += (w_init - w) * homeostasis;

@@ -2,15 +2,16 @@
 
 `models.py` holds the equations, `exchange.py` the data that host and GeNN exchange, `library.py` the
 compiler.
-Animals are blocks: neuron i of animal a is neuron a · size + i of GeNN's population. GeNN's step k is step
-k + 1 here, and its zero delay is one step, so a delay of d steps is d − 1 there. Once a window, host and
-device exchange counts of input spikes, three rows of currents, and the record of spikes; weights on demand.
+Animals are blocks: neuron i of animal a is neuron a · size + i of GeNN's population. Parameter sets
+(`batch.py`) are copies of all that, in GeNN's batch dimension. GeNN's step k is step k + 1 here, and its zero
+delay is one step, so a delay of d steps is d − 1 there. Once a window, host and device exchange counts of
+input spikes, three rows of currents, and the record of spikes; weights on demand.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -18,23 +19,38 @@ from numpy.typing import NDArray
 
 from ethospike.brains.genn import models as genn_models
 from ethospike.brains.genn import wiring as genn_wiring
-from ethospike.brains.genn.exchange import CurrentTable, PendingPlasticity, SpikeRecord, SpikeTables
-from ethospike.brains.genn.library import BACKENDS, VERSION, backends, choose_backend, load, pygenn
+from ethospike.brains.genn.device import check_device_memory
+from ethospike.brains.genn.exchange import PendingPlasticity, SpikeRecord, SpikeTables
+from ethospike.brains.genn.inputs import Inputs
+from ethospike.brains.genn.library import (
+    BACKENDS,
+    VERSION,
+    backends,
+    choose_backend,
+    load,
+    preferences,
+    pygenn,
+)
+from ethospike.brains.genn.models import check_precision
+from ethospike.brains.genn.states import check_finite, potentials
 from ethospike.brains.network import (
     NUMPY_WIRING_LIMIT,
-    ClusteredWeight,
-    CurrentInput,
     DopamineGated,
+    Network,
     Population,
     Projection,
-    SpikeInput,
-    Weight,
 )
-from ethospike.brains.simulator import Capabilities, Simulator, SpikeBlock, Stimulus
+from ethospike.brains.simulator import (
+    Capabilities,
+    Simulator,
+    SimulatorSettings,
+    SpikeBlock,
+    Stimulus,
+)
 from ethospike.brains.simulator.learning import Learning
 from ethospike.brains.simulator.propagators import propagators
 from ethospike.clock import whole_number
-from ethospike.errors import BrainError, NotFiniteError
+from ethospike.errors import BrainError
 from ethospike.randomness import Role, random_stream
 
 __all__ = ["GennSimulator", "backends"]
@@ -74,15 +90,29 @@ class GennSimulator(Simulator):
     """
 
     name: ClassVar[str] = "genn"
-    capabilities: ClassVar[Capabilities] = Capabilities(exact_plasticity=True, records_voltage=True)
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        exact_plasticity=True, records_voltage=True, generates_synapses=True
+    )
+
+    @classmethod
+    def runs_batches(cls, settings: SimulatorSettings) -> bool:
+        """Return True where the backend has a batch dimension: on a GPU."""
+        return choose_backend(settings.genn_backend) != "cpu"
+
+    @property
+    def _sets(self) -> tuple[Network, ...]:
+        """The parameter sets, each with its own values; `animals` counts the animals of all sets."""
+        return (self.network,)
+
+    @property
+    def _blocks(self) -> int:
+        """Animals in each parameter set."""
+        return self.animals // len(self._sets)
 
     def _build(self) -> None:
-        if not self.network.is_wired_by_numpy and self.animals > 1:
-            raise BrainError(
-                f"animals: expected 1, got {self.animals}: GeNN draws the synapses of a network this large "
-                f"itself, for one animal; open one simulator an animal"
-            )
         chosen = choose_backend(self.settings.genn_backend)
+        self._on_cpu = chosen == "cpu"
+        self._check_wiring()
         self.backend = f"genn {VERSION}, {chosen} backend, {self.settings.precision} precision"
         logger.info("GeNN: backend %s", self.backend)
         self._dtype = np.float32 if self.settings.precision == "single" else np.float64
@@ -92,10 +122,10 @@ class GennSimulator(Simulator):
             backend=BACKENDS[chosen],
             # With single precision, time could not count beyond 2^24 steps (28 minutes).
             time_precision="double",
-            # GPU compilers optimize by themselves, and their fast mathematics is less exact.
-            optimize_code=chosen == "cpu",
+            **preferences(chosen),
         )
         self._model.dt = self.dt_ms
+        self._model.batch_size = len(self._sets)
         self._model.fuse_postsynaptic_models = True
         self._table_steps = self._longest_exchange()
         self._groups: dict[str, list[_Group]] = {}
@@ -108,19 +138,41 @@ class GennSimulator(Simulator):
                 self._add_wired(projection)
             else:
                 self._add_drawn(projection)
+        inputs = Inputs(self._model, self._populations, self._sets, self._blocks, self._table_steps)
         self._spike_tables = SpikeTables(
-            [self._add_spike_input(given) for given in self.network.spike_inputs],
+            [inputs.add_spikes(index) for index in range(len(self.network.spike_inputs))],
             [self.delay_steps(given.name, given.delay_ms) for given in self.network.spike_inputs],
             [self.network.n_channels(given) for given in self.network.spike_inputs],
             self.animals,
             self._table_steps,
         )
-        self._current_tables = [self._add_current_input(given) for given in self.network.current_inputs]
+        self._current_tables = [inputs.add_currents(given) for given in self.network.current_inputs]
+        self._start(chosen)
+
+    def _check_wiring(self) -> None:
+        """Raise `BrainError` where the backend cannot hold or make the synapses."""
+        if self.network.procedural and self._on_cpu:
+            raise BrainError(
+                "procedural: GeNN's CPU backend stores every synapse; use a GPU (simulator.genn_backend cuda "
+                "or hip), Numba (simulator name 'numba'), or procedural=False"
+            )
+        if not self.network.is_wired_by_numpy and self._blocks > 1:
+            raise BrainError(
+                f"animals: expected 1, got {self._blocks}: GeNN draws the synapses of a network this large "
+                f"itself, for one animal; open one simulator an animal"
+            )
+
+    def _start(self, backend: str) -> None:
+        """Compile the model, unless it has been before, and load it, if the device has room for it."""
+        check_device_memory(self._model, backend, self._table_steps)
         load(self._model, self._table_steps)
         self._learning = self._learn_outside()
         self._checked = -CHECK_EVERY  # so that the first window is looked at
         self._record = SpikeRecord(
-            list(self._populations.values()), [p.size for p in self.network.populations], self._table_steps
+            list(self._populations.values()),
+            [p.size for p in self.network.populations],
+            self._table_steps,
+            len(self._sets),
         )
 
     def _longest_exchange(self) -> int:
@@ -132,7 +184,7 @@ class GennSimulator(Simulator):
     # -- populations --------------------------------------------------------------------------------
 
     def _add_population(self, pop: Population) -> Any:
-        n_neurons = pop.size * self.animals
+        n_neurons = pop.size * self._blocks
         made = self._propagators(pop)
         self._rest[pop.name] = np.asarray(made["e_l"], dtype=np.float64)
         constants = genn_models.used_constants(pop.neuron_model, made)
@@ -142,7 +194,7 @@ class GennSimulator(Simulator):
         model, state = genn_models.neuron_model(
             pop.neuron_model, constants, varying, genn_models.PlasticRoles(is_source, len(plastic))
         )
-        params = {name: values[0] for name, values in constants.items() if name not in varying}
+        params = {name: values.flat[0] for name, values in constants.items() if name not in varying}
         params |= {f"depression_{m}": rule.learning_rate for m, rule in enumerate(plastic)}
         group = self._model.add_neuron_population(
             f"n{len(self._model.neuron_populations)}",
@@ -163,16 +215,23 @@ class GennSimulator(Simulator):
     def _seeds(self, pop: Population) -> NDArray[np.uint64]:
         """Return the states of the generators of stochastic neurons, for the neurons of all animals."""
         index = self.network.populations.index(pop)
-        streams = [random_stream(self.seed, animal, Role.SPIKES, index) for animal in range(self.animals)]
-        return np.concatenate([stream.integers(2**64, size=pop.size, dtype=np.uint64) for stream in streams])
+        streams = [random_stream(self.seed, animal, Role.SPIKES, index) for animal in range(self._blocks)]
+        drawn = [stream.integers(2**64, size=pop.size, dtype=np.uint64) for stream in streams]
+        return self._by_set(drawn * len(self._sets))
 
     def _propagators(self, pop: Population) -> dict[str, NDArray[Any]]:
         """Return constants and initial state of a population, each for the neurons of all animals."""
         parts = [
-            propagators(self.network, pop.name, seed=self.seed, animal=animal, dt_ms=self.dt_ms)
-            for animal in range(self.animals)
+            propagators(network, pop.name, seed=self.seed, animal=animal, dt_ms=self.dt_ms)
+            for network in self._sets
+            for animal in range(self._blocks)
         ]
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        return {name: self._by_set([part[name] for part in parts]) for name in parts[0]}
+
+    def _by_set(self, parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+        """Join the values of all animals, set after set; shape (sets, values), or (values,) for one set."""
+        joined = np.concatenate(parts)
+        return joined if len(self._sets) == 1 else joined.reshape(len(self._sets), -1)
 
     def _learn_outside(self) -> Learning | None:
         """Return the rules that GeNN does not compute itself: it stops wherever their weights change."""
@@ -214,8 +273,14 @@ class GennSimulator(Simulator):
 
     def _add_wired(self, projection: Projection) -> None:
         source, target, weight, steps = self._block_synapses(projection)
-        self._check_precision(f"Projection {projection.name!r}", weight)
+        check_precision(f"Projection {projection.name!r}", weight, self._dtype)
         self._groups[projection.name] = groups = []
+        is_negative = weight.reshape(-1, len(steps)) < 0
+        if (is_negative != is_negative[0]).any():
+            raise BrainError(
+                f"Projection {projection.name!r}.weight: the parameter sets of a batch differ in the sign of "
+                f"weights, which chooses the receptor; run them one after the other"
+            )
         if isinstance(projection.plasticity, DopamineGated):
             if steps.size and (steps != steps[0]).any():
                 raise BrainError(
@@ -226,12 +291,13 @@ class GennSimulator(Simulator):
             groups.append(_Group(group, np.arange(len(weight))))
             return
         for receptor, members in (
-            ("in_ex", np.flatnonzero(weight >= 0)),
-            ("in_in", np.flatnonzero(weight < 0)),
+            ("in_ex", np.flatnonzero(~is_negative[0])),
+            ("in_in", np.flatnonzero(is_negative[0])),
         ):
             if len(members):
                 is_learned = projection.plasticity is not None
-                group = self._add_static(projection, weight[members], steps[members], receptor, is_learned)
+                weights = weight[..., members]
+                group = self._add_static(projection, weights, steps[members], receptor, is_learned)
                 _connect(group, source[members], target[members])
                 groups.append(_Group(group, members))
 
@@ -248,8 +314,9 @@ class GennSimulator(Simulator):
         So does a delay of learned weights: an axonal one would find the weights of the arrival.
         """
         longest = int(steps.max())
+        by_set = weight.ndim > 1
         if (steps == longest).all() and not (is_learned and longest > 1):
-            update = pygenn.init_weight_update(genn_models.STATIC, {}, {"w": weight})
+            update = pygenn.init_weight_update(genn_models.STATIC[by_set], {}, {"w": weight})
             group = self._add_synapses(projection.source, projection.target, update, receptor)
             group.axonal_delay_steps = longest - 1
             return group
@@ -259,33 +326,31 @@ class GennSimulator(Simulator):
                 f"{LONGEST_DENDRITIC_STEPS} steps where they differ, got {longest}"
             )
         update = pygenn.init_weight_update(
-            genn_models.STATIC_DELAYED, {}, {"w": weight, "late": (steps - 1).astype(np.uint16)}
+            genn_models.STATIC_DELAYED[by_set], {}, {"w": weight, "late": (steps - 1).astype(np.uint16)}
         )
         group = self._add_synapses(projection.source, projection.target, update, receptor)
         group.max_dendritic_delay_timesteps = longest
         return group
 
-    def _check_precision(self, where: str, weight: NDArray[np.float64]) -> None:
-        """Raise `BrainError` if a weight is too large: infinity times no spike would be no number."""
-        largest, limit = np.abs(weight).max(initial=0.0), np.finfo(self._dtype).max
-        if largest > limit:
-            raise BrainError(
-                f"{where}.weight: expected magnitudes up to {limit:.3g}, the largest number of "
-                f"{self.settings.precision} precision, got {largest:.3g}"
-            )
-
     def _block_synapses(
         self, projection: Projection
     ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]:
-        """Return source, target, weight and delay (steps) of the synapses of all animals."""
-        wired = [self._synapses(projection.name, animal) for animal in range(self.animals)]
+        """Return source, target, weight and delay (steps) of the synapses of all animals.
+
+        Weights have the shape (synapses,), or (sets, synapses) where parameter sets differ in them.
+        """
+        animals = range(self._blocks)
+        wired = [self._synapses(projection.name, animal) for animal in animals]
+        weight = self._by_set([self._synapses(projection.name, a).weight for a in range(self.animals)])
+        if weight.ndim > 1 and (weight == weight[0]).all():
+            weight = weight[0]
         n_source = self.network.population(projection.source).size
         n_target = self.network.population(projection.target).size
         return (
             np.concatenate([s.source + animal * n_source for animal, s in enumerate(wired)]),
             np.concatenate([s.target + animal * n_target for animal, s in enumerate(wired)]),
-            np.concatenate([s.weight for s in wired]),
-            np.concatenate([self.synapse_delay_steps(projection.name, a) for a in range(self.animals)]),
+            weight,
+            np.concatenate([self.synapse_delay_steps(projection.name, animal) for animal in animals]),
         )
 
     def _add_plastic(
@@ -341,7 +406,7 @@ class GennSimulator(Simulator):
         n_source = self.network.population(rule.modulator).size
         n_target = self.network.population(projection.target).size
         source, target = np.divmod(np.arange(n_source * n_target), n_target)
-        animal = np.arange(self.animals)[:, None]
+        animal = np.arange(self._blocks)[:, None]
         count = pygenn.init_weight_update(genn_models.COUNT)
         _connect(
             self._add_synapses(rule.modulator, projection.target, count, receptor),
@@ -362,7 +427,7 @@ class GennSimulator(Simulator):
     def _add_synapses(self, source: str, target: str, update: Any, receptor: str, wiring: Any = None) -> Any:
         group = self._model.add_synapse_population(
             f"s{len(self._model.synapse_populations)}",
-            "SPARSE",
+            "PROCEDURAL" if self.network.procedural else "SPARSE",
             self._populations[source],
             self._populations[target],
             update,
@@ -382,57 +447,27 @@ class GennSimulator(Simulator):
             )
         source = self.network.population(projection.source)
         target = self.network.population(projection.target)
-        update, receptor = genn_wiring.two_weights(projection, source, target)
-        self._check_precision(f"Projection {projection.name!r}", _both(projection.weight))
-        wiring, longest_row = genn_wiring.connectivity(projection, source, target)
-        group = self._add_synapses(source.name, target.name, update, receptor, wiring)
-        group.max_connections = longest_row
-        # Two bytes a synapse where the target has less than 65,536 neurons.
-        group.narrow_sparse_ind_enabled = True
+        weights = [genn_wiring.both(network.projection(projection.name)) for network in self._sets]
+        check_precision(f"Projection {projection.name!r}", np.array(weights), self._dtype)
+        update, receptor, dynamic = genn_wiring.two_weights(projection, weights, source, target)
+        if self.network.procedural:
+            wiring, threads = genn_wiring.procedural(projection, source, target)
+            group = self._add_synapses(source.name, target.name, update, receptor, wiring)
+            group.num_threads_per_spike = threads
+        else:
+            wiring, longest_row = genn_wiring.connectivity(projection, source, target)
+            group = self._add_synapses(source.name, target.name, update, receptor, wiring)
+            group.max_connections = longest_row
+            # Two bytes a synapse where the target has less than 65,536 neurons.
+            group.narrow_sparse_ind_enabled = True
+            if not self._on_cpu:  # the host needs no copy of what was drawn on the device
+                group.sparse_connectivity_location = pygenn.VarLocation.DEVICE
         index = self.network.projections.index(projection)
         rng = random_stream(self.seed, 0, Role.WIRING, index)
         genn_wiring.set_key(group, int(rng.integers(2**62)))
-        for name in ("within", "across", "source_size", "target_size"):
+        for name in dynamic:
             group.set_wu_param_dynamic(name)
         group.axonal_delay_steps = genn_wiring.one_delay(projection, self.delay_steps) - 1
-
-    # -- inputs -------------------------------------------------------------------------------------
-
-    def _columns(self, given: SpikeInput | CurrentInput) -> tuple[NDArray[np.int64], int]:
-        """Return the column of each of the target's neurons, -1 for none, and the number of columns."""
-        size, channels = self.network.population(given.target).size, self.network.n_channels(given)
-        reach = self.network.input_neurons(given)
-        columns = np.full(size, -1)
-        columns[reach] = np.arange(reach.stop - reach.start) // ((reach.stop - reach.start) // channels)
-        shift = np.arange(self.animals)[:, None] * channels
-        return np.where(columns < 0, -1, columns + shift).ravel(), self.animals * channels
-
-    def _add_spike_input(self, given: SpikeInput) -> Any:
-        self._check_precision(f"SpikeInput {given.name!r}", np.asarray(given.weight))
-        column, n_columns = self._columns(given)
-        source = self._model.add_current_source(
-            f"i{len(self._model.current_sources)}",
-            genn_models.SPIKE_INPUT,
-            self._populations[given.target],
-            {"weight": given.weight, "n_columns": n_columns, "n_rows": float(self._table_steps)},
-            {"column": column},
-        )
-        source.target_var = "in_ex" if given.weight >= 0 else "in_in"
-        for name in ("weight", "n_columns", "n_rows"):
-            source.set_param_dynamic(name)
-        return source
-
-    def _add_current_input(self, given: CurrentInput) -> CurrentTable:
-        column, n_columns = self._columns(given)
-        source = self._model.add_current_source(
-            f"i{len(self._model.current_sources)}",
-            genn_models.CURRENT_INPUT,
-            self._populations[given.target],
-            {"n_columns": n_columns},
-            {"column": column},
-        )
-        source.set_param_dynamic("n_columns")
-        return CurrentTable(source, n_columns, self._dtype)
 
     # -- running ------------------------------------------------------------------------------------
 
@@ -457,7 +492,8 @@ class GennSimulator(Simulator):
             for _ in range(n):
                 advance()
             if len(self._watched):
-                self._seen.append(self._potentials())
+                now = potentials(self.network, self._populations, self._rest, self._watched, self.animals)
+                self._seen.append(now)
             self._model.pull_recording_buffers_from_device()
             parts.append(self._record.read(done, n))
             if self._learning is not None:
@@ -466,7 +502,8 @@ class GennSimulator(Simulator):
         step, animal, neuron = (np.concatenate(values) for values in zip(*parts, strict=True))
         spikes = SpikeBlock.sorted(step, animal, neuron)
         if self.step + n_steps >= self._checked + CHECK_EVERY:
-            self._check_finite(self.step + n_steps)
+            self._checked = self.step + n_steps
+            check_finite(self.network, self._populations, self._checked)
         for pending in self._pending.values():
             pending.remember(spikes, self.step + n_steps)
         return spikes
@@ -496,45 +533,17 @@ class GennSimulator(Simulator):
         shape = (len(self._seen), self.animals, len(self._watched))
         return np.concatenate([np.empty(0), *(seen.ravel() for seen in self._seen)]).reshape(shape)
 
-    def _potentials(self) -> NDArray[np.float64]:
-        """Return V_m of the watched neurons now, shape (animals, watched)."""
-        values = np.empty((self.animals, len(self._watched)))
-        for population in self.network.populations:
-            inside = self.network.neurons(population.name)
-            columns = np.flatnonzero((self._watched >= inside.start) & (self._watched < inside.stop))
-            if len(columns):
-                own = self._watched[columns] - inside.start
-                v = self._populations[population.name].vars["v"]
-                v.pull_from_device()
-                above = np.asarray(v.view, dtype=np.float64).reshape(self.animals, -1)[:, own]
-                values[:, columns] = above + self._rest[population.name].reshape(self.animals, -1)[:, own]
-        return values
-
-    def _check_finite(self, step: int) -> None:
-        """Raise `NotFiniteError` if a potential or a synaptic input is not finite after `step`."""
-        for population in self.network.populations:
-            state = self._populations[population.name].vars
-            for name in population.neuron_model.state:
-                state[name].pull_from_device()
-                finite = np.isfinite(state[name].view)
-                if not finite.all():
-                    animal, neuron = divmod(int(np.argmin(finite)), population.size)
-                    raise NotFiniteError(
-                        f"{name} of neuron {neuron} of {population.name!r} in animal {animal} is no longer "
-                        f"finite after step {step}; look for weights or currents that are too large"
-                    )
-        self._checked = step
-
     # -- weights ------------------------------------------------------------------------------------
 
     def _weights(self, projection: str) -> NDArray[np.float64]:
         if self._learning is not None and projection in self._learned:
             return self._learning.weights(projection, self.animals)
-        flat = np.zeros(sum(self.n_synapses(projection, animal) for animal in range(self.animals)))
+        numbers = [self.n_synapses(projection, animal) for animal in range(self._blocks)]
+        by_set = np.zeros((len(self._sets), sum(numbers)))
         for group, members in self._groups[projection]:
             group.vars["w"].pull_from_device()
-            flat[members] = group.vars["w"].values
-        weights = flat.reshape(self.animals, -1)
+            by_set[:, members] = group.vars["w"].values
+        weights = by_set.reshape(self.animals, -1)
         if projection in self._pending:
             for animal in range(self.animals):
                 source, target, initial, _ = self._synapses(projection, animal)
@@ -544,7 +553,7 @@ class GennSimulator(Simulator):
         return weights
 
     def _set_weights(self, projection: str, weights: NDArray[np.float64]) -> None:
-        self._check_precision(f"Projection {projection!r}", weights)
+        check_precision(f"Projection {projection!r}", weights, self._dtype)
         if self._learning is not None and projection in self._learned:
             self._learning.set_weights(projection, weights)
         self._push(projection, weights.ravel())
@@ -564,11 +573,6 @@ class GennSimulator(Simulator):
         del self._record
         self._model.unload()
         del self._model
-
-
-def _both(weight: Weight) -> NDArray[np.float64]:
-    """Return the weights within and across clusters, or the one that there is."""
-    return np.asarray([weight.within, weight.across] if isinstance(weight, ClusteredWeight) else weight)
 
 
 def _connect(group: Any, source: NDArray[np.integer], target: NDArray[np.integer]) -> None:

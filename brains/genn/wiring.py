@@ -5,7 +5,7 @@ The synapses follow from a key alone and are the same on every backend.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,15 +37,19 @@ MAX_SYNAPSES = 2**32
 # to the right (its scanner reads `><` for it); the compiler makes shifts of the divisions.
 
 
-_RANDOM = f"""
+_STREAM = f"""
 const uint64_t half = (uint64_t)65536 * (uint64_t)65536;
 const uint64_t multiplier = {literal(0xD1342543DE82EF95)};  // Steele & Vigna 2022, Softw. Pract. Exp. 52:443
 const uint64_t increment = {literal(0x14057B7EF767814F)};  // any odd number
-uint64_t random = (key[0] + id_post) * multiplier;
+uint64_t random = (key[0] + {{stream}}) * multiplier;
 random = (random ^ (random / (half / 2))) * {literal(0xBF58476D1CE4E5B9)};  // Steele et al. 2014: SplitMix64
 random = (random ^ (random / (half / 8))) * multiplier + increment;
 """
+_RANDOM = _STREAM.format(stream="id_post")
 _NEXT = "random = random * multiplier + increment;"
+
+# Above 2^32 in single precision there is no gap: the row ends before.
+_GAP = "(unsigned int)fmin(log(((scalar)(random / half) + 1.0) / 4294967296.0) * per_log, 2147483648.0)"
 
 DISTINCT = pygenn.create_sparse_connect_init_snippet(
     "distinct",
@@ -96,19 +100,59 @@ BERNOULLI = pygenn.create_sparse_connect_init_snippet(
 """Each pair with probability `p`."""
 
 
+PROCEDURAL = pygenn.create_sparse_connect_init_snippet(
+    "procedural",
+    params=[("p", "scalar"), ("targets", "unsigned int"), ("recurrent", "unsigned int")],
+    extra_global_params=[("key", "uint64_t*")],
+    # Each thread makes its part of the row, from a stream of its own. GeNN's own parts (`id_post_begin`,
+    # `num_post`) reach beyond the last target where the threads are many. Gaps between the targets of a row
+    # of independent draws are geometric (Knuth, The Art of Computer Programming 2, 3.4.1, F).
+    row_build_code=f"""
+    {_STREAM.format(stream="id_pre * num_threads + id_thread")}
+    const scalar per_log = 1.0 / log(1.0 - p);
+    const unsigned int part = (targets + num_threads - 1) / num_threads;
+    const unsigned int begin = id_thread * part;
+    const unsigned int end = (begin + part < targets) ? (begin + part) : targets;
+    {_NEXT}
+    unsigned int place = begin + {_GAP};
+    while (place < end) {{
+        if (!(recurrent && place == id_pre)) {{
+            addSynapse(place);
+        }}
+        {_NEXT}
+        place += 1 + {_GAP};
+    }}
+    """,
+    calc_max_row_len_func=lambda num_pre, num_post, pars: 1,  # nothing is stored
+)
+"""Each pair with probability `p`, made anew whenever the source fires."""
+SYNAPSES_A_THREAD = 256
+"""Synapses of a spike that one thread of a GPU makes, about: few enough that a step's spikes, some 20 in the
+published network of 25,500 neurons, occupy thousands of threads."""
+LEAST_THREADS, MOST_THREADS = 8, 256
+"""Threads for a spike: GeNN starts as many for each neuron in each step, whether it fires or not."""
+
+
 class TwoWeights(NamedTuple):
     """GeNN's weight update of a projection, and the input of the target that it adds to."""
 
     update: Any
     receptor: str
+    dynamic: tuple[str, ...]
+    """Names of parameters that are set when the model is loaded, so that a value compiles nothing."""
 
 
-def two_weights(projection: Projection, source: Population, target: Population) -> TwoWeights:
-    """Return the weights within and across clusters of a projection that GeNN draws."""
-    where = f"Projection {projection.name!r}"
-    weight = projection.weight
+def both(projection: Projection) -> tuple[float, float]:
+    """Return the weights within and across clusters of a projection that GeNN draws.
+
+    Raises
+    ------
+    BrainError
+        When synapses have weights of their own, or one of the two excites and the other inhibits.
+    """
+    weight, where = projection.weight, f"Projection {projection.name!r}"
     if isinstance(weight, ClusteredWeight):
-        within, across, sizes = weight.within, weight.across, (source.cluster_size, target.cluster_size)
+        within, across = weight.within, weight.across
     elif isinstance(weight, Distribution) or np.ndim(weight):
         raise BrainError(
             f"{where}.weight: GeNN draws the synapses of a network of over {NUMPY_WIRING_LIMIT:,}, and there "
@@ -116,16 +160,36 @@ def two_weights(projection: Projection, source: Population, target: Population) 
         )
     else:
         within = across = float(weight)
-        sizes = (source.size, target.size)
     if within * across < 0:
         raise BrainError(
             f"{where}.weight: expected one sign in a network of over {NUMPY_WIRING_LIMIT:,} synapses, got "
             f"{within} within and {across} across clusters; use two projections"
         )
-    params = {"within": within, "across": across, "source_size": sizes[0], "target_size": sizes[1]}
+    return within, across
+
+
+def two_weights(
+    projection: Projection, weights: Sequence[tuple[float, float]], source: Population, target: Population
+) -> TwoWeights:
+    """Return the weights within and across clusters of a projection that GeNN draws, one pair a batch."""
+    is_clustered = isinstance(projection.weight, ClusteredWeight)
+    sizes = (source.cluster_size, target.cluster_size) if is_clustered else (source.size, target.size)
+    params: dict[str, float] = dict(zip(("source_size", "target_size"), sizes, strict=True))
+    values, signs = dict(zip(("within", "across"), np.array(weights).T, strict=True)), np.sign(weights)
+    if signs.max() - signs.min() > 1:
+        raise BrainError(
+            f"Projection {projection.name!r}.weight: the parameter sets of a batch differ in the sign of "
+            f"weights, which chooses the receptor; run them one after the other"
+        )
+    post_vars = {}
+    if by_set := len(set(weights)) > 1:
+        post_vars = {name: np.repeat(given[:, None], target.size, axis=1) for name, given in values.items()}
+    else:
+        params |= {name: given[0] for name, given in values.items()}
     return TwoWeights(
-        pygenn.init_weight_update(genn_models.CLUSTERED, params),
-        "in_ex" if within >= 0 and across >= 0 else "in_in",
+        pygenn.init_weight_update(genn_models.CLUSTERED[by_set], params, post_vars=post_vars),
+        "in_ex" if signs.min() >= 0 else "in_in",
+        tuple(params),
     )
 
 
@@ -182,6 +246,26 @@ def connectivity(projection: Projection, source: Population, target: Population)
             f"{source.size * longest_row}"
         )
     return pygenn.init_sparse_connectivity(snippet, params | {"recurrent": recurrent}), longest_row
+
+
+def procedural(projection: Projection, source: Population, target: Population) -> tuple[Any, int]:
+    """Return GeNN's snippet that makes a row when its source fires, and the number of threads that share it.
+
+    Both follow from the network alone, so that a seed gives the same synapses on every device.
+    """
+    if not isinstance(projection.rule, PairwiseBernoulli):
+        raise BrainError(
+            f"Projection {projection.name!r}: procedural synapses of GeNN follow PairwiseBernoulli, got "
+            f"{projection.rule}"
+        )
+    # At 1 every pair is connected, and the gaps are 0 as they should be, but their logarithm is not finite.
+    p = min(projection.rule.p, 1.0 - 2.0**-24)
+    threads = 2 ** round(np.log2(max(1.0, target.size * p / SYNAPSES_A_THREAD)))
+    recurrent = int(source.name == target.name)
+    return (
+        pygenn.init_sparse_connectivity(PROCEDURAL, {"p": p, "targets": target.size, "recurrent": recurrent}),
+        int(np.clip(threads, LEAST_THREADS, MOST_THREADS)),
+    )
 
 
 def _longest_row(p: float, source: Population, target: Population) -> int:

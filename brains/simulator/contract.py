@@ -91,6 +91,11 @@ class Simulator(ABC):
 
     # -- the contract -------------------------------------------------------------------------------
 
+    @classmethod
+    def runs_batches(cls, settings: SimulatorSettings) -> bool:
+        """Return True where parameter sets that share a wiring run faster as one model (`open_batch`)."""
+        return False
+
     def run(self, n_steps: int, stimulus: Stimulus | None = None) -> SpikeBlock:
         """Simulate the next `n_steps` steps, plasticity included, and return the spikes.
 

@@ -25,6 +25,8 @@ class SimulatorEntry:
     """Advice where the package is absent."""
     takes_threads: bool
     """The setting `threads` applies."""
+    batch: str = ""
+    """Module and class, as `module:class`, of parameter sets as one model; empty: the simulator has none."""
 
 
 SIMULATORS: dict[str, SimulatorEntry] = {
@@ -51,6 +53,7 @@ SIMULATORS: dict[str, SimulatorEntry] = {
         distribution="pygenn",
         remedy="install PyGeNN 5 from its repository, see docs/simulators.md (optional)",
         takes_threads=False,
+        batch="ethospike.brains.genn.batch:GennBatch",
     ),
 }
 """The simulators by name. A new simulator is a folder of `brains/` and a row here."""
