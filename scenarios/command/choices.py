@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
@@ -65,9 +66,16 @@ class Workers:
     """Processes on this machine; 0 starts one for each core."""
     scheduler: str = ""
     """The address of a running Dask scheduler, instead of processes on this machine."""
+    batch: int = 0
+    """Parameter sets that run as one model, where the simulator has batches (GeNN on a GPU); 0: up to 40,
+    1: each by itself."""
 
     def __bool__(self) -> bool:
-        return bool(self.workers or self.scheduler)
+        return bool(self.workers or self.scheduler or self.batch)
+
+    def as_arguments(self) -> dict[str, Any]:
+        """Return the arguments of the functions that run sweeps."""
+        return dataclasses.asdict(self)
 
     def check(self) -> None:
         """Refuse processes that cannot run a sweep, and the absence of Dask, before a folder is made.
@@ -80,7 +88,7 @@ class Workers:
         require("distributed")
         from ethospike.scenarios.sweeps.workers import check_workers
 
-        check_workers(self.workers, self.scheduler)
+        check_workers(self.workers, self.scheduler, self.batch)
 
 
 @Parameter(name="*")

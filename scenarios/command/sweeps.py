@@ -133,7 +133,8 @@ def sweep(
     points = axes.all_points(chosen, settings.seed)
     if prepare and workers:
         raise ScenarioError(
-            "--prepare runs nothing, so that --workers and --scheduler have nothing to do; leave them out"
+            "--prepare runs nothing, so that --workers, --scheduler and --batch have nothing to do; leave "
+            "them out"
         )
     plan = sweeps.Plan(points, axes.seeds, keep_recordings)
     if not prepare:
@@ -143,7 +144,7 @@ def sweep(
         last = len(plan.points) * axes.seeds - 1
         print(f"{made.path}: tasks 0 … {last}; run them by `ethospike task {made.path} NUMBER`")
         return
-    run_sweep(made, workers=workers.workers, scheduler=workers.scheduler, quiet=output.quiet)
+    run_sweep(made, quiet=output.quiet, **workers.as_arguments())
     _report(made, with_page=output.report)
 
 
@@ -195,11 +196,19 @@ def calibrate(
     )
     workers.check()
     made = calibration.create(output.out, chosen, settings, search, seeds)
-    calibration.calibrate(made, workers=workers.workers, scheduler=workers.scheduler, quiet=output.quiet)
+    calibration.calibrate(made, quiet=output.quiet, **workers.as_arguments())
     _report(made, with_page=output.report)
 
 
-def task(path: Path, numbers: tuple[str, ...] = (), /, *, part: str = "", retry_failed: bool = False) -> None:
+def task(
+    path: Path,
+    numbers: tuple[str, ...] = (),
+    /,
+    *,
+    part: str = "",
+    batch: int = 0,
+    retry_failed: bool = False,
+) -> None:
     """Run tasks of a prepared sweep in this process, one after the other; for arrays of jobs on a cluster.
 
     Parameters
@@ -210,15 +219,21 @@ def task(path: Path, numbers: tuple[str, ...] = (), /, *, part: str = "", retry_
         Tasks, from 0. A finished task is not run again.
     part
         Instead: K/N, the K-th of N equal parts of all tasks, from 0/N to N-1/N.
+    batch
+        Parameter sets that run as one model, where the simulator has batches (GeNN on a GPU); 0: up to 40,
+        1: each by itself.
     retry_failed
         Run failed tasks again.
     """
-    from ethospike.scenarios.sweeps.task import run_task
+    from ethospike.scenarios.sweeps.batches import batches
+    from ethospike.scenarios.sweeps.task import run_tasks
 
     opened = sweeps.Sweep.open(path)
-    for number in _chosen(opened, numbers, part):
-        result = run_task(opened.path, number, retry_failed=retry_failed)
-        print(f"task {number}: {result['status']} {result['error'] or ''}".rstrip(), flush=True)
+    chosen = [opened.task(number) for number in _chosen(opened, numbers, part)]
+    for group in batches(opened, chosen, batch):
+        for result in run_tasks(opened.path, [one.number for one in group], retry_failed=retry_failed):
+            status = f"{result['status']} {result['error'] or ''}".rstrip()
+            print(f"task {result['number']}: {status}", flush=True)
 
 
 def collect(path: Path, /) -> None:
@@ -267,14 +282,13 @@ def resume(path: Path, workers: Workers, *, retry_failed: bool, quiet: bool, wit
             raise ScenarioError(
                 f"--retry-failed: {path} is a calibration, whose search has learned from failures"
             )
-        calibration.calibrate(opened, workers=workers.workers, scheduler=workers.scheduler, quiet=quiet)
+        calibration.calibrate(opened, quiet=quiet, **workers.as_arguments())
     else:
         sweep_runner.run_sweep(
             opened,
-            workers=workers.workers,
-            scheduler=workers.scheduler,
             retry_failed=retry_failed,
             quiet=quiet,
+            **workers.as_arguments(),
         )
     _report(opened, with_page=with_page)
 

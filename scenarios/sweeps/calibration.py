@@ -57,7 +57,9 @@ def create(
     return Sweep.create(path, scenario, config, Plan([], n_seeds, calibration=search.to_json()))
 
 
-def calibrate(sweep: Sweep, *, workers: int = 0, scheduler: str = "", quiet: bool = False) -> dict[str, Any]:
+def calibrate(
+    sweep: Sweep, *, workers: int = 0, scheduler: str = "", batch: int = 0, quiet: bool = False
+) -> dict[str, Any]:
     """Run the calibration from its current state to its end; write and return the result.
 
     Returns
@@ -77,7 +79,7 @@ def calibrate(sweep: Sweep, *, workers: int = 0, scheduler: str = "", quiet: boo
     from ethospike.scenarios.sweeps.workers import open_workers
 
     search = Search.from_json(sweep.calibration or {})
-    with sweep.writing(), open_workers(workers, scheduler) as run:
+    with sweep.writing(), open_workers(workers, scheduler, batch=batch) as run:
         table = SweepTable(sweep)
         study = _Study(search, sweep.seeds[0])
         total = search.trials * len(sweep.seeds)

@@ -15,7 +15,13 @@ from ethospike.scenarios.sweeps.table import SweepTable
 
 
 def run_sweep(
-    sweep: Sweep, *, workers: int = 0, scheduler: str = "", retry_failed: bool = False, quiet: bool = False
+    sweep: Sweep,
+    *,
+    workers: int = 0,
+    scheduler: str = "",
+    batch: int = 0,
+    retry_failed: bool = False,
+    quiet: bool = False,
 ) -> None:
     """Run all unfinished tasks, and draw the figures; see `open_workers` for the parameters.
 
@@ -35,7 +41,7 @@ def run_sweep(
         total = len(sweep.tasks())
         with TaskProgress(f"sweep of {sweep.name}", total, total - len(waiting), quiet=quiet) as progress:
             if waiting:
-                with open_workers(workers, scheduler, retry_failed=retry_failed) as run:
+                with open_workers(workers, scheduler, retry_failed=retry_failed, batch=batch) as run:
                     for result in run(sweep, waiting):
                         table.add([result])
                         progress.finished(failed=result["status"] == FAILED)

@@ -11,12 +11,13 @@ import math
 import shutil
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+from ethospike.brains.simulator.lockstep import Postponed, in_lockstep
 from ethospike.errors import RecordingError, RunFolderError
 from ethospike.recorders.lock import WriterLock
 from ethospike.recorders.memory import give_back_memory
@@ -77,6 +78,31 @@ def run_task(
                 raise
             outcome = _failure(f"{type(error).__name__}: {error}", traceback.format_exc())
         return _write(sweep, task, outcome, time.monotonic() - begin)
+
+
+def run_tasks(
+    path: Path,
+    numbers: Sequence[int],
+    settings: Mapping[str, Any] | None = None,
+    *,
+    retry_failed: bool = False,
+) -> Iterator[dict[str, Any]]:
+    """Run tasks side by side as parameter sets of one model, as far as they share a wiring and memory goes.
+
+    Tasks that cannot be part of a model are run one after the other. Yields and raises as `run_task`.
+    """
+    run = partial(run_task, path, settings=settings, retry_failed=retry_failed)
+    waiting, alone = list(numbers), list[int]()
+    while len(waiting) > 1:
+        outcomes = in_lockstep([partial(run, number) for number in waiting])
+        waiting_before, waiting = waiting, []
+        for number, outcome in zip(waiting_before, outcomes, strict=True):
+            if not isinstance(outcome, Postponed):
+                yield outcome
+            else:
+                (alone if outcome.alone else waiting).append(number)
+    for number in [*waiting, *alone]:
+        yield run(number)
 
 
 def record_failure(sweep: Sweep, task: Task, error: str) -> dict[str, Any]:

@@ -28,8 +28,9 @@ from ethospike.brains.simulator.settings import THREADED
 from ethospike.brains.threads import cores
 from ethospike.errors import RunFolderError, ScenarioError
 from ethospike.recorders.lock import is_being_written
+from ethospike.scenarios.sweeps.batches import batches, check_batch
 from ethospike.scenarios.sweeps.folder import RESULT, Sweep, Task
-from ethospike.scenarios.sweeps.task import record_failure, run_task
+from ethospike.scenarios.sweeps.task import record_failure, run_tasks
 
 LEAST_MEMORY = 1_000_000_000
 """Minimal memory limit of a worker (bytes): packages and a 25,000-neuron cortex take 400 MB."""
@@ -51,7 +52,9 @@ Run = Callable[[Sweep, Sequence[Task]], Iterator[dict[str, Any]]]
 
 
 @contextmanager
-def open_workers(workers: int = 0, scheduler: str = "", *, retry_failed: bool = False) -> Iterator[Run]:
+def open_workers(
+    workers: int = 0, scheduler: str = "", *, retry_failed: bool = False, batch: int = 0
+) -> Iterator[Run]:
     """Start workers, or use those of a scheduler, for the duration of the context.
 
     Parameters
@@ -63,13 +66,15 @@ def open_workers(workers: int = 0, scheduler: str = "", *, retry_failed: bool = 
         machine. Its workers need one thread each and the sweep's folder under the same path.
     retry_failed : bool
         Run failed tasks again.
+    batch : int
+        Tasks that run as one model where their simulator has batches; 0: see `batches`.
 
     Raises
     ------
     ScenarioError
         When the scheduler does not answer, is lost during the sweep, or has no workers for `NO_WORKER_S`.
     """
-    check_workers(workers, scheduler)
+    check_workers(workers, scheduler, batch)
     for name in ("distributed", "distributed.client", "asyncio"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # we say ourselves what happens to workers
     n_workers = workers or cores()
@@ -83,7 +88,7 @@ def open_workers(workers: int = 0, scheduler: str = "", *, retry_failed: bool = 
         ):
             trouble = "is gone, or cannot be reached any more"
             client.register_plugin(TaskWorker())
-            yield _Runner(client, threads, retry_failed)
+            yield _Runner(client, threads, retry_failed, batch)
     except (OSError, CommClosedError, FutureCancelledError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # of this machine, not of Dask
@@ -93,40 +98,46 @@ def open_workers(workers: int = 0, scheduler: str = "", *, retry_failed: bool = 
 class _Runner:
     """Submits tasks to a scheduler, a few ahead of its workers, and yields results as they arrive."""
 
-    def __init__(self, client: distributed.Client, threads: int, retry_failed: bool) -> None:
+    def __init__(self, client: distributed.Client, threads: int, retry_failed: bool, batch: int) -> None:
         self._client, self._threads, self._retry_failed = client, threads, retry_failed
+        self._batch = batch
         self._counted, self._count, self._seen = -math.inf, 0, 0.0
 
     def __call__(self, sweep: Sweep, tasks: Sequence[Task]) -> Iterator[dict[str, Any]]:
-        waiting = deque(tasks)
+        waiting = deque(batches(sweep, tasks, self._batch))
         path = str(sweep.path.resolve())
         ended = distributed.as_completed(loop=self._client.loop)
-        task_of: dict[Any, Task] = {}
+        tasks_of: dict[Any, Sequence[Task]] = {}
         self._seen = time.monotonic()
-        while waiting or task_of:
-            while waiting and len(task_of) < AHEAD * max(1, self._n_workers()):
-                task = waiting.popleft()
-                settings = _share_of_cores(sweep, task, self._threads)
-                arguments = (path, task.number, settings, self._retry_failed)
+        while waiting or tasks_of:
+            while waiting and len(tasks_of) < AHEAD * max(1, self._n_workers()):
+                batch = waiting.popleft()
+                settings = _share_of_cores(sweep, batch[0], self._threads)
+                arguments = (path, [task.number for task in batch], settings, self._retry_failed)
                 future = self._client.submit(_run_in_worker, *arguments, pure=False)
-                task_of[future.key] = task
+                tasks_of[future.key] = batch
                 ended.add(future)
             self._n_workers()
             for future in ended.next_batch(block=False):
-                result = self._result(sweep, task_of[future.key], future)
-                if result is None:
+                results = self._results(sweep, tasks_of[future.key], future)
+                if results is None:
                     ended.add(future)
                     continue
-                del task_of[future.key]
-                yield result
+                if not results:  # the process died with several tasks, of which one may be at fault
+                    waiting.extend([task] for task in tasks_of[future.key])
+                del tasks_of[future.key]
+                yield from results
             time.sleep(LOOK_S)
 
-    def _result(self, sweep: Sweep, task: Task, future: Any) -> dict[str, Any] | None:
-        """Return the result of an ended task; None if its worker died, in which case Dask runs it again."""
+    def _results(self, sweep: Sweep, tasks: Sequence[Task], future: Any) -> list[dict[str, Any]] | None:
+        """Return the results of ended tasks; none where they died together and are to be run one by one.
+
+        None if their worker died: Dask runs them again.
+        """
         try:
-            return dict(future.result(timeout=CONNECT_S))
+            return list(future.result(timeout=CONNECT_S))
         except distributed.scheduler.KilledWorker:
-            return record_failure(sweep, task, DIED)
+            return [record_failure(sweep, tasks[0], DIED)] if len(tasks) == 1 else []
         except TimeoutError:
             if future.status == "error":
                 raise
@@ -152,8 +163,8 @@ class _Runner:
         return self._count
 
 
-def check_workers(workers: int, scheduler: str) -> None:
-    """Refuse an invalid number of workers or an invalid address, before a folder is made.
+def check_workers(workers: int, scheduler: str, batch: int = 0) -> None:
+    """Refuse an invalid number of workers, address or size of batches, before a folder is made.
 
     Raises
     ------
@@ -161,6 +172,7 @@ def check_workers(workers: int, scheduler: str) -> None:
     """
     if workers < 0:
         raise ScenarioError(f"workers: expected at least 1, or 0 for one a core, got {workers}")
+    check_batch(batch)
     if workers and scheduler:
         raise ScenarioError(
             f"--workers {workers} would start processes on this machine, and the scheduler {scheduler} has "
@@ -229,16 +241,19 @@ class TaskWorker(distributed.WorkerPlugin):
         self.wirings.clear()
 
 
-def _run_in_worker(path: str, number: int, settings: dict[str, Any], retry_failed: bool) -> dict[str, Any]:
-    """Run a task; if another process runs it, such as a worker believed dead, wait for its result."""
+def _run_in_worker(
+    path: str, numbers: list[int], settings: dict[str, Any], retry_failed: bool
+) -> list[dict[str, Any]]:
+    """Run tasks; if another process runs one, such as a worker believed dead, wait for its result."""
     folder = Path(path)
     plugin = distributed.get_worker().plugins[TaskWorker.name]
     wirings = plugin.wirings if isinstance(plugin, TaskWorker) else []
     while True:
         try:
             with shared_wiring(wirings):
-                return run_task(folder, number, settings, retry_failed=retry_failed)
+                return list(run_tasks(folder, numbers, settings, retry_failed=retry_failed))
         except RunFolderError:
-            if not is_being_written(Sweep.open(folder).folder(number) / RESULT):
+            sweep = Sweep.open(folder)
+            if not any(is_being_written(sweep.folder(number) / RESULT) for number in numbers):
                 raise
             time.sleep(1.0)

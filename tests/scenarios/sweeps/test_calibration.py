@@ -80,7 +80,7 @@ def without_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Run tasks here: starting workers takes seconds, and other tests have them."""
 
     @contextmanager
-    def here(workers: int, scheduler: str) -> Iterator[Run]:
+    def here(workers: int, scheduler: str, **_: object) -> Iterator[Run]:
         yield lambda sweep, tasks: (run_task(sweep.path, task.number) for task in tasks)
 
     monkeypatch.setattr(sweep_workers, "open_workers", here)
