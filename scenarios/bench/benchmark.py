@@ -7,7 +7,7 @@ benchmark on an idle machine: times are comparable within one run, not between r
     ethospike bench --out docs/benchmarks/NAME
 
 `--small` runs every row once with tiny sizes, to test the benchmark; its times mean nothing.
-`--gpu` measures large networks and many animals instead, on GeNN unless other simulators are named.
+`--gpu` is in `gpu.py`.
 """
 
 from __future__ import annotations
@@ -15,10 +15,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
-import os
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,7 +23,7 @@ from typing import Any
 from ethospike.brains.simulator import SIMULATORS, is_installed, simulator_class
 from ethospike.errors import ScenarioError, nearest
 from ethospike.scenarios.bench.fly import fly_rows
-from ethospike.scenarios.bench.measures import FOURFOLD
+from ethospike.scenarios.bench.process import measure_in_process
 from ethospike.scenarios.bench.rows import Row
 from ethospike.scenarios.bench.scale import draw_scale, scale_rows
 from ethospike.scenarios.run.files import beside, require_place, write_whole
@@ -60,26 +57,11 @@ def long_rows(small: bool, simulators: list[str]) -> Iterator[Row]:
         yield Row("growth", simulator, "odor-conditioning", 1, 3.0 if small else 1800.0, 100.0)
 
 
-def gpu_rows(small: bool, simulators: list[str]) -> Iterator[Row]:
-    """Return the rows for a GPU: a large cortex in the closed loop, and many animals.
-
-    The sizes are those of Schmitt et al. 2023, where GeNN ran 94,300 neurons in real time. The rows of
-    `small` fit one CPU thread.
-    """
-    for simulator in simulators:
-        cortex, larger, animals = ("reach", "cortex", 4) if small else ("large", FOURFOLD, 1000)
-        yield Row("reach", simulator, cortex, 1, 0.3 if small else 30.0, 10.0)
-        yield Row("network", simulator, larger, 1, 0.1 if small else 10.0)
-        yield Row("network", simulator, "mushroom body", animals, 0.3 if small else 10.0)
-        yield Row("scenario", simulator, "odor-conditioning", animals, 3.0 if small else 180.0, 100.0)
-
-
 def run_benchmark(
     out: Path,
     *,
     small: bool = False,
     long: bool = False,
-    gpu: bool = False,
     scale: bool = False,
     fly: bool = False,
     simulators: list[str] | None = None,
@@ -87,8 +69,8 @@ def run_benchmark(
 ) -> Path:
     """Measure the rows of the given kinds (all by default), and write the results.
 
-    `long`, `gpu`, `scale` and `fly` each replace the usual rows. `out`.json and `out`.md are rewritten
-    after each row; `scale` adds a figure, `out`.png.
+    `long`, `scale` and `fly` each replace the usual rows. `out`.json and `out`.md are rewritten after each
+    row; `scale` adds a figure, `out`.png.
 
     Raises
     ------
@@ -99,13 +81,11 @@ def run_benchmark(
     RunFolderError
         When the results cannot be written.
     """
-    plans = {gpu_rows: gpu, long_rows: long, scale_rows: scale, fly_rows: fly}
+    plans = {long_rows: long, scale_rows: scale, fly_rows: fly}
     if sum(plans.values()) > 1:
-        raise ScenarioError(
-            "--long, --gpu, --scale and --fly are benchmarks of their own; run one after the other"
-        )
+        raise ScenarioError("--long, --scale and --fly are benchmarks of their own; run one after the other")
     plan = next((plan for plan, wanted in plans.items() if wanted), rows)
-    chosen = simulators or (["genn"] if gpu else [name for name in SIMULATORS if is_installed(name)])
+    chosen = simulators or [name for name in SIMULATORS if is_installed(name)]
     for name in chosen:
         simulator_class(name)
     wanted = list(plan(small, chosen))
@@ -129,27 +109,6 @@ def run_benchmark(
     if scale:
         draw_scale(data["rows"], beside(out, ".png"))
     return table
-
-
-def measure_in_process(row: Row, *, compiling: bool = False) -> dict[str, Any]:
-    """Measure a row in a fresh process; the result of a failed row is its error.
-
-    `compiling` gives Numba an empty cache, as after a fresh installation.
-    """
-    words = [
-        sys.executable,
-        "-m",
-        "ethospike.scenarios.bench.measures",
-        json.dumps(dataclasses.asdict(row)),
-    ]
-    with tempfile.TemporaryDirectory() as cache:
-        environment = {**os.environ, "NUMBA_CACHE_DIR": cache} if compiling else None
-        done = subprocess.run(words, capture_output=True, text=True, env=environment)
-    entry = dataclasses.asdict(row)
-    if done.returncode:
-        lines = done.stderr.strip().splitlines()
-        return {**entry, "error": lines[-1] if lines else f"exit code {done.returncode}"}
-    return {**entry, **json.loads(done.stdout.strip().splitlines()[-1])}
 
 
 def to_markdown(data: dict[str, Any]) -> str:

@@ -20,7 +20,7 @@ from ethospike.agents.reacher import ReacherConfig
 from ethospike.brains.circuits.clustered_cortex import PARAMETER_SETS, clustered_cortex
 from ethospike.brains.circuits.mushroom_body import MushroomBodyConfig, mushroom_body
 from ethospike.brains.network import Network
-from ethospike.brains.simulator import SimulatorSettings, Stimulus, open_simulator
+from ethospike.brains.simulator import Stimulus, open_simulator
 from ethospike.recorders.recorder import Recorder, StepRecord
 from ethospike.recorders.zarr_recorder import ZarrRecorder
 from ethospike.scenarios.bench.rows import Row, peak_memory_mb, resident_mb
@@ -34,8 +34,6 @@ from ethospike.scenarios.run.runner import run_scenario
 
 WARM_UP_MS = 200.0
 """Simulated time before the clock starts: compilation, first touch of memory, transient of the network."""
-FOURFOLD = "four times large"
-"""Name of the parameter set `large` with 100,000 neurons, in clusters of four times the size."""
 BUSY_J_PLUS = 8.0
 """J_E+ of the timed network of 25,000 neurons. At this value a cluster is always active and the network fires
 at about 7 Hz, like the networks of the published timings (6 to 10 Hz); with clusters that take turns it fires
@@ -56,6 +54,10 @@ def measure(row: Row) -> dict[str, Any]:
         from ethospike.scenarios.bench.fly import measure_fly
 
         return measure_fly(row)
+    if row.kind in ("conformance", "parity", "grid"):
+        from ethospike.scenarios.bench import gpu_measures  # loads the conformance suite
+
+        return gpu_measures.MEASURES[row.kind](row)
     if row.kind == "scale":
         from ethospike.scenarios.bench.scale import measure_scale  # loads Matplotlib
 
@@ -67,19 +69,16 @@ def network_of(name: str) -> Network:
     """Return a benchmark's network."""
     if name == "mushroom body":
         return mushroom_body(MushroomBodyConfig())
-    if name not in ("large", FOURFOLD):
+    if name != "large":
         return clustered_cortex(PARAMETER_SETS[name])
-    large = dataclasses.replace(PARAMETER_SETS["large"], j_plus=BUSY_J_PLUS)
-    times = 4 if name == FOURFOLD else 1
-    return clustered_cortex(dataclasses.replace(large, n_e=times * large.n_e, n_i=times * large.n_i))
+    return clustered_cortex(dataclasses.replace(PARAMETER_SETS["large"], j_plus=BUSY_J_PLUS))
 
 
 def measure_network(row: Row) -> dict[str, Any]:
     """Time a network with its input in windows of `interval_ms`, without a body and without recording."""
     network = network_of(row.network)
     begin = time.perf_counter()
-    settings = SimulatorSettings(name=row.simulator)
-    with open_simulator(network, settings, seed=1, animals=row.animals) as simulator:
+    with open_simulator(network, row.settings, seed=1, animals=row.animals) as simulator:
         build_s = time.perf_counter() - begin
         n_steps = round(row.interval_ms / simulator.dt_ms)
         windows = round((WARM_UP_MS + row.seconds * 1000.0) / row.interval_ms)
@@ -115,7 +114,7 @@ def measure_loop(row: Row) -> dict[str, Any]:
         blank_s=0.0,
         gap_s=0.0,
         test_s=0.0,
-        simulator=SimulatorSettings(name=row.simulator),
+        simulator=row.settings,
     )
     loops, bares = [], []
     for _ in range(3):
@@ -191,7 +190,7 @@ def measure_scenario(row: Row) -> dict[str, Any]:
         blank_s=round(150.0 * scale, 1),
         gap_s=round(60.0 * scale, 1),
         test_s=round(240.0 * scale, 1),
-        simulator=SimulatorSettings(name=row.simulator),
+        simulator=row.settings,
     )
     warm = dataclasses.replace(config, cycles=0, gap_s=0.5, test_s=0.0)
     with tempfile.TemporaryDirectory() as folder:
@@ -221,7 +220,7 @@ def measure_reach(row: Row) -> dict[str, Any]:
         control_interval_ms=row.interval_ms,
         minutes=(WARM_UP_MS / 1000.0 + row.seconds) / 60.0,
         reacher=ReacherConfig(cortex=cortex),
-        simulator=SimulatorSettings(name=row.simulator),
+        simulator=row.settings,
     )
     begin = time.perf_counter()
     env, opened = DELAYED_REACH.open(config)
@@ -266,7 +265,7 @@ def measure_growth(row: Row) -> dict[str, Any]:
         blank_s=round(150.0 * scale, 1),
         gap_s=0.1,
         test_s=0.0,
-        simulator=SimulatorSettings(name=row.simulator),
+        simulator=row.settings,
     )
     env, opened = SCENARIO.open(config)
     agent: Any = opened  # its simulator gets a stopwatch

@@ -9,6 +9,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from ethospike.brains.simulator import SimulatorSettings
+
 LOOP_MS = 10.0
 """Window length of the rows that run in windows: the control interval of the published closed loop."""
 
@@ -28,6 +30,12 @@ class Row:
     seconds: float = 2.0
     interval_ms: float = LOOP_MS
     threads: int = 0
+    precision: str = "single"
+
+    @property
+    def settings(self) -> SimulatorSettings:
+        """Settings of the simulator."""
+        return SimulatorSettings(self.simulator, threads=self.threads, precision=self.precision)
 
     @property
     def title(self) -> str:

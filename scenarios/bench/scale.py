@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from ethospike.brains.circuits.clustered_cortex import CortexConfig, clustered_cortex
 from ethospike.brains.memory import free_bytes
 from ethospike.brains.network import Network
-from ethospike.brains.simulator import SimulatorSettings, open_simulator
+from ethospike.brains.simulator import open_simulator
 from ethospike.scenarios.analysis.figure_style import BLUE, DPI, GREEN, GREY, ORANGE, SKY, bare
 from ethospike.scenarios.bench.rows import LOOP_MS, Row, peak_memory_mb
 
@@ -102,8 +102,7 @@ def measure_scale(row: Row) -> dict[str, Any]:
     size, wiring = row.network.split()
     network = network_of_size(int(size), procedural=wiring == PROCEDURAL)
     begin = time.perf_counter()
-    settings = SimulatorSettings(name=row.simulator, threads=row.threads)
-    with open_simulator(network, settings, seed=1) as simulator:
+    with open_simulator(network, row.settings, seed=1) as simulator:
         build_s = time.perf_counter() - begin
         n_steps = round(LOOP_MS / simulator.dt_ms)
         for _ in range(round(DISCARDED_MS / LOOP_MS)):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from ethospike.errors import ScenarioError
+
 
 def validate_larvae(
     *,
@@ -72,6 +74,7 @@ def bench(
     scale: bool = False,
     simulators: tuple[str, ...] = (),
     kinds: tuple[str, ...] = (),
+    seconds: float = 600.0,
 ) -> None:
     """Time every installed simulator on this machine, which should be idle.
 
@@ -84,19 +87,34 @@ def bench(
     long
         Instead: test a run of 30 minutes (ten minutes on NEST) for growing memory or step times.
     gpu
-        Instead: sizes for a GPU. A cortex of 25,000 neurons in closed loop, 100,000 neurons, 1,000 larvae.
+        Instead: GeNN on a GPU, in ten minutes. Does it work; 25,000 neurons in closed loop, and up to
+        255,000 free running; 1,000 larvae; a batch of 40 parameter sets. Also OUT.png.
     scale
         Instead: Numba at the published sizes, from 5,000 neurons to 3.6 million as far as memory goes, on one
         core and on all; minutes. Also OUT.png.
     simulators
-        Only these; by default all that are installed, with --gpu only genn.
+        Only these; by default all that are installed. Not with --gpu.
     kinds
-        Only these tables: network, loop, scenario, with --gpu reach; by default all.
+        Only these tables: network, loop, scenario; with --gpu these parts: works, cortex, larvae, grid, rest.
+        By default all.
+    seconds
+        With --gpu, the wall time for all of it (s).
     """
+    if gpu:
+        from ethospike.scenarios.bench.gpu import run_gpu_benchmark
+
+        if long or scale or simulators:
+            raise ScenarioError("--gpu is a benchmark of its own; leave out --long, --scale and --simulators")
+        table = run_gpu_benchmark(out, small=small, parts=kinds, seconds=seconds)
+        print(table.read_text())
+        print(f"written: {table}")
+        return
+    if seconds != 600.0:
+        raise ScenarioError("--seconds belongs to --gpu")
     from ethospike.scenarios.bench import benchmark
 
     table = benchmark.run_benchmark(
-        out, small=small, long=long, gpu=gpu, scale=scale, simulators=list(simulators), kinds=kinds
+        out, small=small, long=long, scale=scale, simulators=list(simulators), kinds=kinds
     )
     print(table.read_text())
     print(f"written: {table}")

@@ -16,8 +16,9 @@ from ethospike.brains.simulator import SIMULATORS
 from ethospike.errors import BrainError, ScenarioError
 from ethospike.scenarios.bench import benchmark
 from ethospike.scenarios.bench import rows as bench_rows
-from ethospike.scenarios.bench.benchmark import gpu_rows, measure_in_process, rows, run_benchmark, to_markdown
-from ethospike.scenarios.bench.measures import FOURFOLD, measure, network_of
+from ethospike.scenarios.bench.benchmark import rows, run_benchmark, to_markdown
+from ethospike.scenarios.bench.measures import measure
+from ethospike.scenarios.bench.process import measure_in_process
 from ethospike.scenarios.bench.rows import Row, resident_mb
 from ethospike.scenarios.bench.scale import PUBLISHED, scale_rows
 
@@ -69,11 +70,16 @@ def test_resident_memory_is_what_psutil_says_on_linux_and_elsewhere(monkeypatch:
 def test_what_compiling_takes_is_measured_with_an_empty_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     given = []
 
-    def run(words: list[str], env: dict[str, str] | None = None, **_: object) -> subprocess.CompletedProcess:
-        given.append(env)
-        return subprocess.CompletedProcess(words, 0, '{"compile_s": 1.0}\n', "")
+    class Process:
+        returncode = 0
 
-    monkeypatch.setattr(benchmark.subprocess, "run", run)
+        def __init__(self, words: list[str], env: dict[str, str] | None = None, **_: object) -> None:
+            given.append(env)
+
+        def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+            return '{"compile_s": 1.0}\n', ""
+
+    monkeypatch.setattr(subprocess, "Popen", Process)
     row = Row("scenario", "numba", "odor-conditioning")
     for compiling in (False, True):
         assert measure_in_process(row, compiling=compiling)["compile_s"] == 1.0
@@ -101,39 +107,12 @@ def test_the_full_benchmark_has_the_published_sizes() -> None:
         measure(Row("network", "numba", "nothing"))
 
 
-@pytest.mark.simulator("genn")
-def test_what_a_gpu_is_for_is_measured_small_on_any_backend(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # In this process: four new ones would import everything four times.
-    monkeypatch.setattr(benchmark, "measure_in_process", lambda row, **_: {**vars(row), **measure(row)})
-    table = run_benchmark(tmp_path / "gpu", small=True, gpu=True)
-    loop, cortex, larvae, scenario = json.loads((tmp_path / "gpu.json").read_text())["rows"]
-    assert 0 < loop["loop_median_ms"] <= loop["loop_99_ms"]
-    assert loop["wall_per_s"] == pytest.approx(loop["loop_ms"] / 10.0)
-    assert (loop["neurons"], larvae["animals"], scenario["animals"]) == (1500, 4, 4)
-    for row in (loop, cortex, larvae):
-        assert row["rate_hz"] > 0.1
-    for row in (loop, cortex, larvae, scenario):
-        assert row["simulator"] == "genn"
-        assert row["backend"] in table.read_text()
-        assert "backend, single precision" in row["backend"]
-
-
-def test_the_benchmark_of_a_gpu_has_the_sizes_that_are_claimed() -> None:
-    loop, cortex, larvae, scenario = gpu_rows(False, ["genn"])
-    assert (loop.kind, loop.interval_ms, network_of(loop.network).n_neurons) == ("reach", 10.0, 25_000)
-    assert (cortex.network, network_of(FOURFOLD).n_neurons) == (FOURFOLD, 100_000)
-    assert (larvae.kind, larvae.animals) == ("network", 1000)
-    assert (scenario.kind, scenario.animals) == ("scenario", 1000)
-
-
 @pytest.mark.parametrize(
     ("wrong", "error", "message"),
     [
         ({"simulators": ["brian"]}, BrainError, "unknown 'brian'; valid: genn, nest, numba"),
         ({"simulators": ["numba"], "kinds": ("netwerk",)}, ScenarioError, "did you mean 'network'"),
-        ({"gpu": True, "long": True}, ScenarioError, "benchmarks of their own"),
+        ({"scale": True, "long": True}, ScenarioError, "benchmarks of their own"),
     ],
 )
 def test_what_cannot_be_measured_is_said_before_anything_is(
@@ -191,8 +170,3 @@ def test_sizes_that_do_not_fit_memory_are_left_out(monkeypatch: pytest.MonkeyPat
     assert chosen == {f"{n} stored" for n in PUBLISHED if n <= 255_000} | {
         f"{n} procedural" for n in PUBLISHED
     }
-
-
-def test_two_benchmarks_at_once_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ScenarioError, match="run one after the other"):
-        run_benchmark(tmp_path / "bench", gpu=True, scale=True)
