@@ -26,6 +26,7 @@ EXPLANATIONS = {
         "any_environment",
         "nest_scripts",
         "neuron_models",
+        "plasticity",
         "connectomes",
         "arms",
         "experiments",
