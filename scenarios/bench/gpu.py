@@ -208,6 +208,8 @@ def compile_all(rows: Sequence[Row], deadline: float) -> dict[str, Any]:
                         break
             except EthospikeError as error:  # the row itself reports it
                 errors.append(f"{row.kind} {row.title}: {error}")
+            if time.monotonic() > deadline:
+                break
         compiled = 0
         for job in jobs:
             try:
