@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ethospike.agents.agent import Agent, Decision
 from ethospike.brains.circuits.clustered_cortex import CortexConfig, clustered_cortex
+from ethospike.brains.network import Network
 from ethospike.brains.simulator import Simulator, SimulatorSettings, Stimulus, open_simulator
 from ethospike.clock import whole_number
 from ethospike.errors import AgentError
@@ -27,6 +28,8 @@ class RestingCortex(Agent):
         Of wiring and starting voltages, where these are drawn; keyed by animal.
     animals : int
     control_interval_ms, dt_ms : float
+    network : Network, optional
+        A network of your own instead of `clustered_cortex(cortex)`.
 
     Raises
     ------
@@ -45,6 +48,7 @@ class RestingCortex(Agent):
         animals: int = 1,
         control_interval_ms: float = 10.0,
         dt_ms: float = 0.1,
+        network: Network | None = None,
     ) -> None:
         super().__init__(animals, control_interval_ms)
         n_steps = whole_number(control_interval_ms, dt_ms)
@@ -54,7 +58,7 @@ class RestingCortex(Agent):
                 f"{control_interval_ms:g}"
             )
         self._n_steps = n_steps
-        self.network = clustered_cortex(cortex)
+        self.network = clustered_cortex(cortex) if network is None else network
         self.simulator = open_simulator(self.network, simulator, seed=seed, animals=animals, dt_ms=dt_ms)
         self.backend = self.simulator.backend
 

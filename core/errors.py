@@ -62,6 +62,10 @@ class ScenarioError(EthospikeError, ValueError):
     """A scenario or a configuration that does not fit."""
 
 
+class ArmError(ScenarioError):
+    """A control arm that does not fit the scenario, or that touched nothing."""
+
+
 class RunFolderError(EthospikeError, RuntimeError):
     """A run folder that cannot be made, read or continued."""
 

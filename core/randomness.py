@@ -26,6 +26,8 @@ class Role(IntEnum):
     """Drawn delays; the channel is the projection's index."""
     SPIKES = 6
     """Spikes of stochastic neurons; the channel is the population's index."""
+    SHUFFLE = 7
+    """Exchanges of a shuffled projection; the channel is the projection's index and the shuffle's seed."""
     LOCOMOTION = 10
     """Crawling and turning of larvae: starting phases (channel 0) and noise (channel 1)."""
     DIRECTIONS = 11

@@ -69,6 +69,20 @@ class GroupEnv(VectorEnv[Array, Array, Array]):
         """
         return np.zeros(self.num_envs, bool)
 
+    def coming_phase(self) -> Array:
+        """Return the phase in which the next control step lies, as an index into `phases`; shape (animals,).
+
+        Only environments with phases need it, for what is to happen in a phase.
+
+        Raises
+        ------
+        EnvError
+            When the environment does not say it.
+        """
+        raise EnvError(
+            f"{type(self).__name__} does not tell the phase of the next control step; give it `coming_phase`"
+        )
+
     def scene(self) -> dict[str, Any]:
         """Return the parts of the world that stay, in the plain types of JSON; empty if nothing is drawn.
 

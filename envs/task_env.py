@@ -65,6 +65,9 @@ class Task(Protocol):
     def info(self) -> dict[str, NDArray[Any]]:
         """Return the state after the last control step: arrays that nothing else changes."""
 
+    def coming_phase(self) -> NDArray[np.int64]:
+        """Return the phase in which each animal's next control step lies, shape (animals,)."""
+
     def state(self) -> State:
         """Return copies of all that the next step depends on."""
 
@@ -286,6 +289,10 @@ class VectorTaskEnv(TaskEnv, GroupEnv):
         elif self._mode is AutoresetMode.SAME_STEP and ended.any():
             info = self._reset_at_once(ended, info)
         return self._task.observation(), reward, terminated, truncated, info
+
+    def coming_phase(self) -> NDArray[np.int64]:
+        """Return the phase in which each animal's next control step lies, shape (animals,)."""
+        return self._task.coming_phase()
 
     def _step_after_resets(
         self, action: NDArray[np.float64]

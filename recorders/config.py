@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ethospike.clock import whole_number
 from ethospike.errors import RecordingError
-from ethospike.recorders.format import PHASE
+from ethospike.recorders.format import ARM_PREFIX, PHASE
 from ethospike.recorders.labels import neurons_with
 from ethospike.recorders.recorder import Layout
 from ethospike.shown import Shown
@@ -37,7 +37,7 @@ class RecorderConfig(Shown):
 
     behavior: tuple[str, ...] = (ALL,)
     """Variables of `behavior/` to record by name; `all` is every one. `phase` is always recorded, because the
-    table of phases is made from it."""
+    table of phases is made from it, and so are the variables of control arms, because their proofs are."""
     spike_populations: tuple[str, ...] = (ALL,)
     """Populations to list single spikes of; `all` lists those of every population, an empty sequence lists no
     spikes. Spike counts are always recorded for all."""
@@ -72,7 +72,8 @@ class RecorderConfig(Shown):
 
     def kept_behavior(self, layout: Layout) -> set[str]:
         """Return the names of the variables to record."""
-        return _chosen("recorder.behavior", self.behavior, layout.variables) | ({PHASE} & {*layout.variables})
+        always = {name for name in layout.variables if name == PHASE or name.startswith(ARM_PREFIX)}
+        return _chosen("recorder.behavior", self.behavior, layout.variables) | always
 
     def kept_spikes(self, layout: Layout) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Return for each neuron of an animal, and for each animal, whether its spikes are listed."""

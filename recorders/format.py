@@ -44,6 +44,8 @@ INTERRUPTED = "interrupted"
 """Status of a run that ended without closing its recording."""
 
 PHASE, TRIAL, EPISODE = "phase", "trial", "episode"
+ARM_PREFIX = "arm_"
+"""Begins the names of the variables that control arms record."""
 """Kinds of intervals that readers know by name. `phase` is also the variable that phases are made from."""
 INTERVAL_COLUMNS = ("animal", "start_step", "stop_step")
 """Columns that every interval has, beside its kind."""

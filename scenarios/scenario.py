@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from gymnasium.vector import VectorEnv
 
 from ethospike.agents.agent import Agent
+from ethospike.brains.network import Network
 from ethospike.brains.simulator import SimulatorSettings
 from ethospike.clock import whole_number
 from ethospike.errors import ScenarioError, nearest
@@ -48,6 +49,9 @@ class ScenarioConfig(Shown):
     checkpoint_every_s : float
         Wall time between two checkpoints (s), if simulator and environment can save their state; 0 makes no
         checkpoints. The default costs little: a checkpoint of 25 larvae takes milliseconds.
+    arm : tuple of str
+        Control arms (docs/arms.md), such as "freeze" or "silence KC phase=test", applied in this order; empty
+        or "intact" for the intact animal. " + " joins several in one text.
     """
 
     seed: int = 1
@@ -59,8 +63,10 @@ class ScenarioConfig(Shown):
     recorder: RecorderConfig = field(default_factory=RecorderConfig)
     subject: Subject = field(default_factory=Subject)
     checkpoint_every_s: float = 30.0
+    arm: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "arm", separate_arms(self.arm))
         if self.seed < 0:
             raise ScenarioError(f"seed: expected at least 0, got {self.seed}")
         if self.animals < 1:
@@ -83,8 +89,10 @@ class Scenario:
         One line for `ethospike list`.
     config : type
         A subclass of `ScenarioConfig`: every field is a flag and a key of a TOML file.
-    open : callable(config) -> (VectorEnv, Agent)
-        Creates the body and the brain.
+    open : callable(config) -> (VectorEnv, Agent), or callable(config, change_network) -> (VectorEnv, Agent)
+        Creates the body and the brain. With the second form, arms can change the brain: `change_network`
+        takes the network that the scenario has made, and returns the network that the agent is to have
+        (`unchanged` by default).
     summarize : callable(recording, config) -> dict
         The measures of the run, for `summary.json`. Read variables with `recording.variable(name)`: if a
         variable was not recorded, the measures are left out and the summary gives the reason.
@@ -103,12 +111,14 @@ class Scenario:
         Puts the summary into a sentence or two, printed at the end of a run.
     file : Path or None
         The file of a user's scenario; set by `find_scenario`.
+    arms : tuple of Arm
+        The arms that have been applied, for their proofs; set by `ethospike.scenarios.arms.armed`.
     """
 
     name: str
     about: str
     config: type[ScenarioConfig]
-    open: Callable[[Any], tuple[VectorEnv, Agent]]
+    open: Callable[..., tuple[VectorEnv, Agent]]
     duration_s: Callable[[Any], float]
     summarize: Callable[[Recording, Any], dict[str, Any]] = lambda recording, config: {}
     draw: Callable[[Recording, Any, Path], Sequence[Path]] = lambda recording, config, folder: []
@@ -117,6 +127,29 @@ class Scenario:
     families: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     conclude: Callable[[dict[str, Any]], str] = lambda summary: ""
     file: Path | None = None
+    arms: tuple[Any, ...] = ()
+
+
+INTACT = "intact"
+"""Stands for no arm, where a name is needed: on an axis of a sweep, or for a group."""
+
+
+def separate_arms(arms: Iterable[object] | str) -> tuple[str, ...]:
+    """Return the texts of arms one by one, without those that stand for the intact animal.
+
+    Examples
+    --------
+    >>> separate_arms(["intact", "freeze + silence KC"])
+    ('freeze', 'silence KC')
+    """
+    texts = [arms] if isinstance(arms, str) else map(str, arms)
+    parts = [part.strip() for text in texts for part in text.split(" + ")]
+    return tuple(part for part in parts if part not in ("", INTACT))
+
+
+def unchanged(network: Network) -> Network:
+    """Return a network as it is."""
+    return network
 
     def __repr__(self) -> str:
         return f"<Scenario {self.name}: {self.about}>"

@@ -131,9 +131,9 @@ class LarvaAgent(Agent):
         None is the default simulator.
     dt_ms : float
     network : Network or None
-        The brain; None is the drawn mushroom body. It needs the populations `READ_OUT` and the spike inputs
-        "odor" (a channel for each receptor), "reward" and "punishment", as of measured wiring
-        (`brains.circuits.connectome.larva`).
+        The brain, such as an altered `mushroom_body(brain)` or measured wiring
+        (`brains.circuits.connectome.larva`); None is the drawn mushroom body. It needs the populations
+        `READ_OUT` and the spike inputs "odor" (a channel for each receptor), "reward" and "punishment".
 
     Raises
     ------
@@ -253,6 +253,7 @@ class LarvaAgent(Agent):
         seed: int,
         simulator: SimulatorSettings | None = None,
         dt_ms: float = 0.1,
+        network: Network | None = None,
     ) -> Self:
         """Make the larvae that fit an odor arena, single or vector."""
         arena = env.unwrapped
@@ -265,6 +266,7 @@ class LarvaAgent(Agent):
             seed=seed,
             simulator=simulator,
             dt_ms=dt_ms,
+            network=network,
         )
 
     # -- the control step ---------------------------------------------------------------------------
@@ -342,7 +344,7 @@ class LarvaAgent(Agent):
 
         Those of `weights`, and `about`: seed and configuration of the brain, as JSON.
         """
-        return {"about": memory.described(self.seed, self.brain, self.network.sources), **self.weights()}
+        return {"about": memory.described(self.seed, self.brain, self.network), **self.weights()}
 
     def save_memory(self, path: str | Path) -> Path:
         """Save `memory` as a NumPy archive; return its path (suffix .npz)."""
@@ -357,7 +359,7 @@ class LarvaAgent(Agent):
             When the file is no memory, or was made by another circuit (wiring, initial weights or seed) or
             by fewer animals. Rules of learning and inputs may differ (`memory.FREE`).
         """
-        weights = memory.read(path, self.seed, self.brain, self.weights(), self.network.sources)
+        weights = memory.read(path, self.seed, self.brain, self.network, self.weights())
         for projection in self.network.plastic_projections:
             self.simulator.set_weights(projection.name, weights[projection.name])
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ethospike.brains.circuits.mushroom_body import MushroomBodyConfig
-from ethospike.brains.network import DataSource
+from ethospike.brains.network import Network
 from ethospike.errors import AgentError
 
 FORMAT = 1
 """Version of the files."""
+SYNAPSES = "synapses"
+"""Entry of the description: the digest of the synapses."""
 FREE = frozenset(
     {
         # The way weights change from here on is an experiment: a retention test has a learning rate of 0.
@@ -30,15 +33,26 @@ FREE = frozenset(
 others are wiring or initial weights, to which homeostasis leads back: they make the circuit."""
 
 
-def described(seed: int, brain: MushroomBodyConfig, sources: Sequence[DataSource] = ()) -> NDArray[np.str_]:
-    """Return seed, configuration and data of a circuit as JSON."""
+def described(seed: int, brain: MushroomBodyConfig, network: Network) -> NDArray[np.str_]:
+    """Return seed, configuration, data and synapses of a circuit as JSON."""
     about = {"format": FORMAT, "seed": seed, "brain": dataclasses.asdict(brain)}
-    return np.array(json.dumps(about | {"wiring": _wiring(sources)}))
+    about |= {"wiring": _wiring(network), SYNAPSES: fingerprint(network, seed)}
+    return np.array(json.dumps(about))
 
 
-def _wiring(sources: Sequence[DataSource]) -> list[dict[str, Any]]:
+def _wiring(network: Network) -> list[dict[str, Any]]:
     """Return the data of measured wiring; nothing for the drawn circuit."""
-    return [source.described() for source in sources]
+    return [source.described() for source in network.sources]
+
+
+def fingerprint(network: Network, seed: int) -> str:
+    """Return a digest of the synapses of animal 0: their pairs and initial weights."""
+    digest = hashlib.sha256()
+    for projection in network.projections:
+        digest.update(projection.name.encode())
+        for array in network.wire(projection.name, seed, 0)[:3]:
+            digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:16]
 
 
 def write(path: str | Path, entries: Mapping[str, NDArray[Any]]) -> Path:
@@ -54,8 +68,8 @@ def read(
     path: str | Path,
     seed: int,
     brain: MushroomBodyConfig,
+    network: Network,
     like: Mapping[str, NDArray[np.float64]],
-    sources: Sequence[DataSource] = (),
 ) -> dict[str, NDArray[np.float64]]:
     """Return the weights of a memory for larvae with a circuit.
 
@@ -66,10 +80,10 @@ def read(
         Of the larvae.
     brain : MushroomBodyConfig
         Of the larvae.
+    network : Network
+        Of the larvae.
     like : mapping of str to ndarray, shape (animals, synapses)
         The present weights of the larvae.
-    sources : sequence of DataSource
-        Data of the larvae's wiring.
 
     Raises
     ------
@@ -86,16 +100,7 @@ def read(
                 f"{mine.get(name)}; weights fit only the circuit that learned them, with its wiring, its "
                 f"initial weights and its seed"
             )
-    mine_wired, theirs_wired = _wiring(sources), about["wiring"]
-    if mine_wired != theirs_wired:
-        made, here = (
-            ", ".join(one["name"] for one in wiring) or "the drawn circuit"
-            for wiring in (theirs_wired, mine_wired)
-        )
-        raise AgentError(
-            f"memory {path}: it was made with the wiring of {made}, these larvae have that of {here}, "
-            f"or other files or choices; weights fit only the circuit that learned them"
-        )
+    _check_circuit(path, seed, network, about)
     for name, expected in like.items():
         animals = len(expected)
         if name not in weights or len(weights[name]) < animals:
@@ -111,14 +116,34 @@ def read(
     return {name: weights[name][: len(expected)] for name, expected in like.items()}
 
 
+def _check_circuit(path: str | Path, seed: int, network: Network, about: Mapping[str, Any]) -> None:
+    """Raise `AgentError` where a memory was made with other data or other synapses."""
+    mine_wired, theirs_wired = _wiring(network), about["wiring"]
+    if mine_wired != theirs_wired:
+        made, here = (
+            ", ".join(one["name"] for one in wiring) or "the drawn circuit"
+            for wiring in (theirs_wired, mine_wired)
+        )
+        raise AgentError(
+            f"memory {path}: it was made with the wiring of {made}, these larvae have that of {here}, "
+            f"or other files or choices; weights fit only the circuit that learned them"
+        )
+    here = fingerprint(network, seed)
+    if about.get(SYNAPSES, here) != here:  # files of version 0.1, of drawn circuits, have no digest
+        raise AgentError(
+            f"memory {path}: it was made by larvae with other synapses (a control arm, or a network of one's "
+            f"own); weights fit only the circuit that learned them"
+        )
+
+
 def _contents(path: Path) -> tuple[dict[str, NDArray[np.float64]], dict[str, Any]]:
     """Return the weights and the description in a file of `write`."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = dict(archive)
             about = json.loads(str(arrays.pop("about")))
-            described = {"format": about["format"], "seed": about["seed"], "brain": dict(about["brain"])}
-            return arrays, described | {"wiring": about.get("wiring", [])}
+            own = {"format": about["format"], "seed": about["seed"], "brain": dict(about["brain"])}
+            return arrays, {**about, **own, "wiring": about.get("wiring", [])}
     except FileNotFoundError:
         raise AgentError(f"memory {path}: there is no such file; save_memory writes one") from None
     except OSError as error:

@@ -17,6 +17,7 @@ from ethospike.agents.agent import Agent, Decision
 from ethospike.agents.reacher.hand import HandConfig, HandControl, ReachSenses
 from ethospike.agents.reacher.race import BIN_MS, UNDECIDED, ClusterRace, first_crossing
 from ethospike.brains.circuits.clustered_cortex import CortexConfig, clustered_cortex
+from ethospike.brains.network import Network
 from ethospike.brains.simulator import Simulator, SimulatorSettings, SpikeBlock, Stimulus, open_simulator
 from ethospike.clock import whole_number
 from ethospike.errors import AgentError
@@ -110,6 +111,15 @@ class ReacherAgent(Agent):
     animals : int
     control_interval_ms, dt_ms : float
         A control step must be a whole number of milliseconds and of steps.
+    network : Network, optional
+        A network of your own, such as an altered `clustered_cortex(config.cortex)`: it has a population "E"
+        of `config.cortex.clusters` clusters, and a current channel for each of them. `config.cortex` then
+        gives the scale of the currents alone.
+
+    Raises
+    ------
+    AgentError
+        When the control step does not fit, or the network has other clusters or channels.
 
     Attributes
     ----------
@@ -127,6 +137,7 @@ class ReacherAgent(Agent):
     (1, 6)
     """
 
+    network: Network
     simulator: Simulator
 
     def __init__(
@@ -138,6 +149,7 @@ class ReacherAgent(Agent):
         animals: int = 1,
         control_interval_ms: float = 10.0,
         dt_ms: float = 0.1,
+        network: Network | None = None,
     ) -> None:
         super().__init__(animals, control_interval_ms)
         self.config = config = config or ReacherConfig()
@@ -153,7 +165,7 @@ class ReacherAgent(Agent):
         self._direction = np.full(animals, UNDECIDED)
         self._decision_ms = np.full(animals, float(UNDECIDED))
         self.variables = _variables(config)
-        self.network = clustered_cortex(config.cortex)
+        self.network = clustered_cortex(config.cortex) if network is None else _checked(network, config)
         self._population = self.network.population("E")
         self._first_neuron = self.network.offset("E")
         self.simulator = open_simulator(self.network, simulator, seed=seed, animals=animals, dt_ms=dt_ms)
@@ -280,6 +292,29 @@ def _variables(config: ReacherConfig) -> dict[str, dict[str, Any]]:
         "decided_direction": variable("direction that won the race, −1 before", "1", "int64"),
         "decision_ms": variable("response signal to the decision in the spikes, −1 before", "ms", "float64"),
     }
+
+
+def _checked(network: Network, config: ReacherConfig) -> Network:
+    """Return a network that has the clusters of a configuration and a channel for each.
+
+    Raises
+    ------
+    AgentError
+        When it has not.
+    """
+    expected = config.cortex.clusters
+    clusters = {population.name: population.clusters for population in network.populations}
+    if clusters.get("E") != expected:
+        raise AgentError(
+            f"network: expected a population 'E' of {expected} clusters (config.cortex.clusters), got "
+            f"{clusters.get('E', 'none of this name')}"
+        )
+    if network.n_current_channels != expected:
+        raise AgentError(
+            f"network: expected {expected} current channels, one for each cluster of 'E', got "
+            f"{network.n_current_channels}"
+        )
+    return network
 
 
 def _whole(duration_ms: float, unit_ms: float, units: str) -> int:

@@ -17,6 +17,7 @@ from ethospike.agents.agent import Agent, Decision
 from ethospike.agents.larva import LarvaAgent, LarvaConfig
 from ethospike.agents.reward.episodes import Course, checked_rewards, per_animal
 from ethospike.brains.circuits.mushroom_body import MushroomBodyConfig
+from ethospike.brains.network import Network
 from ethospike.brains.simulator import SimulatorSettings
 from ethospike.envs.any_env import GymnasiumGroup
 from ethospike.envs.odor_arena import OTHER_FEATURES, REINFORCEMENT_COLUMNS
@@ -42,6 +43,8 @@ class RewardedLarva(Agent):
     seed : int
         Of wiring, input trains and locomotion, keyed by animal.
     dt_ms : float
+    network : Network, optional
+        A network of your own, as in `LarvaAgent`.
 
     Raises
     ------
@@ -58,6 +61,7 @@ class RewardedLarva(Agent):
         *,
         seed: int,
         dt_ms: float = 0.1,
+        network: Network | None = None,
     ) -> None:
         super().__init__(env.num_envs, env.control_interval_ms)
         config = config or LarvaConfig()
@@ -77,6 +81,7 @@ class RewardedLarva(Agent):
             seed=seed,
             simulator=simulator,
             dt_ms=dt_ms,
+            network=network,
         )
         self._course = Course(env, seed)
         self._reinforcement = np.zeros((env.num_envs, len(KINDS)), np.float32)

@@ -107,15 +107,20 @@ def neuron_model(
         params=[(name, _type_of(constants[name])) for name in constants if name not in varying] + params,
         vars=[(name, "scalar") for name in state]
         + [(name, "timepoint") for name in times]
-        + [("refractory", "int")]
+        + [("refractory", "int"), ("suppressed", "int"), ("is_silent", "int", read_only)]
         + [("random", "uint64_t")] * model.is_stochastic
         + [(name, _type_of(constants[name]), read_only) for name in varying],
         additional_input_vars=[(name, "scalar", 0.0) for name in inputs],
-        sim_code=step + _UNIFORM * model.is_stochastic + code.step.replace("TINY", TINY),
-        threshold_condition_code=code.threshold,
+        sim_code=step + _UNIFORM * model.is_stochastic + code.step.replace("TINY", TINY) + _silent(code),
+        threshold_condition_code=f"is_silent == 0 && ({code.threshold})",
         reset_code=reset,
     )
-    return made, {**state, **times, "refractory": 0.0}
+    return made, {**state, **times, **dict.fromkeys(("refractory", "suppressed", "is_silent"), 0.0)}
+
+
+def _silent(code: GennCode) -> str:
+    """Return code for a silent neuron at its threshold: it is reset, and fires no spike."""
+    return f"\nif (is_silent != 0 && ({code.threshold})) {{ {code.reset} suppressed += 1; }}\n"
 
 
 def _type_of(values: NDArray[Any]) -> str:

@@ -32,6 +32,7 @@ from ethospike.brains.genn.library import (
     pygenn,
 )
 from ethospike.brains.genn.models import check_precision
+from ethospike.brains.genn.silencing import Silencing
 from ethospike.brains.genn.states import check_finite, potentials
 from ethospike.brains.network import (
     NUMPY_WIRING_LIMIT,
@@ -42,7 +43,6 @@ from ethospike.brains.network import (
 )
 from ethospike.brains.simulator import (
     Capabilities,
-    Simulator,
     SimulatorSettings,
     SpikeBlock,
     Stimulus,
@@ -76,7 +76,7 @@ class _Group(NamedTuple):
     members: NDArray[np.int64]
 
 
-class GennSimulator(Simulator):
+class GennSimulator(Silencing):
     """A network on GeNN; see `Simulator`, and docs/simulators.md for the installation.
 
     Examples
@@ -132,6 +132,7 @@ class GennSimulator(Simulator):
         self._rest: dict[str, NDArray[np.float64]] = {}  # E_L of all neurons, to which `v` is relative
         self._watched, self._seen = np.empty(0, np.int64), list[NDArray[np.float64]]()
         self._pending: dict[str, PendingPlasticity] = {}
+        self._shut = {}
         self._populations = {pop.name: self._add_population(pop) for pop in self.network.populations}
         for projection in self.network.projections:
             if self.network.has_known_synapses(projection):
@@ -538,6 +539,8 @@ class GennSimulator(Simulator):
     def _weights(self, projection: str) -> NDArray[np.float64]:
         if self._learning is not None and projection in self._learned:
             return self._learning.weights(projection, self.animals)
+        if projection in self._shut:
+            return self._shut[projection][1].copy()
         numbers = [self.n_synapses(projection, animal) for animal in range(self._blocks)]
         by_set = np.zeros((len(self._sets), sum(numbers)))
         for group, members in self._groups[projection]:
@@ -556,6 +559,8 @@ class GennSimulator(Simulator):
         check_precision(f"Projection {projection!r}", weights, self._dtype)
         if self._learning is not None and projection in self._learned:
             self._learning.set_weights(projection, weights)
+        if projection in self._shut:
+            self._shut[projection] = self._shut[projection][0], weights.copy()
         self._push(projection, weights.ravel())
         if projection in self._pending:
             for group, _ in self._groups[projection]:
@@ -564,7 +569,9 @@ class GennSimulator(Simulator):
             self._pending[projection].forget()
 
     def _push(self, projection: str, weights: NDArray[np.float64]) -> None:
-        """Write the weights of all animals, one after the other, into GeNN's memory."""
+        """Write the weights of all animals, one after the other, into GeNN's memory; 0 for cut synapses."""
+        if projection in self._shut:
+            weights = np.where(self._shut[projection][0], 0.0, weights)
         for group, members in self._groups[projection]:
             group.vars["w"].values = weights[members]
             group.vars["w"].push_to_device()

@@ -166,6 +166,15 @@ class NestScriptSimulator(NestSimulator):
 
     # -- the simulator --------------------------------------------------------------------------------
 
+    def _silence(self, level: NDArray[np.int8]) -> None:
+        raise SimulatorUnavailable(
+            f"{self._script.name}: NEST cannot silence neurons of a script, whose synapses are not described "
+            f"here; leave them unconnected in the script"
+        )
+
+    def _suppressed_spikes(self) -> NDArray[np.int64]:
+        return np.zeros(self._level.shape, dtype=np.int64)
+
     def _build(self) -> None:
         self._learning = self._schedule = None
         self._interval_steps, self._pending = (), {}

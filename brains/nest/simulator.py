@@ -20,11 +20,11 @@ from ethospike.brains.memory import check_memory
 from ethospike.brains.nest import models, rules
 from ethospike.brains.nest.currents import CurrentSchedule
 from ethospike.brains.nest.denormals import denormals_are_zero
+from ethospike.brains.nest.silencing import Silencing
 from ethospike.brains.nest.wiring import native_rule, native_value, parts
 from ethospike.brains.network import CurrentInput, Distribution, PairSTDP, Projection, SpikeInput
 from ethospike.brains.simulator import (
     Capabilities,
-    Simulator,
     SpikeBlock,
     Stimulus,
 )
@@ -83,7 +83,7 @@ def check_kernel_is_free() -> None:
         )
 
 
-class NestSimulator(Simulator):
+class NestSimulator(Silencing):
     """A network in the NEST kernel; see `Simulator`.
 
     Raises
@@ -183,6 +183,8 @@ class NestSimulator(Simulator):
         self._weight: dict[str, NDArray[np.float64]] = {}  # (animals, synapses) flat, in the order of `wire`
         self._native: dict[str, list[Any]] = {}  # NEST's handles of the same synapses, looked up on demand
         self._synapse_models: dict[str, tuple[str, ...]] = {}
+        self._is_shut: dict[str, NDArray[np.bool_]] = {}
+        self._suppressed = np.zeros(self._level.shape, dtype=np.int64)
         for projection in self.network.projections:
             self._connect(projection)
         self._connect_inputs()
@@ -374,10 +376,10 @@ class NestSimulator(Simulator):
             if self._watched is not None:
                 self._seen.append(self._watched.read())
             step, sender = _take_events(self._recorder)
-            cell = self._cells(sender)
+            step, cell = self._let_pass(step, self._cells(sender))
             pieces.append((step, cell))
             if self._learning is not None:
-                self._learning.listen(step, cell, now)
+                self._learning.listen(step, cell, now, self._cut)
             for pending in self._pending.values():
                 pending.listen(step, cell, now)
         step, cell = pieces[0] if len(pieces) == 1 else map(np.concatenate, zip(*pieces, strict=True))
@@ -472,8 +474,10 @@ class NestSimulator(Simulator):
 
     def _transmit(self, projection: str, synapses: NDArray[np.integer]) -> None:
         """Write these weights (indices in the order of `wire`, animal by animal) into the kernel."""
-        native, weight = self._handles(projection), self._weight[projection]
-        _set_synapses([native[i] for i in synapses], weight[synapses])
+        native, weight = self._handles(projection), self._weight[projection][synapses]
+        if projection in self._is_shut:
+            weight = np.where(self._is_shut[projection][synapses], 0.0, weight)
+        _set_synapses([native[i] for i in synapses], weight)
 
     def _handles(self, projection: str) -> list[Any]:
         """Return NEST's handles of a projection's synapses, which are looked up once."""

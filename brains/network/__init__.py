@@ -41,6 +41,7 @@ from ethospike.brains.network.rules import (
     RandomIndegree,
     Rule,
 )
+from ethospike.brains.network.shuffling import Shuffle
 from ethospike.brains.network.sources import DataSource
 
 __all__ = [
@@ -80,6 +81,7 @@ __all__ = [
     "Projection",
     "RandomIndegree",
     "Rule",
+    "Shuffle",
     "SpikeInput",
     "SynapseReference",
     "Synapses",

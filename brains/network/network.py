@@ -39,6 +39,8 @@ NUMPY_WIRING_LIMIT = 50_000_000
 and twice as much while it is drawn. Listed pairs are never drawn, whatever their number."""
 
 
+PROJECTIONS = 2**20
+"""More projections than a network has: channels of shuffles count on from one seed to the next by it."""
 DEFAULT_DELAY_MS = 0.1
 """Delay of projections, and of inputs into networks without known delays: NEST's usual step."""
 
@@ -101,6 +103,7 @@ class Network:
             if self.procedural:
                 projection.check_procedural()
         self._check_modulation()
+        self._check_shuffles()
         shortest = self._shortest_delay_ms()
         object.__setattr__(
             self,
@@ -129,6 +132,15 @@ class Network:
     def _repr_html_(self) -> str:
         return as_html(self)
 
+    def _check_shuffles(self) -> None:
+        """Raise `BrainError` where synapses are to be shuffled that the simulator draws."""
+        for projection in self.projections:
+            if projection.shuffle is not None and not self.has_known_synapses(projection):
+                raise BrainError(
+                    f"Projection {projection.name!r}: expected listed synapses, which can be shuffled; the "
+                    f"network has over {NUMPY_WIRING_LIMIT:,} drawn synapses, and the simulator draws them"
+                )
+
     def _shortest_delay_ms(self) -> float:
         """Return the shortest delay of the projections, or 0.1 ms if there are none or one is drawn."""
         delays = [p.delay_ms for p in self.projections]
@@ -141,6 +153,10 @@ class Network:
     @cached_property
     def _populations_by_name(self) -> dict[str, Population]:
         return {p.name: p for p in self.populations}
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {projection.name: place for place, projection in enumerate(self.projections)}
 
     @cached_property
     def _offsets(self) -> dict[str, int]:
@@ -410,12 +426,16 @@ class Network:
     def draw(self, name: str, seed: int, animal: int) -> Synapses:
         """Draw the synapses of a projection as `wire` does, however many there are: for simulators."""
         projection = self.projection(name)
-        channel = self.projections.index(projection)
+        channel = self._places[name]
         pairs, weights, delays = (
             random_stream(seed, animal, role, channel) for role in (Role.WIRING, Role.WEIGHTS, Role.DELAYS)
         )
         source, target = self.population(projection.source), self.population(projection.target)
-        return projection.synapses(source, target, pairs, weights, delays)
+        synapses = projection.synapses(source, target, pairs, weights, delays)
+        if projection.shuffle is None:
+            return synapses
+        own = channel + projection.shuffle.seed * PROJECTIONS
+        return projection.shuffled(synapses, random_stream(seed, animal, Role.SHUFFLE, own))
 
     def to_nest(self, path: str | Path, *, seed: int, animal: int = 0, dt_ms: float = 0.1) -> Path:
         """Write the network of one animal as a PyNEST script that needs no ethospike.

@@ -12,6 +12,7 @@ from ethospike.brains.network.distributions import Distribution
 from ethospike.brains.network.plasticity import PlasticityRule
 from ethospike.brains.network.population import Population
 from ethospike.brains.network.rules import ClusteredWeight, Ends, Pairs, PairwiseBernoulli, Rule
+from ethospike.brains.network.shuffling import Shuffle, exchanged_targets
 from ethospike.errors import BrainError
 
 _Floats = NDArray[np.float64]
@@ -88,6 +89,8 @@ class Projection:
         The rule that changes the weights, if any. Its bounds say which signs weights may have.
     receptor : int, str or None
         Port or name of the target's receptor, where the model has several (`NestModel`).
+    shuffle : Shuffle or None
+        The drawn or listed synapses exchange their targets; every simulator then gets the listed result.
     """
 
     name: str
@@ -98,6 +101,7 @@ class Projection:
     delay_ms: Delay = 0.1
     plasticity: PlasticityRule | None = None
     receptor: int | str | None = None
+    shuffle: Shuffle | None = None
 
     def ends(self, source: Population, target: Population) -> Ends:
         """Return the numbers that the rule needs of the two populations."""
@@ -121,6 +125,10 @@ class Projection:
     def check_procedural(self) -> None:
         """Raise `BrainError` unless the synapses can be made when a neuron fires."""
         where = f"Projection {self.name!r} of a procedural network"
+        if self.shuffle is not None:
+            raise BrainError(
+                f"{where}: expected no shuffle: the synapses are not listed; use procedural=False"
+            )
         if not isinstance(self.rule, PairwiseBernoulli):
             raise BrainError(
                 f"{where}: expected the rule PairwiseBernoulli, got {type(self.rule).__name__}; use "
@@ -193,6 +201,25 @@ class Projection:
                 f"distribution a lower bound, as in Normal(1.5, 0.75, low=0.1)"
             )
         return Synapses(pre, post, weight, delay)
+
+    def shuffled(self, synapses: Synapses, rng: np.random.Generator) -> Synapses:
+        """Return synapses with exchanged targets, sorted again; weights and delays go with their synapse."""
+        target = exchanged_targets(
+            synapses.source,
+            synapses.target,
+            recurrent=self.source == self.target,
+            may_repeat=self.rule.may_repeat_pairs or _has_repeats(synapses),
+            rng=rng,
+        )
+        order = np.lexsort((target, synapses.source))
+        weight, delay = (values if values.strides == (0,) else values[order] for values in synapses[2:])
+        return Synapses(synapses.source[order], target[order].astype(np.int32), weight, delay)
+
+
+def _has_repeats(synapses: Synapses) -> bool:
+    """Return whether two synapses, which are sorted, have the same source and target."""
+    same = (synapses.source[1:] == synapses.source[:-1]) & (synapses.target[1:] == synapses.target[:-1])
+    return bool(same.any())
 
 
 def _sorted_pairs(

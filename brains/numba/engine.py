@@ -76,6 +76,12 @@ class Engine(Protocol):
     def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
         """Continue from a `state()`; a state that does not fit raises an error and changes nothing."""
 
+    def silence(self, level: NDArray[np.int8]) -> None:
+        """Apply the levels of `Simulator.silence` (FREE, CUT, SILENT), shape (animals, neurons)."""
+
+    def suppressed_spikes(self) -> NDArray[np.int64]:
+        """Return the spikes of silent neurons that did not come about, shape (animals, neurons)."""
+
     def watch(self, neurons: NDArray[np.integer]) -> None:
         """Record V_m of these neurons of every animal from the next window on."""
 

@@ -13,11 +13,13 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.brains.network import Network
+from ethospike.brains.network import DopamineGated, Network
 from ethospike.brains.numba.choice import choose, engine_class
 from ethospike.brains.numba.engine import Engine
 from ethospike.brains.simulator import Capabilities, Simulator, SpikeBlock, Stimulus
+from ethospike.brains.simulator.contract import CUT
 from ethospike.brains.threads import cores
+from ethospike.errors import SimulatorUnavailable
 from ethospike.states import State, check_state
 
 
@@ -78,6 +80,22 @@ class NumbaSimulator(Simulator):
             return super()._modulator_values(projection)
         return self._engine.modulator_values(projection)
 
+    def _silence(self, level: NDArray[np.int8]) -> None:
+        for projection in self.network.plastic_projections:
+            rule = projection.plasticity
+            if rule is None or isinstance(rule, DopamineGated):
+                continue
+            for population in filter(None, (projection.source, rule.modulator_population)):
+                if (level[:, self.network.neurons(population)] == CUT).any():
+                    raise SimulatorUnavailable(
+                        f"Numba cannot cut the outputs of neurons of {population!r} alone, because "
+                        f"{projection.name!r} learns by {rule.name}; silence them"
+                    )
+        self._engine.silence(level)
+
+    def _suppressed_spikes(self) -> NDArray[np.int64]:
+        return self._engine.suppressed_spikes()
+
     def _watch(self, neurons: NDArray[np.integer], recordable: str) -> None:
         self._check_is_voltage(recordable)
         self._engine.watch(neurons)
@@ -88,7 +106,7 @@ class NumbaSimulator(Simulator):
     def state(self) -> State:
         """Return copies of all that the next step depends on."""
         self._check_open()
-        return {"step": np.array(self.step), **self._engine.state()}
+        return {"step": np.array(self.step), "level": self._level.copy(), **self._engine.state()}
 
     def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
         """Continue bit-identically from a `state()` of a simulator built alike.
@@ -101,9 +119,12 @@ class NumbaSimulator(Simulator):
             After `close`.
         """
         self._check_not_closed()
-        check_state({k: v for k, v in state.items() if k == "step"}, {"step": np.array(self.step)})
-        self._engine.set_state({name: array for name, array in state.items() if name != "step"})
+        own = {"step": np.array(self.step), "level": self._level}
+        check_state({name: array for name, array in state.items() if name in own}, own)
+        self._engine.set_state({name: array for name, array in state.items() if name not in own})
         self.step = int(np.asarray(state["step"]))
+        self._level = np.array(state["level"], dtype=np.int8)
+        self._engine.silence(self._level)
         self._broken = False
 
     def _close(self) -> None:

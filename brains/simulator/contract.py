@@ -8,8 +8,8 @@ t + 1 … t + n, and animals are blocks that do not interact.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import ClassVar, Self
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ from ethospike.brains.simulator.window import SpikeBlock, Stimulus
 from ethospike.clock import off_the_grid, whole_number
 from ethospike.errors import BrainError, SimulatorUnavailable, nearest
 from ethospike.states import State
+
+FREE, CUT, SILENT = 0, 1, 2
+"""Levels of a neuron: its spikes leave, are recorded but reach nothing, or do not come about."""
 
 
 class Simulator(ABC):
@@ -84,6 +87,7 @@ class Simulator(ABC):
         self._check_models()
         self._check_rules()
         self._drawn = DrawnSynapses(network, seed)
+        self._level = np.full((animals, network.n_neurons), FREE, dtype=np.int8)
         self._closed = False
         self._broken = False
         self._build()
@@ -185,6 +189,40 @@ class Simulator(ABC):
         """
         self.network.require_known_synapses(projection)
         return self._drawn.described(projection, animal).number
+
+    def silence(
+        self, silent: NDArray[Any] | Sequence[int] = (), cut: NDArray[Any] | Sequence[int] = ()
+    ) -> None:
+        """Keep spikes of some neurons from leaving, from the next step on; replaces an earlier choice.
+
+        A silent neuron fires no spike: at its threshold it is reset, and that is all. A neuron whose outputs
+        are cut fires, and its spikes are returned, but they reach no synapse, and no plasticity as spikes of
+        a source or a modulator. Spikes that are under way arrive; but on NEST, those of the last shortest
+        delay are lost, on GeNN those of cut neurons. Without arguments, all neurons are free again.
+
+        Parameters
+        ----------
+        silent, cut : mask of bool, shape (animals, neurons), or sequence of int
+            A sequence holds neurons counted through an animal, for all animals. A neuron in both is silent.
+
+        Raises
+        ------
+        BrainError
+            When a neuron does not exist, or a mask has another shape.
+        SimulatorUnavailable
+            When the simulator cannot silence these neurons, or where `run` raises it.
+        """
+        self._check_open()
+        level = np.where(self._mask("cut", cut), CUT, FREE).astype(np.int8)
+        level[self._mask("silent", silent)] = SILENT
+        if not np.array_equal(level, self._level):
+            self._silence(level)
+            self._level = level
+
+    def suppressed_spikes(self) -> NDArray[np.int64]:
+        """Return the spikes of silent neurons that did not come about so far, shape (animals, neurons)."""
+        self._check_open()
+        return self._suppressed_spikes()
 
     def watch(self, neurons: NDArray[np.integer], recordable: str = "V_m") -> None:
         """Record V_m of these neurons (counted through an animal) from now on, in every animal.
@@ -324,6 +362,13 @@ class Simulator(ABC):
         if recordable != "V_m":
             raise BrainError(f"watch: {self.name} records V_m, got {recordable!r}; NEST records others")
 
+    def _silence(self, level: NDArray[np.int8]) -> None:
+        """Apply levels `FREE`, `CUT` and `SILENT`, of shape (animals, neurons); `_level` is the old one."""
+        raise SimulatorUnavailable(f"{self.name} cannot silence neurons")
+
+    def _suppressed_spikes(self) -> NDArray[np.int64]:
+        return np.zeros(self._level.shape, dtype=np.int64)
+
     def delay_steps(self, name: str, delay_ms: float) -> int:
         """Return a delay as whole steps of at least 1, or raise with both numbers."""
         steps = whole_number(delay_ms, self.dt_ms)
@@ -386,6 +431,22 @@ class Simulator(ABC):
         if described.plasticity is not None:
             target = self.network.population(described.target)
             described.plasticity.check(f"weights of {projection!r}", target, weights)
+
+    def _mask(self, what: str, neurons: NDArray[Any] | Sequence[int]) -> NDArray[np.bool_]:
+        """Return neurons as a mask of shape (animals, neurons)."""
+        given, shape = np.asarray(neurons), self._level.shape
+        if given.dtype == np.bool_:
+            if given.shape != shape:
+                raise BrainError(f"silence: expected a mask {what!r} of shape {shape}, got {given.shape}")
+            return given
+        mask = np.zeros(shape, dtype=np.bool_)
+        if given.size:
+            if given.ndim != 1 or given.dtype.kind not in "iu" or not np.isin(given, range(shape[1])).all():
+                raise BrainError(
+                    f"silence: expected a list {what!r} of neurons in 0 … {shape[1] - 1}, got {given}"
+                )
+            mask[:, given] = True
+        return mask
 
     def _check_has_weights(self, projection: str) -> tuple[int, int]:
         """Return the shape of a projection's weights."""

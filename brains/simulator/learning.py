@@ -17,6 +17,9 @@ from ethospike.brains.simulator.synapses import Draw
 _Floats = NDArray[np.float64]
 _Ints = NDArray[np.int64]
 
+OF_TARGET = 2
+"""Part of a target neuron in a plastic projection; 0 is that of a source, 1 that of a modulator."""
+
 
 class Learning:
     """The plastic synapses of all animals: hears spikes, learns from them on demand, and tells the simulator.
@@ -76,7 +79,7 @@ class Learning:
                     self._waiting.append((projection.name, animal))
             self._sent[projection.name] = values.copy()
         self._concerned = np.tile([len(parts) > 0 for parts in self._parts], animals)
-        self._heard: list[tuple[_Ints, _Ints]] = []
+        self._heard: list[tuple[_Ints, _Ints, NDArray[np.bool_]]] = []
         self._learned = self._until = 0
         self._window = (1, 0)
         self._values: dict[tuple[str, int], list[_Floats]] = {key: [np.empty(0)] for key in self._references}
@@ -93,14 +96,16 @@ class Learning:
         self._window, self._modulation = (first_step, n_steps), modulation or {}
         self._values = {key: [np.empty(0)] for key in self._references}
 
-    def listen(self, step: _Ints, cell: _Ints, until: int) -> None:
+    def listen(self, step: _Ints, cell: _Ints, until: int, cut: NDArray[np.bool_] | None = None) -> None:
         """Take notice of the next spikes, up to a step; `cell` counts neurons through all animals.
 
-        At a stop the simulator is told the weights.
+        Those of `cut` cells count as spikes of a target alone: their outputs are cut. At a stop the simulator
+        is told the weights.
         """
         self._until = until
         if len(step):
-            self._heard.append((step, cell))
+            is_cut = np.zeros(len(cell), dtype=np.bool_) if cut is None else cut[cell]
+            self._heard.append((step, cell, is_cut))
         if any(until % steps == 0 for steps in self._intervals):
             self.transmit()
 
@@ -132,13 +137,16 @@ class Learning:
         events: dict[tuple[str, int], tuple[list[tuple[int, int]], ...]] = {}
         if not self._heard:
             return events
-        step, cell = map(np.concatenate, zip(*self._heard, strict=True))
+        step, cell, is_cut = map(np.concatenate, zip(*self._heard, strict=True))
         self._heard = []
         concerned = np.flatnonzero(self._concerned[cell])
         concerned = concerned[np.argsort(step[concerned], kind="stable")]
-        for when, which in zip(step[concerned].tolist(), cell[concerned].tolist(), strict=True):
+        heard = (array[concerned].tolist() for array in (step, cell, is_cut))
+        for when, which, reaches_none in zip(*heard, strict=True):
             animal, neuron = divmod(which, len(self._parts))
             for projection, part, number in self._parts[neuron]:
+                if reaches_none and part != OF_TARGET:
+                    continue
                 events.setdefault((projection, animal), ([], [], []))[part].append((when, number))
         return events
 

@@ -215,6 +215,10 @@ class ReachTask:
         observation[:, 2 * n + 2 :] = self.velocity_mm_s / self.config.hand_speed_mm_s
         return observation
 
+    def coming_phase(self) -> NDArray[np.int64]:
+        """Return the phase in which each animal's next control step begins."""
+        return self.phase.copy()
+
     def info(self) -> dict[str, NDArray[Any]]:
         """Return copies of the visible state of hands and trials; times are −1 before they exist, because
         Gymnasium's checks compare `info` and NaN equals nothing.

@@ -166,6 +166,10 @@ class ArenaTask:
         """Return the state of the bodies after the last control step, and its phase."""
         return self._info
 
+    def coming_phase(self) -> NDArray[np.int64]:
+        """Return the phase in which each animal's next control step lies."""
+        return self._phase.copy()
+
     # -- snapshots and the view -----------------------------------------------------------------------
 
     def state(self) -> State:

@@ -10,19 +10,21 @@ Thum 2013, Cold Spring Harb Protoc, doi 10.1101/pdb.prot071639).
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 from gymnasium.vector import VectorEnv
 
 from ethospike.agents.larva import LarvaAgent
+from ethospike.brains.network import Network
 from ethospike.envs.odor_arena import Phase
 from ethospike.envs.odor_arena.reinforcement import Reinforcement
 from ethospike.errors import ScenarioError
 from ethospike.scenarios.odor import dish
 from ethospike.scenarios.odor import measures as dish_measures
 from ethospike.scenarios.odor.config import DishConfig, everywhere, phase_of_test
-from ethospike.scenarios.scenario import Scenario, require_known
+from ethospike.scenarios.scenario import Scenario, require_known, unchanged
 
 Group = Literal["paired-a", "paired-b", "unpaired", "odor-only"]
 Kind = Literal["reward", "punishment"]
@@ -177,9 +179,11 @@ def training_cycle(config: ConditioningConfig, cycle: int) -> list[Phase]:
     return phases
 
 
-def open_experiment(config: ConditioningConfig) -> tuple[VectorEnv, LarvaAgent]:
+def open_experiment(
+    config: ConditioningConfig, change_network: Callable[[Network], Network] = unchanged
+) -> tuple[VectorEnv, LarvaAgent]:
     """Make the dish and the larvae."""
-    return dish.open_dish(config, timetable(config))
+    return dish.open_dish(config, timetable(config), change_network=change_network)
 
 
 def duration_s(config: ConditioningConfig) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +19,12 @@ from gymnasium.vector import VectorEnv
 from ethospike.agents.larva import LarvaAgent
 from ethospike.agents.larva.locomotion import PRESETS as LOCOMOTION_PRESETS
 from ethospike.brains.circuits.connectome.measured import measured_network
-from ethospike.brains.circuits.mushroom_body import PRESETS
+from ethospike.brains.circuits.mushroom_body import PRESETS, mushroom_body
+from ethospike.brains.network import Network
 from ethospike.envs.odor_arena import ArenaConfig, Phase
 from ethospike.scenarios.odor.config import DishConfig
 from ethospike.scenarios.run.files import write_whole
+from ethospike.scenarios.scenario import unchanged
 
 if TYPE_CHECKING:
     from ethospike.recorders.recording import Recording
@@ -37,7 +40,10 @@ BRAIN_PRESETS: dict[str, dict[str, Any]] = {
 
 
 def open_dish(
-    config: DishConfig, phases: tuple[Phase, ...], memory: Path | None = None
+    config: DishConfig,
+    phases: tuple[Phase, ...],
+    memory: Path | None = None,
+    change_network: Callable[[Network], Network] = unchanged,
 ) -> tuple[VectorEnv, LarvaAgent]:
     """Make the dish with its timetable, and the larvae, with a memory if it is given."""
     arena = ArenaConfig(phases, config.odors, mirror_odd_animals=True)
@@ -57,7 +63,7 @@ def open_dish(
         seed=config.seed,
         simulator=config.simulator,
         dt_ms=config.dt_ms,
-        network=measured_network(config.circuit, config.connectome, config.brain, config.measured),
+        network=_network(config, change_network),
     )
     if memory is not None:
         try:
@@ -66,6 +72,12 @@ def open_dish(
             agent.close()
             raise
     return env, agent
+
+
+def _network(config: DishConfig, change_network: Callable[[Network], Network]) -> Network:
+    """Return the network of the larvae, measured or drawn."""
+    measured = measured_network(config.circuit, config.connectome, config.brain, config.measured)
+    return change_network(mushroom_body(config.brain) if measured is None else measured)
 
 
 def keep_memory(agent: Any, folder: Path) -> None:

@@ -6,18 +6,20 @@ between animals. `ethospike run odor-conditioning` leaves a memory in its run fo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from gymnasium.vector import VectorEnv
 
 from ethospike.agents.larva import LarvaAgent
+from ethospike.brains.network import Network
 from ethospike.errors import ScenarioError
 from ethospike.scenarios.odor import dish
 from ethospike.scenarios.odor import measures as dish_measures
 from ethospike.scenarios.odor.config import DishConfig, phase_of_test
 from ethospike.scenarios.run.folder import RunFolder
-from ethospike.scenarios.scenario import Scenario
+from ethospike.scenarios.scenario import Scenario, unchanged
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,9 +52,11 @@ class PreferenceConfig(DishConfig):
         return path
 
 
-def open_experiment(config: PreferenceConfig) -> tuple[VectorEnv, LarvaAgent]:
+def open_experiment(
+    config: PreferenceConfig, change_network: Callable[[Network], Network] = unchanged
+) -> tuple[VectorEnv, LarvaAgent]:
     """Make the dish and the larvae."""
-    return dish.open_dish(config, (phase_of_test(config),), memory=config.memory_file())
+    return dish.open_dish(config, (phase_of_test(config),), config.memory_file(), change_network)
 
 
 def duration_s(config: PreferenceConfig) -> float:

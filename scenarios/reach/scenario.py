@@ -9,6 +9,7 @@ its flag (`--network cortex --reacher.cortex.j-plus 7`).
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import gymnasium
@@ -17,10 +18,11 @@ from gymnasium.vector import VectorEnv
 from ethospike.agents.agent import Agent
 from ethospike.agents.reacher import PUBLISHED_DIRECTIONS, ReacherAgent
 from ethospike.agents.reacher.baseline import ReachBaseline
-from ethospike.brains.circuits.clustered_cortex import PARAMETER_SETS
+from ethospike.brains.circuits.clustered_cortex import PARAMETER_SETS, clustered_cortex
+from ethospike.brains.network import Network
 from ethospike.scenarios.reach import measures as reach_measures
 from ethospike.scenarios.reach.config import DelayedReachConfig
-from ethospike.scenarios.scenario import Scenario
+from ethospike.scenarios.scenario import Scenario, unchanged
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +30,9 @@ if TYPE_CHECKING:
     from ethospike.recorders.recording import Recording
 
 
-def open_experiment(config: DelayedReachConfig) -> tuple[VectorEnv, Agent]:
+def open_experiment(
+    config: DelayedReachConfig, change_network: Callable[[Network], Network] = unchanged
+) -> tuple[VectorEnv, Agent]:
     """Make the task and the agent."""
     env = gymnasium.make_vec(
         "ethospike.envs:ethospike/DelayedReach-v0",
@@ -51,6 +55,9 @@ def open_experiment(config: DelayedReachConfig) -> tuple[VectorEnv, Agent]:
         animals=config.animals,
         control_interval_ms=config.control_interval_ms,
         dt_ms=config.dt_ms,
+        network=None
+        if change_network is unchanged
+        else change_network(clustered_cortex(config.reacher.cortex)),
     )
 
 

@@ -8,14 +8,16 @@ has no sensors and does not move.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ethospike.agents.resting import RestingCortex
-from ethospike.brains.circuits.clustered_cortex import PARAMETER_SETS
+from ethospike.brains.circuits.clustered_cortex import PARAMETER_SETS, clustered_cortex
+from ethospike.brains.network import Network
 from ethospike.envs.idle import IdleEnv
 from ethospike.scenarios.rest import measures as rest_measures
 from ethospike.scenarios.rest.config import DEFAULT_NETWORK, RestConfig
-from ethospike.scenarios.scenario import Scenario, steps_of_run
+from ethospike.scenarios.scenario import Scenario, steps_of_run, unchanged
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
     from ethospike.recorders.recording import Recording
 
 
-def open_experiment(config: RestConfig) -> tuple[IdleEnv, RestingCortex]:
+def open_experiment(
+    config: RestConfig, change_network: Callable[[Network], Network] = unchanged
+) -> tuple[IdleEnv, RestingCortex]:
     """Make the idle body and the cortex."""
     n_control_steps = steps_of_run("minutes", config.minutes, 60.0, config.control_interval_ms)
     env = IdleEnv(config.animals, config.control_interval_ms, n_control_steps)
@@ -34,6 +38,7 @@ def open_experiment(config: RestConfig) -> tuple[IdleEnv, RestingCortex]:
         animals=config.animals,
         control_interval_ms=config.control_interval_ms,
         dt_ms=config.dt_ms,
+        network=None if change_network is unchanged else change_network(clustered_cortex(config.cortex)),
     )
     return env, cortex
 

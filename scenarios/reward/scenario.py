@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import gymnasium
 
 from ethospike.agents.agent import Agent
-from ethospike.agents.coded import CodedAgent
+from ethospike.agents.coded import CodedAgent, Codes, coded_network
 from ethospike.agents.random_policy import RandomPolicy
 from ethospike.agents.reward.actor_critic import SpikingActorCritic
 from ethospike.agents.reward.larva import RewardedLarva
 from ethospike.agents.reward.reward_stdp import RewardStdp
 from ethospike.agents.reward.td import TDActorCritic
+from ethospike.brains.circuits.mushroom_body import mushroom_body
+from ethospike.brains.network import Network
 from ethospike.envs.any_env import GymnasiumGroup
 from ethospike.scenarios.reward import measures
 from ethospike.scenarios.reward.config import RewardConfig
 from ethospike.scenarios.reward.tasks import PRESETS
-from ethospike.scenarios.scenario import Scenario
+from ethospike.scenarios.scenario import Scenario, unchanged
 
 if TYPE_CHECKING:
     from ethospike.recorders.recording import Recording
@@ -27,13 +30,17 @@ LONGEST_EPISODE = 1000
 """Length of an episode (control steps) for the progress bar, if the environment has no time limit."""
 
 
-def open_experiment(config: RewardConfig) -> tuple[GymnasiumGroup, Agent]:
+def open_experiment(
+    config: RewardConfig, change_network: Callable[[Network], Network] = unchanged
+) -> tuple[GymnasiumGroup, Agent]:
     """Make the copies of the environment and the agent."""
     env = GymnasiumGroup(config.source(), config.animals, config.episode_config())
-    return env, agent_for(env, config)
+    return env, agent_for(env, config, change_network)
 
 
-def agent_for(env: GymnasiumGroup, config: RewardConfig) -> Agent:
+def agent_for(
+    env: GymnasiumGroup, config: RewardConfig, change_network: Callable[[Network], Network] = unchanged
+) -> Agent:
     """Make the agent."""
     if config.agent == "random":
         return RandomPolicy(
@@ -52,9 +59,23 @@ def agent_for(env: GymnasiumGroup, config: RewardConfig) -> Agent:
         return RewardStdp(env, config.reward_stdp, config.simulator, seed=config.seed, dt_ms=config.dt_ms)
     if config.agent == "larva":
         return RewardedLarva(
-            env, config.larva, config.brain, config.simulator, seed=config.seed, dt_ms=config.dt_ms
+            env,
+            config.larva,
+            config.brain,
+            config.simulator,
+            seed=config.seed,
+            dt_ms=config.dt_ms,
+            network=change_network(mushroom_body(config.brain)),
         )
-    return CodedAgent(env, config.coded, config.simulator, seed=config.seed, dt_ms=config.dt_ms)
+    network = coded_network(Codes.of(env, config.coded), config.coded)
+    return CodedAgent(
+        env,
+        config.coded,
+        config.simulator,
+        network=change_network(network),
+        seed=config.seed,
+        dt_ms=config.dt_ms,
+    )
 
 
 def duration_s(config: RewardConfig) -> float:

@@ -7,13 +7,16 @@ folder.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ethospike.errors import RunFolderError
+from ethospike.errors import ArmError, RunFolderError
 from ethospike.recorders.recording import open_recording
+from ethospike.scenarios.arms import ArmedRun, armed, prove
+from ethospike.scenarios.arms.table import full_texts
 from ethospike.scenarios.run import checkpoint
 from ethospike.scenarios.run.defaults import CHANGED, defaults_of_changed
 from ethospike.scenarios.run.folder import RUNNING, RunFolder
@@ -23,6 +26,9 @@ from ethospike.scenarios.run.replay import comparison_of
 from ethospike.scenarios.run.session import Listeners, RunSession
 from ethospike.scenarios.run.signals import RunStopped
 from ethospike.scenarios.scenario import Scenario, ScenarioConfig
+
+ARMS = "arms"
+"""Entry of run.json and of the summary: the proofs of the control arms, by their texts."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,12 @@ def run_scenario(
     ------
     RunFolderError
         When the folder exists or cannot be made.
+    ArmError
+        When an arm does not fit the scenario, or has touched nothing by the end of the run; the run is then
+        kept, with the status failed.
     """
+    config = dataclasses.replace(config, arm=full_texts(config.arm))
+    scenario = armed(scenario, config)
     folder = RunFolder.create(path) if path else RunFolder.create_named(scenario.name)
     try:
         with folder.writing():
@@ -118,7 +129,10 @@ def resume_scenario(
     RunFolderError
         When the run is complete or still going, has no checkpoint and no recorded spikes, or has other spikes
         when it is simulated again.
+    ArmError
+        As `run_scenario`.
     """
+    scenario = armed(scenario, config)
     if folder.info["status"] == "complete":
         raise RunFolderError(f"{folder.path} is complete; there is nothing to resume")
     with folder.writing():
@@ -147,6 +161,8 @@ def finish(
     summary: dict[str, Any] = {}
     with leaving_out(summary, "all measures"):
         summary = scenario.summarize(recording, config)
+    if ARMS in folder.info:
+        summary[ARMS] = folder.info[ARMS]
     folder.write_summary(summary)
     if not draw:
         return []
@@ -160,4 +176,19 @@ def _result(
 ) -> RunResult:
     """Write summary and figures of a run that reached its end or was stopped by a signal."""
     status = "complete" if stopped_by is None else "stopped"
-    return RunResult(folder, status, finish(scenario, config, folder, draw=draw), stopped_by)
+    problem = _prove(scenario, config, folder)
+    result = RunResult(folder, status, finish(scenario, config, folder, draw=draw), stopped_by)
+    if problem and status == "complete":  # a run that was stopped may act later
+        folder.update_info(status="failed", error=problem)
+        raise ArmError(f"{problem}. The run is kept in {folder.path}")
+    return result
+
+
+def _prove(scenario: Scenario, config: ScenarioConfig, folder: RunFolder) -> str:
+    """Write the proofs of the arms into `run.json`; return the message about those without effect."""
+    if not scenario.arms:
+        return ""
+    run = ArmedRun(open_recording(folder.path), config, folder.path)
+    proofs, problem = prove(scenario.arms, run)
+    folder.update_info(**{ARMS: proofs})
+    return problem

@@ -6,6 +6,7 @@ points) and `tasks/NUMBER/result.json` for each finished task.
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,13 +21,14 @@ import tomli_w
 from ethospike.errors import RecordingError, RunFolderError, ScenarioError, SweepNotInstalled
 from ethospike.recorders.lock import WriterLock
 from ethospike.scenarios import configuration
+from ethospike.scenarios.arms.table import full_texts
 from ethospike.scenarios.registry import find_scenario
 from ethospike.scenarios.run.defaults import CHANGED, defaults_of_changed
 from ethospike.scenarios.run.files import read_json, to_plain, write_whole
 from ethospike.scenarios.run.folder import RunFolder
 from ethospike.scenarios.run.provenance import provenance
 from ethospike.scenarios.scenario import Scenario, ScenarioConfig
-from ethospike.scenarios.sweeps.points import Point, check_point, nested, with_absolute_paths
+from ethospike.scenarios.sweeps.points import Point, check_point, listed, nested, with_absolute_paths
 
 SWEEPS = Path("sweeps")
 """Default parent folder of sweeps."""
@@ -71,6 +73,9 @@ class Plan:
         Keep the run folder of every task; otherwise only its measures are kept.
     calibration : mapping or None
         The search of a calibration (`calibration.py`); None for other sweeps.
+    experiment : mapping or None
+        Groups and comparisons of an experiment (`scenarios/experiments`), which is a sweep with a point for
+        each group; None for other sweeps.
 
     Raises
     ------
@@ -82,6 +87,7 @@ class Plan:
     n_seeds: int = 1
     keep_recordings: bool = False
     calibration: Mapping[str, Any] | None = None
+    experiment: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if self.n_seeds < 1:
@@ -101,7 +107,7 @@ class Sweep:
     path : Path
     points : list of Point
     seeds : list of int
-    calibration : mapping or None
+    calibration, experiment : mapping or None
 
     Raises
     ------
@@ -116,6 +122,7 @@ class Sweep:
         self.seeds: list[int] = manifest["seeds"]
         self.keep_recordings: bool = manifest["keep_recordings"]
         self.calibration: Mapping[str, Any] | None = manifest["calibration"]
+        self.experiment: Mapping[str, Any] | None = manifest.get("experiment")  # none in sweeps of 0.1
         self._manifest = manifest
 
     @property
@@ -137,6 +144,7 @@ class Sweep:
         for point in plan.points[:1]:
             check_point(scenario, point)
         path = (RunFolder.create(path) if path else RunFolder.create_named(scenario.name, SWEEPS)).path
+        config = dataclasses.replace(config, arm=full_texts(config.arm))
         (path / "tasks").mkdir()
         write_whole(path / CONFIG, tomli_w.dumps(to_plain(config)).encode())
         manifest = {
@@ -146,6 +154,7 @@ class Sweep:
             "keep_recordings": plan.keep_recordings,
             "calibration": plan.calibration,
             CHANGED: defaults_of_changed(scenario, config),
+            "experiment": plan.experiment,
             **provenance(),
             "points": [with_absolute_paths(scenario, point) for point in plan.points],
         }
@@ -273,7 +282,7 @@ class Sweep:
             When the recorder's settings do not fit.
         """
         layers = [
-            ("point", nested({**self.points[task.point], "seed": task.seed})),
+            ("point", nested({**listed(self.points[task.point]), "seed": task.seed})),
             ("sweep", nested(TASK_SETTINGS)),
             ("settings", settings or {}),
             (str(self.path / CONFIG), self.base_settings),

@@ -10,6 +10,7 @@ import dataclasses
 import itertools
 import json
 import math
+import re
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,8 +20,14 @@ from typing import Any
 import numpy as np
 
 from ethospike.errors import ScenarioError, nearest
-from ethospike.scenarios.scenario import Scenario
+from ethospike.scenarios.arms.table import full_texts
+from ethospike.scenarios.scenario import INTACT, Scenario, separate_arms
 
+ARM = "arm"
+"""Key of the control arms."""
+
+_OUTSIDE_BRACKETS = re.compile(r",(?![^\[]*\])")
+"""The commas between values: those within brackets, as in `silence KC[1,5]`, belong to a value."""
 Point = dict[str, Any]
 """Values by key, such as 2.1 for `cortex.I_th_E`; a key is a path of fields of the configuration."""
 
@@ -215,13 +222,27 @@ def field_type(scenario: Scenario, key: str) -> Any:
 
 
 def with_absolute_paths(scenario: Scenario, point: Point) -> Point:
-    """Return a point with absolute paths, so that its tasks can be run in any folder."""
-    return {
+    """Return a point with absolute paths, so that its tasks can be run in any folder.
+
+    Raises
+    ------
+    ArmError
+        When its arms do not exist, or their words do not fit.
+    """
+    absolute = {
         key: str(Path(value).absolute())
         if isinstance(value, str) and Path in _types(field_type(scenario, key))
         else value
         for key, value in point.items()
     }
+    if ARM in point:
+        absolute[ARM] = " + ".join(full_texts(separate_arms(point[ARM]))) or INTACT
+    return absolute
+
+
+def listed(point: Mapping[str, Any]) -> Point:
+    """Return a point in which the arms, one text in tables, are the list of the configuration."""
+    return {key: [value] if key == ARM and isinstance(value, str) else value for key, value in point.items()}
 
 
 def nested(point: Mapping[str, Any]) -> dict[str, Any]:
@@ -245,9 +266,9 @@ def _split(text: str, form: str) -> tuple[str, str]:
 
 def _axis_values(scenario: Scenario, key: str, text: str) -> list[Any]:
     kind = field_type(scenario, key)
-    first, *others = text.split(":")
+    first, *others = text.split(":") if _is_number(kind) else [text]
     if not others:
-        return [_value(value) for value in text.split(",")]
+        return [_value(value) for value in _OUTSIDE_BRACKETS.split(text)]
     count, spacing = others[1] if len(others) > 1 else "", others[2:]
     if not count.isdecimal() or int(count) < 1 or spacing not in ([], ["log"]):
         raise ScenarioError(

@@ -50,8 +50,9 @@ def run_task(
     Returns
     -------
     dict
-        `number`, `point`, `seed`, `status` (done or failed), `measures` (numbers by name), `error` (None, or
-        the message of a task that failed), `wall_s`.
+        `number`, `point`, `seed`, `status` (done or failed), `measures` (numbers by name), `animals` (of
+        the measures with a value for each animal, these values), `error` (None, or the message of a task that
+        failed), `wall_s`.
 
     Raises
     ------
@@ -70,7 +71,13 @@ def run_task(
             return finished
         begin = time.monotonic()
         try:
-            outcome = {"status": DONE, "measures": _measured(sweep, task, settings), "error": None}
+            summary = _summary(sweep, task, settings)
+            outcome = {
+                "status": DONE,
+                "measures": flattened(summary),
+                "animals": animal_values(summary),
+                "error": None,
+            }
         except RunStopped:
             raise
         except Exception as error:  # whatever a scenario raises: it is recorded, and the others go on
@@ -136,14 +143,14 @@ def _write(sweep: Sweep, task: Task, outcome: Mapping[str, Any], wall_s: float) 
     return result
 
 
-def _measured(sweep: Sweep, task: Task, settings: Mapping[str, Any] | None) -> Measures:
-    """Run the task's scenario and return its measures."""
+def _summary(sweep: Sweep, task: Task, settings: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Run the task's scenario and return its summary."""
     run = sweep.folder(task.number) / RUN
     shutil.rmtree(run, ignore_errors=True)  # of a task that was killed
     config = sweep.config(task, settings)
     try:
         result = run_scenario(sweep.scenario, config, run, quiet=True, draw=sweep.keep_recordings)
-        return flattened(result.complete_summary())
+        return result.complete_summary()
     finally:
         give_back_memory()
         if not sweep.keep_recordings:
@@ -163,6 +170,24 @@ def flattened(summary: Mapping[str, Any], prefix: str = "") -> Measures:
         elif value is None or isinstance(value, (bool, int, float)):
             numbers[prefix + key] = None if value is None or math.isnan(value) else float(value)
     return numbers
+
+
+def animal_values(summary: Mapping[str, Any], prefix: str = "") -> dict[str, list[float | None]]:
+    """Return the measures of a summary that have a value for each animal, by name.
+
+    They are the entries `{"animals": [...]}`: `{"choice": {"mean": 1.0, "animals": [0.5, 1.5]}}` becomes
+    `{"choice": [0.5, 1.5]}`.
+    """
+    found: dict[str, list[float | None]] = {}
+    for key, value in summary.items():
+        if not isinstance(value, Mapping):
+            continue
+        animals = value.get("animals")
+        if isinstance(animals, list) and all(one is None or isinstance(one, (int, float)) for one in animals):
+            found[prefix + key] = [None if one is None or math.isnan(one) else float(one) for one in animals]
+        else:
+            found |= animal_values(value, f"{prefix}{key}.")
+    return found
 
 
 @lru_cache(maxsize=1)

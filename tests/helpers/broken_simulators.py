@@ -11,8 +11,9 @@ from dataclasses import replace
 import numpy as np
 from reference_simulator import ReferenceSimulator
 
-from ethospike.brains.conformance import cells, models, plasticity, runs, wiring
+from ethospike.brains.conformance import cells, models, plasticity, runs, silence, wiring
 from ethospike.brains.simulator import SpikeBlock, Stimulus
+from ethospike.brains.simulator.contract import CUT, FREE, SILENT
 
 
 class Silent(ReferenceSimulator):
@@ -487,7 +488,40 @@ class LargeNetworksDrawnAnew(ReferenceSimulator):
         return self.network.wire(projection, seed, animal)
 
 
+class SilenceIsCut(ReferenceSimulator):
+    def _silence(self, level):
+        level[level == SILENT] = CUT
+
+
+class CutIgnored(ReferenceSimulator):
+    def _silence(self, level):
+        level[level == CUT] = FREE
+
+
+class SilenceInAllAnimals(ReferenceSimulator):
+    def _silence(self, level):
+        level[:] = level.max(axis=0)
+
+
+class SilencesAnything(ReferenceSimulator):
+    def _mask(self, what, neurons):
+        if np.asarray(neurons).dtype == np.bool_ and np.shape(neurons) == self._level.shape:
+            return neurons
+        return np.zeros(self._level.shape, dtype=bool)
+
+
+class SilentModulatorsTeach(ReferenceSimulator):
+    def _learn(self, step, key, rule, animal, spiked):
+        self.reaching = spiked
+        super()._learn(step, key, rule, animal, spiked)
+
+
 DEFECTS = [
+    (silence.check_silence, SilenceIsCut),
+    (silence.check_silence, CutIgnored),
+    (silence.check_silence, SilenceInAllAnimals),
+    (silence.check_silence_and_plasticity, SilentModulatorsTeach),
+    (silence.check_bad_silence_is_refused, SilencesAnything),
     (wiring.check_listed_delays, DelaysOfOtherPairs),
     (wiring.check_listed_delays, OneDelayForAll),
     (wiring.check_drawn_weights_and_delays, DrawnDelaysCut),

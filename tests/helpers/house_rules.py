@@ -23,7 +23,13 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "circuits simulator spike_trains",
         "conformance genn nest numba",
     ),
-    "brains.numba": ("blocks engine placement roles team", "cells", "bits lists rows", "choice", "simulator"),
+    "brains.numba": (
+        "blocks muting engine placement roles team",
+        "cells",
+        "bits lists rows",
+        "choice",
+        "simulator",
+    ),
     "envs": (
         "checks contract draw scene window",
         "any_env cue_bandit idle task_env",
@@ -40,6 +46,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "scenarios": (
         "flags loop scenario",
         "configuration registry",
+        "arms",
         "run",
         "analysis",
         "odor reach rest reward sweeps",

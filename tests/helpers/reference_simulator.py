@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ethospike.brains.network import NEURON_MODELS, DopamineGated
 from ethospike.brains.simulator import Capabilities, Simulator, SimulatorSettings, SpikeBlock, Stimulus
+from ethospike.brains.simulator.contract import FREE, SILENT
 from ethospike.errors import BrainError
 from ethospike.states import State
 
@@ -65,6 +66,7 @@ class ReferenceSimulator(Simulator):
         self.syn_ex, self.syn_in, self.g_sfa = np.zeros((3, self.n))
         self.refractory = np.zeros(self.n)
         self.I_now, self.I_next = np.zeros((2, self.n))  # acting in this step; in the next one
+        self.suppressed = np.zeros(self.n, dtype=np.int64)
         self._wire()
         inputs = [self.delay_steps(i.name, i.delay_ms) for i in net.spike_inputs]
         self.max_delay = 1 + max([*inputs, *(int(d.max(initial=1)) for d in self.delay.values())], default=1)
@@ -119,6 +121,9 @@ class ReferenceSimulator(Simulator):
                 self._send_input(step, int(stimulus.animal[at]), int(stimulus.channel[at]))
                 at += 1
             fired = self._advance(step, given)
+            kept = self._level.ravel()[fired] != SILENT
+            np.add.at(self.suppressed, fired[~kept], 1)
+            fired = fired[kept]
             self._apply_rules(step, fired, stimulus)
             if len(fired):
                 self._learn_and_send(step, fired)
@@ -222,12 +227,13 @@ class ReferenceSimulator(Simulator):
     def _learn_and_send(self, step: int, fired) -> None:
         spiked = np.zeros(self.n, dtype=bool)
         spiked[fired] = True
+        self.reaching = spiked & (self._level.ravel() == FREE)
         for proj in self.network.projections:
             for animal in range(self.animals):
                 key = (proj.name, animal)
                 if isinstance(proj.plasticity, DopamineGated):
                     self._learn(step, key, proj.plasticity, animal, spiked)
-                own = spiked[self.source[key]]
+                own = self.reaching[self.source[key]]
                 if own.any():
                     self._deliver(step + self.delay[key][own], self.target[key][own], self.w[key][own])
 
@@ -245,10 +251,10 @@ class ReferenceSimulator(Simulator):
         trace, w = self.trace[key], self.w[key]
         trace *= np.exp(-(step - self.last.get(key, step)) * self.dt_ms / rule.tau_eligibility_ms)
         self.last[key] = step
-        trace[spiked[self.source[key]]] = 1.0
+        trace[self.reaching[self.source[key]]] = 1.0
         modulator = self.network.neurons(rule.modulator)
         first = animal * self.network.n_neurons
-        for _ in range(int(spiked[first + modulator.start : first + modulator.stop].sum())):
+        for _ in range(int(self.reaching[first + modulator.start : first + modulator.stop].sum())):
             w[:] = np.maximum(w - rule.learning_rate * trace, 0)
         own = spiked[self.target[key]]
         w[own] += (self.w0[key][own] - w[own]) * rule.homeostasis
@@ -267,6 +273,12 @@ class ReferenceSimulator(Simulator):
             self.w[projection, animal][:] = weights[animal]
             if (projection, animal) in self.rules:
                 self.rules[projection, animal].w[:] = weights[animal]
+
+    def _silence(self, level) -> None:
+        """`_level` is looked up at each spike."""
+
+    def _suppressed_spikes(self):
+        return self.suppressed.reshape(self.animals, -1).copy()
 
     def watch(self, neurons) -> None:
         self.watched = np.asarray(neurons)

@@ -48,6 +48,7 @@ class DopamineGated(PlasticityRule):
 
     name = "DopamineGated"
     simulators = ("nest", "numba", "genn")
+    rates = ("learning_rate", "homeostasis")
     grid_ms = None
     gate = None
 

@@ -52,6 +52,7 @@ class DopamineSTDP(PlasticityRule):
 
     name = "DopamineSTDP"
     simulators = ("nest", "numba", "genn")
+    rates = ("A_plus", "A_minus")
     grid_ms = None
     gate = None
 

@@ -58,6 +58,7 @@ class PairSTDP(PlasticityRule):
 
     name = "PairSTDP"
     simulators = ("nest", "numba", "genn")
+    rates = ("lambda_",)
     modulator = None
     grid_ms = None
     gate = None

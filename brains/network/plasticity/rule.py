@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,10 +34,13 @@ class PlasticityRule(ABC):
         Weights change at multiples of it only; None where they change at events.
     gate : str or None
         Channel of `Stimulus.modulation` with one factor for each cluster of the target population.
+    rates : tuple of str
+        Parameters of which all must be 0 for weights to stay as they are.
     """
 
     name: ClassVar[str]
     simulators: ClassVar[tuple[str, ...]]
+    rates: ClassVar[tuple[str, ...]] = ()
     modulator: str | Modulator | None
     grid_ms: float | None
     gate: str | None
@@ -80,6 +84,20 @@ class PlasticityRule(ABC):
         if (outside := weights[(weights < low) | (weights > high)]).size:
             wanted = f"weights of at least {low:g}" if high == np.inf else f"weights of {low:g} … {high:g}"
             raise BrainError(f"{where}: a plastic projection needs {wanted}, got {outside[:3].tolist()}")
+
+    def frozen(self) -> Self:
+        """Return the rule with rates of 0: weights stay as they are.
+
+        Raises
+        ------
+        BrainError
+            When the rule does not name its rates.
+        """
+        if not self.rates:
+            raise BrainError(f"{self.name}: the rule names no `rates`, which a frozen rule has at 0")
+        rule: Any = self  # a dataclass, as all rules are
+        frozen: Self = dataclasses.replace(rule, **dict.fromkeys(self.rates, 0.0))
+        return frozen
 
     @abstractmethod
     def reference(self, synapses: PlasticSynapses, dt_ms: float) -> SynapseReference:

@@ -72,6 +72,7 @@ class ThreeFactor(PlasticityRule):
 
     name = "ThreeFactor"
     simulators = ("nest", "numba", "genn")
+    rates = ("learning_rate",)
 
     modulator: Modulator
     learning_rate: float

@@ -44,7 +44,7 @@ SPIKES_HELD = 2**18
 """Spikes an animal that are made room for; longer windows are run in pieces."""
 
 _Floats = NDArray[np.float64]
-_STATE = ("v", "i_ex", "i_in", "refractory", "spiked", "spiked_first", "arriving", "pipeline")
+_STATE = ("v", "i_ex", "i_in", "refractory", "spiked", "spiked_first", "arriving", "pipeline", "suppressed")
 """Fields of `Brain` that make up its state, with the weights; the others follow from the network."""
 
 
@@ -56,6 +56,8 @@ def refusal(network: Network) -> str | None:
     for projection in network.projections:
         if projection.plasticity is not None:
             return f"{projection.name!r} is plastic; its weights are constant"
+        if projection.shuffle is not None:
+            return f"{projection.name!r} is shuffled; its synapses are those of the rules"
         if isinstance(projection.weight, Distribution) or (
             not isinstance(projection.weight, ClusteredWeight) and np.ndim(projection.weight)
         ):
@@ -181,6 +183,15 @@ class BitsEngine:
             changed[animal] = _only_value(given[inside], within, name) if clustered else across, across
         self._weights[:, index] = changed
         self._refresh_weights()
+
+    def silence(self, level: NDArray[np.int8]) -> None:
+        """Apply levels of the neurons, shape (animals, neurons)."""
+        for brain, own in zip(self._brains, level, strict=True):
+            brain.level[:] = own
+
+    def suppressed_spikes(self) -> NDArray[np.int64]:
+        """Return the spikes of silent neurons that did not come about, shape (animals, neurons)."""
+        return np.stack([brain.suppressed for brain in self._brains])
 
     def state(self) -> State:
         """Return copies of all that the next step depends on, except the step's number."""
@@ -330,6 +341,8 @@ class BitsEngine:
                 pipeline=np.zeros((2, channels), dtype=self._real),
                 driven=np.full(channels, np.nan, dtype=self._real),
                 drive=self._lanes(values["i_e"] * values["per_pa"], turn=5),
+                level=np.zeros(network.n_neurons, dtype=np.int8),
+                suppressed=np.zeros(network.n_neurons, dtype=np.int64),
             )
         )
 

@@ -36,6 +36,7 @@ from ethospike.brains.numba.bits.row_counts import (
     lowest,
     mask_of,
 )
+from ethospike.brains.numba.muting import FREE, SILENT
 from ethospike.brains.numba.team import claim, close, finish, open_next
 
 TINY = 1e-30
@@ -107,6 +108,8 @@ class Brain(NamedTuple):
     pipeline: Array  # (2, current channels) amplitudes given for the last two steps, pA
     driven: Array  # (current channels,) amplitudes that `drive` is made of; NaN: not made yet
     drive: Array  # (lanes,) mV that the currents add in a step
+    level: Array  # (neurons,) int8: FREE, CUT or SILENT
+    suppressed: Array  # (neurons,): spikes of silent neurons that did not come about
 
 
 class Window(NamedTuple):
@@ -369,17 +372,23 @@ def _list_fired(first_word: int, end_word: int, layout: Layout, scratch: Scratch
 @_inlined
 def _collect(step: int, begin: int, shared: Shared, layout: Layout, brain: Brain, out: Output) -> int:
     """Join the lists of all segments, which are in order, and return the new number of spikes in `out`."""
-    row, count = step % len(brain.spiked), begin
+    row, count, sent = step % len(brain.spiked), begin, 0
     for segment in range(len(layout.segment_word)):
         first = layout.segment_word[segment] * WORD
         for i in range(first, first + shared.n_fired[segment]):
+            neuron = shared.fired[i]
+            if brain.level[neuron] == SILENT:
+                brain.suppressed[neuron] += 1
+                continue
             out.step[count] = step
-            out.neuron[count] = shared.fired[i]
-            brain.spiked[row, count - begin] = shared.fired[i]
+            out.neuron[count] = neuron
             count += 1
+            if brain.level[neuron] == FREE:
+                brain.spiked[row, sent] = neuron
+                sent += 1
     spike = 0
     for block in range(1, len(layout.first_neuron)):
-        while spike < count - begin and brain.spiked[row, spike] < layout.first_neuron[block]:
+        while spike < sent and brain.spiked[row, spike] < layout.first_neuron[block]:
             spike += 1
         brain.spiked_first[row, block] = spike
     return count

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ethospike.brains.compiling import compiled, inlined
 from ethospike.brains.numba.lists.layout import Circuit
+from ethospike.brains.numba.muting import FREE
 from ethospike.brains.numba.roles import MODULATOR, TARGET
 
 Array = NDArray[Any]
@@ -53,11 +54,11 @@ def _recover(p: int, animal: int, slot: int, plastic: Plastic, circuit: Circuit)
 
 
 @inlined
-def note_spikes(animal: int, step: int, fired: Array, plastic: Plastic) -> bool:
+def note_spikes(animal: int, step: int, fired: Array, plastic: Plastic, circuit: Circuit) -> bool:
     """Remember the spikes of a step, and return whether any of them changes weights."""
-    last_spike, changes = plastic.last_spike[animal], False
+    last_spike, level, changes = plastic.last_spike[animal], circuit.level[animal], False
     for slot in fired:
-        last_spike[slot] = step
+        last_spike[slot] = step if level[slot] == FREE else last_spike[slot]
         changes |= plastic.acts[slot]
     return changes
 
@@ -70,7 +71,7 @@ def learn(animal: int, step: int, fired: Array, plastic: Plastic, circuit: Circu
     """
     for p in range(len(plastic.rule)):
         for slot in fired:
-            if plastic.role[p, slot] & MODULATOR:
+            if plastic.role[p, slot] & MODULATOR and circuit.level[animal, slot] == FREE:
                 _depress(p, animal, step, plastic, circuit)
         for slot in fired:
             if plastic.role[p, slot] & TARGET:

@@ -153,6 +153,14 @@ class ListsEngine:
             raise BrainError(f"{name!r} has no modulator with values on a grid")
         return self._lessons.modulator_values(name)
 
+    def silence(self, level: NDArray[np.int8]) -> None:
+        """Apply levels of the neurons, shape (animals, neurons)."""
+        self._circuit.level[:, self._slot] = level
+
+    def suppressed_spikes(self) -> _Ints:
+        """Return the spikes of silent neurons that did not come about, shape (animals, neurons)."""
+        return self._circuit.suppressed[:, self._slot]
+
     def state(self) -> State:
         """Return copies of all that the next step depends on, except the step's number."""
         return {name: array.copy() for name, array in self._changing().items()}
@@ -267,6 +275,8 @@ class ListsEngine:
             current_first=currents.first,
             current_slot=currents.slot,
             pipeline=np.zeros((animals, 2, network.n_current_channels)),
+            level=np.zeros((animals, self._slots), dtype=np.int8),
+            suppressed=np.zeros((animals, self._slots), dtype=np.int64),
         )
 
     def _ends(self, projection: Projection, animal: int) -> _Group:
@@ -361,6 +371,7 @@ class ListsEngine:
             "pipeline": self._circuit.pipeline,
             "weight": self._circuit.weight,
             "last_spike": self._plastic.last_spike,
+            "suppressed": self._circuit.suppressed,
             "own": self._stepped.arrays.x,
             "random": self._stepped.arrays.random,
             **({} if self._lessons is None else self._lessons.changing()),

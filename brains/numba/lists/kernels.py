@@ -36,6 +36,7 @@ from ethospike.brains.numba.lists.intrinsics import next_in_turn
 from ethospike.brains.numba.lists.layout import Circuit, Output, Window
 from ethospike.brains.numba.lists.plasticity_kernels import Lesson, Rules, teach
 from ethospike.brains.numba.lists.stepped_kernels import Stepped, flush_stepped, is_stepped, step_block
+from ethospike.brains.numba.muting import FREE, drop_silent
 
 Array = NDArray[Any]
 
@@ -116,8 +117,10 @@ def _send(start: int, late: int, stop: int, links: Links, step: int, targets: Ta
 def _send_spikes(animal: int, step: int, fired: Array, circuit: Circuit, targets: Targets) -> None:
     """Send the spikes of a step to their targets."""
     first, late = circuit.first[animal], circuit.late[animal]
-    links = Links(circuit.dest, circuit.delay, circuit.effect)
+    links, level = Links(circuit.dest, circuit.delay, circuit.effect), circuit.level[animal]
     for slot in fired:
+        if level[slot] != FREE:
+            continue
         _send(first[slot], late[slot], first[slot + 1], links, step, targets)
 
 
@@ -200,11 +203,12 @@ def _run_animal(
             waiting[row] = False
         begin = count
         count = _update(animal, cells, circuit.conductance, stepped, slots, begin)
+        count = drop_silent(circuit.level[animal], circuit.suppressed[animal], slots, begin, count)
         fired = slots[begin:count]
         teach(rules, lesson, animal, step, fired, circuit.effect)
         if count > begin:
             steps[begin:count] = step
-            if note_spikes(animal, step, fired, plastic):
+            if note_spikes(animal, step, fired, plastic, circuit):
                 learn(animal, step, fired, plastic, circuit)
             _send_spikes(animal, step, fired, circuit, targets)
         event = _send_inputs(animal, step, event, window, circuit, targets)

@@ -30,6 +30,8 @@ class Circuit(NamedTuple):
     current_first: Array  # (current channels + 1,)
     current_slot: Array  # (links,)
     pipeline: Array  # (animals, 2, current channels) amplitudes of the last two steps (pA)
+    level: Array  # (animals, slots) int8: FREE, CUT, SILENT
+    suppressed: Array  # (animals, slots): spikes of silent neurons that did not come about
 
 
 class Window(NamedTuple):

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from ethospike.brains.compiling import compiled
+from ethospike.brains.numba.muting import FREE
 from ethospike.brains.numba.roles import MODULATOR, TARGET
 from ethospike.brains.numba.rows.layout import Rows
 
@@ -52,7 +53,9 @@ def _recover(plastic: Plastic, rows: Rows, p: int, slot: int) -> None:
 
 
 @compiled
-def learn(plastic: Plastic, rows: Rows, part: int, begin: int, end: int, step: int, fired: Array) -> None:
+def learn(
+    plastic: Plastic, rows: Rows, level: Array, part: int, begin: int, end: int, step: int, fired: Array
+) -> None:
     """Apply one step's spikes to the part's plastic synapses: sources, then modulators, then targets."""
     acts = False
     for slot in fired:
@@ -60,11 +63,11 @@ def learn(plastic: Plastic, rows: Rows, part: int, begin: int, end: int, step: i
     if not acts:
         return
     for slot in fired:
-        if plastic.acts[slot]:
+        if plastic.acts[slot] and level[slot] == FREE:
             plastic.last_spike[part, slot] = step
     for p in range(len(plastic.rule)):
         for slot in fired:
-            if plastic.role[p, slot] & MODULATOR:
+            if plastic.role[p, slot] & MODULATOR and level[slot] == FREE:
                 _depress(plastic, rows, p, part, begin, end, step)
         for slot in fired:
             if plastic.role[p, slot] & TARGET and begin <= slot < end:

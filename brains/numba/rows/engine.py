@@ -109,6 +109,15 @@ class RowsEngine:
         for brain, given in zip(self._brains, weights, strict=True):
             brain.set_weights(name, given)
 
+    def silence(self, level: NDArray[np.int8]) -> None:
+        """Apply levels of the neurons, shape (animals, neurons)."""
+        for brain, own in zip(self._brains, level, strict=True):
+            brain.neurons.level[brain.slot] = own
+
+    def suppressed_spikes(self) -> NDArray[np.int64]:
+        """Return the spikes of silent neurons that did not come about, shape (animals, neurons)."""
+        return np.stack([brain.neurons.suppressed[brain.slot] for brain in self._brains])
+
     def state(self) -> State:
         """Return copies of all that the next step depends on, except the step's number.
 

@@ -39,6 +39,7 @@ from ethospike.brains.numba.blocks import (
     step_conductance,
     step_current,
 )
+from ethospike.brains.numba.muting import FREE, SILENT
 from ethospike.brains.numba.rows.dopamine_gated import Plastic, learn
 from ethospike.brains.numba.rows.layout import Inputs, Neurons, Rows, Spikes, Watch
 from ethospike.brains.numba.team import claim, close, finish, open_next
@@ -136,10 +137,13 @@ def _deliver(part: int, rows: Rows, plastic: Plastic, neurons: Neurons, spikes: 
     for k in range(len(spikes.first) - 1):
         step = spikes.begun[0] + k
         if learns and spikes.first[k + 1] > spikes.first[k]:
-            learn(plastic, rows, part, begin, end, step, spikes.slot[spikes.first[k] : spikes.first[k + 1]])
+            fired = spikes.slot[spikes.first[k] : spikes.first[k + 1]]
+            learn(plastic, rows, neurons.level, part, begin, end, step, fired)
         for spike in range(spikes.first[k], spikes.first[k + 1]):
             slot = spikes.slot[spike]
             _look_ahead(part, spike, rows, spikes, width)
+            if neurons.level[slot] != FREE:
+                continue
             population = rows.of_slot[slot]
             for p in range(rows.first[population], rows.first[population + 1]):
                 place = rows.base[p] + rows.number[slot] * width + part
@@ -262,7 +266,11 @@ def _advance_block(
                 cell = np.uintp(base) + np.uintp(lane)
                 if cells[cell + V] >= cells[cell + V_TH]:
                     reset(cells, cell)
-                    spikes.part_slot[count] = block * LANES + lane
+                    slot = block * LANES + lane
+                    if neurons.level[slot] == SILENT:
+                        neurons.suppressed[slot] += 1
+                        continue
+                    spikes.part_slot[count] = slot
                     spikes.part_step[count] = k
                     count += 1
         for i in range(watch.first[block], watch.first[block + 1]):

@@ -50,6 +50,8 @@ class Neurons(NamedTuple):
     mask: Array  # (2,) depth − 1 of both
     asleep: Array  # (blocks,) bool: a step without input changes nothing
     part: Array  # (parts + 1,) first block of each part
+    level: Array  # (slots,) int8: FREE, CUT or SILENT
+    suppressed: Array  # (slots,): spikes of silent neurons that did not come about
 
 
 class Spikes(NamedTuple):

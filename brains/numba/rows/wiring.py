@@ -293,6 +293,8 @@ class RowsAnimal:
             mask=np.array([depth - 1, input_depth - 1]),
             asleep=np.zeros(self._blocks, dtype=np.bool_),
             part=part,
+            level=np.zeros(self._blocks * LANES, dtype=np.int8),
+            suppressed=np.zeros(self._blocks * LANES, dtype=np.int64),
         )
 
     def _plasticity(self) -> Plastic:
@@ -455,6 +457,7 @@ class RowsAnimal:
             "last_spike": self.plastic.last_spike[:1].copy(),
             "plastic_weight": self.plastic.weight.copy(),
             "changed": self._changed.copy(),
+            "suppressed": self.neurons.suppressed.copy(),
             "effect": np.concatenate(effects),
         }
 
@@ -483,6 +486,7 @@ class RowsAnimal:
         neurons.asleep[:] = False
         self._pipeline[...] = state["pipeline"]
         self._driven = np.array(state["driven"])
+        neurons.suppressed[:] = state["suppressed"]
         self.plastic.last_spike[...] = state["last_spike"]
         self.plastic.weight[:] = state["plastic_weight"]
         begin = 0

@@ -1,0 +1,1 @@
+"""Arms between brain and body, and arms that silence neurons while the loop runs."""

@@ -1,0 +1,1 @@
+"""Arms that give the agent another network."""
