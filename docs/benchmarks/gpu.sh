@@ -17,10 +17,12 @@ carried=${CARRIED:-.carried}
 export CUDA_PATH=${CUDA_PATH:-/usr/local/cuda}
 
 site=$(mktemp -d)/site
-# Wheels for other Python versions may lie there too: pip takes those that fit, one after the other.
-for wheel in "$carried"/*.whl; do
-  "$python" -m pip install -q --no-index --no-deps --no-compile --target "$site" --upgrade "$wheel" 2>/dev/null ||
-    echo "not for this Python: $(basename "$wheel")"
+install() {
+  "$python" -m pip install -q --no-index --no-deps --no-compile --target "$site" --upgrade "$@" 2>/dev/null
+}
+# All at once; where wheels for another Python version lie there too, one after the other.
+install "$carried"/*.whl || for wheel in "$carried"/*.whl; do
+  install "$wheel" || echo "not for this Python: $(basename "$wheel")"
 done
 if [ ! -d "$site/pygenn" ] && [ -e "$carried/genn.tar.gz" ]; then
   echo "building PyGeNN from its source"
