@@ -26,7 +26,8 @@ def slots_of(network: Network) -> tuple[_Ints, NDArray[np.bool_]]:
     Slots follow the order of the neurons; a block holds one kind of kernel only.
     """
     sizes = [population.size for population in network.populations]
-    kinds = [pop.neuron_model.kernel or "" for pop in network.populations]
+    models = [population.neuron_model for population in network.populations]
+    kinds = [model.kernel or model.rows_kernel or "" for model in models]
     kind = np.repeat([sorted(set(kinds)).index(name) for name in kinds], sizes)
     conductance = np.repeat([name == "conductance" for name in kinds], sizes)
     slot, blocks = np.empty(network.n_neurons, dtype=np.int64), list[bool]()
@@ -73,11 +74,14 @@ def neuron_blocks(
     rows = {name: np.full(n_slots, value) for name, value in by_row.items()}
     scale = {name: np.ones(n_slots) for name in ROWS}
     for population in network.populations:
-        if population.neuron_model.kernel is None and not runs_steps:
-            raise BrainError(
-                f"Population {population.name!r}: this engine lacks {population.neuron_model.name}"
-            )
+        model = population.neuron_model
+        is_stepped = model.kernel is None and (runs_steps or model.rows_kernel is None)
+        if is_stepped and not runs_steps:
+            raise BrainError(f"Population {population.name!r}: this engine lacks {model.name}")
         slots = slot[network.neurons(population.name)]
+        if is_stepped:  # its state is elsewhere; here it receives and is seen
+            rows["per_pa"][slots] = 1.0
+            continue
         constants, scale["inbox_ex"][slots], scale["inbox_in"][slots] = _constants(
             network, population, seed, animal, dt_ms
         )
@@ -90,12 +94,10 @@ def _constants(
     network: Network, population: Population, seed: int, animal: int, dt_ms: float
 ) -> tuple[dict[str, Any], Any, Any]:
     """Return the rows of a population, and the effect of a unit of weight at both receptors."""
-    if population.neuron_model.kernel is None:  # its state is elsewhere; here it receives and is seen
-        return {"per_pa": 1.0}, 1.0, 1.0
     made = propagators(network, population.name, seed=seed, animal=animal, dt_ms=dt_ms)
     rows = {name: values for name, values in made.items() if name in ROWS}
     rows["drive"] = made["i_e"] * made["per_pa"]
-    if population.neuron_model.kernel == "current":
+    if population.neuron_model.kernel != "conductance":
         return rows, 1.0, 1.0
     per_pa = made["per_pa"]
     if "q_sfa" in made:

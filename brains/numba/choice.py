@@ -63,7 +63,8 @@ def choose(network: Network) -> Choice:
             f"{size} are a small network; animals are shared among the threads",
             {name: "it is made for large networks" for name in ("bits", "rows")},
         )
-    stepped = [p.neuron_model.name for p in network.populations if p.neuron_model.kernel is None]
+    models = [population.neuron_model for population in network.populations]
+    stepped = [model.name for model in models if model.kernel is None and model.rows_kernel is None]
     if stepped:
         return Choice(
             "lists",

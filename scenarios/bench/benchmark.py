@@ -63,14 +63,13 @@ def run_benchmark(
     small: bool = False,
     long: bool = False,
     scale: bool = False,
-    fly: bool = False,
     simulators: list[str] | None = None,
     kinds: tuple[str, ...] = (),
 ) -> Path:
     """Measure the rows of the given kinds (all by default), and write the results.
 
-    `long`, `scale` and `fly` each replace the usual rows. `out`.json and `out`.md are rewritten after each
-    row; `scale` adds a figure, `out`.png.
+    `long`, `scale` and the kind `fly` each replace the usual rows. `out`.json and `out`.md are rewritten
+    after each row; `scale` adds a figure, `out`.png.
 
     Raises
     ------
@@ -81,9 +80,11 @@ def run_benchmark(
     RunFolderError
         When the results cannot be written.
     """
-    plans = {long_rows: long, scale_rows: scale, fly_rows: fly}
+    plans = {long_rows: long, scale_rows: scale, fly_rows: "fly" in kinds}
     if sum(plans.values()) > 1:
-        raise ScenarioError("--long, --scale and --fly are benchmarks of their own; run one after the other")
+        raise ScenarioError(
+            "--long, --scale and the kind fly are benchmarks of their own; run one after the other"
+        )
     plan = next((plan for plan, wanted in plans.items() if wanted), rows)
     chosen = simulators or [name for name in SIMULATORS if is_installed(name)]
     for name in chosen:

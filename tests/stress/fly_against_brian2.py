@@ -19,6 +19,7 @@ from ethospike.brains.numba.choice import engine_class
 from ethospike.brains.simulator import SimulatorSettings, Stimulus, open_simulator
 from ethospike.brains.spike_trains.sources import PoissonSource
 
+ENGINES = ("lists", "rows")
 HERE = Path(__file__).parent
 
 
@@ -53,7 +54,7 @@ def main(python: str, neurons: int = 5_000, seconds: float = 1.0, n_driven: int 
         brian = np.load(files[1])
         theirs = set(zip((brian["step"] + 1).tolist(), brian["neuron"].tolist(), strict=True))
     worst = 0
-    for engine in ("lists", "rows"):
+    for engine in ENGINES:
         numba_simulator.choose_engine = lambda network, engine=engine: engine_class(engine)
         with open_simulator(network, SimulatorSettings("numba", precision="double"), seed=1) as simulator:
             block = simulator.run(n_steps, Stimulus(step, animal, channel.astype(np.int32)))

@@ -181,6 +181,7 @@ class RowsEngine:
                         brain.plastic,
                         inputs,
                         brain.neurons,
+                        brain.relaxing,
                         spikes,
                         watch,
                     )

@@ -42,6 +42,7 @@ from ethospike.brains.numba.blocks import (
 from ethospike.brains.numba.muting import FREE, SILENT
 from ethospike.brains.numba.rows.dopamine_gated import Plastic, learn
 from ethospike.brains.numba.rows.layout import Inputs, Neurons, Rows, Spikes, Watch
+from ethospike.brains.numba.rows.relaxing import OTHER, Relaxing, advance_relaxing
 from ethospike.brains.numba.team import claim, close, finish, open_next
 
 AHEAD = 4
@@ -50,6 +51,8 @@ LINE = 16
 """Numbers in a cache line."""
 FETCHED_ROWS = 20
 """Rows of a block that a step reads."""
+SYNAPSES, INPUTS = 1, 2
+"""Bits of a block that gets something: from synapses, from input channels."""
 STATE_NUMBERS = 5 * LANES
 """Numbers of a block that a step without input may change: v, ex, inh, sfa, refractory."""
 
@@ -211,10 +214,12 @@ def _merge_inputs(block: int, first_step: int, n_steps: int, neurons: Neurons) -
 
 
 @inlined
-def _fetch_block(neurons: Neurons, block: int, first_step: int, n_steps: int) -> None:
-    """Prefetch a block and its arrivals of the next steps from memory."""
+def _fetch_block(neurons: Neurons, relaxing: Relaxing, block: int, first_step: int, n_steps: int) -> None:
+    """Prefetch a block and its arrivals of the next steps from memory; few arrive at blocks that relax."""
     for row in range(FETCHED_ROWS):
         _prefetch(neurons.cells, block * STRIDE + row * LANES)
+    if relaxing.kind[block] != OTHER:
+        return
     for step in range(first_step, first_step + n_steps):
         place = ((step & neurons.mask[0]) * len(neurons.asleep) + block) * INBOX
         for line in range(0, INBOX, LINE):
@@ -222,14 +227,28 @@ def _fetch_block(neurons: Neurons, block: int, first_step: int, n_steps: int) ->
 
 
 @compiled
-def _sleeps(neurons: Neurons, block: int, step: int, n_steps: int) -> bool:
+def _look_for_arrivals(part: int, first_step: int, n_steps: int, neurons: Neurons, arrives: Array) -> None:
+    """Set the bits of a part's blocks for which something arrives in the next steps: SYNAPSES and INPUTS.
+
+    Going through all blocks of a step at a time, the compiler makes vectors of them.
+    """
+    begin, end, blocks = neurons.part[part], neurons.part[part + 1], len(neurons.asleep)
+    for block in range(begin, end):
+        arrives[block] = 0
+    for step in range(first_step, first_step + n_steps):
+        row = (step & neurons.mask[0]) * blocks
+        for block in range(begin, end):
+            arrives[block] |= neurons.hit[row + block]
+        if len(neurons.input_hit) > blocks:
+            row = (step & neurons.mask[1]) * blocks
+            for block in range(begin, end):
+                arrives[block] |= neurons.input_hit[row + block] << 1
+
+
+@compiled
+def _sleeps(neurons: Neurons, block: int, arrives: Array) -> bool:
     """Return whether a block that is at rest gets nothing in the next steps."""
-    if not neurons.asleep[block]:
-        return False
-    blocks, gets = len(neurons.asleep), False
-    for k in range(n_steps):
-        gets |= neurons.hit[((step + k) & neurons.mask[0]) * blocks + block] != 0
-    return not gets
+    return bool(neurons.asleep[block] and arrives[block] == 0)
 
 
 @compiled
@@ -328,6 +347,41 @@ def _join(first_step: int, n_steps: int, longest: int, neurons: Neurons, spikes:
 
 
 @compiled
+def _advance_part(
+    part: int,
+    first_step: int,
+    n_steps: int,
+    longest: int,
+    neurons: Neurons,
+    relaxing: Relaxing,
+    spikes: Spikes,
+    watch: Watch,
+    row: int,
+    before: Array,
+    arrives: Array,
+) -> int:
+    """Take the neurons of a part through an interval and return the number of their spikes."""
+    end = neurons.part[part + 1]
+    start = neurons.part[part] * LANES * longest
+    count = start
+    for block in range(neurons.part[part], end):
+        if block + 1 < end and not _sleeps(neurons, block + 1, arrives):
+            _fetch_block(neurons, relaxing, block + 1, first_step, n_steps)
+        if arrives[block] & INPUTS:
+            _merge_inputs(block, first_step, n_steps, neurons)
+        sleeps = _sleeps(neurons, block, arrives)
+        if sleeps and watch.first[block] == watch.first[block + 1]:
+            continue
+        if relaxing.kind[block] != OTHER:
+            count = advance_relaxing(block, first_step, n_steps, neurons, relaxing, spikes, count, watch, row)
+        elif sleeps:
+            _record_sleepers(block, n_steps, neurons, watch, row)
+        else:
+            count = _advance_block(block, first_step, n_steps, neurons, spikes, count, watch, row, before)
+    return int(count - start)
+
+
+@compiled
 def run_intervals(
     board: Array,
     seat: int,
@@ -338,6 +392,7 @@ def run_intervals(
     plastic: Plastic,
     inputs: Inputs,
     neurons: Neurons,
+    relaxing: Relaxing,
     spikes: Spikes,
     watch: Watch,
 ) -> None:
@@ -357,28 +412,22 @@ def run_intervals(
         Most steps of an interval.
     """
     before = np.empty(STATE_NUMBERS, dtype=neurons.cells.dtype)
+    arrives = np.zeros(len(neurons.asleep), dtype=np.uint8)
     while True:
         phase, part = claim(board, seat)
         if part < 0:
             break
         first_step, n_steps = interval[phase, 0], interval[phase, 1]
         _deliver(part, rows, plastic, neurons, spikes)
-        start = neurons.part[part] * LANES * longest
-        count = start
+        count = 0
         if n_steps:
             _receive_inputs(part, interval[phase, 2], interval[phase, 3], inputs, neurons)
+            _look_for_arrivals(part, first_step, n_steps, neurons, arrives)
             row = first_step - 1 - window_start
-            for block in range(neurons.part[part], neurons.part[part + 1]):
-                _fetch_block(neurons, block + 1, first_step, n_steps)
-                if len(inputs.first):
-                    _merge_inputs(block, first_step, n_steps, neurons)
-                if _sleeps(neurons, block, first_step, n_steps):
-                    _record_sleepers(block, n_steps, neurons, watch, row)
-                else:
-                    count = _advance_block(
-                        block, first_step, n_steps, neurons, spikes, count, watch, row, before
-                    )
-        spikes.part_count[part] = count - start
+            count = _advance_part(
+                part, first_step, n_steps, longest, neurons, relaxing, spikes, watch, row, before, arrives
+            )
+        spikes.part_count[part] = count
         if finish(board):
             _join(first_step, n_steps, longest, neurons, spikes)
             if spikes.out[0] + len(neurons.asleep) * LANES * longest > len(spikes.out_step):

@@ -20,6 +20,7 @@ from ethospike.brains.numba.roles import MODULATOR, SOURCE, TARGET
 from ethospike.brains.numba.rows.dopamine_gated import Plastic
 from ethospike.brains.numba.rows.kernels import part_bounds
 from ethospike.brains.numba.rows.layout import Inputs, Neurons, Rows
+from ethospike.brains.numba.rows.relaxing import OTHER, relaxing_blocks
 from ethospike.brains.numba.team import split
 from ethospike.brains.simulator.synapses import Draw
 from ethospike.errors import BrainError, StateError
@@ -27,6 +28,8 @@ from ethospike.states import State, check_state
 
 LONGEST_INTERVAL = 32
 """Most steps between two exchanges of spikes: longer ones save no time, and their lists take room."""
+FAR = 2**40
+"""End of a span of blocks that no row fills."""
 LONGEST_DELAY_STEPS = 2**16 - 1
 """Longest delay of a projection with unequal delays: it takes two bytes a synapse."""
 SYNAPSES_A_NEURON = 500
@@ -107,6 +110,7 @@ class RowsAnimal:
         self.rows = self._rows(part)
         self.inputs = self._inputs(part)
         self.neurons = self._neurons(conductance, part)
+        self.relaxing = relaxing_blocks(network, rows, self.slot, real)
         self.plastic = self._plasticity()
         self._changed = np.array([p.plasticity is not None for p in network.projections], dtype=np.bool_)
         self._described: dict[str, NDArray[Any]] = {}
@@ -170,10 +174,14 @@ class RowsAnimal:
         np.take(place, wired.target, out=dest)
         if wired.weight.strides == (0,):
             if len(dest) and wired.weight[0] < 0:
-                dest += LANES
+                dest += self._inhibits(projection.target)
         elif (inhibits := wired.weight < 0).any():
-            dest += inhibits * np.int32(LANES)
+            dest += inhibits * np.int32(self._inhibits(projection.target))
         self._indegree += np.bincount(dest // INBOX, minlength=self._blocks)
+
+    def _inhibits(self, target: str) -> int:
+        """Return the distance of a neuron's inbox for negative weights from that for positive ones."""
+        return 0 if self._network.population(target).neuron_model.rows_kernel else LANES
 
     def _late(self, projection: Projection, steps: _Ints) -> NDArray[np.uint16]:
         if steps.max() > LONGEST_DELAY_STEPS:
@@ -229,6 +237,8 @@ class RowsAnimal:
             reach = self.slot[network.neurons(projection.target)] // LANES
             span[place, :, 0] = np.maximum(part[:-1], reach[0])
             span[place, :, 1] = np.maximum(np.minimum(part[1:], reach[-1] + 1), span[place, :, 0])
+            if network.population(projection.target).neuron_model.rows_kernel:
+                span[place, :, 1] = FAR  # marked one by one: a mark decides when a block is advanced
         of_slot = np.zeros(self._blocks * LANES, dtype=np.int32)
         number = np.zeros(self._blocks * LANES, dtype=np.int32)
         for index, population in enumerate(network.populations):
@@ -257,7 +267,7 @@ class RowsAnimal:
         sizes, delays = list[int](), list[int]()
         for given in network.spike_inputs:
             neurons = network.channel_neurons(given)
-            place = self._place[neurons.ravel()] + np.int32(LANES * (given.weight < 0))
+            place = self._place[neurons.ravel()] + np.int32(self._inhibits(given.target) * (given.weight < 0))
             dest.append(place.astype(np.int32))
             effect.append(self._effects(np.full(len(place), float(given.weight)), place))
             sizes += [neurons.shape[1]] * len(neurons)
@@ -379,7 +389,7 @@ class RowsAnimal:
             self._current_slot, weights=amplitude[self._current_channel], minlength=self._blocks * LANES
         ).reshape(-1, LANES)
         row["drive"][...] = (row["i_e"].astype(np.float64) + added) * row["per_pa"]
-        self.neurons.asleep[:] = False
+        self.neurons.asleep[self.relaxing.kind < 0] = False
 
     # -- weights and state --------------------------------------------------------------------------
 
@@ -459,6 +469,22 @@ class RowsAnimal:
             "changed": self._changed.copy(),
             "suppressed": self.neurons.suppressed.copy(),
             "effect": np.concatenate(effects),
+            **self._relaxing_state(),
+        }
+
+    def _relaxing_state(self) -> State:
+        """Return the steps up to which blocks that relax have been advanced, which sleep, and what arrives.
+
+        All decide when a block is advanced next, and so the last digits of its state; arrivals may sum to 0.
+        """
+        relaxes = self.relaxing.kind != OTHER
+        if not relaxes.any():
+            return {}
+        return {
+            "relaxing_last": self.relaxing.last[relaxes].copy(),
+            "relaxing_asleep": self.neurons.asleep[relaxes].copy(),
+            "hit": self.neurons.hit.copy(),
+            "input_hit": self.neurons.input_hit.copy(),
         }
 
     def check_state(self, state: Mapping[str, NDArray[Any]]) -> None:
@@ -484,6 +510,10 @@ class RowsAnimal:
             ring[...] = state[name]
             hit[:] = (ring.reshape(-1, INBOX) != 0).any(axis=1)
         neurons.asleep[:] = False
+        if (relaxes := self.relaxing.kind != OTHER).any():
+            self.relaxing.last[relaxes] = state["relaxing_last"]
+            neurons.asleep[relaxes] = state["relaxing_asleep"]
+            neurons.hit[:], neurons.input_hit[:] = state["hit"], state["input_hit"]
         self._pipeline[...] = state["pipeline"]
         self._driven = np.array(state["driven"])
         neurons.suppressed[:] = state["suppressed"]

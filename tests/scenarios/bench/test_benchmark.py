@@ -160,6 +160,17 @@ def test_published_sizes_are_measured_small_and_drawn(
     assert (tmp_path / "scale.png").stat().st_size > 10_000
 
 
+def test_an_adult_brain_is_measured_small_and_called_synthetic(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(benchmark, "measure_in_process", lambda row, **_: {**vars(row), **measure(row)})
+    table = run_benchmark(tmp_path / "fly", small=True, kinds=("fly",))
+    silent, driven = json.loads((tmp_path / "fly.json").read_text())["rows"]
+    assert (silent["spikes_per_s"], silent["neurons"], silent["driven"]) == (0.0, 2_000, 0)
+    assert driven["spikes_per_s"] > 1_000
+    assert "| synthetic | 2000 |" in table.read_text()
+
+
 def test_sizes_that_do_not_fit_memory_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ethospike.scenarios.bench.scale.free_bytes", lambda: 8e9)
     chosen = {(row.network, row.threads) for row in scale_rows(False, ["numba"])}
