@@ -289,3 +289,45 @@ def test_every_scenario_takes_arms() -> None:
     for name in ("odor-preference", "cortex-rest", "reward-learning", "crawling"):
         scenario = find_scenario(name)
         assert configure(scenario, ["--arm", "sham"]).arm == ("sham",)
+
+
+def test_silenced_neurons_fire_in_no_control_step_of_the_phase(tmp_path: Path) -> None:
+    folder, recording = run(*TASKS["odor"], tmp_path / "run", "silence KC phase=test")
+    proof = proof_of(folder, "silence KC phase=test")
+    assert proof["touched"] == 2 * 72
+    assert proof["suppressed_spikes"] > 100
+    assert proof["spikes_in_silence"] == 0
+    test = recording.phases().query("phase == 'test'")
+    begin_s, end_s = float(test["start_s"].iloc[0]), float(test["stop_s"].iloc[0])
+    assert len(recording.spikes("KC", start_s=begin_s, stop_s=end_s).step) == 0
+    assert len(recording.spikes("KC", start_s=0.0, stop_s=begin_s).step) > 100
+    with pytest.raises(ArmError, match="no phase 'tst'"):
+        run(*TASKS["odor"], tmp_path / "absent", "silence KC phase=tst")
+    with pytest.raises(ArmError, match="no control step of silence"):
+        run(*TASKS["odor"], tmp_path / "late", "silence KC from_s=600")
+
+
+@pytest.mark.parametrize(("task", "arm"), [("odor", "shuffle PN>KC"), ("reach", "shuffle")])
+def test_shuffled_synapses_move_and_keep_degrees(task: str, arm: str, tmp_path: Path) -> None:
+    folder, _ = run(*TASKS[task], tmp_path / "run", arm)
+    proof = proof_of(folder, arm)
+    for projection in proof["projections"].values():
+        assert projection["degrees_equal"]
+        assert projection["share_moved"] > 0.3
+        assert projection["autapses"] == 0
+
+
+def test_all_to_all_projections_cannot_be_shuffled(tmp_path: Path) -> None:
+    with pytest.raises(ArmError, match="cannot change"):
+        run(*TASKS["odor"], tmp_path / "run", "shuffle KC>APL")
+
+
+def test_yoked_larvae_sense_as_their_partners_did(intact: Any, tmp_path: Path) -> None:
+    partner, other = intact["odor"]
+    arm = f"yoked senses {partner.path} shift=1"
+    folder, recording = run(*TASKS["odor"], tmp_path / "run", arm)
+    assert proof_of(folder, arm)["touched"] > 0
+    theirs = np.asarray(other.variable("observation"))[:, [1, 0]]
+    np.testing.assert_array_equal(np.asarray(recording.variable("observation")), theirs)
+    with pytest.raises(ArmError, match="the animals' own"):  # the same reward in the whole dish
+        run(*TASKS["odor"], tmp_path / "vacuous", f"yoked reward {partner.path} shift=1")
