@@ -6,8 +6,6 @@ however it ends. On file systems without locks, the host and the process number 
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import os
 import socket
 import time
@@ -15,12 +13,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from ethospike.errors import RecordingError
+from ethospike.paths import lock_file
 from ethospike.recorders.disk import tell_once
 
 LOCK_PATIENCE_S = 0.5
 """Time for which a writer asks for the lock; readers that look whether it is held hold it for a moment."""
-HELD = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
-"""Answers of `flock` where another process has the lock; all others mean that there are no locks."""
 
 
 class WriterLock:
@@ -58,11 +55,11 @@ class WriterLock:
             raise RecordingError(
                 f"cannot write to {self._path.parent}: {error.strerror}; choose a folder that is writable"
             ) from error
-        held = _lock(file, fcntl.LOCK_EX)
-        if held is None:
-            held = _is_alive(file)
+        is_ours = lock_file(file)
+        if is_ours is None:
+            is_ours = not _is_alive(file)
             tell_once("this file system has no locks; do not let two runs write to one folder")
-        if not held and self._is_there(file):
+        if is_ours and self._is_there(file):
             with suppress(OSError):  # of a full disk, of which the first write to the recording tells
                 os.ftruncate(file, 0)
                 os.pwrite(file, f"{socket.gethostname()} {os.getpid()}".encode(), 0)
@@ -90,19 +87,10 @@ def is_being_written(root: Path) -> bool:
     except OSError:
         return False
     try:
-        held = _lock(file, fcntl.LOCK_SH)
-        return _is_alive(file) if held is None else held
+        is_ours = lock_file(file, shared=True)
+        return _is_alive(file) if is_ours is None else not is_ours
     finally:
         os.close(file)
-
-
-def _lock(file: int, kind: int) -> bool | None:
-    """Try to lock a file; return whether another process has it, None on a file system without locks."""
-    try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
-    except OSError as error:
-        return True if error.errno in HELD else None
-    return False
 
 
 def _is_alive(file: int) -> bool:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import fcntl
 import hashlib
 import importlib
 import importlib.metadata
@@ -25,14 +24,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ethospike.brains.simulator.settings import SIMULATORS
 from ethospike.brains.threads import cores
 from ethospike.errors import SimulatorNotInstalled, SimulatorUnavailable
+from ethospike.paths import lock_file
 
-INSTALL = (
-    "GeNN is optional, and its Python package is not on the package index: install PyGeNN 5 from its "
-    "repository, https://github.com/genn-team/genn, as docs/simulators.md describes, or choose another "
-    "simulator (nest, numba)"
-)
 BACKENDS = {"cuda": "cuda", "hip": "hip", "cpu": "single_threaded_cpu"}
 """Our name and GeNN's name of each backend, in the order in which `auto` prefers them."""
 
@@ -48,15 +44,16 @@ logger = logging.getLogger(__name__)
 
 def _import_genn() -> Any:
     """Return the package `pygenn`, after a look at its version: anyone could have registered the name."""
+    remedy = f"{SIMULATORS['genn'].remedy}, or choose another simulator (nest, numba)"
     try:
         version = importlib.metadata.version("pygenn")
         package = importlib.import_module("pygenn")
     except (ImportError, importlib.metadata.PackageNotFoundError) as error:
         raise SimulatorNotInstalled(
-            f"the simulator genn needs PyGeNN 5, which is absent. {INSTALL}"
+            f"the simulator genn needs PyGeNN 5, which is absent; {remedy}"
         ) from error
     if version.split(".")[0] != "5":
-        raise SimulatorNotInstalled(f"the simulator genn needs PyGeNN 5, found {version}. {INSTALL}")
+        raise SimulatorNotInstalled(f"the simulator genn needs PyGeNN 5, found {version}; {remedy}")
     return package
 
 
@@ -184,7 +181,7 @@ def _compiled(code: Path, root: Path) -> Path:
     home = root / key.hexdigest()[:24]
     library = home / _LIBRARY
     with (root / f"{home.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock_file(lock.fileno(), wait=True)
         if not library.exists():
             logger.info("GeNN: compiling a new model into %s", home)
             _make(code)

@@ -24,6 +24,7 @@ from ethospike.brains.nest.silencing import Silencing
 from ethospike.brains.nest.wiring import native_rule, native_value, parts
 from ethospike.brains.network import CurrentInput, Distribution, PairSTDP, Projection, SpikeInput
 from ethospike.brains.simulator import (
+    SIMULATORS,
     Capabilities,
     SpikeBlock,
     Stimulus,
@@ -54,9 +55,8 @@ def _import_nest() -> Any:
     try:
         import nest
     except ImportError as error:
-        raise SimulatorNotInstalled(
-            f"NEST cannot be imported ({error}); `pip install nest-simulator` installs it on Linux and macOS"
-        ) from error
+        remedy = SIMULATORS["nest"].remedy
+        raise SimulatorNotInstalled(f"NEST cannot be imported ({error}); {remedy}") from error
     finally:
         if before is None:
             del os.environ["PYNEST_QUIET"]

@@ -27,6 +27,8 @@ class SimulatorEntry:
     """The setting `threads` applies."""
     batch: str = ""
     """Module and class, as `module:class`, of parameter sets as one model; empty: the simulator has none."""
+    programs: tuple[tuple[str, str], ...] = ()
+    """Programs of the system that it alone needs or can use: name and command."""
 
 
 SIMULATORS: dict[str, SimulatorEntry] = {
@@ -51,9 +53,10 @@ SIMULATORS: dict[str, SimulatorEntry] = {
         class_name="GennSimulator",
         package="pygenn",
         distribution="pygenn",
-        remedy="install PyGeNN 5 from its repository, see docs/simulators.md (optional)",
+        remedy="it is optional: install PyGeNN 5 from https://github.com/genn-team/genn (docs/simulators.md)",
         takes_threads=False,
         batch="ethospike.brains.genn.batch:GennBatch",
+        programs=(("C++ compiler", "c++"), ("CUDA compiler", "nvcc"), ("NVIDIA driver", "nvidia-smi")),
     ),
 }
 """The simulators by name. A new simulator is a folder of `brains/` and a row here."""

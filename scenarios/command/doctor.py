@@ -68,9 +68,10 @@ def report() -> bool:
     """Print the examination of all simulators; return True if every installed simulator works."""
     console = Console()
     console.print(f"Python {platform.python_version()}, {platform.platform()}, {os.cpu_count()} cores")
-    for what, tool in (("C++ compiler", "c++"), ("CUDA compiler", "nvcc"), ("NVIDIA driver", "nvidia-smi")):
-        where = shutil.which(tool)
-        console.print(f"{what}: {where or 'not found (only GeNN needs it)'}", soft_wrap=True)
+    for name, entry in SIMULATORS.items():
+        for program, command in entry.programs:
+            where = shutil.which(command) or f"not found (only {name} needs it)"
+            console.print(f"{program}: {where}", soft_wrap=True)
     table = Table("simulator", "version", "works", "detail")
     diagnoses = [diagnose(name) for name in SIMULATORS]
     for diagnosis in diagnoses:

@@ -125,11 +125,9 @@ def sweep(
     """
     from ethospike.scenarios.sweeps.runner import run_sweep
 
-    chosen = find_scenario(scenario)
-    settings = choice.configuration(chosen, flags)
-    if settings is None:
+    if (given := _given(scenario, choice, flags)) is None:
         return
-    _check_settings(chosen, settings, flags)
+    chosen, settings = given
     points = axes.all_points(chosen, settings.seed)
     if prepare and workers:
         raise ScenarioError(
@@ -180,11 +178,9 @@ def calibrate(
     from ethospike.scenarios.sweeps import calibration
     from ethospike.scenarios.sweeps.search import Search, parse_target
 
-    chosen = find_scenario(scenario)
-    settings = choice.configuration(chosen, flags)
-    if settings is None:
+    if (given := _given(scenario, choice, flags)) is None:
         return
-    _check_settings(chosen, settings, flags)
+    chosen, settings = given
     targets = [parse_target(text) for text in goal.target]
     search = Search(
         {key: value for key, value, _ in targets},
@@ -291,6 +287,16 @@ def resume(path: Path, workers: Workers, *, retry_failed: bool, quiet: bool, wit
             **workers.as_arguments(),
         )
     _report(opened, with_page=with_page)
+
+
+def _given(scenario: str, choice: Choice, flags: Sequence[str]) -> tuple[Scenario, ScenarioConfig] | None:
+    """Return the scenario and the configuration that all tasks share; None after --help."""
+    chosen = find_scenario(scenario)
+    settings = choice.configuration(chosen, flags)
+    if settings is None:
+        return None
+    _check_settings(chosen, settings, flags)
+    return chosen, settings
 
 
 def _check_settings(scenario: Scenario, settings: ScenarioConfig, flags: Sequence[str]) -> None:

@@ -14,6 +14,7 @@ from ethospike.brains.network.models.exact_integration import (
     ramp_to_potential,
     threshold_constants,
 )
+from ethospike.brains.network.models.iaf_psc_exp import IafPscExp
 from ethospike.brains.network.models.neuron_model import GennCode, NeuronModel, Values
 
 
@@ -48,18 +49,7 @@ class IafPscAlpha(NeuronModel):
     """
 
     name = nest_name = "iaf_psc_alpha"
-    defaults = {
-        "C_m": 250.0,
-        "tau_m": 10.0,
-        "E_L": -70.0,
-        "V_th": -55.0,
-        "V_reset": -70.0,
-        "t_ref": 2.0,
-        "tau_syn_ex": 2.0,
-        "tau_syn_in": 2.0,
-        "I_e": 0.0,
-    }
-    positive = frozenset({"C_m", "tau_m", "tau_syn_ex", "tau_syn_in"})
+    defaults, positive = IafPscExp.defaults, IafPscExp.positive  # NEST has the same
     weight_unit = "pA"
     state = ("v", "i_ex", "i_in", "rise_ex", "rise_in")
     step = staticmethod(_step)
