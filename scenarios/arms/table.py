@@ -16,9 +16,11 @@ from ethospike.scenarios.scenario import Scenario, ScenarioConfig
 ARMS: dict[str, str] = {
     "cut-loop": "ethospike.scenarios.arms.loop.cut_loop:CutLoop",
     "freeze": "ethospike.scenarios.arms.network.freeze:Freeze",
+    "gate-off": "ethospike.scenarios.arms.network.gate_off:GateOff",
     "set": "ethospike.scenarios.arms.network.set_values:SetValues",
     "sham": "ethospike.scenarios.arms.sham:Sham",
     "shuffle": "ethospike.scenarios.arms.network.shuffle:ShuffleArm",
+    "shuffle-modulation": "ethospike.scenarios.arms.network.shuffle_modulation:ShuffleModulation",
     "silence": "ethospike.scenarios.arms.loop.silence:Silence",
     "yoked": "ethospike.scenarios.arms.loop.yoked:Yoked",
 }

@@ -14,7 +14,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import cyclopts
 
@@ -25,14 +25,12 @@ from ethospike.scenarios.reward.scenario import SCENARIO
 from ethospike.scenarios.reward.tasks import TASKS, TaskPreset
 from ethospike.scenarios.run.files import beside, require_place, write_whole
 from ethospike.scenarios.run.provenance import command_of, provenance
-from ethospike.scenarios.scenario import ScenarioConfig
+from ethospike.scenarios.scenario import INTACT, ScenarioConfig
 from ethospike.scenarios.sweeps.folder import DONE, FAILED, Plan, Sweep, is_sweep
 from ethospike.scenarios.sweeps.runner import run_sweep
 
 FIRST_SEED = 1
 """Seeds of evaluation count from here; parameters were chosen with seeds from 1,000 on."""
-INTACT = "intact"
-"""Stands for no arm on the axis of a sweep."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +45,8 @@ class Settings:
     """Processes; 0 starts one for each core."""
     agents: tuple[str, ...] = ()
     """Only these agents; by default all that fit the task."""
-    arms: bool = True
-    """Run the control arms of the first agent too."""
+    groups: Literal["all", "intact", "arms"] = "all"
+    """Intact animals, control arms (of the first agent), or both."""
     episodes: int = 0
     """Another length of training than the task's; 0 keeps it."""
     folder: Path = Path("runs/reward-learning")
@@ -100,7 +98,7 @@ def run(out: Path, settings: Settings) -> Path:
 
 def sweep_of(task: str, settings: Settings) -> Sweep:
     """Return the sweep of a task: as it is in the folder, or a new one."""
-    path = settings.folder / "-".join((task, *settings.agents))
+    path = settings.folder / "-".join((task, *settings.agents, *({settings.groups} - {"all"})))
     if is_sweep(path):
         return Sweep.open(path)
     points = groups(TASKS[task], settings)
@@ -129,8 +127,11 @@ def groups(task: TaskPreset, settings: Settings) -> list[dict[str, Any]]:
     agents = [agent for agent in task.agents if not settings.agents or agent in settings.agents]
     if not agents:
         raise ScenarioError(f"agents: the task has none of {', '.join(settings.agents)}")
-    arms = task.arms if settings.arms and agents[0] == task.agents[0] else ()
-    return [{"agent": agent} for agent in agents] + [{"agent": agents[0], "arm": arm} for arm in arms]
+    intact = [{"agent": agent, "arm": INTACT} for agent in agents]
+    arms = [{"agent": agents[0], "arm": arm} for arm in task.arms if agents[0] == task.agents[0]]
+    if settings.groups == "arms" and not arms:
+        raise ScenarioError(f"groups: {agents[0]} has no arms in this task; expected intact or all")
+    return {"all": intact + arms, "intact": intact, "arms": arms}[settings.groups]
 
 
 # -- the page ---------------------------------------------------------------------------------------

@@ -11,9 +11,9 @@ import gymnasium
 from ethospike.agents.agent import Agent
 from ethospike.agents.coded import CodedAgent, Codes, coded_network
 from ethospike.agents.random_policy import RandomPolicy
-from ethospike.agents.reward.actor_critic import SpikingActorCritic
+from ethospike.agents.reward.actor_critic import SpikingActorCritic, actor_critic_network
 from ethospike.agents.reward.larva import RewardedLarva
-from ethospike.agents.reward.reward_stdp import RewardStdp
+from ethospike.agents.reward.reward_stdp import RewardStdp, reward_stdp_network
 from ethospike.agents.reward.td import TDActorCritic
 from ethospike.brains.circuits.mushroom_body import mushroom_body
 from ethospike.brains.network import Network
@@ -53,10 +53,22 @@ def agent_for(
         return TDActorCritic(env, config.td, seed=config.seed)
     if config.agent == "actor-critic":
         return SpikingActorCritic(
-            env, config.actor_critic, config.simulator, seed=config.seed, dt_ms=config.dt_ms
+            env,
+            config.actor_critic,
+            config.simulator,
+            network=change_network(actor_critic_network(env, config.actor_critic)),
+            seed=config.seed,
+            dt_ms=config.dt_ms,
         )
     if config.agent == "reward-stdp":
-        return RewardStdp(env, config.reward_stdp, config.simulator, seed=config.seed, dt_ms=config.dt_ms)
+        return RewardStdp(
+            env,
+            config.reward_stdp,
+            config.simulator,
+            network=change_network(reward_stdp_network(env, config.reward_stdp)),
+            seed=config.seed,
+            dt_ms=config.dt_ms,
+        )
     if config.agent == "larva":
         return RewardedLarva(
             env,

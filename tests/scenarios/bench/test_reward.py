@@ -24,10 +24,15 @@ def test_every_task_is_a_preset_that_makes_a_configuration() -> None:
 
 def test_arms_belong_to_the_first_agent() -> None:
     points = reward.groups(TASKS["cue-bandit"], Settings())
-    assert points[:4] == [{"agent": agent} for agent in ("actor-critic", "reward-stdp", "td", "random")]
+    agents = ("actor-critic", "reward-stdp", "td", "random")
+    assert points[:4] == [{"agent": agent, "arm": "intact"} for agent in agents]
     assert [point["agent"] for point in points[4:]] == ["actor-critic"] * 3
     few = reward.groups(TASKS["cue-bandit"], Settings(agents=("td", "random")))
-    assert few == [{"agent": "td"}, {"agent": "random"}]
+    assert [point["agent"] for point in few] == ["td", "random"]
+    alone = reward.groups(TASKS["cue-bandit"], Settings(agents=("actor-critic",), groups="arms"))
+    assert [point["arm"] for point in alone] == ["freeze", "shuffle-modulation", "gate-off"]
+    with pytest.raises(ScenarioError, match="groups: td has no arms in this task"):
+        reward.groups(TASKS["cue-bandit"], Settings(agents=("td",), groups="arms"))
     with pytest.raises(ScenarioError, match="agents: the task has none of larva"):
         reward.groups(TASKS["cue-bandit"], Settings(agents=("larva",)))
 
