@@ -150,10 +150,12 @@ def written(out: Path, folder: Path) -> Path:
 
 def rows_of(sweep: Sweep) -> list[dict[str, Any]]:
     """Return a row for each group of a sweep, from its finished runs."""
-    task = next((name for name in TASKS if sweep.path.name.startswith(name)), sweep.path.name)
+    known = [name for name in TASKS if sweep.path.name.startswith(name)]
+    task = max(known, key=len, default=sweep.path.name)
     results: dict[int, list[dict[str, Any]]] = {}
     for result in sweep.results():
         results.setdefault(result["point"], []).append(result)
+    base: Any = sweep.base_config
     rows = []
     for number, found in sorted(results.items()):
         done = [result for result in found if result["status"] == DONE]
@@ -162,6 +164,7 @@ def rows_of(sweep: Sweep) -> list[dict[str, Any]]:
             {
                 "task": task,
                 **sweep.points[number],
+                "episodes": base.episodes,
                 "seeds": [result["seed"] for result in done],
                 "failed": sum(result["status"] == FAILED for result in found),
                 "wall_s": [result["wall_s"] for result in done],
@@ -207,7 +210,7 @@ def to_markdown(data: Mapping[str, Any]) -> str:
         rows = [row for row in data["rows"] if row["task"] == task]
         about = TASKS[task].about if task in TASKS else ""
         lines += ["", f"## {task}", "", about, ""]
-        heads = ["agent", "arm", "animals", *COLUMNS, "reached by", "wall s a run"]
+        heads = ["agent", "arm", "episodes", "animals", *COLUMNS, "reached by", "wall s a run"]
         lines += [_line(heads), _line(["---"] * len(heads))]
         lines += [_line(_cells(row)) for row in rows]
     return "\n".join(lines) + "\n"
@@ -218,6 +221,7 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
     cells = [
         row["agent"],
         row.get("arm", INTACT),
+        str(row["episodes"]),
         f"{n}" + (f" ({row['failed']} failed)" if row["failed"] else ""),
     ]
     cells += [spread(measures.get(name, [])) for name in COLUMNS.values()]

@@ -43,8 +43,8 @@ def test_a_benchmark_goes_on_where_it_is_and_makes_its_page(tmp_path: Path) -> N
     assert "## cue-bandit" in page
     td, random = (line for line in page.splitlines() if line.startswith(("| td |", "| random |")))
     cells = {line.split(" | ")[0][2:]: line.split(" | ") for line in (td, random)}
-    assert cells["td"][1:3] == ["intact", "2"]
-    least = [float(cells[agent][3].split("[")[1].split(",")[0]) for agent in ("td", "random")]
+    assert cells["td"][1:4] == ["intact", "120", "2"]
+    least = [float(cells[agent][4].split("[")[1].split(",")[0]) for agent in ("td", "random")]
     assert least[0] > 0.6 > 0.4 > least[1]  # chance is 0.25
     result = tmp_path / "sweeps" / "cue-bandit-td-random" / "tasks" / "000000" / "result.json"
     before = result.stat().st_mtime_ns
