@@ -38,7 +38,8 @@ exclude_patterns = ["_build", "**/README.rst", "**/GALLERY_HEADER.rst"]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 default_role = "code"
 nitpicky = False
-suppress_warnings = ["config.cache", "myst.header"]
+# Types such as `animals` in a shape are no names; Sphinx finds several attributes of that name.
+suppress_warnings = ["config.cache", "myst.header", "ref.python"]
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 4
 autodoc_member_order = "bysource"

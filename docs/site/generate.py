@@ -143,7 +143,7 @@ def _mend_links(page: Path, folder: Path) -> None:
             return found[0]
         if path.startswith("../"):
             return label if not (page.parent / path).resolve().exists() else found[0]
-        if not (page.parent / path).exists():
+        if not (page.parent / path).is_file():
             return label
         return f"[{label}]({target.replace('docs/', '')})"
 
