@@ -153,6 +153,11 @@ class CodedAgent(Agent):
         seed: int,
         dt_ms: float = 0.1,
     ) -> None:
+        if not isinstance(env, GymnasiumGroup):
+            raise AgentError(
+                f"CodedAgent: expected a GymnasiumGroup, got {type(env).__name__}; make one of an id or a "
+                f"factory, such as GymnasiumGroup('CartPole-v1', 3)"
+            )
         super().__init__(env.num_envs, env.control_interval_ms)
         self.config = config = config or CodedConfig()
         n_steps = whole_number(env.control_interval_ms, dt_ms)

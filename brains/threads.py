@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import functools
 import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TypeVar
 
 T = TypeVar("T")
+NAME = "ethospike-helper"
+"""Beginning of the names of the threads."""
 
 
 def cores() -> int:
@@ -24,7 +27,7 @@ def cores() -> int:
 @functools.cache
 def helpers() -> ThreadPoolExecutor:
     """Return the threads beside the main one; they start on demand."""
-    return ThreadPoolExecutor(max(1, cores() - 1), "ethospike-helper")
+    return ThreadPoolExecutor(max(1, cores() - 1), NAME)
 
 
 def run_all(calls: Sequence[Callable[[], T]], threads: int) -> list[T]:
@@ -59,5 +62,17 @@ def share(work: Callable[[], object], threads: int) -> None:
         other.result()
 
 
+def _end_helpers() -> None:
+    """Wait until the helpers have done their work, and end them; they start again on demand.
+
+    A fork has the main thread only, and would wait for ever for a result that a helper owes.
+    """
+    is_helper = threading.current_thread().name.startswith(NAME)
+    if helpers.cache_info().currsize and not is_helper:
+        ended = helpers()
+        helpers.cache_clear()
+        ended.shutdown()
+
+
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=helpers.cache_clear)  # a fork has the main thread only
+    os.register_at_fork(before=_end_helpers, after_in_child=helpers.cache_clear)

@@ -25,8 +25,24 @@ def user_path(path: str | os.PathLike[str]) -> Path:
     >>> user_path("~") == Path.home()
     True
     """
+    return expanded(path).absolute()
+
+
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """Return a path with `~` expanded, and otherwise as it was typed, for messages that name it.
+
+    Raises
+    ------
+    EthospikeError
+        When there is no home folder of the named user.
+
+    Examples
+    --------
+    >>> expanded("runs/first")
+    PosixPath('runs/first')
+    """
     try:
-        return Path(path).expanduser().absolute()
+        return Path(path).expanduser()
     except RuntimeError as error:
         raise EthospikeError(
             f"{path}: there is no such home folder; write the folder in full, or ./{path} for a folder of "

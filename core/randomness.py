@@ -72,6 +72,23 @@ def set_generator_state(generator: np.random.Generator, numbers: NDArray[np.gene
     }
 
 
+def seed_to_bytes(seed: int) -> NDArray[np.uint8]:
+    """Return a seed of any size as bytes, least significant first, for saved states.
+
+    Examples
+    --------
+    >>> seed_from_bytes(seed_to_bytes(2**127 + 1)) == 2**127 + 1
+    True
+    """
+    n_bytes = seed.bit_length() // 8 + 1
+    return np.frombuffer(seed.to_bytes(n_bytes, "little", signed=True), np.uint8).copy()
+
+
+def seed_from_bytes(stored: NDArray[np.generic]) -> int:
+    """Return the seed that `seed_to_bytes` stored."""
+    return int.from_bytes(np.asarray(stored, np.uint8).tobytes(), "little", signed=True)
+
+
 def pack_generators(generators: Sequence[np.random.Generator], animals: int) -> NDArray[np.uint64]:
     """Return the states of the animals' generators, shape (animals, 6); zeros while there are none."""
     if not generators:

@@ -21,7 +21,7 @@ from ethospike.envs.checks import animals_to_reset, check_options, checked_actio
 from ethospike.envs.contract import GroupEnv
 from ethospike.envs.window import Window, pixels
 from ethospike.errors import EnvError, nearest
-from ethospike.states import State
+from ethospike.states import State, check_state
 from ethospike.variables import Component
 
 Spaces: TypeAlias = "tuple[Box[np.float32], Box[np.float32]]"
@@ -235,6 +235,26 @@ class VectorTaskEnv(TaskEnv, GroupEnv):
         self._mode = checked_autoreset_mode(autoreset_mode)
         self.metadata = {**self.metadata, "autoreset_mode": self._mode}
         self._waits = np.zeros(task.animals, bool)
+
+    def state(self) -> State:
+        """Return copies of all that the next step depends on, random generators included, the animal axis
+        first; with NEXT_STEP also the animals that the next step resets.
+        """
+        waits = {"waits": self._waits.copy()} if self._mode is AutoresetMode.NEXT_STEP else {}
+        return super().state() | waits
+
+    def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
+        """Continue bit-identically from a `state()` of an environment made alike.
+
+        Raises
+        ------
+        EnvError
+            When an entry is missing, unknown, or of another shape.
+        """
+        check_state(state, self.state())
+        super().set_state({name: array for name, array in state.items() if name != "waits"})
+        if "waits" in state:
+            self._waits = np.array(state["waits"], bool)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

@@ -24,6 +24,10 @@ class Window:
         self._screen: Any = None
         self._clock: Any = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy opens a window of its own at its first picture: a screen cannot be copied.
+        return {**self.__dict__, "_screen": None, "_clock": None}
+
     def show(self, surface: Any) -> None:
         """Show a surface, at the pace of the clock on the wall."""
         pygame: Any = importlib.import_module("pygame")

@@ -8,6 +8,7 @@ suppresses or enhances turning; crawling and turning go on by themselves.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from ethospike.agents.agent import Agent, Decision
 from ethospike.agents.larva import memory
+from ethospike.agents.larva.body import odor_arena
 from ethospike.agents.larva.locomotion import Locomotion, LocomotionConfig
 from ethospike.agents.larva.olfaction import DETECTION_FLOOR_UM, DRIVE_VARIABLE, INNATE_GAIN, OlfactoryDrive
 from ethospike.brains.circuits.mushroom_body import (
@@ -109,6 +111,14 @@ class LarvaConfig(Shown):
                 f"{nearest(odor, {*self.patterns, *ODOR_PATTERNS})}"
             )
         return np.array(ODOR_PATTERNS[name])
+
+
+@functools.cache
+def _readout() -> Any:
+    """Return the compiled read-out, loaded on demand; as an attribute it would prevent pickling."""
+    from ethospike.agents.larva import readout
+
+    return readout
 
 
 class LarvaAgent(Agent):
@@ -221,9 +231,6 @@ class LarvaAgent(Agent):
         self.network = mushroom_body(self.brain) if network is None else network
         _check_parts(self.network)
         self._wire_senses()
-        from ethospike.agents.larva import readout  # compiled, so loaded only where spikes are read
-
-        self._readout_module = readout
         self._place_of_neuron = np.full(self.network.n_neurons, -1)
         for place, name in enumerate(READ_OUT):
             self._place_of_neuron[self.network.neurons(name)] = place
@@ -255,8 +262,14 @@ class LarvaAgent(Agent):
         dt_ms: float = 0.1,
         network: Network | None = None,
     ) -> Self:
-        """Make the larvae that fit an odor arena, single or vector."""
-        arena = env.unwrapped
+        """Make the larvae that fit an odor arena, single or vector.
+
+        Raises
+        ------
+        AgentError
+            When it is another environment, or a wrapper changes its observations or its actions.
+        """
+        arena = odor_arena(env)
         return cls(
             config,
             brain,
@@ -320,7 +333,7 @@ class LarvaAgent(Agent):
 
     def _read_out(self, spikes: SpikeBlock) -> NDArray[np.float64]:
         """Filter the rates of the output neurons and DANs and return the preference, shape (animals,)."""
-        self._readout_module.filter_rates(
+        _readout().filter_rates(
             spikes.animal,
             spikes.neuron,
             self._place_of_neuron,
@@ -328,9 +341,7 @@ class LarvaAgent(Agent):
             self._rate_per_spike,
             self._rate_hz,
         )
-        preference: NDArray[np.float64] = self._readout_module.preferences(
-            self._rate_hz / self._sizes, self._least_hz
-        )
+        preference: NDArray[np.float64] = _readout().preferences(self._rate_hz / self._sizes, self._least_hz)
         return preference
 
     # -- memory and state ---------------------------------------------------------------------------

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ethospike.agents.agent import Agent, Decision
+from ethospike.agents.larva.body import odor_arena
 from ethospike.agents.larva.locomotion import Locomotion, LocomotionConfig
 from ethospike.agents.larva.olfaction import DRIVE_VARIABLE, INNATE_GAIN, OlfactoryDrive
 from ethospike.envs.odor_arena import ODOR_COLUMNS, OTHER_FEATURES, PEAK_UM, features
@@ -72,8 +73,14 @@ class NeuronlessLarva(Agent):
 
     @classmethod
     def for_env(cls, env: Any, *, seed: int, locomotion: LocomotionConfig | None = None, **more: Any) -> Self:
-        """Make the larvae that fit an odor arena, single or vector; `more` is for subclasses (a gain)."""
-        arena = env.unwrapped
+        """Make the larvae that fit an odor arena, single or vector; `more` is for subclasses (a gain).
+
+        Raises
+        ------
+        AgentError
+            When it is another environment, or a wrapper changes its observations or its actions.
+        """
+        arena = odor_arena(env)
         return cls(
             len(arena.config.odors),
             animals=arena.animals,

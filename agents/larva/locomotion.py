@@ -17,9 +17,11 @@ they are over, not at the next step of 100 ms. The turner itself is in `turner.p
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -140,6 +142,14 @@ PRESETS = {
 turning back 2 to 4 s after it was suppressed."""
 
 
+@functools.cache
+def _turner() -> Any:
+    """Return the compiled turner, loaded on demand; as an attribute it would prevent pickling."""
+    from ethospike.agents.larva import turner
+
+    return turner
+
+
 class Locomotion:
     """Crawlers, turners and pauses of a group of larvae that do not interact.
 
@@ -174,9 +184,6 @@ class Locomotion:
                 f"a control interval of {control_interval_ms} ms is not a whole number of the body's inner "
                 f"steps of {INNER_STEP_MS} ms"
             )
-        from ethospike.agents.larva import turner  # compiled, so loaded only where something moves
-
-        self._turner_module = turner
         self.config = config
         self.animals = animals
         self._inner_steps = inner
@@ -295,7 +302,7 @@ class Locomotion:
         rows = slice(self._used, self._used + n_steps)
         self._used += n_steps
         drawn = self._speed[rows], self._share[rows], self._noise[rows]
-        means: tuple[NDArray[np.float64], NDArray[np.float64]] = self._turner_module.advance(
+        means: tuple[NDArray[np.float64], NDArray[np.float64]] = _turner().advance(
             olfactory_drive, self._drives, _DT_S, *drawn, self._rate, self._adaptation
         )
         return means
@@ -313,7 +320,7 @@ class Locomotion:
         white = np.stack([rng.standard_normal(_AHEAD) for rng in self._noise_rngs], axis=1)
         left, right = self._noise[:, 0], self._noise[:, 1]
         kept = self._noise_kept
-        self._turner_module.correlate(white, c.turner_noise, kept, self._slow_noise, left, right)
+        _turner().correlate(white, c.turner_noise, kept, self._slow_noise, left, right)
         self._used = 0
 
     def _crawl(self, n_steps: int) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ethospike.brains.circuits.mushroom_body import MushroomBodyConfig
 from ethospike.brains.network import Network
 from ethospike.errors import AgentError
+from ethospike.paths import user_path
 
 FORMAT = 1
 """Version of the files."""
@@ -57,7 +58,7 @@ def fingerprint(network: Network, seed: int) -> str:
 
 def write(path: str | Path, entries: Mapping[str, NDArray[Any]]) -> Path:
     """Save a memory as a NumPy archive; return its path (suffix .npz)."""
-    path = Path(path)
+    path = user_path(path)
     path = path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
     arrays: dict[str, Any] = dict(entries)
     np.savez(path, **arrays)
@@ -90,7 +91,7 @@ def read(
     AgentError
         When the file is no memory, or was made by another circuit or by fewer animals.
     """
-    weights, about = _contents(Path(path))
+    weights, about = _contents(user_path(path))
     mine = {"format": FORMAT, "seed": seed, **dataclasses.asdict(brain)}
     theirs = {"format": about["format"], "seed": about["seed"], **about["brain"]}
     for name in {**mine, **theirs}:

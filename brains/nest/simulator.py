@@ -69,17 +69,31 @@ nest = _import_nest()
 _kernel = nest.ll_api.nestkernel
 """For the last functions of this file only; they say why."""
 
+_process = os.getpid()
+"""The process that loaded NEST."""
+
+
+def _check_not_forked() -> None:
+    """Raise in a process that was forked after NEST was loaded: it hangs without NEST's threads."""
+    if os.getpid() != _process:
+        raise SimulatorUnavailable(
+            "NEST was loaded before this process was forked, and would hang in it; start processes by "
+            "multiprocessing.get_context('spawn'), or load NEST in the new process only"
+        )
+
+
 _holder: weakref.ref[NestSimulator] | None = None
 """The simulator that has the kernel."""
 
 
 def check_kernel_is_free() -> None:
-    """Raise `SimulatorUnavailable` while a simulator of this process has the kernel."""
+    """Raise `SimulatorUnavailable` while a simulator of this process has the kernel, and after a fork."""
+    _check_not_forked()
     holder = _holder() if _holder is not None else None
     if holder is not None and not holder._closed:
         raise SimulatorUnavailable(
             "another NEST simulator is open in this process and NEST has one kernel a process; close it "
-            "first, or use a second process"
+            "first (ethospike.brains.simulator.close_all() closes all that are open), or use a second process"
         )
 
 
@@ -108,6 +122,10 @@ class NestSimulator(Silencing):
     capabilities: ClassVar[Capabilities] = Capabilities(records_voltage=True)
     _watched: _Watched | None = None
     _seen: list[NDArray[np.float64]] = []
+
+    def _check_not_closed(self) -> None:
+        _check_not_forked()
+        super()._check_not_closed()
 
     def _build(self) -> None:
         check_kernel_is_free()
@@ -500,6 +518,8 @@ class NestSimulator(Silencing):
 
     def _close(self) -> None:
         global _holder
+        if os.getpid() != _process:
+            return  # the kernel is the parent's
         if _holder is not None and _holder() is self:
             nest.ResetKernel()
             _holder = None

@@ -8,7 +8,7 @@ any other large network. `choice.py` chooses and says why.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +53,7 @@ class NumbaSimulator(Simulator):
     )
 
     def _build(self) -> None:
+        self._last_voltages: NDArray[np.float64] | None = None  # of the simulator of which this is a copy
         self._engine: Engine = choose_engine(self.network)(
             self.network,
             draw=self._drawn.draw,
@@ -64,7 +65,17 @@ class NumbaSimulator(Simulator):
         )
         self.backend = self._engine.backend
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        built, made, saved = super().__reduce__()
+        voltages = None if self._watch_order is None else self.voltages()
+        return built, made, {**saved, "voltages": voltages}
+
+    def __setstate__(self, saved: dict[str, Any]) -> None:
+        super().__setstate__(saved)
+        self._last_voltages = saved["voltages"]
+
     def _run(self, n_steps: int, stimulus: Stimulus) -> SpikeBlock:
+        self._last_voltages = None
         return self._engine.run(self.step + 1, n_steps, stimulus)
 
     def _weights(self, projection: str) -> NDArray[np.float64]:
@@ -98,10 +109,11 @@ class NumbaSimulator(Simulator):
 
     def _watch(self, neurons: NDArray[np.integer], recordable: str) -> None:
         self._check_is_voltage(recordable)
+        self._last_voltages = None
         self._engine.watch(neurons)
 
     def _voltages(self) -> NDArray[np.float64]:
-        return self._engine.voltages()
+        return self._engine.voltages() if self._last_voltages is None else self._last_voltages.copy()
 
     def state(self) -> State:
         """Return copies of all that the next step depends on."""

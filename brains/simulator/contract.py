@@ -7,6 +7,7 @@ t + 1 … t + n, and animals are blocks that do not interact.
 
 from __future__ import annotations
 
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
@@ -88,10 +89,12 @@ class Simulator(ABC):
         self._check_rules()
         self._drawn = DrawnSynapses(network, seed)
         self._level = np.full((animals, network.n_neurons), FREE, dtype=np.int8)
+        self._watch_order: tuple[NDArray[np.integer], str] | None = None
         self._closed = False
         self._broken = False
         self._build()
         self._drawn.release()
+        _open.add(self)
 
     # -- the contract -------------------------------------------------------------------------------
 
@@ -249,6 +252,7 @@ class Simulator(ABC):
         if neurons.ndim != 1 or not np.isin(neurons, np.arange(last + 1)).all():
             raise BrainError(f"watch: expected a list of neurons in 0 … {last}, got {neurons}")
         self._watch(neurons, recordable)
+        self._watch_order = neurons, recordable
 
     def voltages(self) -> NDArray[np.float64]:
         """Return V_m at the end of each step of the last window in mV, shape (steps, animals, watched).
@@ -320,6 +324,7 @@ class Simulator(ABC):
         """Release memory and threads; closing twice is harmless."""
         if not self._closed:
             self._closed = True
+            _open.discard(self)
             self._close()
 
     def __enter__(self) -> Self:
@@ -327,6 +332,28 @@ class Simulator(ABC):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle as a simulator that is built alike, in the same state.
+
+        Raises
+        ------
+        SimulatorUnavailable
+            When `capabilities.restores_state` is False, or where `run` raises it.
+        """
+        if not self.capabilities.restores_state:
+            raise SimulatorUnavailable(
+                f"a {self.name} simulator can be neither copied nor pickled, because it cannot save its "
+                f"state; open another one with the same seed, which repeats the run exactly"
+            )
+        saved = {"state": self.state(), "watched": self._watch_order}
+        made = type(self), self.network, self.settings, self.seed, self.animals, self.dt_ms
+        return _built, made, saved
+
+    def __setstate__(self, saved: dict[str, Any]) -> None:
+        self.set_state(saved["state"])
+        if saved["watched"] is not None:
+            self.watch(*saved["watched"])
 
     # -- for subclasses -----------------------------------------------------------------------------
 
@@ -509,3 +536,28 @@ class Simulator(ABC):
         may_be_nan = {m.reward for m in self.network.modulators if isinstance(m, TDError)}
         if not np.isfinite(values).all() and not (name in may_be_nan and not np.isinf(values).any()):
             raise BrainError(f"stimulus.modulation[{name!r}]: expected finite numbers, got {values}")
+
+
+_open: weakref.WeakSet[Simulator] = weakref.WeakSet()
+"""The simulators of this process that were not closed."""
+
+
+def close_all() -> None:
+    """Close all simulators of this process that are open.
+
+    For notebooks: a cell that made a simulator and raised keeps it alive, in the traceback that is shown.
+    """
+    for simulator in list(_open):
+        simulator.close()
+
+
+def _built(
+    kind: type[Simulator],
+    network: Network,
+    settings: SimulatorSettings,
+    seed: int,
+    animals: int,
+    dt_ms: float,
+) -> Simulator:
+    """Return a new simulator for a copy."""
+    return kind(network, settings, seed=seed, animals=animals, dt_ms=dt_ms)

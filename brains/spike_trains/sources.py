@@ -8,8 +8,10 @@ and trains are bit-identical for every control interval, simulator and number of
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from concurrent.futures import Future
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +33,14 @@ _LONGEST = 256 * TICKS
 
 Trains = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]
 """Step, animal and channel of each spike, sorted in this order of importance."""
+
+
+@functools.cache
+def _kernels() -> Any:
+    """Return the compiled code, loaded on demand; as an attribute it would prevent pickling."""
+    from ethospike.brains.spike_trains import kernels
+
+    return kernels
 
 
 class GammaSource:
@@ -88,11 +98,6 @@ class GammaSource:
             raise BrainError(f"spike source: expected a shape between 0.1 and 1e6, got {shape}")
         if not (np.isfinite(dt_ms) and dt_ms > 0):
             raise BrainError(f"spike source: expected dt_ms above 0, got {dt_ms}")
-        from ethospike.brains.spike_trains import (
-            kernels as train_kernels,  # compiled, so loaded only where trains are drawn
-        )
-
-        self._kernels = train_kernels
         self.channels = channels
         self.animals = animals
         self.shape = shape
@@ -194,6 +199,10 @@ class GammaSource:
         for rng, numbers in zip(self._rngs, state["generators"], strict=True):
             set_generator_state(rng, numbers)
 
+    def __getstate__(self) -> dict[str, Any]:
+        self._finish_drawing()  # a copy must not get lists that another thread is writing
+        return self.__dict__.copy()
+
     def _set_rate(self, rate_hz: NDArray[np.float64]) -> int:
         """Convert rates into ticks a step; return how many steps may be dealt with at once."""
         if rate_hz.shape != (self.animals, self.channels):
@@ -202,9 +211,7 @@ class GammaSource:
                 f"got {rate_hz.shape}"
             )
         self._rate_hz[:] = rate_hz.ravel()
-        largest = self._kernels.set_rates(
-            self._rate_hz, self._highest_hz, self._ticks_per_hz, self._increment
-        )
+        largest = _kernels().set_rates(self._rate_hz, self._highest_hz, self._ticks_per_hz, self._increment)
         if largest < 0:
             raise BrainError(
                 f"spike source: expected rates from 0 to {self._highest_hz:g} Hz (100 a step), got "
@@ -217,14 +224,14 @@ class GammaSource:
         while len(short := self._short(n_steps)):
             self._draw(short)
         first_step, self.step = self.step + 1, self.step + n_steps
-        spikes: Trains = self._kernels.pass_events(
+        spikes: Trains = _kernels().pass_events(
             first_step, n_steps, self.channels, self.keep_coincident, self._increment, *self._lists()
         )
         return spikes
 
     def _short(self, n_steps: int) -> NDArray[np.int64]:
         """Return the channels with too few events for the next `n_steps` steps at the rates that are set."""
-        rows: NDArray[np.int64] = self._kernels.short_rows(
+        rows: NDArray[np.int64] = _kernels().short_rows(
             n_steps, self._increment, self._events, self._filled, self._clock
         )
         return rows
@@ -244,7 +251,7 @@ class GammaSource:
             some = rows[start : start + len(self._drawn)]
             for row, intervals in zip(some.tolist(), self._drawn, strict=False):
                 self._rngs[row].standard_gamma(self.shape, out=intervals)
-            self._kernels.append(some, self._drawn, TICKS / self.shape, *self._lists())
+            _kernels().append(some, self._drawn, TICKS / self.shape, *self._lists())
 
     def _lists(self) -> tuple[NDArray[np.int64], ...]:
         return self._events, self._filled, self._begin, self._clock

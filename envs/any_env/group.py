@@ -32,7 +32,7 @@ from ethospike.envs.any_env.spaces import Entry, FlatSpace, flat_space
 from ethospike.envs.checks import animals_to_reset, checked_seed
 from ethospike.envs.contract import GroupEnv
 from ethospike.errors import EnvError
-from ethospike.randomness import Role, random_stream
+from ethospike.randomness import Role, random_stream, seed_from_bytes, seed_to_bytes
 from ethospike.shown import Shown
 from ethospike.states import State, check_state
 from ethospike.variables import UNKNOWN, Component, Panel, named, variable
@@ -316,7 +316,7 @@ class GymnasiumGroup(GroupEnv):
         for rows, actions in zip(history, self._history, strict=True):
             rows[: len(actions)] = np.reshape(actions, (len(actions), rows.shape[1]))
         return {
-            "seed": np.array(self._seed),
+            "seed": seed_to_bytes(self._seed),
             "control_step": np.array(self._control_step),
             "observation": self._observation.copy(),
             "in_episode": self._in_episode.copy(),
@@ -340,9 +340,9 @@ class GymnasiumGroup(GroupEnv):
         StateError
             When the state is one of another environment.
         """
-        check_state(state, self.state(), any_shape=("history",))
+        check_state(state, self.state(), any_shape=("history", "seed"))
         self._begin_all(np.array(state["in_episode"]))
-        self._seed, self._control_step = int(state["seed"]), int(state["control_step"])
+        self._seed, self._control_step = seed_from_bytes(state["seed"]), int(state["control_step"])
         for animal in np.flatnonzero(self._in_episode):
             self._episode[animal] = state["episode"][animal] - 1
             self._begin_episode(int(animal))
@@ -359,6 +359,19 @@ class GymnasiumGroup(GroupEnv):
         self._return, self._length = np.array(state["return"]), np.array(state["length"])
         self._first_step, self._check = np.array(state["first_step"]), np.array(state["check"])
         self._begun, self._ended = np.array(state["begun"]), []
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Copies of a stranger's environment may share arrays with it, or not be possible at all (windows,
+        # physics engines). They are made and simulated again instead, and compared, as by `set_state`.
+        return {k: value for k, value in self.__dict__.items() if k not in ("_copies", "_evaluated")}
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        self.__dict__.update(kept)
+        self._copies = [self.source.make() for _ in range(self.num_envs)]
+        self._evaluated = {}
+        if self._seed >= 0:
+            self.set_state(self.state())
+            self.__dict__.update(kept)  # also what no state holds: episodes that ended and were not popped
 
     # -- an animal ----------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ of 10 ms, whatever the control interval, so that animals under coarse and fine c
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +43,8 @@ larva, so that animals come off the wall."""
 
 _DT = INNER_STEP_MS / 1000.0
 _HALF = BODY_LENGTH_MM / 2.0
+VIEWS = ("turn_rad", "bend_rad", "heading_rad")
+"""Attributes of `LarvaBodies` that are rows of one array."""
 _KEPT_AND_SPRUNG = np.array([[1.0 - ANGULAR_DAMPING * _DT], [BODY_SPRING * _DT**2]])
 
 
@@ -83,11 +86,23 @@ class LarvaBodies:
         self.head_mm = np.zeros((2, animals))
         self.stride_mm = np.zeros(animals)
         self._motion = np.zeros((3, animals))
-        self.turn_rad, self.bend_rad, self.heading_rad = self._motion
+        self._bind_views()
         self._direction = np.zeros((2, animals))
         self._scratch = np.zeros((2, animals))
         self._straightened = np.zeros(animals)
         self._free_steps = 0
+
+    def _bind_views(self) -> None:
+        """Make turns, bends and headings the rows of one array, which a step of the body updates at once."""
+        self.turn_rad, self.bend_rad, self.heading_rad = self._motion
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Copies and pickles make arrays of their own out of views; `__setstate__` binds them again.
+        return {name: value for name, value in self.__dict__.items() if name not in VIEWS}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._bind_views()
 
     @property
     def angular_velocity_rad_s(self) -> NDArray[np.float64]:

@@ -96,6 +96,12 @@ class ZarrRecorder(Recorder):
         self._handover_s = handover_s(config)
         self._take_buffer()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise RecordingError(
+            "a recorder can be neither copied nor pickled: two would write to one recording; make a recorder "
+            "for each run"
+        )
+
     @property
     def next_step(self) -> int:
         """The control step that `record` expects next."""

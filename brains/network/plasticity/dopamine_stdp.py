@@ -6,6 +6,7 @@ Equations, names and defaults are those of NEST's `stdp_dopamine_synapse`, after
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ from ethospike.brains.network.plasticity.pair_stdp import DelayedTargets
 from ethospike.brains.network.plasticity.reference import Events, Moment, PlasticSynapses, SynapseReference
 from ethospike.brains.network.plasticity.rule import PlasticityRule, check_number
 from ethospike.errors import BrainError
+from ethospike.states import State
 
 _Floats = NDArray[np.float64]
 
@@ -105,6 +107,8 @@ class DopamineSTDPSynapses(DelayedTargets):
     Between events dw/dt = c(t) (n(t) − b) has a closed solution, which is applied at each event of a synapse.
     """
 
+    _lists = ("late", "dopamine")
+
     def __init__(self, rule: DopamineSTDP, synapses: PlasticSynapses, dt_ms: float) -> None:
         self.tau_plus, self.tau_minus = rule.tau_plus, rule.tau_minus
         super().__init__(synapses, dt_ms)
@@ -113,6 +117,26 @@ class DopamineSTDPSynapses(DelayedTargets):
         self.c_step = np.zeros(len(self.weight), np.int64)  # weight and c are those of this step
         self.n, self.n_step = np.zeros(1), np.zeros(1, np.int64)
         self._dopamine: dict[int, int] = {}
+
+    def state(self) -> State:
+        """Return copies of all that changes, by name; `dopamine` lists step and number of spikes to come."""
+        to_come = sorted(self._dopamine.items())
+        return {**super().state(), "dopamine": np.array(to_come, np.int64).reshape(-1, 2)}
+
+    def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
+        """Continue from a `state()` of the same synapses.
+
+        Raises
+        ------
+        StateError
+            When names, shapes or types of the arrays are not those of `state`; then nothing is changed.
+        """
+        super().set_state(state)
+        self._dopamine = {step: count for step, count in np.asarray(state["dopamine"]).tolist()}
+
+    def _arrays(self) -> dict[str, NDArray[np.generic]]:
+        own = {name: getattr(self, name) for name in ("c", "c_step", "n", "n_step")}
+        return {**super()._arrays(), **own}
 
     def _begin(self, events: Events) -> None:
         super()._begin(events)

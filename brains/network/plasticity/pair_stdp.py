@@ -7,6 +7,7 @@ target after the delay.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,7 @@ from ethospike.brains.network.plasticity.reference import (
 )
 from ethospike.brains.network.plasticity.rule import PlasticityRule, check_number
 from ethospike.errors import BrainError
+from ethospike.states import State, check_state
 
 _Floats = NDArray[np.float64]
 
@@ -112,6 +114,8 @@ class DelayedTargets(SynapseReference):
     waits = True
     tau_plus: float
     tau_minus: float
+    _lists: tuple[str, ...] = ("late",)
+    """Entries of a state that grow and shrink."""
 
     def __init__(self, synapses: PlasticSynapses, dt_ms: float) -> None:
         super().__init__(synapses, dt_ms)
@@ -120,6 +124,29 @@ class DelayedTargets(SynapseReference):
         self.plus_step, self.minus_step = np.full(n, NEVER, np.int64), np.full(n, NEVER, np.int64)
         self._delays = np.unique(np.asarray(synapses.delay_steps, dtype=np.int64))
         self._late: dict[int, list[NDArray[np.int64]]] = {}
+
+    def state(self) -> State:
+        """Return copies of all that changes; `late` lists step and synapse of spikes on their way."""
+        late = [(step, own) for step, parts in sorted(self._late.items()) for own in np.concatenate(parts)]
+        return {**super().state(), "late": np.array(late, np.int64).reshape(-1, 2)}
+
+    def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
+        """Continue from a `state()` of the same synapses.
+
+        Raises
+        ------
+        StateError
+            When names, shapes or types of the arrays are not those of `state`; then nothing is changed.
+        """
+        check_state(state, self.state(), any_shape=self._lists)
+        super().set_state({name: state[name] for name in self._arrays()})
+        self._late = {}
+        for step, own in np.asarray(state["late"], np.int64).tolist():
+            self._late.setdefault(step, []).append(np.array([own]))
+
+    def _arrays(self) -> dict[str, NDArray[np.generic]]:
+        names = ("plus", "minus", "plus_step", "minus_step")
+        return {**super()._arrays(), **{name: getattr(self, name) for name in names}}
 
     def _begin(self, events: Events) -> None:
         """Note the synapses that the target spikes of a window reach, by step."""
