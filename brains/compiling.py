@@ -1,8 +1,14 @@
-"""Compilation of kernels by Numba: options, a line on stderr, and machine code kept while it is fresh."""
+"""Compilation of kernels by Numba: options, a line on stderr, and machine code kept while it is fresh.
+
+A damaged cache file, a full disk, or a folder that cannot be written costs a compilation, never a run.
+"""
 
 from __future__ import annotations
 
+import glob
 import hashlib
+import inspect
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -10,7 +16,18 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, overload
 
+import numba
+from numba.core import caching, ccallback, event, sigutils
+
+from ethospike.caches import cache_folder, has_home
+from ethospike.notices import tell_once
+
 F = TypeVar("F", bound=Callable[..., Any])
+# Numba annotates itself in part only.
+_config: Any = numba.config
+_caching: Any = caching
+_callbacks: Any = ccallback
+_signatures: Any = sigutils
 
 WORDS = (
     "ethospike: compiling for this computer, once after an installation or update; it takes up to half a "
@@ -37,13 +54,11 @@ def compiled(function: Any = None, /, **options: Any) -> Any:
     **options
         More options of `numba.njit`.
     """
-    import numba
-
-    tell_of_compiling()
+    _prepare()
 
     def decorate(function: Any) -> Any:
-        kernel = numba.njit(cache=True, nogil=True, error_model="numpy", **options)(function)
-        keep_while_fresh(kernel, function.__module__)
+        kernel: Any = numba.njit(nogil=True, error_model="numpy", **options)(function)
+        kernel._cache = _cache_of(function)  # Numba's own way to it has no choice of the cache
         return kernel
 
     return decorate if function is None else decorate(function)
@@ -55,18 +70,109 @@ def inlined(function: F) -> F:
     return decorate(function)
 
 
-def keep_while_fresh(kernel: Any, module: str) -> None:
-    """Keep machine code under a name that changes with the files from which the kernel's file imports.
+def c_function(signature: Any, function: Any) -> Any:
+    """Return a function as machine code with an address, kept on disk where its source is a file."""
+    _prepare()
+    options = {"error_model": "numpy"}
+    made = _callbacks.CFunc(function, _signatures.normalize_signature(signature), locals={}, options=options)
+    made._cache = _cache_of(function)
+    made.compile()
+    return made
 
-    Numba looks at the kernel's own file alone, but constants and functions of other files become part of it.
-    A name, because it reads the types in a file that it kept before it sees that the file is stale: a class
+
+class KernelCache:
+    """Numba's cache of a function; a file that cannot be read or written is told, not raised.
+
+    Machine code is kept under a name that changes with the files from which the function's file imports.
+    Numba looks at that file alone, but constants and functions of other files become part of the code. A
+    name, because it reads the types in a file that it kept before it sees that the file is stale: a class
     that has moved since would be an error.
+
+    Parameters
+    ----------
+    function : callable
     """
-    cache = getattr(kernel, "_cache", None)
-    kept, made = getattr(cache, "_cache_file", None), getattr(cache, "_impl", None)
-    if cache is not None and kept is not None and made is not None:
-        name = f"{made.filename_base}-{stamp(module)[:16]}"
-        cache._cache_file = type(kept)(cache.cache_path, name, made.locator.get_source_stamp())
+
+    def __init__(self, function: Any) -> None:
+        self._cache: Any = _caching.FunctionCache(function)
+        self.cache_path: str = self._cache.cache_path
+        made = self._cache._impl
+        self._name = f"{made.filename_base}-{stamp(function.__module__)[:16]}"
+        file_class = type(self._cache._cache_file)
+        self._cache._cache_file = file_class(self.cache_path, self._name, made.locator.get_source_stamp())
+
+    def load_overload(self, signature: Any, context: Any) -> Any:
+        """Return the code of a signature; None if there is none, or none that can be used."""
+        try:
+            return self._cache.load_overload(signature, context)
+        except Exception:  # of any kind: a damaged file may hold anything
+            self._remove()
+            return None
+
+    def save_overload(self, signature: Any, code: Any) -> None:
+        """Keep the code of a signature, if the disk allows it."""
+        try:
+            self._cache.save_overload(signature, code)
+        except Exception as error:  # of any kind: the code is compiled and can be used
+            tell_once(f"compiled code cannot be kept in {self.cache_path} ({error or type(error).__name__})")
+
+    def enable(self) -> None:
+        """Use the cache."""
+        self._cache.enable()
+
+    def disable(self) -> None:
+        """Do not use the cache."""
+        self._cache.disable()
+
+    def flush(self) -> None:
+        """Forget all signatures."""
+        self._cache.flush()
+
+    def _remove(self) -> None:
+        """Remove all files of the function."""
+        tell_once(f"a damaged file of compiled code in {self.cache_path} was dropped; it is compiled again")
+        begin = glob.escape(os.path.join(self.cache_path, self._name))
+        for ending in (".nbi", ".*.nbc"):
+            for file in glob.glob(begin + ending):
+                try:
+                    os.unlink(file)
+                except OSError:
+                    self.disable()  # it stays, and so nothing can be kept beside it
+
+
+def _cache_of(function: Any) -> Any:
+    """Return a cache in the first folder that can be written; one that keeps nothing where there is none."""
+    file = Path(inspect.getfile(function))
+    chosen = _config.CACHE_DIR
+    # Without a home, Numba would make a folder called ~ in the working directory.
+    if chosen or has_home() or os.access(file.parent, os.W_OK):
+        try:
+            return KernelCache(function)
+        except RuntimeError:  # Numba has found no folder
+            if not file.is_file():  # the function was typed into an interpreter
+                return _caching.NullCache()
+    try:
+        _config.CACHE_DIR = str(cache_folder("numba"))
+        return KernelCache(function)
+    except (OSError, RuntimeError):
+        tell_once(
+            "no folder can be written: kernels are compiled in every process, which takes half a minute"
+        )
+        return _caching.NullCache()
+    finally:
+        _config.CACHE_DIR = chosen
+
+
+@cache
+def _prepare() -> None:
+    """Tell of the first compilation, and compile where Numba is told not to."""
+    if _config.DISABLE_JIT:
+        tell_once(
+            "NUMBA_DISABLE_JIT is set, and ignored from here on: as plain Python, the kernels of ethospike "
+            "would take hours for seconds, and some cannot run"
+        )
+        _config.DISABLE_JIT = 0
+    tell_of_compiling()
 
 
 @cache
@@ -101,7 +207,6 @@ def tell_of_compiling() -> None:
 
     Kernels that come from Numba's cache are not compiled.
     """
-    from numba.core import event
 
     class Listener(event.Listener):
         """Tells once, and ignores kernels of other packages."""

@@ -28,7 +28,7 @@ def free_bytes() -> float:
     """Return the memory that processes could still take without swapping; infinite where it is not known."""
     status = Path("/proc/meminfo")
     if status.exists():
-        for line in status.read_text().splitlines():
+        for line in status.read_text("ascii").splitlines():
             if line.startswith("MemAvailable:"):
                 return float(line.split()[1]) * 1024
     if "SC_AVPHYS_PAGES" in getattr(os, "sysconf_names", ()):

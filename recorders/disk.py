@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
-import sys
 import traceback
-from functools import cache
 from pathlib import Path
 
 from ethospike.errors import RecordingError
+from ethospike.notices import tell_once
 
 UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP)
 """Answers of file systems without an operation, such as SMB and FUSE to the syncing of a folder."""
@@ -44,12 +43,6 @@ def force(path: Path) -> None:
         )
     finally:
         os.close(file)
-
-
-@cache
-def tell_once(text: str) -> None:
-    """Print a warning on stderr, once in a process."""
-    print(f"warning: {text}", file=sys.stderr)
 
 
 def explain(error: BaseException, path: Path) -> str:

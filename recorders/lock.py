@@ -13,8 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from ethospike.errors import RecordingError
+from ethospike.notices import tell_once
 from ethospike.paths import lock_file
-from ethospike.recorders.disk import tell_once
 
 LOCK_PATIENCE_S = 0.5
 """Time for which a writer asks for the lock; readers that look whether it is held hold it for a moment."""

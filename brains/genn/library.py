@@ -18,7 +18,6 @@ import os
 import platform
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +25,7 @@ from typing import Any
 
 from ethospike.brains.simulator.settings import SIMULATORS
 from ethospike.brains.threads import cores
+from ethospike.caches import cache_folder
 from ethospike.errors import SimulatorNotInstalled, SimulatorUnavailable
 from ethospike.paths import lock_file
 
@@ -120,17 +120,6 @@ def _has_device(backend: str) -> bool:
 # -- compiled models ------------------------------------------------------------------------------------
 
 
-def cache_folder() -> Path:
-    """Return the folder of compiled models; `ETHOSPIKE_CACHE` replaces the user's cache folder."""
-    if given := os.environ.get("ETHOSPIKE_CACHE"):
-        base = Path(given)
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches" / "ethospike"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ethospike"
-    return base / "genn"
-
-
 def load(model: Any, recording_steps: int | None) -> None:
     """Compile a model, unless it has been before, and load it; without a record's length, compile alone.
 
@@ -140,9 +129,9 @@ def load(model: Any, recording_steps: int | None) -> None:
         When the cache cannot be written, or the compiler is absent or fails; the message says where its
         output is.
     """
-    root = cache_folder()
+    root: Path | None = None
     try:
-        root.mkdir(parents=True, exist_ok=True)
+        root = cache_folder("genn")
         with tempfile.TemporaryDirectory(prefix="open-", dir=root) as folder:
             code = _generate(model, Path(folder))
             shutil.copyfile(_compiled(code, root), code / _LIBRARY)
@@ -150,8 +139,8 @@ def load(model: Any, recording_steps: int | None) -> None:
                 model.load(num_recording_timesteps=recording_steps)
     except OSError as error:
         raise SimulatorUnavailable(
-            f"GeNN cannot keep its compiled models in {root}: {error}; set ETHOSPIKE_CACHE to a folder that "
-            f"can be written"
+            f"GeNN cannot keep its compiled models in {root or 'any folder'}: {error}; set ETHOSPIKE_CACHE "
+            f"to a folder that can be written"
         ) from error
 
 
@@ -180,7 +169,7 @@ def _compiled(code: Path, root: Path) -> Path:
         key.update(f"\0{name}\0{len(text)}\0".encode() + text)
     home = root / key.hexdigest()[:24]
     library = home / _LIBRARY
-    with (root / f"{home.name}.lock").open("w") as lock:
+    with (root / f"{home.name}.lock").open("wb") as lock:
         lock_file(lock.fileno(), wait=True)
         if not library.exists():
             logger.info("GeNN: compiling a new model into %s", home)
@@ -195,13 +184,17 @@ def _make(code: Path) -> None:
     jobs = str(cores())
     with _environment(MAKEFLAGS=None):
         done = subprocess.run(
-            ["make", "-j", jobs, "-C", str(code)], capture_output=True, text=True, check=False
+            ["make", "-j", jobs, "-C", str(code)],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",  # compilers speak the language of the system
+            check=False,
         )
     output = done.stdout + done.stderr
-    (code / "build.log").write_text(output)
+    (code / "build.log").write_text(output, "utf-8")
     if done.returncode or not (code / _LIBRARY).exists():
         kept = code.parent.parent / "failed-build.log"
-        kept.write_text(output)
+        kept.write_text(output, "utf-8")
         reason = next((line for line in output.splitlines() if "rror" in line), "no message")
         raise SimulatorUnavailable(
             f"GeNN's code was not compiled: {reason.strip()}; the compiler's output is in {kept}. Is a C++ "

@@ -7,7 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import house_rules
 import pytest
+from places import ROOT
 
 from ethospike.brains.compiling import WORDS
 
@@ -114,3 +116,82 @@ def test_a_class_that_moves_to_another_file_leaves_no_code_that_cannot_be_read(t
         done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
         assert done.stdout.strip() == "3"
         (package / f"{place}.py").unlink()
+
+
+def run(code: str, **environment: str | None) -> subprocess.CompletedProcess[str]:
+    """Run code in a process; a variable that is None is removed."""
+    env = {**os.environ, **{key: value for key, value in environment.items() if value is not None}}
+    for key in [key for key, value in environment.items() if value is None]:
+        env.pop(key, None)
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", env=env, check=False
+    )
+
+
+def test_damaged_files_of_the_cache_are_dropped_and_made_again(tmp_path: Path) -> None:
+    """A truncated file ended every later run in an EOFError."""
+    cache = str(tmp_path)
+    assert run(CODE, NUMBA_CACHE_DIR=cache).returncode == 0
+    (index,) = tmp_path.rglob("*preferences*.nbi")
+    (data,) = tmp_path.rglob("*filter_rates*.nbc")
+    for damage in (b"", index.read_bytes()[:20], bytes(len(index.read_bytes()))):
+        index.write_bytes(damage)
+        data.write_bytes(data.read_bytes()[:100])
+        done = run(CODE, NUMBA_CACHE_DIR=cache)
+        assert (done.returncode, done.stdout) == (0, "[0.0]\n"), done.stderr
+        warning, told = done.stderr.splitlines()
+        assert "damaged file of compiled code" in warning
+        assert told == WORDS
+    after = run(CODE, NUMBA_CACHE_DIR=cache)
+    assert (after.returncode, after.stdout, after.stderr) == (0, "[0.0]\n", "")
+
+
+def package_that_cannot_be_written(site: Path) -> None:
+    """Make a package of links whose folders have no room for a cache, also for root."""
+    for room in ("core", *house_rules.ROOMS[1:]):
+        for file in (ROOT / room).rglob("*.py"):
+            name = house_rules.module_of(ROOT, file).replace(".", "/")
+            place = site / (f"{name}/__init__.py" if file.name == "__init__.py" else f"{name}.py")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.symlink_to(file)
+    for folder in {path.parent for path in site.rglob("*.py")}:
+        (folder / "__pycache__").write_text("a file, where a folder would be needed")
+
+
+def test_a_place_that_cannot_be_written_costs_a_line_and_not_the_run(tmp_path: Path) -> None:
+    """A user without a home that can be written met "no locator available"."""
+    site, temporary = tmp_path / "site", tmp_path / "temporary"
+    temporary.mkdir()
+    package_that_cannot_be_written(site)
+    where = {
+        "PYTHONPATH": str(site),
+        "HOME": "/dev/null",
+        "TMPDIR": str(temporary),
+        **dict.fromkeys(("XDG_CACHE_HOME", "NUMBA_CACHE_DIR", "ETHOSPIKE_CACHE")),
+    }
+    code = (
+        f"import ethospike; assert ethospike.__file__.startswith({str(site)!r}), ethospike.__file__\n" + CODE
+    )
+    first, second = (run(code, **where) for _ in range(2))
+    assert (first.returncode, first.stdout) == (0, "[0.0]\n"), first.stderr
+    warning, told = first.stderr.splitlines()
+    assert "/dev/null/.cache/ethospike cannot be written" in warning
+    assert str(temporary / f"ethospike-{os.getuid()}" / "numba") in warning
+    assert told == WORDS
+    assert second.stderr.splitlines() == [warning]  # kept there, and found again
+    # Where nothing at all can be written, nothing is kept.
+    nowhere = run(
+        code.replace("import numba,", "import tempfile; tempfile.tempdir = '/dev/null'; import numba,"),
+        **where,
+    )
+    assert (nowhere.returncode, nowhere.stdout) == (0, "[0.0]\n"), nowhere.stderr
+    assert "compiled in every process" in nowhere.stderr
+
+
+def test_kernels_are_compiled_where_numba_is_told_not_to(tmp_path: Path) -> None:
+    done = run(CODE, NUMBA_CACHE_DIR=str(tmp_path), NUMBA_DISABLE_JIT="1")
+    assert (done.returncode, done.stdout) == (0, "[0.0]\n"), done.stderr
+    assert done.stderr.splitlines()[0].startswith(
+        "warning: NUMBA_DISABLE_JIT is set, and ignored from here on"
+    )
+    assert list(tmp_path.rglob("*preferences*.nbc"))

@@ -144,7 +144,7 @@ def read_eichler(folder: str | Path, side: Literal["left", "right"]) -> Connecto
     path = folder / f"{side}_cell_labels.csv"
     if not path.is_file():
         raise BrainError(f"{path}: there is no such file; expected the unpacked wheel of graspologic")
-    letters = path.read_text().split()
+    letters = path.read_text("ascii", "replace").split()
     if unknown := [letter for letter in letters if letter not in EICHLER_CLASSES]:
         raise BrainError(f"{path}: expected the letters {', '.join(EICHLER_CLASSES)}, got {unknown[0]!r}")
     classes = [EICHLER_CLASSES[letter] for letter in letters]

@@ -16,6 +16,7 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
+from ethospike.brains.compiling import c_function
 from ethospike.brains.network import Network, NeuronModel
 from ethospike.brains.numba.blocks import LANES
 from ethospike.brains.numba.lists.stepped_kernels import Stepped
@@ -36,12 +37,7 @@ def _machine_code(step: Any, state: tuple[str, ...], constants: tuple[str, ...])
         numba.from_dtype(np.dtype([(name, np.float64) for name in names])) for names in (state, constants)
     ]
     signature = types.int64(*records, *[types.float64] * 4)
-    try:
-        return numba.cfunc(signature, cache=True, error_model="numpy")(step)
-    except RuntimeError as error:
-        if "cannot cache" not in str(error):  # as of a function that was typed into an interpreter
-            raise
-        return numba.cfunc(signature, error_model="numpy")(step)
+    return c_function(signature, step)
 
 
 def compiled_step(model: NeuronModel, constants: Sequence[str]) -> Any:
