@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, Union
 
 from ethospike.errors import ScenarioError, nearest
+from ethospike.paths import expanded
 
 T = TypeVar("T")
 TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -226,7 +227,7 @@ def _scalar(value: Any, hint: Any, text: bool) -> Any:
     if hint is Path:
         if not isinstance(value, (str, Path)):
             raise ScenarioError(f"expected a path, got {value!r}")
-        return Path(value)
+        return expanded(value)
     if hint is not Any and isinstance(hint, type) and not isinstance(value, hint):
         kind = "text" if hint is str else f"a table of {hint.__name__}" if table_of(hint) else hint.__name__
         raise ScenarioError(f"expected {kind}, got {value!r}")

@@ -1,5 +1,5 @@
 """`python -m ethospike.scenarios` is the command `ethospike`."""
 
-from ethospike.scenarios.command.start import main
+from ethospike.__main__ import main
 
 main()

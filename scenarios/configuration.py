@@ -13,6 +13,7 @@ from typing import Any
 
 from ethospike.configuration import build, checked, merged
 from ethospike.errors import EthospikeError, ScenarioError, nearest
+from ethospike.paths import expanded
 from ethospike.scenarios.flags import Flag, flag_name, flags_of, parse, print_help
 from ethospike.scenarios.scenario import Scenario, ScenarioConfig
 
@@ -26,7 +27,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         When the file cannot be read or is not TOML.
     """
     try:
-        return tomllib.loads(path.read_text("utf-8-sig"))  # some editors begin a file with a mark
+        return tomllib.loads(expanded(path).read_text("utf-8-sig"))  # some editors begin a file with a mark
     except OSError as error:
         raise ScenarioError(f"cannot read the configuration {path}: {error.strerror}") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

@@ -17,13 +17,13 @@ import typing
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
 from ethospike.configuration import default_of, field_types, options_of, table_of
 from ethospike.errors import ScenarioError, nearest
+from ethospike.scenarios.terminal import console
 
 
 @dataclasses.dataclass(frozen=True)
@@ -195,8 +195,8 @@ def _is_mapping(hint: Any) -> bool:
 
 def print_help(usage: str, about: str, flags: Sequence[Flag], notes: Sequence[str] = ()) -> None:
     """Print the flags of a configuration on stdout."""
-    console = Console()
-    console.print(Text(f"Usage: {usage} [FLAGS]\n\n{about}\n"))
+    out = console()
+    out.print(Text(f"Usage: {usage} [FLAGS]\n\n{about}\n"))
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=False, ratio=2, style="cyan")
     table.add_column(ratio=5)
@@ -207,9 +207,9 @@ def print_help(usage: str, about: str, flags: Sequence[Flag], notes: Sequence[st
         if flag.default is dataclasses.MISSING:
             default = "required"
         table.add_row(Text(names + kind), Text(f"{flag.about}{' ' if flag.about else ''}[{default}]"))
-    console.print(Panel(table, title="Flags", title_align="left"))
+    out.print(Panel(table, title="Flags", title_align="left"))
     for note in notes:
-        console.print(Text(note))
+        out.print(Text(note))
 
 
 def type_name(hint: Any) -> str:

@@ -20,6 +20,7 @@ RULES: tuple[Rule, ...] = (
     house_rules.crowded_functions,
     house_rules.riddles,
     house_rules.vague_names,
+    house_rules.unnamed_encodings,
 )
 PLANTED: dict[Rule, dict[str, str]] = {
     house_rules.circles: {
@@ -37,6 +38,7 @@ PLANTED: dict[Rule, dict[str, str]] = {
     house_rules.crowded_functions: {"envs/a.py": "def f(a, b, c, d, e, f, g, h, i): ...\n"},
     house_rules.riddles: {"envs/a.py": '"""What a file holds."""\n'},
     house_rules.vague_names: {"envs/a.py": "found = [one for one in range(3)]\n"},
+    house_rules.unnamed_encodings: {"envs/a.py": "from pathlib import Path\nPath('x').read_text()\n"},
 }
 
 

@@ -90,7 +90,7 @@ def to_nwb(
 
 def _write(pynwb: Any, nwb: Any, file: Path) -> None:
     """Write a file whole or not at all, under a name of its own: two exports may write one file at once."""
-    handle, name = tempfile.mkstemp(prefix=f".{file.stem}.", suffix=f".part{file.suffix}", dir=file.parent)
+    handle, name = tempfile.mkstemp(prefix=".export-", suffix=file.suffix, dir=file.parent)
     os.close(handle)
     partial = Path(name)
     try:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pygame
 
+from ethospike.paths import expanded
 from ethospike.recorders.view.screen import Screen, ScreenState
 from ethospike.recorders.view.source import ViewSource
 
@@ -46,7 +47,7 @@ class Player:
         self.screen = Screen(source)
         self.state = ScreenState(speed=speed, step=source.steps.start)
         self.is_open = True
-        self._screenshots = screenshots or Path()
+        self._screenshots = expanded(screenshots or Path())
         self._position = float(source.steps.start)
         self._note_s = 0.0
         self._dragging = False

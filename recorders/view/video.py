@@ -13,7 +13,7 @@ from fractions import Fraction
 from importlib.util import find_spec
 from numbers import Integral
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pygame
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from ethospike.envs.window import pixels
 from ethospike.errors import ViewError
+from ethospike.paths import user_path
 from ethospike.recorders.memory import give_back_memory
 from ethospike.recorders.recording import Recording
 from ethospike.recorders.view.checks import Excerpt
@@ -96,7 +97,7 @@ def write_video(
         When the suffix is another, nothing is recorded in the excerpt, a number is out of range, or PyAV is
         not installed.
     """
-    path, excerpt, style = Path(path), excerpt or Excerpt(), style or FilmStyle()
+    path, excerpt, style = user_path(path), excerpt or Excerpt(), style or FilmStyle()
     suffix = path.suffix.lower()
     _check_file(path, suffix)
     excerpt.check(recording)
@@ -112,10 +113,11 @@ def write_video(
         screen.draw(surface, state)
         return surface
 
-    part = path.with_name(f".{path.stem}.part{suffix}")
+    part = path.with_name(f".{os.getpid()}.film.part")  # not the name itself, which may be as long as allowed
     try:
         examples = steps[:: max(1, len(steps) // PALETTE_FRAMES)] if suffix == ".gif" else []
-        with _Film(part, suffix, size_px, fps, [pixels(drawn(step)) for step in examples]) as film:
+        pictures = [pixels(drawn(step)) for step in examples]
+        with part.open("wb") as file, _Film(file, suffix, size_px, fps, pictures) as film:
             for frame, step in enumerate(steps):
                 film.add(drawn(step))
                 if frame % TRIM_FRAMES == 0:
@@ -141,11 +143,15 @@ def _steps_of_frames(recording: Recording, excerpt: Excerpt, fps: int, path: Pat
 
 
 class _Film:
-    """A file that grows by a frame at a time."""
+    """A film that grows by a frame at a time.
+
+    It is written to an open file: in names of files, the encoder finds protocols (`a:b.mp4`) and patterns
+    (`100%d.gif`).
+    """
 
     def __init__(
         self,
-        path: Path,
+        file: BinaryIO,
         suffix: str,
         size_px: tuple[int, int],
         fps: int,
@@ -154,7 +160,7 @@ class _Film:
         import av
 
         self._av: Any = av
-        self._container: Any = av.open(str(path), "w")
+        self._container: Any = av.open(file, "w", format=suffix[1:])
         width, height = size_px
         if suffix == ".gif":
             self._stream: Any = self._container.add_stream("gif", rate=fps)

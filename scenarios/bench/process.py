@@ -27,6 +27,7 @@ def measure_in_process(row: Row, *, compiling: bool = False, limit_s: float | No
     """
     words = [
         sys.executable,
+        "-P",  # a nest.py of the working directory must not be taken for NEST
         "-m",
         "ethospike.scenarios.bench.measures",
         json.dumps(dataclasses.asdict(row)),
@@ -38,7 +39,8 @@ def measure_in_process(row: Row, *, compiling: bool = False, limit_s: float | No
             words,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             env=environment,
             start_new_session=limit_s is not None,  # a group of its own, which can be killed whole
         )

@@ -70,7 +70,7 @@ def main(
     settings
         The part that is run.
     """
-    print(run(out, settings).read_text())
+    print(run(out, settings).read_text("utf-8"))
 
 
 def run(out: Path, settings: Settings) -> Path:

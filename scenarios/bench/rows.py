@@ -47,7 +47,7 @@ class Row:
 def resident_mb() -> float:
     """Return the current resident memory of this process, from Linux's statm or, elsewhere, from `ps`."""
     if STATM.exists():
-        return int(STATM.read_text().split()[1]) * resource.getpagesize() / 1e6
+        return int(STATM.read_text("ascii").split()[1]) * resource.getpagesize() / 1e6
     command = ["ps", "-o", "rss=", "-p", str(os.getpid())]
     return int(subprocess.run(command, capture_output=True, check=True).stdout) * 1024 / 1e6
 

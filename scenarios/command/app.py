@@ -20,6 +20,7 @@ from ethospike.scenarios.command import sweeps as sweep_commands
 from ethospike.scenarios.command.choices import SIGNALED
 from ethospike.scenarios.run.files import MACHINE_ERRORS
 from ethospike.scenarios.run.signals import RunStopped
+from ethospike.scenarios.terminal import console
 
 # Packages that load slowly (Zarr, xarray, Matplotlib) are loaded by the commands that need them.
 
@@ -37,6 +38,8 @@ app = cyclopts.App(
     default_parameter=Parameter(negative_iterable=()),
     result_action="return_value",
     suppress_keyboard_interrupt=False,  # `main` says that it was interrupted
+    console=console(),
+    error_console=console(stderr=True),
 )
 
 app.command(runs.list_scenarios, name="list")

@@ -42,7 +42,7 @@ def validate_larvae(
     from ethospike.scenarios.validation.larva.report import validate
 
     settings = Settings(simulator, animals, dish_animals, threads=threads)
-    print(validate(out, settings, parts).read_text())
+    print(validate(out, settings, parts).read_text("utf-8"))
 
 
 def run_doctor(*, network: str = "") -> None:
@@ -107,7 +107,7 @@ def bench(
         if long or scale or simulators:
             raise ScenarioError("--gpu is a benchmark of its own; leave out --long, --scale and --simulators")
         table = run_gpu_benchmark(out, small=small, parts=kinds, seconds=seconds)
-        print(table.read_text())
+        print(table.read_text("utf-8"))
         print(f"written: {table}")
         return
     if seconds != 600.0:
@@ -122,5 +122,5 @@ def bench(
         simulators=list(simulators),
         kinds=kinds,
     )
-    print(table.read_text())
+    print(table.read_text("utf-8"))
     print(f"written: {table}")

@@ -15,10 +15,11 @@ import sys
 import time
 from dataclasses import dataclass
 
-from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
 from ethospike.brains.simulator import SIMULATORS, is_installed
+from ethospike.scenarios.terminal import console
 
 SELF_TEST_CHECKS = ("check_first_spike_latency", "check_delays", "check_same_seed_same_spikes")
 """Checks of the conformance suite: time, events and seeds; a few seconds for all simulators."""
@@ -50,9 +51,11 @@ def diagnose(name: str) -> Diagnosis:
     begin = time.monotonic()
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "ethospike.scenarios.command.doctor", name],
+            # -P: a nest.py of the working directory must not be taken for NEST.
+            [sys.executable, "-P", "-m", "ethospike.scenarios.command.doctor", name],
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             timeout=TIMEOUT_S,
         )
     except subprocess.TimeoutExpired:
@@ -66,18 +69,18 @@ def diagnose(name: str) -> Diagnosis:
 
 def report() -> bool:
     """Print the examination of all simulators; return True if every installed simulator works."""
-    console = Console()
-    console.print(f"Python {platform.python_version()}, {platform.platform()}, {os.cpu_count()} cores")
+    out = console()
+    out.print(f"Python {platform.python_version()}, {platform.platform()}, {os.cpu_count()} cores")
     for name, entry in SIMULATORS.items():
         for program, command in entry.programs:
             where = shutil.which(command) or f"not found (only {name} needs it)"
-            console.print(f"{program}: {where}", soft_wrap=True)
-    table = Table("simulator", "version", "works", "detail")
+            out.print(Text(f"{program}: {where}"), soft_wrap=True)
+    table = Table("simulator", "version", "works", Column("detail", overflow="fold"))
     diagnoses = [diagnose(name) for name in SIMULATORS]
     for diagnosis in diagnoses:
         works = "yes" if diagnosis.works else "NO" if diagnosis.installed else "not installed"
-        table.add_row(diagnosis.name, diagnosis.version, works, diagnosis.detail)
-    console.print(table)
+        table.add_row(diagnosis.name, diagnosis.version, works, Text(diagnosis.detail))
+    out.print(table)
     return all(diagnosis.works for diagnosis in diagnoses if diagnosis.installed)
 
 

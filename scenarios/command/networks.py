@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from ethospike.brains.network import Network
 from ethospike.errors import ScenarioError
 from ethospike.scenarios.registry import load_file
+from ethospike.scenarios.terminal import console
 
 
 def load_network(place: str) -> Network:
@@ -40,8 +40,8 @@ def report_engine(place: str) -> None:
 
     network = load_network(place)
     chosen = choose(network)
-    table = Table("engine of numba", "runs it", "reason")
+    table = Table("engine of numba", "runs it", Column("reason", overflow="fold"))
     table.add_row(chosen.engine, "yes", chosen.because)
     for name, reason in chosen.instead.items():
         table.add_row(name, "no", reason)
-    Console().print(table)
+    console().print(table)

@@ -6,8 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from ethospike.errors import ScenarioError
 from ethospike.recorders.format import INTERRUPTED
@@ -34,6 +33,7 @@ from ethospike.scenarios.run.omissions import LEFT_OUT, say
 from ethospike.scenarios.run.progress import clock
 from ethospike.scenarios.scenario import Scenario, ScenarioConfig
 from ethospike.scenarios.sweeps.folder import is_sweep
+from ethospike.scenarios.terminal import console
 
 if TYPE_CHECKING:
     from ethospike.scenarios.run.runner import RunResult
@@ -41,11 +41,11 @@ if TYPE_CHECKING:
 
 def list_scenarios() -> None:
     """List the scenarios that come with ethospike."""
-    table = Table("scenario", "what it is", "presets")
+    table = Table(*(Column(title, overflow="fold") for title in ("scenario", "what it is", "presets")))
     for name in SCENARIOS:
         scenario = find_scenario(name)
         table.add_row(name, scenario.about, ", ".join(scenario.presets))
-    Console().print(table)
+    console().print(table)
 
 
 def run(
@@ -56,6 +56,7 @@ def run(
     output: Output = NO_OUTPUT,
     view: bool = False,
     serving: Serving = NO_SERVING,
+    replace_failed: bool = False,
 ) -> None:
     """Run a scenario, or your own from a .py file; `ethospike run SCENARIO --help` shows all flags.
 
@@ -73,6 +74,8 @@ def run(
         Show the run in a window; closing the window ends the view, not the run.
     serving
         Show the run in a browser, while it goes on.
+    replace_failed
+        Remove the folder of --out before, if the run in it failed.
     """
     from ethospike.scenarios.run import runner
 
@@ -95,6 +98,7 @@ def run(
         if view or serving.serve
         else [],
         quiet=output.quiet,
+        replace_failed=replace_failed,
     )
     _report(chosen, result, with_page=output.report)
 

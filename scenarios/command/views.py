@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
-from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
 from ethospike.errors import ScenarioError
 from ethospike.paths import user_path
@@ -22,6 +22,7 @@ from ethospike.scenarios.command.runs import reopen, tell_omissions
 from ethospike.scenarios.run.folder import RunFolder
 from ethospike.scenarios.run.progress import RunProgress
 from ethospike.scenarios.sweeps.folder import is_sweep
+from ethospike.scenarios.terminal import console
 
 SHOWN = (
     *("scenario", "status", "seed", "animals", "simulator", "backend"),
@@ -49,15 +50,15 @@ def show(path: Path, /, *, as_json: Annotated[bool, Parameter(name="--json", neg
     if as_json:
         print(json.dumps(info, indent=2))
         return
-    table = Table(show_header=False, box=None)
+    table = Table("", Column("", overflow="fold"), show_header=False, box=None)
     for key in SHOWN:
-        table.add_row(key, str(info.get(key)))
+        table.add_row(key, Text(str(info.get(key))))
     for key, value in info["recording"].items():
-        table.add_row(f"recording: {key}", str(value))
+        table.add_row(f"recording: {key}", Text(str(value)))
     for key, value in info["summary"].items():
         shown = value if not isinstance(value, dict) else {k: v for k, v in value.items() if k != "animals"}
-        table.add_row(f"summary: {key}", str(shown))
-    Console().print(table)
+        table.add_row(Text(f"summary: {key}"), Text(str(shown)))
+    console().print(table)
 
 
 def _content(folder: RunFolder) -> dict[str, Any]:

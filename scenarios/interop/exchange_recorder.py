@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ethospike.agents.agent import Decision
 from ethospike.agents.larva import LarvaAgent
 from ethospike.envs.odor_arena import OTHER_FEATURES
+from ethospike.paths import expanded
 from ethospike.recorders.config import RecorderConfig
 from ethospike.recorders.recorder import Layout, StepRecord, Variable
 from ethospike.recorders.zarr_recorder import ZarrRecorder
@@ -116,6 +117,7 @@ def _as_file(name: str) -> str:
 
 def _new_folder(parent: Path, name: str) -> RunFolder:
     """Make a folder; a simulation that begins anew gets a new folder."""
+    parent = expanded(parent)
     number, path = 1, parent / name
     while path.exists():
         number += 1

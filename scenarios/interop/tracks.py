@@ -22,6 +22,7 @@ from ethospike.envs.odor_arena.env import VARIABLES
 from ethospike.envs.odor_arena.larva_body import BODY_LENGTH_MM
 from ethospike.envs.odor_arena.scene import ArenaScene
 from ethospike.errors import AnalysisNotInstalled, ScenarioError, nearest
+from ethospike.paths import expanded
 from ethospike.recorders.config import RecorderConfig
 from ethospike.recorders.recorder import Layout, StepRecord, Variable
 from ethospike.recorders.zarr_recorder import ZarrRecorder
@@ -75,6 +76,7 @@ def read(path: Path, *, frames_hz: float = FRAMES_HZ) -> list[Tracked]:
     AnalysisNotInstalled
         When PyTables is absent, for HDF5.
     """
+    path = expanded(path)
     if not path.exists():
         raise ScenarioError(f"{path}: there is no such file or folder")
     if not 0 < frames_hz < float("inf"):

@@ -15,6 +15,7 @@ from gymnasium.vector import VectorEnv
 from ethospike.agents.larva import LarvaAgent
 from ethospike.brains.network import Network
 from ethospike.errors import ScenarioError
+from ethospike.paths import expanded
 from ethospike.scenarios.odor import dish
 from ethospike.scenarios.odor import measures as dish_measures
 from ethospike.scenarios.odor.config import DishConfig, phase_of_test
@@ -39,7 +40,8 @@ class PreferenceConfig(DishConfig):
         """
         if self.memory is None:
             return None
-        path = self.memory / dish.MEMORY if self.memory.is_dir() else self.memory
+        memory = expanded(self.memory)
+        path = memory / dish.MEMORY if memory.is_dir() else memory
         if (path.parent / "run.json").is_file():
             status = RunFolder.open(path.parent).status
             if status != "complete":

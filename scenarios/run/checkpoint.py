@@ -7,6 +7,7 @@ steps are recorded again.
 from __future__ import annotations
 
 import io
+import sys
 import time
 import zipfile
 from collections import deque
@@ -56,6 +57,9 @@ def save(path: Path, env: VectorEnv, agent: Agent, loop: LoopState) -> None:
     }
     whole = io.BytesIO()  # because an archive that is cut short by a full disk complains twice
     entries: dict[str, Any] = join_states(parts)
+    for name, value in entries.items():
+        if np.asarray(value).dtype.hasobject:  # NumPy would pickle it, and `read` loads no pickles
+            raise RunFolderError(f"{name!r} is no array of numbers")
     np.savez(whole, **entries)
     write_whole(path, whole.getbuffer())
 
@@ -135,6 +139,10 @@ def reason_for_none(every_s: float, env: VectorEnv, agent: Agent) -> str | None:
             return f"{OF_SIMULATOR} ({agent.backend}) cannot save its state"
         except NotImplementedError:
             return f"{name} cannot save its state"
+        except Exception as error:  # of any kind: the code may be a user's own
+            return f"{name} cannot save its state ({type(error).__name__}: {error})"
+        if not isinstance(state, Mapping):
+            return f"{name} has a state of type {type(state).__name__}, which is no dictionary of arrays"
         for key, value in state.items():
             if np.asarray(value).dtype.hasobject:
                 return f"{name} has {key!r} in its state, which is no array of numbers"
@@ -178,9 +186,22 @@ class Checkpoints:
             self.save(loop)
 
     def save(self, loop: LoopState) -> None:
-        """Save now: first the recording, because a checkpoint belongs to committed rows."""
+        """Save now: first the recording, because a checkpoint belongs to committed rows.
+
+        A state that cannot be saved ends the checkpoints, not the run.
+        """
         if self._every_s is None:
             return
         self._writer.commit()
-        save(self._file, self._env, self._agent, loop)
+        try:
+            save(self._file, self._env, self._agent, loop)
+        except Exception as error:  # of any kind: the code may be a user's own
+            self._every_s = None
+            print(
+                f"warning: no more checkpoints, because the state could not be saved "
+                f"({type(error).__name__}: {error}); the run goes on, and an earlier checkpoint stays",
+                file=sys.stderr,
+                flush=True,
+            )
+            return
         self._due = time.monotonic() + self._every_s

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ethospike.errors import RunFolderError
+from ethospike.paths import expanded, user_path
 from ethospike.recorders.disk import explain, force
 
 MACHINE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
@@ -66,6 +67,7 @@ def beside(out: Path, suffix: str) -> Path:
     RunFolderError
         When the path does not name a file.
     """
+    out = expanded(out)
     if out.name in ("", ".."):
         raise RunFolderError(f"{out} names no file; choose another by --out, without suffix")
     return out.with_name(out.name + suffix)
@@ -73,6 +75,7 @@ def beside(out: Path, suffix: str) -> Path:
 
 def require_place(out: Path) -> None:
     """Make the folder of a future file; raise OSError if the folder cannot be written to."""
+    out = expanded(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=out.parent):
         pass
@@ -112,7 +115,7 @@ def to_plain(value: Any) -> Any:
         return [to_plain(entry) for entry in value]
     if isinstance(value, (np.ndarray, np.generic)):
         return value.tolist()
-    return str(value.absolute()) if isinstance(value, Path) else value
+    return str(user_path(value)) if isinstance(value, Path) else value
 
 
 def plain_number(value: Any) -> Any:

@@ -19,6 +19,7 @@ from typing import Any
 import tomli_w
 
 from ethospike.errors import RecordingError, RunFolderError
+from ethospike.paths import expanded
 from ethospike.recorders.format import INTERRUPTED, RECORDING
 from ethospike.recorders.lock import WriterLock, is_being_written
 from ethospike.scenarios.run.files import (
@@ -57,19 +58,28 @@ class RunFolder:
         self.path = path
 
     @classmethod
-    def create(cls, path: Path) -> RunFolder:
+    def create(cls, path: Path, *, replace_failed: bool = False) -> RunFolder:
         """Make a new folder; a run never reuses one.
+
+        With `replace_failed`, the folder of a run that failed is removed before.
 
         Raises
         ------
         RunFolderError
             When the path exists or cannot be written.
         """
-        if not make_folder(path):
-            raise RunFolderError(
-                f"{path} exists already, and a run never reuses a folder; choose another by --out"
-            )
-        return cls(path)
+        path = expanded(path)
+        if make_folder(path):
+            return cls(path)
+        has_failed = (path / "run.json").is_file() and cls(path).status == "failed"
+        if has_failed and replace_failed:
+            cls(path).discard()
+            if make_folder(path):
+                return cls(path)
+        way = ", or add --replace-failed: the run in it failed" if has_failed else ""
+        raise RunFolderError(
+            f"{path} exists already, and a run never reuses a folder; choose another by --out{way}"
+        )
 
     @classmethod
     def create_named(cls, scenario: str, root: Path = RUNS) -> RunFolder:
@@ -98,6 +108,7 @@ class RunFolder:
         RunFolderError
             When the folder holds no run.
         """
+        path = expanded(path)
         if not (path / "run.json").is_file():
             raise RunFolderError(f"{path} is not a run: expected a folder with run.json in it")
         return cls(path)

@@ -9,8 +9,9 @@ import sys
 import time
 from typing import Self
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
+
+from ethospike.scenarios.terminal import console
 
 LOG_EVERY_S = 30.0
 """Wall time between two lines in a log file: a few dozen lines for a run of an hour."""
@@ -24,7 +25,7 @@ class _Shown:
     def __init__(self, title: str, total: float, *, quiet: bool) -> None:
         self.title = title
         self.total = total
-        self.console = Console(file=sys.stderr)
+        self.console = console(stderr=True)
         self._bar: Progress | None = None
         if not quiet and self.console.is_terminal:
             self._bar = Progress(

@@ -55,7 +55,12 @@ def git_state() -> dict[str, Any] | None:
 
     def git(*arguments: str) -> str:
         done = subprocess.run(
-            ["git", *arguments], cwd=source.parent, capture_output=True, text=True, check=True
+            ["git", *arguments],
+            cwd=source.parent,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=True,
         )
         return done.stdout.strip()
 

@@ -8,12 +8,14 @@ folder.
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ethospike.errors import ArmError, RunFolderError
+from ethospike.errors import ArmError, EthospikeError, RunFolderError
 from ethospike.recorders.recording import open_recording
 from ethospike.scenarios.arms import ArmedRun, armed, prove
 from ethospike.scenarios.arms.table import full_texts
@@ -62,6 +64,7 @@ def run_scenario(
     listeners: Listeners = (),
     quiet: bool = False,
     draw: bool = True,
+    replace_failed: bool = False,
 ) -> RunResult:
     """Run a scenario from its beginning into a new folder.
 
@@ -75,6 +78,8 @@ def run_scenario(
         Show no progress.
     draw : bool
         Draw the scenario's figures at the end.
+    replace_failed : bool
+        Remove the folder `path` before if it holds a run that failed.
 
     Raises
     ------
@@ -86,7 +91,11 @@ def run_scenario(
     """
     config = dataclasses.replace(config, arm=full_texts(config.arm))
     scenario = armed(scenario, config)
-    folder = RunFolder.create(path) if path else RunFolder.create_named(scenario.name)
+    folder = (
+        RunFolder.create(path, replace_failed=replace_failed)
+        if path
+        else RunFolder.create_named(scenario.name)
+    )
     try:
         with folder.writing():
             folder.write_config(config)
@@ -102,10 +111,8 @@ def run_scenario(
             )
             with RunSession(scenario, config, folder, listeners, quiet=quiet) as session:
                 session.run()
-    except BaseException:
-        # Without a recording the run never began: the error says why, and its path stays free.
-        if not folder.recording.exists():
-            folder.discard()
+    except BaseException as error:
+        _leave(folder, error, quiet=quiet)
         raise
     return _result(scenario, config, folder, session.stopped_by, draw=draw)
 
@@ -169,6 +176,26 @@ def finish(
     folder.figures.mkdir(exist_ok=True)
     nothing: Sequence[Path] = []
     return attempt("figures", lambda: scenario.draw(recording, config, folder.figures), nothing)
+
+
+def _leave(folder: RunFolder, error: BaseException, *, quiet: bool) -> None:
+    """Remove the folder of a run that ended in an error before its first control step, else name it.
+
+    The error says why there is nothing in it, and its path stays free for another try.
+    """
+    if not folder.recording.exists():
+        folder.discard()
+    elif isinstance(error, Exception):
+        with suppress(EthospikeError, OSError):
+            n_steps = open_recording(folder.path).n_steps
+            if n_steps == 0:
+                folder.discard()
+            elif not quiet:
+                print(
+                    f"ethospike: the failed run is kept in {folder.path} ({n_steps} control steps); `--out "
+                    f"{folder.path} --replace-failed` puts another try in its place",
+                    file=sys.stderr,
+                )
 
 
 def _result(

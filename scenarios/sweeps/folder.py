@@ -19,6 +19,7 @@ from typing import Any
 import tomli_w
 
 from ethospike.errors import RecordingError, RunFolderError, ScenarioError, SweepNotInstalled
+from ethospike.paths import expanded
 from ethospike.recorders.lock import WriterLock
 from ethospike.scenarios import configuration
 from ethospike.scenarios.arms.table import full_texts
@@ -144,6 +145,15 @@ class Sweep:
         for point in plan.points[:1]:
             check_point(scenario, point)
         path = (RunFolder.create(path) if path else RunFolder.create_named(scenario.name, SWEEPS)).path
+        try:
+            cls._fill(path, scenario, config, plan)
+        except BaseException:
+            RunFolder(path).discard()  # half a folder is no sweep, and would be in the way of another try
+            raise
+        return cls(path)
+
+    @staticmethod
+    def _fill(path: Path, scenario: Scenario, config: ScenarioConfig, plan: Plan) -> None:
         config = dataclasses.replace(config, arm=full_texts(config.arm))
         (path / "tasks").mkdir()
         write_whole(path / CONFIG, tomli_w.dumps(to_plain(config)).encode())
@@ -159,7 +169,6 @@ class Sweep:
             "points": [with_absolute_paths(scenario, point) for point in plan.points],
         }
         write_whole(path / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
-        return cls(path)
 
     @classmethod
     def open(cls, path: Path) -> Sweep:
@@ -172,7 +181,7 @@ class Sweep:
         """
         if not is_sweep(path):
             raise RunFolderError(f"{path} is not a sweep: expected a folder with {MANIFEST} in it")
-        return cls(path)
+        return cls(expanded(path))
 
     def add_points(self, points: Sequence[Point]) -> None:
         """Append points, for a search that proposes them step by step."""
@@ -310,4 +319,4 @@ class Sweep:
 
 def is_sweep(path: Path) -> bool:
     """Return True if a folder is that of a sweep or a calibration."""
-    return (path / MANIFEST).is_file()
+    return (expanded(path) / MANIFEST).is_file()

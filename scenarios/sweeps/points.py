@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from ethospike.errors import ScenarioError, nearest
+from ethospike.paths import expanded, user_path
 from ethospike.scenarios.arms.table import full_texts
 from ethospike.scenarios.scenario import INTACT, Scenario, separate_arms
 
@@ -93,7 +94,9 @@ def from_file(path: Path) -> list[Point]:
         When the file cannot be read, or has no points.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:  # as spreadsheets write it, with a mark
+        with expanded(path).open(
+            newline="", encoding="utf-8-sig"
+        ) as file:  # as spreadsheets write it, with a mark
             if path.suffix == ".json":
                 points = json.load(file)
             else:
@@ -230,7 +233,7 @@ def with_absolute_paths(scenario: Scenario, point: Point) -> Point:
         When its arms do not exist, or their words do not fit.
     """
     absolute = {
-        key: str(Path(value).absolute())
+        key: str(user_path(value))
         if isinstance(value, str) and Path in _types(field_type(scenario, key))
         else value
         for key, value in point.items()

@@ -10,7 +10,7 @@ workers. It can be made again from the results of the tasks.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ import xarray
 import zarr
 from numpy.typing import NDArray
 
+from ethospike.errors import RunFolderError
+from ethospike.paths import user_path
 from ethospike.scenarios.sweeps.folder import DONE, FAILED, Sweep
 
 TABLE = "table.zarr"
@@ -59,7 +61,7 @@ class SweepTable:
         tasks = [sweep.task(number) for number in range(n_rows)]
         columns["task"] = np.arange(n_rows)
         columns["point"] = np.array([task.point for task in tasks], dtype=np.int64)
-        columns["seed"] = np.array([task.seed for task in tasks], dtype=np.int64)
+        columns["seed"] = _seed_column(sweep, [task.seed for task in tasks])
         for key in sweep.keys:
             codes = _codes(sweep, key)
             columns[key] = np.array([codes[task.point] for task in tasks], dtype=float)
@@ -98,17 +100,25 @@ class SweepTable:
             array[:] = column
 
 
-def open_table(path: Path) -> xarray.Dataset:
+def open_table(path: str | Path) -> xarray.Dataset:
     """Return the table of a sweep's folder, as far as it is written, with readable values.
 
-    Text values of keys are stored as numbers, explained by `flag_meanings`; the returned table holds the
-    text.
+    Text values of keys, and seeds of more than 63 bits, are stored as numbers, explained by `flag_meanings`;
+    the returned table holds text, and seeds as Python's whole numbers.
+
+    Raises
+    ------
+    RunFolderError
+        When the folder holds no table.
     """
-    table: xarray.Dataset = xarray.open_zarr(path / TABLE, consolidated=False).load()
+    file = user_path(path) / TABLE
+    if not file.is_dir():
+        raise RunFolderError(f"{path} has no {TABLE}: expected the folder of a sweep that has run")
+    table: xarray.Dataset = xarray.open_zarr(file, consolidated=False).load()
     for name, column in table.items():
         meanings = column.attrs.get("flag_meanings")
         if meanings is not None:
-            values = np.array([*meanings, ""], dtype=object)
+            values = np.array([*(map(int, meanings) if name == "seed" else meanings), ""], dtype=object)
             codes = np.where(np.isfinite(column.values), column.values, -1).astype(int)
             table[name] = ("task", values[codes])
     table = table.set_coords(["point", "seed"])
@@ -123,6 +133,17 @@ def labels(sweep: Sweep, key: str) -> list[str] | None:
     return list(dict.fromkeys(str(value) for value in values))
 
 
+def _seed_column(sweep: Sweep, seeds: Sequence[int]) -> NDArray[np.int64]:
+    """Return the seed of each row, or its place among the sweep's seeds where one has more than 63 bits."""
+    if _has_long_seeds(sweep):
+        seeds = [sweep.seeds.index(seed) for seed in seeds]
+    return np.array(seeds, dtype=np.int64)
+
+
+def _has_long_seeds(sweep: Sweep) -> bool:
+    return max(sweep.seeds) > np.iinfo(np.int64).max
+
+
 def _codes(sweep: Sweep, key: str) -> list[float]:
     """Return each point's value of a key as a number: the value, or its index among the labels."""
     values, names = [point[key] for point in sweep.points], labels(sweep, key)
@@ -132,6 +153,8 @@ def _codes(sweep: Sweep, key: str) -> list[float]:
 def _attributes(sweep: Sweep, name: str) -> dict[str, Any]:
     if name == "status":
         return {"long_name": "status of the task", "flag_meanings": list(STATUS)}
+    if name == "seed" and _has_long_seeds(sweep):
+        return {"long_name": "seed of the sweep", "flag_meanings": [str(seed) for seed in sweep.seeds]}
     if name in FIXED:
         return {"long_name": f"{name} of the sweep"}
     if name not in sweep.keys:

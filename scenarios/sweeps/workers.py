@@ -203,7 +203,14 @@ def _scheduler(n_workers: int, address: str) -> Iterator[str]:
     memory = max(LEAST_MEMORY, int(distributed.system.MEMORY_LIMIT / n_workers))
     # A simulator may keep the interpreter for seconds: a worker that is silent is busy, not dead.
     with (
-        dask.config.set({"distributed.scheduler.worker-ttl": None, "distributed.admin.tick.limit": "1h"}),
+        dask.config.set(
+            {
+                "distributed.scheduler.worker-ttl": None,
+                "distributed.admin.tick.limit": "1h",
+                # A signal.py or types.py in the working directory must not hide that of Python.
+                "distributed.nanny.pre-spawn-environ.PYTHONSAFEPATH": "1",
+            }
+        ),
         distributed.LocalCluster(
             n_workers=n_workers,
             threads_per_worker=1,

@@ -78,7 +78,7 @@ def main(
     settings
         Settings of the comparison.
     """
-    print(run_parts(out, settings, parts, VALIDATION).read_text())
+    print(run_parts(out, settings, parts, VALIDATION).read_text("utf-8"))
 
 
 class Run(NamedTuple):

@@ -16,6 +16,7 @@ from typing import Any
 
 from ethospike.brains.simulator import simulator_class
 from ethospike.errors import RunFolderError, ScenarioError, nearest
+from ethospike.paths import expanded
 from ethospike.recorders.recording import Recording, open_recording
 from ethospike.scenarios.run.files import beside, read_json, require_place, write_whole
 from ethospike.scenarios.run.provenance import provenance
@@ -68,6 +69,7 @@ def run_parts(out: Path, settings: Any, chosen: Sequence[str], validation: Valid
     check_simulators(
         {name: validation.simulators(name, settings.simulator) for name in chosen or validation.parts}
     )
+    out = expanded(out)
     file, table = beside(out, ".json"), beside(out, ".md")
     results = read_results(file, validation) if chosen and file.exists() else {}
     require_place(out)

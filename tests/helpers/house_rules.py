@@ -44,6 +44,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "recover view",
     ),
     "scenarios": (
+        "terminal",
         "flags loop scenario",
         "configuration registry",
         "arms",
@@ -193,7 +194,7 @@ def crowded_functions(root: Path) -> list[str]:
         given = [a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
         n = len([name for name in given if name not in ("self", "cls")])
         decorators = " ".join(ast.unparse(decorator) for decorator in node.decorator_list)
-        compiled = any(word in decorators for word in ("jit", "compiled", "inlined"))
+        compiled = any(word in decorators for word in ("jit", "compiled", "inlined", "kernel"))
         if node.name != "__init__" and n > (PARAMETERS_OF_A_KERNEL if compiled else PARAMETERS):
             found.append(f"{place}: {n} parameters")
     return found
@@ -236,3 +237,30 @@ def vague_names(root: Path) -> list[str]:
             if name in VAGUE:
                 offenders.append(f"{path.relative_to(root)}:{node.lineno}: {name}")
     return offenders
+
+
+def unnamed_encodings(root: Path) -> list[str]:
+    """Return the calls that read or write text in the encoding of the system."""
+    found = []
+    for path in files(root):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and _depends_on_locale(node):
+                found.append(f"{path.relative_to(root)}:{node.lineno} {ast.unparse(node)}")
+    return found
+
+
+def _depends_on_locale(call: ast.Call) -> bool:
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    keywords = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
+    if name in ("read_text", "write_text"):
+        return "encoding" not in keywords and len(call.args) <= (name == "write_text")
+    if name in ("run", "Popen", "check_output"):
+        return "True" in (keywords.get("text"), keywords.get("universal_newlines"))
+    is_method = isinstance(call.func, ast.Attribute)
+    if name != "open" or (is_method and ast.unparse(call.func.value) in ("os", "av", "zarr")):
+        return False
+    modes = [argument.value for argument in call.args if isinstance(argument, ast.Constant)]
+    mode = keywords.get("mode", next((m for m in modes if isinstance(m, str)), ""))
+    # Methods called `open` are many; those of paths have a mode as the first argument, or none at all.
+    is_text = "b" not in mode and (not is_method or set(mode) & set("rwax") != set())
+    return bool(is_text and "encoding" not in keywords and len(call.args) < (3 if is_method else 4))

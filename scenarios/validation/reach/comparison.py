@@ -68,7 +68,7 @@ def main(
     settings
         Settings of the experiments.
     """
-    print(validate(out, settings, parts).read_text())
+    print(validate(out, settings, parts).read_text("utf-8"))
 
 
 def validate(out: Path, settings: Settings, parts: Sequence[str] = ()) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 
@@ -162,3 +163,34 @@ def test_half_an_hour_becomes_a_minute_in_bounded_memory(tmp_path):
     assert report["peak_mb"] - report["first_mb"] < 30, report
     _, duration_s, _, _ = decoded(tmp_path / "film.mp4")
     assert duration_s == pytest.approx(60.0)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a:b.mp4",
+        "file:c.mp4",
+        "100%d %s.gif",
+        "-y.mp4",
+        "Ä ö ’.MP4",
+        "x" * 251 + ".mp4",
+        os.fsdecode(b"\xff.mp4"),
+    ],
+    ids=["colon", "protocol", "pattern", "hyphen", "letters", "long", "bytes"],
+)
+def test_odd_but_legal_names(arena, tmp_path, name, monkeypatch):
+    """The encoder took `a:b.mp4` for a protocol."""
+    monkeypatch.chdir(tmp_path)
+    style = FilmStyle(size_px=(160, 90))
+    assert write_video(arena, name, Excerpt(stop_s=0.5), style) >= 5
+    assert os.listdir(tmp_path) == [name]
+    assert (tmp_path / name).stat().st_size > 500
+    os.rename(tmp_path / name, tmp_path / f"plain{os.path.splitext(name)[1]}")
+    frames, *_ = decoded(tmp_path / f"plain{os.path.splitext(name)[1]}")
+    assert len(frames) >= 5
+
+
+def test_a_film_in_the_home_folder(arena, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write_video(arena, "~/film.gif", Excerpt(stop_s=0.3), FilmStyle(size_px=(160, 90)))
+    assert (tmp_path / "film.gif").exists()

@@ -32,7 +32,7 @@ def test_a_simulator_that_works_passes_its_self_test() -> None:
 
 def ending(code: int, stdout: str, stderr: str) -> Run:
     def run(words: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
-        assert words[:-1] == [sys.executable, "-m", "ethospike.scenarios.command.doctor"]
+        assert words[:-1] == [sys.executable, "-P", "-m", "ethospike.scenarios.command.doctor"]
         return subprocess.CompletedProcess(words, code, stdout, stderr)
 
     return run

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import xarray
 from places import HELPERS
 
+from ethospike.errors import RunFolderError
 from ethospike.scenarios.configuration import configure
 from ethospike.scenarios.registry import find_scenario
 from ethospike.scenarios.sweeps.folder import Plan, Sweep
@@ -61,3 +63,39 @@ def test_a_table_grows_with_its_sweep(tmp_path: Path) -> None:
     seen = open_table(sweep.path)
     assert seen["x"].values.tolist() == [2, 3, 4]
     assert np.array_equal(seen["product.mean"].values, [np.nan, 3, 4], equal_nan=True)
+
+
+@pytest.mark.parametrize("seed", [2**63 - 2, 2**64, 2**127 + 1])
+def test_seeds_of_any_size(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From 2**63 on, the sweep ended in an OverflowError and left a folder."""
+    toy = find_scenario(TOY)
+    config = configure(toy, ["--seed", str(seed), "--log", str(tmp_path / "log")])
+    plan = Plan(grid(toy, ["x=2,3"]), n_seeds=3)
+    sweep = Sweep.create(tmp_path / "sweep", toy, config, plan)
+    table = SweepTable(sweep)
+    table.add([run_task(sweep.path, number) for number in range(6)])
+    again = Sweep.open(sweep.path)
+    SweepTable(again)  # as `collect` and `resume` do
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for path in (str(sweep.path), "~/sweep", sweep.path):
+        opened = open_table(path)
+        assert [int(value) for value in opened["seed"].values] == [seed, seed + 1, seed + 2] * 2
+    lines = [line.split() for line in (tmp_path / "log").read_text("utf-8").splitlines()]
+    assert [float(x) for _, x in lines] == [2, 2, 2, 3, 3, 3]
+    assert [int(one) for one, _ in lines] == [seed, seed + 1, seed + 2] * 2
+    assert (opened["status"].values == "done").all()
+
+
+def test_a_folder_without_a_table_is_one_message(tmp_path: Path) -> None:
+    with pytest.raises(RunFolderError, match=r"has no table\.zarr: expected the folder of a sweep"):
+        open_table(str(tmp_path))
+
+
+def test_a_sweep_that_cannot_be_made_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy = find_scenario(TOY)
+    monkeypatch.setattr("ethospike.scenarios.sweeps.folder.provenance", lambda: {"not JSON": object()})
+    with pytest.raises(TypeError):
+        Sweep.create(tmp_path / "sweep", toy, configure(toy), Plan(grid(toy, ["x=2,3"])))
+    assert not (tmp_path / "sweep").exists()
