@@ -127,7 +127,7 @@ class GennScriptSimulator(Simulator):
         for group in groups.populations.values():
             group.spike_recording_enabled = True
         sources = [
-            self._source(genn_models.SPIKE_INPUT, group, {"weight": 1.0, "n_rows": float(TABLE_STEPS)})
+            self._source(genn_models.SPIKE_INPUT[False], group, {"weight": 1.0, "n_rows": float(TABLE_STEPS)})
             for group in groups.spike_inputs.values()
         ]
         sizes = [group.num_neurons for group in groups.spike_inputs.values()]

@@ -57,11 +57,13 @@ def measure_fly(row: Row) -> dict[str, Any]:
     settings = SimulatorSettings(name=row.simulator, threads=row.threads)
     with open_simulator(network, settings, seed=1) as simulator:
         build_s = time.perf_counter() - begin
-        source = PoissonSource(network.n_spike_channels, seed=1)
+        source = PoissonSource(max(1, network.n_spike_channels), seed=1)
         rate_hz = np.full((1, network.n_spike_channels), DRIVE_HZ)
         n_steps = round(WINDOW_MS / simulator.dt_ms)
 
         def window() -> int:
+            if not network.n_spike_channels:
+                return len(simulator.run(n_steps))
             stimulus = Stimulus(*source.window(simulator.step + 1, n_steps, rate_hz))
             return len(simulator.run(n_steps, stimulus))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import signal
 import time
 from collections import deque
@@ -32,6 +33,8 @@ from ethospike.scenarios.sweeps.batches import batches, check_batch
 from ethospike.scenarios.sweeps.folder import RESULT, Sweep, Task
 from ethospike.scenarios.sweeps.task import record_failure, run_tasks
 
+SAFE_PATH = "PYTHONSAFEPATH"
+"""Variable that keeps the working directory off Python's path."""
 LEAST_MEMORY = 1_000_000_000
 """Minimal memory limit of a worker (bytes): packages and a 25,000-neuron cortex take 400 MB."""
 AHEAD = 3
@@ -195,20 +198,32 @@ def _check_address(address: str) -> None:
 
 
 @contextmanager
+def _afterwards(safe_path: str | None) -> Iterator[None]:
+    """Give this process its variable back at the end: Dask sets it here, for all programs started later."""
+    try:
+        yield
+    finally:
+        if safe_path is None:
+            os.environ.pop(SAFE_PATH, None)
+
+
+@contextmanager
 def _scheduler(n_workers: int, address: str) -> Iterator[str]:
     """Yield the address of the given scheduler, or of a new local scheduler with workers."""
     if address:
         yield address
         return
     memory = max(LEAST_MEMORY, int(distributed.system.MEMORY_LIMIT / n_workers))
+    before = os.environ.get(SAFE_PATH)
     # A simulator may keep the interpreter for seconds: a worker that is silent is busy, not dead.
     with (
+        _afterwards(before),
         dask.config.set(
             {
                 "distributed.scheduler.worker-ttl": None,
                 "distributed.admin.tick.limit": "1h",
                 # A signal.py or types.py in the working directory must not hide that of Python.
-                "distributed.nanny.pre-spawn-environ.PYTHONSAFEPATH": "1",
+                f"distributed.nanny.pre-spawn-environ.{SAFE_PATH}": "1",
             }
         ),
         distributed.LocalCluster(

@@ -46,9 +46,8 @@ class Unseeded(ReferenceSimulator):
 
 
 class SeedIgnored(ReferenceSimulator):
-    def _build(self):
-        self.seed = 1
-        super()._build()
+    def __init__(self, *arguments, seed, **given):
+        super().__init__(*arguments, seed=1, **given)
 
 
 class SpikesUnderWayLost(ReferenceSimulator):

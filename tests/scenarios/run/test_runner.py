@@ -408,7 +408,7 @@ def test_voltages_of_chosen_neurons(short_run: RunResult, short_words: list[str]
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("KC", "expected a neuron such as 'KC\\[3\\]', got 'KC'"),
+        ("KC", "expected a neuron, 'KC.3.', or labels"),
         ("KCs[1]", "did you mean 'KC'"),
         ("KC[72]", r"valid: KC\[0\] … KC\[71\]"),
     ],

@@ -222,7 +222,7 @@ def test_a_simulator_opens_and_repeats_it():
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.simulator(n)) for n in ("nest", "genn")])
 def test_other_simulators_refuse_it(name):
-    with pytest.raises(BrainError, match=r"procedural: .* stores every synapse here; use Numba"):
+    with pytest.raises(BrainError, match=r"procedural: .* stores every synapse.*Numba"):
         open_simulator(network_with(0.1), SimulatorSettings(name), seed=1)
 
 
