@@ -37,7 +37,8 @@ class GennScript(Script):
 
     Parameters
     ----------
-    build : callable(model, **parameters) -> GennGroups
+    build : callable
+        Gets the model and the parameters, and returns `GennGroups`.
     parameters : keywords
         Passed on to `build`; they are named in `run.json`.
     """

@@ -42,7 +42,8 @@ class NestScript(Script):
 
     Parameters
     ----------
-    build : callable(**parameters) -> ScriptNodes
+    build : callable
+        Gets the parameters, and returns `ScriptNodes`.
     parameters : keywords
         Passed on to `build`; they are named in `run.json`.
 

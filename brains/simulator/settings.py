@@ -26,7 +26,7 @@ class SimulatorEntry:
     takes_threads: bool
     """The setting `threads` applies."""
     batch: str = ""
-    """Module and class, as `module:class`, of parameter sets as one model; empty: the simulator has none."""
+    """Module and class of parameter sets as one model, joined by a colon, or nothing where there is none."""
     programs: tuple[tuple[str, str], ...] = ()
     """Programs of the system that it alone needs or can use: name and command."""
 

@@ -69,7 +69,7 @@ class Partner:
         return [(animal + self.shift) % self.recording.animals for animal in range(self.animals)]
 
     def stream(self, variable: str, entries: tuple[int, ...]) -> NDArray[Any]:
-        """Return a recorded variable of the partners, shape (control steps, animals, *entries).
+        """Return a recorded variable of the partners, shape (control steps, animals, …).
 
         Raises
         ------
