@@ -12,6 +12,7 @@ import dataclasses
 import inspect
 import itertools
 import textwrap
+import threading
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +25,10 @@ from rich.text import Text
 from ethospike.configuration import default_of, field_types, options_of, table_of
 from ethospike.errors import ScenarioError, nearest
 from ethospike.scenarios.terminal import console
+
+_PARSING = threading.Lock()
+"""Python 3.11 cannot parse in two threads at once ("AST constructor recursion depth mismatch"), and tasks of
+a batch configure themselves side by side."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +110,8 @@ def sentences(kind: type) -> dict[str, str]:
         if not dataclasses.is_dataclass(base):
             continue
         try:
-            (tree,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
+            with _PARSING:
+                (tree,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
         except (OSError, TypeError, SyntaxError):  # made in an interactive session: no source
             continue
         body = tree.body if isinstance(tree, ast.ClassDef) else []

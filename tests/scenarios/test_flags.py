@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 
 from ethospike.errors import ScenarioError
 from ethospike.scenarios.flags import flags_of, parse, sentences
+from ethospike.scenarios.odor.conditioning import ConditioningConfig
 
 
 @dataclass(frozen=True)
@@ -81,3 +84,16 @@ def test_words_become_values(words: list[str], values: dict[str, Any]) -> None:
 def test_a_mistake_in_the_words_is_named(words: list[str], message: str) -> None:
     with pytest.raises(ScenarioError, match=message):
         parse(words, FLAGS)
+
+
+def test_configurations_are_described_in_several_threads_at_once() -> None:
+    """Python 3.11 raised SystemError in tasks of a batch, which configure themselves side by side."""
+    switch_s = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(6) as pool:
+            found = list(pool.map(lambda _: sentences(ConditioningConfig), range(24)))
+    finally:
+        sys.setswitchinterval(switch_s)
+    assert all(texts == found[0] for texts in found)
+    assert len(found[0]) > 10

@@ -21,7 +21,7 @@ def shown(page: Path, place: str, profile: Path) -> Page:
     """Return the page as the browser has made it, after its script has run."""
     command = [
         *(str(CHROMIUM), "--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}"),
-        *("--proxy-server=127.0.0.1:9", "--virtual-time-budget=5000", "--dump-dom", f"file://{page}{place}"),
+        *("--proxy-server=127.0.0.1:9", "--virtual-time-budget=60000", "--dump-dom", f"file://{page}{place}"),
     ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     return Page(done.stdout)
