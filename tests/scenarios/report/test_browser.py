@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -23,7 +24,10 @@ def shown(page: Path, place: str, profile: Path) -> Page:
         *(str(CHROMIUM), "--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}"),
         *("--proxy-server=127.0.0.1:9", "--virtual-time-budget=60000", "--dump-dom", f"file://{page}{place}"),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    for _ in range(5):  # the browser may hand over the page before its script has unpacked the data
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+        if re.search(r'id="now">\d', done.stdout):
+            break
     return Page(done.stdout)
 
 
