@@ -27,8 +27,8 @@ class Policy:
     levels : int
         Values of a continuous entry, evenly spaced from end to end of its range.
     least_probability : float
-        Share of choices that are made by chance, independent of the preferences. A policy whose
-        probabilities reach 0 or 1 no longer learns from its choices.
+        Share of choices that are made by chance, independent of the preferences. Once its probabilities
+        reach 0 or 1, a policy no longer learns from its choices.
 
     Raises
     ------

@@ -132,8 +132,8 @@ def _check_circuit(path: str | Path, seed: int, network: Network, about: Mapping
     here = fingerprint(network, seed)
     if about.get(SYNAPSES, here) != here:  # files of version 0.1, of drawn circuits, have no digest
         raise AgentError(
-            f"memory {path}: it was made by larvae with other synapses (a control arm, or a network of one's "
-            f"own); weights fit only the circuit that learned them"
+            f"memory {path}: it was made by larvae with other synapses (a control arm, or another "
+            f"network); weights fit only the circuit that learned them"
         )
 
 

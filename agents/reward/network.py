@@ -1,6 +1,6 @@
 """The network of spiking agents that learn from a reward: a code, an actor, and for some a critic.
 
-All neurons are leaky integrate-and-fire neurons whose potential jumps when a spike arrives (iaf_psc_delta),
+All neurons are leaky integrators in which an arriving spike lets the potential jump (`iaf_psc_delta`),
 so that a weight may change its sign while it learns. Each channel of the code drives neurons that fire
 regularly, at a rate proportional to its activity.
 """
@@ -85,8 +85,9 @@ class NeuronsConfig(Shown):
     def current_pa(self, activity: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the current at which a neuron of the code fires at activity × code_hz.
 
-        From the solution of its membrane equation without a refractory period: with I∞ the current whose
-        potential ends at the threshold, a neuron that fires with rate r gets I = I∞ / (1 − exp(−1 / (r τ))).
+        From the solution of its membrane equation without a refractory period: if I∞ is the current
+        that just lifts the potential to the threshold, a neuron that fires with rate r gets
+        I = I∞ / (1 − exp(−1 / (r τ))).
         """
         rheobase_pa = C_M_PF * (V_TH_MV - E_L_MV) / self.tau_code_ms
         interval = np.divide(

@@ -16,7 +16,7 @@ from ethospike.randomness import Role, pack_generators, random_stream, unpack_ge
 from ethospike.states import State, check_state
 
 SHUFFLED = "shuffled_error"
-"""Channel of a network whose weights learn from shuffled errors."""
+"""Channel of the shuffled errors, in a network that learns from them."""
 KEPT = 512
 """Windows of each animal from which errors are drawn."""
 

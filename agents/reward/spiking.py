@@ -58,7 +58,7 @@ class FilteredRate:
 
 
 class SpikingLearner(Agent):
-    """A spiking agent whose actor learns from its own choices and a modulator.
+    """A spiking agent with an actor that learns from the chosen actions and a modulator.
 
     Subclasses say in `_modulation` which reward acts in the next window.
 

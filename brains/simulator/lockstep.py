@@ -179,8 +179,8 @@ class Lockstep:
                 fit = min(error.fit, len(group) - 1)
                 _postpone(group[max(fit, 1) :], alone=False)
                 group = group[: max(fit, 1)]
-            except Exception:
-                break  # each by itself says best what is wrong with it
+            except Exception:  # of any kind: each is then opened by itself, and says what is wrong with it
+                break
             else:
                 for place, request in enumerate(group):
                     self._windows[place] = None

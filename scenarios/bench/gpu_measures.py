@@ -73,7 +73,7 @@ def measure_parity(row: Row) -> dict[str, Any]:
     for model in models:
         try:
             check_parity(_opener(row.settings), _opener(REFERENCE), model, tolerance_steps=1)
-        except Exception as error:
+        except Exception as error:  # of whatever kind: the other models are still of use
             failed[model] = f"{type(error).__name__}: {error}"
     return _checked(row, len(models), failed, begin)
 

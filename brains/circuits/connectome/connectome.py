@@ -66,7 +66,7 @@ class Connectome:
         }
         if len({len(column) for column in columns.values()}) > 1:
             lengths = ", ".join(f"{name} {len(column)}" for name, column in columns.items())
-            raise BrainError(f"Connectome: expected columns of edges of one length, got {lengths}")
+            raise BrainError(f"Connectome: expected edge columns of equal length, got {lengths}")
 
     @property
     def n_neurons(self) -> int:
