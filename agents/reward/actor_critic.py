@@ -127,7 +127,7 @@ class SpikingActorCritic(SpikingLearner):
         super().__init__(
             env,
             network or actor_critic_network(env, config),
-            config.neurons.encoder(env),
+            config.neurons,
             Policy(env.action_entries, config.levels, config.least_probability),
             hz_per_preference=config.hz_per_preference,
             tau_rate_ms=config.tau_rate_ms,
@@ -154,9 +154,6 @@ class SpikingActorCritic(SpikingLearner):
             **self.variables,
             "value": variable("value that the critic reports", "1", "float32", panel=Panel("value")),
         }
-
-    def _currents(self, activity: NDArray[np.float64]) -> NDArray[np.float64]:
-        return self.config.neurons.current_pa(activity)
 
     def _modulation(self) -> dict[str, NDArray[np.float64]]:
         learns = self._has_reward & self._course.learns & (self._window >= self._settle_windows)

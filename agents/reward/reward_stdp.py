@@ -117,7 +117,7 @@ class RewardStdp(SpikingLearner):
         super().__init__(
             env,
             network or reward_stdp_network(env, config),
-            config.neurons.encoder(env),
+            config.neurons,
             Policy(env.action_entries, config.levels, config.least_probability),
             hz_per_preference=config.hz_per_preference,
             tau_rate_ms=config.tau_rate_ms,
@@ -133,9 +133,6 @@ class RewardStdp(SpikingLearner):
             **self.variables,
             "surprise": variable("return of the ended episode minus its running mean", "1", "float32"),
         }
-
-    def _currents(self, activity: NDArray[np.float64]) -> NDArray[np.float64]:
-        return self.config.neurons.current_pa(activity)
 
     def _gated(self, choice: NDArray[np.float64], probability: NDArray[np.float64]) -> NDArray[np.float64]:
         return choice

@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ethospike.agents.agent import Agent, Decision
-from ethospike.agents.codes import Encoder
 from ethospike.agents.codes.policy import Policy
 from ethospike.agents.reward.episodes import Course, checked_rewards, per_animal
-from ethospike.agents.reward.network import ACTOR
+from ethospike.agents.reward.network import ACTOR, NeuronsConfig
 from ethospike.brains.network import Network
 from ethospike.brains.simulator import Simulator, SimulatorSettings, SpikeBlock, Stimulus, open_simulator
 from ethospike.clock import whole_number
@@ -69,7 +68,8 @@ class SpikingLearner(Agent):
     network : Network
         A current channel for each channel of the code, and a population `actor` with a cluster for each group
         of the policy.
-    encoder : Encoder
+    neurons : NeuronsConfig
+        Code and currents.
     policy : Policy
     hz_per_preference : float
         Difference of two filtered rates (Hz) that makes one choice e times as probable as the other.
@@ -96,7 +96,7 @@ class SpikingLearner(Agent):
         self,
         env: GymnasiumGroup,
         network: Network,
-        encoder: Encoder,
+        neurons: NeuronsConfig,
         policy: Policy,
         *,
         hz_per_preference: float,
@@ -115,7 +115,8 @@ class SpikingLearner(Agent):
             )
         self._n_steps, self._dt_ms = n_steps, dt_ms
         self._feedback_steps = min(n_steps, max(1, round(feedback_ms / dt_ms)))
-        self._encoder, self._policy, self.network = encoder, policy, network
+        self._neurons, self._encoder = neurons, neurons.encoder(env)
+        self._policy, self.network = policy, network
         self._check_network(network)
         self._course = Course(env, seed)
         self._hz_per_preference = hz_per_preference
@@ -155,10 +156,6 @@ class SpikingLearner(Agent):
     # -- the control step ---------------------------------------------------------------------------
 
     @abstractmethod
-    def _currents(self, activity: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the currents (pA) of the code's channels, shape (animals, channels)."""
-
-    @abstractmethod
     def _modulation(self) -> _Modulation:
         """Return the channels of `Stimulus.modulation` for the next window, without the action feedback.
 
@@ -184,7 +181,7 @@ class SpikingLearner(Agent):
 
     def _act(self, observation: NDArray[np.floating]) -> Decision:
         activity = self._encoder.encode(observation[:, :-1]) * observation[:, -1:]
-        stimulus = Stimulus.currents(self._currents(activity))
+        stimulus = Stimulus.currents(self._neurons.current_pa(activity))
         modulation = self._modulation()
         n_last = self._feedback_steps % self._n_steps
         n_first = self._n_steps - n_last
