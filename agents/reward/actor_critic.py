@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ethospike.agents.codes.policy import Policy
 from ethospike.agents.reward.network import CRITIC, NeuronsConfig, learning_network, rate_share
-from ethospike.agents.reward.shuffled import SHUFFLED, ShuffledErrors
+from ethospike.agents.reward.shuffled import ERRORS, SHUFFLED, ShuffledErrors
 from ethospike.agents.reward.spiking import FEEDBACK, SpikingLearner
 from ethospike.brains.network import Network
 from ethospike.brains.network.plasticity import TDError, ThreeFactor
@@ -153,6 +153,7 @@ class SpikingActorCritic(SpikingLearner):
         self.variables = {
             **self.variables,
             "value": variable("value that the critic reports", "1", "float32", panel=Panel("value")),
+            **(ERRORS if self._shuffled is not None else {}),
         }
 
     def _modulation(self) -> dict[str, NDArray[np.float64]]:
@@ -179,11 +180,12 @@ class SpikingActorCritic(SpikingLearner):
         return part
 
     def _read(self, spikes: SpikeBlock, last_step: int) -> dict[str, NDArray[np.float32]]:
-        if self._shuffled is not None:
-            self._shuffled.keep(spikes, last_step - self._n_steps + 1, self._given)
         rate_hz = self._critic_rate.update(spikes, last_step, self._n_steps)[:, 0]
         value = self.config.value_at_rest + self.config.value_per_hz * rate_hz
-        return {"value": value.astype(np.float32)}
+        read = {"value": value.astype(np.float32)}
+        if self._shuffled is not None:
+            read |= self._shuffled.keep(spikes, last_step - self._n_steps + 1, self._given)
+        return read
 
     def _own_state(self) -> State:
         own = super()._own_state() | {"critic_rate_hz": self._critic_rate.rate_hz.copy()}

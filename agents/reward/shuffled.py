@@ -14,9 +14,16 @@ from ethospike.brains.network.plasticity import Events, ModulatorValues, TDError
 from ethospike.brains.simulator import SpikeBlock
 from ethospike.randomness import Role, pack_generators, random_stream, unpack_generators
 from ethospike.states import State, check_state
+from ethospike.variables import variable
 
 SHUFFLED = "shuffled_error"
 """Channel of the shuffled errors, in a network that learns from them."""
+TRUE, GIVEN = "arm_true_error", "arm_given_error"
+ERRORS = {
+    TRUE: variable("temporal-difference error of the window, NaN where nothing is learned", "1", "float32"),
+    GIVEN: variable("error that taught instead, of an earlier window", "1", "float32"),
+}
+"""Variables for the proof that errors were shuffled; variables `arm_…` are always recorded."""
 KEPT = 512
 """Windows of each animal from which errors are drawn."""
 
@@ -55,21 +62,31 @@ class ShuffledErrors:
         self._kept = np.zeros((animals, KEPT, n_steps // grid_steps))
         self._n_kept = np.zeros(animals, np.int64)
         self._generators = [random_stream(seed, animal, Role.READOUT, 2) for animal in range(animals)]
+        self._sum = np.zeros(animals)
 
     def given(self, is_on: NDArray[np.bool_], first_step: int) -> NDArray[np.float64]:
         """Return the channel for the next window, shape (animals, steps); 0 where nothing is learned."""
         channel = np.zeros((len(is_on), self._n_steps))
+        self._sum = np.zeros(len(is_on))
         points = np.arange(first_step, first_step + self._n_steps) % self._grid == 0
         for animal, generator in enumerate(self._generators):
             place = generator.random()
             known = min(int(self._n_kept[animal]), KEPT)
             if is_on[animal] and known:
+                errors = self._kept[animal, int(place * known)]
+                self._sum[animal] = errors.sum()
                 # A channel's value is multiplied by the grid interval.
-                channel[animal, points] = self._kept[animal, int(place * known)] / (self._grid * self._dt_ms)
+                channel[animal, points] = errors / (self._grid * self._dt_ms)
         return channel
 
-    def keep(self, spikes: SpikeBlock, first_step: int, modulation: Mapping[str, NDArray[Any]]) -> None:
-        """Keep the true errors of a window, from the critic's spikes, the rewards and the terminal flags."""
+    def keep(
+        self, spikes: SpikeBlock, first_step: int, modulation: Mapping[str, NDArray[Any]]
+    ) -> dict[str, NDArray[np.float32]]:
+        """Keep the true errors of a window, from the critic's spikes, the rewards and the terminal flags.
+
+        Return `ERRORS`, the sums over the window.
+        """
+        true = np.full(len(self._values), np.nan)
         mine = (spikes.neuron >= self._first) & (spikes.neuron < self._stop)
         for animal, values in enumerate(self._values):
             own = mine & (spikes.animal == animal)
@@ -83,6 +100,8 @@ class ShuffledErrors:
             if not np.isnan(modulation["reward"][animal]):
                 self._kept[animal, self._n_kept[animal] % KEPT] = errors
                 self._n_kept[animal] += 1
+                true[animal] = errors.sum()
+        return {TRUE: true.astype(np.float32), GIVEN: self._sum.astype(np.float32)}
 
     def state(self) -> State:
         """Return copies of the errors, their sources and the generators."""

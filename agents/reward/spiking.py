@@ -24,6 +24,8 @@ from ethospike.variables import Panel, variable
 
 FEEDBACK = "action"
 """Channel of the action feedback."""
+WITHHELD = "arm_withheld_feedback"
+"""Variable of a network that does not hear the action feedback; variables `arm_…` are always recorded."""
 _Modulation = dict[str, NDArray[np.float64]]
 
 
@@ -125,7 +127,7 @@ class SpikingLearner(Agent):
         self._feedback = np.zeros((n, policy.n_groups))
         self._reward, self._has_reward, self._ended = np.zeros(n), np.zeros(n, bool), np.zeros(n, bool)
         self._window = np.zeros(n, np.int64)
-        self.variables = {
+        self.variables: dict[str, Any] = {
             "actor_rate_hz": variable(
                 "filtered rate of each group of the actor",
                 "Hz",
@@ -134,6 +136,10 @@ class SpikingLearner(Agent):
                 cluster=policy.n_groups,
             )
         }
+        if FEEDBACK not in network.modulation_channels:
+            self.variables[WITHHELD] = variable(
+                "action feedback that no synapse hears", "1", "float32", cluster=policy.n_groups
+            )
         self.simulator = open_simulator(network, simulator, seed=seed, animals=n, dt_ms=dt_ms)
         self.backend = self.simulator.backend
 
@@ -202,6 +208,8 @@ class SpikingLearner(Agent):
         self._window += 1
         self._has_reward[:] = self._ended[:] = False
         readout = {"actor_rate_hz": rate_hz.astype(np.float32), **self._read(spikes, self.simulator.step)}
+        if WITHHELD in self.variables:
+            readout[WITHHELD] = (feedback * self._course.learns[:, None]).astype(np.float32)
         return Decision(self._policy.action(choice), stimulus, spikes, readout)
 
     def learn(

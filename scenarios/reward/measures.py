@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ LAST = 100
 PARTS = 10
 """Parts of the training whose mean returns are given, so that a sweep shows curves of learning."""
 TRAINING = PURPOSES[0]
+BY_ANIMAL = "by_animal"
+"""Entry of the summary with the values of single animals, for tables of sweeps and comparisons of groups."""
 
 
 def episodes(recording: Recording, animal: int, purpose: str = TRAINING) -> pd.DataFrame:
@@ -81,37 +84,58 @@ def measure(recording: Recording, config: RewardConfig) -> dict[str, Any]:
         "score": _mean_of(last),
         "return_of_tenth": _parts(trained),
     }
+    single: dict[str, Any] = {"score": _single(last)}
     threshold = threshold_of(config.env)
     if threshold is not None:
         to = [episodes_to(values, threshold) for values in trained]
         summary |= {"threshold": threshold, "episodes_to_threshold": to}
         summary["solved"] = float(np.mean([number is not None for number in to]))
         summary["episodes_to_threshold_mean"] = _mean_of(to)
+        single["episodes_to_threshold"] = _single(to)
     if config.evaluation_episodes:
         for purpose in PURPOSES[1:]:
             evaluated = [_mean(values) for values in returns(recording, purpose)]
             summary |= {f"{purpose}_returns": evaluated, f"{purpose}_return": _mean_of(evaluated)}
+            single[f"{purpose}_return"] = _single(evaluated)
     with suppress(NotRecorded):  # it only checks the table of episodes
         in_episode = np.asarray(recording.variable("in_episode").values, bool)
         summary["control_steps_in_episodes"] = in_episode.sum(axis=0).tolist()
+        of_animals = [activity(recording, in_episode, animal) for animal in range(recording.animals)]
         summary |= activity(recording, in_episode)
-    return summary
+        single |= {name: _joined([each[name] for each in of_animals]) for name in of_animals[0]}
+    return summary | {BY_ANIMAL: single}
 
 
-def activity(recording: Recording, in_episode: NDArray[np.bool_]) -> dict[str, Any]:
+def _single(values: Sequence[float | None]) -> dict[str, list[float | None]]:
+    return {"animals": list(values)}
+
+
+def _joined(values: Sequence[Any]) -> dict[str, Any]:
+    """Return numbers, or mappings to numbers, of the animals as lists."""
+    if isinstance(values[0], Mapping):
+        return {name: _joined([each[name] for each in values]) for name in values[0]}
+    return _single(values)
+
+
+def activity(
+    recording: Recording, in_episode: NDArray[np.bool_], animal: int | None = None
+) -> dict[str, Any]:
     """Return the spikes of a decision, and the mean rate of all neurons and of each population (Hz).
 
     Both count the control steps in episodes alone; in the blanks between them the neurons rest. An agent
-    without neurons has none of them.
+    without neurons has none of them. With `animal`, they are those of this animal.
     """
     try:
         counts = recording.counts
     except RecordingError:
         return {}
-    spikes = np.asarray(counts.values, np.float64)[in_episode]
+    spikes = np.asarray(counts.values, np.float64)
+    if animal is not None:
+        spikes, in_episode = spikes[:, animal], in_episode[:, animal]
+    spikes = spikes[in_episode]
+    sizes = np.asarray(counts["neurons"].values, np.float64)
     if not len(spikes):
         return {}
-    sizes = np.asarray(counts["neurons"].values, np.float64)
     per_step = spikes.mean(axis=0)
     names = [str(name) for name in counts["group"].values]
     return {

@@ -24,12 +24,16 @@ class TaskPreset:
         Agents of the benchmark; the arms are those of the first.
     arms : tuple of str
         Control arms of the benchmark.
+    of, variant : str
+        The task of which this is a variant, and the name of the variant; it stands in the table of that task.
     """
 
     about: str
     settings: Mapping[str, Any]
     agents: tuple[str, ...]
     arms: tuple[str, ...] = ()
+    of: str = ""
+    variant: str = ""
 
 
 SPIKING, ARMS = ("actor-critic", "reward-stdp"), ("freeze", "shuffle-modulation", "gate-off")
@@ -89,6 +93,25 @@ TASKS: Mapping[str, TaskPreset] = {
         (*SPIKING, *NEURONLESS),
         ARMS,
     ),
+    "cartpole-below-50-hz": TaskPreset(
+        "In the variant below 50 Hz, populations of critic and actor are twice as large, and half the rates "
+        "say the same.",
+        {
+            "env": "CartPole-v1",
+            "episodes": 600,
+            "evaluation_episodes": 10,
+            # Twice the neurons, of which each rate means twice as much: values and preferences are as noisy
+            # as those of half as many neurons at twice the rates. A drive of 0.22 mV/ms makes 9 Hz, value 0.
+            "actor_critic": {
+                "neurons": {"critic": 80, "actor": 40, "drive_mv_per_ms": 0.22},
+                "value_per_hz": 0.09,
+                "hz_per_preference": 2.0,
+            },
+        },
+        ("actor-critic",),
+        of="cartpole",
+        variant="below 50 Hz",
+    ),
     "acrobot": TaskPreset(
         "Two links to swing up, −1 a step, at least −500; Gymnasium's threshold −100, chance −500.",
         {
@@ -120,6 +143,45 @@ TASKS: Mapping[str, TaskPreset] = {
             "evaluation_episodes": 5,
             "actor_critic": {"neurons": {"order": 3}, "reward_scale": 0.005},
             "td": {"reward_scale": 0.005},
+        },
+        ("actor-critic", *NEURONLESS),
+    ),
+    "lunar-lander": TaskPreset(
+        "A lander on the moon (Box2D), −100 for a crash, +100 for rest; Gymnasium's threshold 200, chance "
+        "−180.",
+        {
+            "env": "LunarLander-v3",
+            "control_interval_ms": 20.0,
+            "episodes": 300,
+            "evaluation_episodes": 5,
+            # Pairs of the eight entries make 128 channels. A crash is worth −1; the critic can say −0.8.
+            "actor_critic": {"neurons": {"together": 2}, "reward_scale": 0.01},
+            "td": {"reward_scale": 0.01},
+        },
+        ("actor-critic", *NEURONLESS),
+    ),
+    "reacher": TaskPreset(
+        "An arm of two joints reaches for a point (MuJoCo), 50 steps, minus distance and effort a step; "
+        "chance −43.",
+        {
+            "env": "Reacher-v5",
+            "control_interval_ms": 20.0,
+            "episodes": 400,
+            "evaluation_episodes": 5,
+            "actor_critic": {"neurons": {"together": 2}, "reward_scale": 0.05},
+            "td": {"reward_scale": 0.05},
+        },
+        ("actor-critic", *NEURONLESS),
+    ),
+    "blackjack": TaskPreset(
+        "Blackjack against a dealer, ±1 a hand; optimum −0.043, always stick −0.183, chance −0.394.",
+        {
+            **_STATES,
+            "env": "Blackjack-v1",
+            "episodes": 10000,
+            "evaluation_episodes": 1000,
+            # A hand is lost or won by 1, and the critic can say −0.58 at the least.
+            "actor_critic": {**_STATES["actor_critic"], "reward_scale": 0.5},
         },
         ("actor-critic", *NEURONLESS),
     ),

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import cartpole_reflex
 import numpy as np
@@ -16,16 +17,20 @@ import plain_loop
 import pytest
 import read_recording
 import two_simulators
+from gymnasium.vector import AutoresetMode
+from numpy.typing import NDArray
 from places import DOCS, EXAMPLES
 from synthetic_run import SyntheticRun
 
 from ethospike.brains.network import Network, Population
 from ethospike.brains.simulator import SimulatorSettings, open_simulator
+from ethospike.envs.odor_arena import ArenaConfig, OdorArenaVectorEnv, OdorSource, Phase
+from ethospike.envs.odor_arena.reinforcement import Reinforcement
 from ethospike.errors import BrainError
 
 TESTED = {
     *("cartpole_reflex", "larvaworld_brain", "own_neuron", "plain_loop"),
-    *("two_simulators", "read_recording", "vehicle", "nest_script"),
+    *("two_simulators", "read_recording", "vehicle", "nest_script", "ppo_larva"),
 }
 """`nest_script.py` is tested with NEST (tests/brains/nest/test_script_scenario.py), `vehicle.py` with the
 runner (tests/scenarios/run/test_runner.py)."""
@@ -61,6 +66,49 @@ def test_the_brain_for_larvaworld_sends_all_concentrations(monkeypatch: pytest.M
     assert larva.step(dx={"CS": 0.1}, reward=True) == {"CS": 5.0, "UCS": 5.0}
     assert larva.sent["odors_um"] == {"CS": 1.5, "UCS": 0.0}
     assert (larva.sent["reward"], larva.sent["model_instance_id"], larva.step_id) == (1, "larva_3", 1)
+
+
+class _VecEnv:
+    """Stands for Stable-Baselines3's base class, which is not installed here: as it calls its subclasses."""
+
+    def __init__(self, num_envs: int, observation_space: object, action_space: object) -> None:
+        self.num_envs, self._seeds = num_envs, [3] * num_envs
+        self.render_modes = self.get_attr("render_mode")  # type: ignore[attr-defined]
+
+    def _reset_seeds(self) -> None:
+        self._seeds = [None] * self.num_envs
+
+    def step(self, actions: NDArray[Any]) -> Any:
+        self.step_async(actions)  # type: ignore[attr-defined]
+        return self.step_wait()  # type: ignore[attr-defined]
+
+
+def test_the_adapter_for_ppo_gives_what_the_group_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    root = "stable_baselines3"
+    stand_in = SimpleNamespace(VecEnv=_VecEnv, VecMonitor=None, PPO=None)
+    for name in (root, f"{root}.common"):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    monkeypatch.setattr(sys.modules[root], "PPO", None, raising=False)
+    monkeypatch.setitem(sys.modules, f"{root}.common.vec_env", stand_in)
+    adapter = runpy.run_path(str(EXAMPLES / "ppo_larva.py"))["GroupVecEnv"]
+    dish = ArenaConfig((Phase("all", 0.8, (OdorSource("A"),), (Reinforcement("reward", radius_mm=2.0),)),))
+    mode = AutoresetMode.SAME_STEP
+    mine = adapter(OdorArenaVectorEnv(3, dish, autoreset_mode=mode))
+    group = OdorArenaVectorEnv(3, dish, autoreset_mode=mode)
+    np.testing.assert_array_equal(mine.reset(), group.reset(seed=3)[0])
+    rng, ends = np.random.default_rng(1), 0
+    for _ in range(20):
+        actions = rng.uniform(-1.0, 1.0, (3, 2)).astype(np.float32)
+        observation, reward, done, infos = mine.step(actions)
+        expected, rewards, terminated, truncated, info = group.step(actions)
+        np.testing.assert_array_equal(observation, expected)
+        np.testing.assert_array_equal(reward, rewards)
+        np.testing.assert_array_equal(done, terminated | truncated)
+        for animal in np.flatnonzero(done):
+            ends += 1
+            np.testing.assert_array_equal(infos[animal]["terminal_observation"], info["final_obs"][animal])
+            assert infos[animal]["TimeLimit.truncated"] == bool(truncated[animal] and not terminated[animal])
+    assert ends == 6
 
 
 def test_plain_loop_rewards_depend_on_the_seed() -> None:

@@ -6,6 +6,9 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
+
+from ethospike.agents.reward.spiking import WITHHELD
 from ethospike.brains.network import Network
 from ethospike.errors import ArmError
 from ethospike.scenarios.arms.arm import ArmedRun
@@ -35,7 +38,13 @@ class GateOff(NetworkArm):
         return dataclasses.replace(network, projections=tuple(projections))
 
     def proof(self, run: ArmedRun) -> dict[str, Any]:
-        """Return the synapses (of all animals) that lost their gate, and the channels that are left."""
+        """Return the synapses (of all animals) that lost their gate, and the effect of its absence.
+
+        `gate_of_chosen` and `gate_of_others` are the means of the gates that the agent would have given to
+        the group of the chosen action and to the others; they learned with 1 instead. `groups_alike` is the
+        correlation of two groups' changes of weights, over sources: near 1 where groups learn alike, below 0
+        where a gate sets one against the other. None where weights were not recorded, or stayed.
+        """
         before, after = self.networks()
         names = [
             one.name
@@ -45,4 +54,45 @@ class GateOff(NetworkArm):
         animals, seed = run.config.animals, run.config.seed
         synapses = sum(len(after.wire(name, seed, a).source) for name in names for a in range(animals))
         left = sorted(after.modulation_channels)
-        return {"touched": synapses, "projections": names, "synapses": synapses, "channels": left}
+        alike = [groups_alike(run, after, name) for name in names]
+        known = [value for value in alike if value is not None]
+        return {
+            "touched": synapses,
+            "projections": names,
+            "synapses": synapses,
+            "channels": left,
+            **_withheld(run),
+            "groups_alike": float(np.mean(known)) if known else None,
+        }
+
+
+def _withheld(run: ArmedRun) -> dict[str, Any]:
+    """Return the control steps with a gate that nothing heard, and its means."""
+    if WITHHELD not in run.recording.layout.variables:
+        return {"control_steps": None, "gate_of_chosen": None, "gate_of_others": None}
+    gate = np.asarray(run.recording.variable(WITHHELD).values, np.float64)
+    gate = gate[gate.any(axis=-1)]
+    chosen = gate > 0.0
+    means = [float(gate[part].mean()) if part.any() else None for part in (chosen, ~chosen)]
+    return {"control_steps": len(gate), "gate_of_chosen": means[0], "gate_of_others": means[1]}
+
+
+def groups_alike(run: ArmedRun, network: Network, name: str) -> float | None:
+    """Return the mean correlation of the changes of weights of two groups; None without weights."""
+    if name not in run.recording.layout.weights or not run.config.recorder.weights_every_s:
+        return None
+    recorded = run.recording.weights(name)
+    projection = network.projection(name)
+    source, target = network.population(projection.source), network.population(projection.target)
+    if not len(recorded) or target.clusters < 2:
+        return None
+    first, last = (np.asarray(recorded[row].values, np.float64) for row in (0, -1))
+    correlations = []
+    for animal, change in enumerate(last - first):
+        wired = network.wire(name, run.config.seed, animal)
+        place = wired.source * target.clusters + wired.target // target.cluster_size
+        of_group = np.bincount(place, change, source.size * target.clusters).reshape(-1, target.clusters)
+        if (of_group.std(axis=0) > 0.0).all():
+            table = np.asarray(np.corrcoef(of_group, rowvar=False))
+            correlations.append(table[np.triu_indices(target.clusters, 1)].mean())
+    return float(np.mean(correlations)) if correlations else None

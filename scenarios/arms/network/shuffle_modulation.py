@@ -6,7 +6,9 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ethospike.agents.reward.shuffled import SHUFFLED
+import numpy as np
+
+from ethospike.agents.reward.shuffled import GIVEN, SHUFFLED, TRUE
 from ethospike.brains.network import ModulationChannel, Network, TDError
 from ethospike.errors import ArmError
 from ethospike.scenarios.arms.arm import ArmedRun
@@ -42,7 +44,11 @@ class ShuffleModulation(NetworkArm):
         return dataclasses.replace(network, projections=tuple(projections))
 
     def proof(self, run: ArmedRun) -> dict[str, Any]:
-        """Return the synapses (of all animals) that learn from shuffled errors."""
+        """Return the synapses (of all animals) that learn from shuffled errors, and these errors themselves.
+
+        `correlation` is that of the error that taught in a window with the true one of that window, over the
+        control steps that taught anything; `sd_ratio` is the spread of the former over that of the latter.
+        """
         before, after = self.networks()
         names = [
             one.name
@@ -51,7 +57,20 @@ class ShuffleModulation(NetworkArm):
         ]
         animals, seed = run.config.animals, run.config.seed
         synapses = sum(len(after.wire(name, seed, a).source) for name in names for a in range(animals))
-        return {"touched": synapses, "projections": names, "synapses": synapses}
+        true, given = (np.asarray(run.recording.variable(name).values, np.float64) for name in (TRUE, GIVEN))
+        taught = np.isfinite(true) & (given != 0.0)
+        true, given = true[taught], given[taught]
+        if len(true) and (true == given).all():
+            raise ArmError("arm shuffle-modulation: expected errors of other windows, got the true ones")
+        varies = len(true) > 1 and true.std() > 0.0 and given.std() > 0.0
+        return {
+            "touched": synapses,
+            "projections": names,
+            "synapses": synapses,
+            "control_steps": len(true),
+            "correlation": float(np.corrcoef(true, given)[0, 1]) if varies else None,
+            "sd_ratio": float(given.std() / true.std()) if varies else None,
+        }
 
 
 def _modulator(projection: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from ethospike.scenarios.bench import reward
 from ethospike.scenarios.bench.reward import Settings
 from ethospike.scenarios.configuration import configure
 from ethospike.scenarios.reward.scenario import SCENARIO
-from ethospike.scenarios.reward.tasks import PRESETS, TASKS
+from ethospike.scenarios.reward.tasks import PRESETS, TASKS, TaskPreset
 
 
 def test_every_task_is_a_preset_that_makes_a_configuration() -> None:
@@ -23,18 +25,69 @@ def test_every_task_is_a_preset_that_makes_a_configuration() -> None:
 
 
 def test_arms_belong_to_the_first_agent() -> None:
-    points = reward.groups(TASKS["cue-bandit"], Settings())
+    task, all_of_it = "cue-bandit", Settings()
+    assert reward.parts_of(task, all_of_it) == ["intact", "arms"]
     agents = ("actor-critic", "reward-stdp", "td", "random")
-    assert points[:4] == [{"agent": agent, "arm": "intact"} for agent in agents]
-    assert [point["agent"] for point in points[4:]] == ["actor-critic"] * 3
-    few = reward.groups(TASKS["cue-bandit"], Settings(agents=("td", "random")))
-    assert [point["agent"] for point in few] == ["td", "random"]
-    alone = reward.groups(TASKS["cue-bandit"], Settings(agents=("actor-critic",), groups="arms"))
-    assert [point["arm"] for point in alone] == ["freeze", "shuffle-modulation", "gate-off"]
-    with pytest.raises(ScenarioError, match="groups: td has no arms in this task"):
-        reward.groups(TASKS["cue-bandit"], Settings(agents=("td",), groups="arms"))
-    with pytest.raises(ScenarioError, match="agents: the task has none of larva"):
-        reward.groups(TASKS["cue-bandit"], Settings(agents=("larva",)))
+    intact = [{"agent": agent, "arm": "intact"} for agent in agents]
+    assert reward.points(task, "intact", all_of_it) == intact
+    arms = [{"agent": "actor-critic", "arm": arm} for arm in ("freeze", "shuffle-modulation", "gate-off")]
+    assert reward.points(task, "arms", all_of_it) == arms
+    few = Settings(agents=("td", "random"))
+    assert reward.parts_of(task, few) == ["intact"]
+    assert [point["agent"] for point in reward.points(task, "intact", few)] == ["td", "random"]
+    assert reward.parts_of(task, Settings(agents=("actor-critic",), groups="arms")) == ["arms"]
+    with pytest.raises(ScenarioError, match="groups: td has no arms in cue-bandit"):
+        reward.parts_of(task, Settings(agents=("td",), groups="arms"))
+    with pytest.raises(ScenarioError, match="agents: cue-bandit has none of larva"):
+        reward.parts_of(task, Settings(agents=("larva",)))
+
+
+def test_arms_may_have_fewer_animals_and_animals_go_side_by_side(tmp_path: Path) -> None:
+    settings = Settings(("cue-bandit",), 6, folder=tmp_path, arm_seeds=4, side_by_side=3)
+    for part, runs, animals in (("intact", 2, 3), ("arms", 2, 2)):
+        sweep = reward.sweep_of("cue-bandit", part, settings)
+        assert (sweep.seeds, sweep.base_config.animals) == ([*range(1, 1 + runs)], animals)
+    with pytest.raises(ScenarioError, match="side_by_side: expected at least 1, got 0"):
+        Settings(side_by_side=0)
+
+
+def test_a_variant_stands_in_the_table_of_its_task() -> None:
+    variants = {name: task for name, task in TASKS.items() if task.of}
+    assert variants
+    for task in variants.values():
+        assert task.of in TASKS
+        assert task.variant
+        assert task.settings["env"] == TASKS[task.of].settings["env"]
+
+
+def test_the_page_has_all_animals_of_all_runs_and_the_numbers_of_proofs(tmp_path: Path) -> None:
+    settings = Settings(("cue-bandit",), 4, groups="arms", folder=tmp_path / "sweeps", side_by_side=2)
+    sweep = reward.sweep_of("cue-bandit", "arms", settings)
+    for task in sweep.tasks()[:4]:  # the first run of each arm, and the second of the first arm
+        animals = {
+            "score": [0.25, 0.5 + task.number],
+            "rate_hz.code": [20.0, 22.0],
+            "rate_hz.actor[0]": [5.0, 7.0],
+        }
+        result = {
+            **dataclasses.asdict(task),
+            "status": "done",
+            "measures": {"score": 9.0, "arms.freeze.touched": 1280.0 + task.number},
+            "animals": {f"by_animal.{name}": values for name, values in animals.items()},
+            "error": None,
+            "wall_s": 30.0,
+        }
+        sweep.folder(task.number).mkdir()
+        (sweep.folder(task.number) / "result.json").write_text(json.dumps(result))
+    page = reward.written(tmp_path / "page", settings.folder).read_text("utf-8")
+    rows = [
+        line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| actor-critic |")
+    ]
+    assert [row[1] for row in rows] == ["freeze", "shuffle-modulation", "gate-off"]
+    assert rows[0][3:5] == ["4", "0.375 [0.25, 1.5]"]
+    assert rows[1][3:5] == ["2", "1.38 [0.25, 2.5]"]
+    assert rows[0][10:] == ["21 / – / 6", "", "15"]
+    assert "* Proof of freeze (mean of its runs): touched 1.28e+03." in page
 
 
 def test_a_benchmark_goes_on_where_it_is_and_makes_its_page(tmp_path: Path) -> None:
@@ -52,6 +105,17 @@ def test_a_benchmark_goes_on_where_it_is_and_makes_its_page(tmp_path: Path) -> N
         reward.run(tmp_path / "page", settings).read_text("utf-8").splitlines()[5:] == page.splitlines()[5:]
     )
     assert result.stat().st_mtime_ns == before
+
+
+def test_a_task_that_cannot_be_made_here_is_left_out_with_its_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = {"env": "NoSuchTask-v0", "episodes": 1}
+    monkeypatch.setitem(TASKS, "acrobot", TaskPreset("A task.", settings, ("random",)))  # type: ignore[misc]
+    monkeypatch.setattr(reward.configuration, "preset", lambda scenario, name: settings)
+    page = reward.run(tmp_path / "page", Settings(("acrobot",), folder=tmp_path / "sweeps"))
+    assert "acrobot: left out: no environment 'NoSuchTask-v0'" in capsys.readouterr().err
+    assert "## " not in page.read_text("utf-8")
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ethospike.agents.reward.actor_critic import actor_critic_network
+from ethospike.agents.reward.shuffled import GIVEN, TRUE
+from ethospike.envs.any_env import GymnasiumGroup
 from ethospike.errors import ArmError
 from ethospike.recorders.recording import open_recording
+from ethospike.scenarios.arms.arm import ArmedRun
+from ethospike.scenarios.arms.network.gate_off import groups_alike
 from ethospike.scenarios.configuration import configure
 from ethospike.scenarios.reward.scenario import SCENARIO
 from ethospike.scenarios.run.runner import run_scenario
@@ -33,6 +38,30 @@ def test_an_arm_of_learning_proves_its_effect(arm: str, projections: list[str], 
     assert proof["touched"] == proof["synapses"] == 2 * 8 * (80 if arm == "gate-off" else 120)
     np.testing.assert_array_equal(weights[0][0], weights[1][0])  # the same start
     assert (weights[0][-1] != weights[1][-1]).any()
+    assert proof["control_steps"] > 20  # an episode has one step that counts
+    if arm == "gate-off":
+        assert proof["control_steps"] == 2 * 12
+        # The gate of the chosen group of four is 1 − p, those of the others −p: they add up to 0.
+        assert proof["gate_of_chosen"] == pytest.approx(-3.0 * proof["gate_of_others"], rel=1e-5)
+        intact = ArmedRun(open_recording(tmp_path / "run0"), config, tmp_path / "run0")
+        network = actor_critic_network(GymnasiumGroup(config.source()), config.actor_critic)
+        assert groups_alike(intact, network, "code>actor") < 0.0 < 0.5 < proof["groups_alike"]
+    else:
+        assert proof["sd_ratio"] > 0.0
+        assert abs(proof["correlation"]) < 0.9
+
+
+def test_shuffled_errors_are_those_of_other_windows_and_proven_so(tmp_path: Path) -> None:
+    """Given errors are true errors of earlier windows, each window with those of its own animal."""
+    words = [*WORDS, "actor-critic", "--arm", "shuffle-modulation"]
+    result = run_scenario(SCENARIO, configure(SCENARIO, words), tmp_path / "run", quiet=True, draw=False)
+    recording = open_recording(result.folder.path)
+    true, given = (np.asarray(recording.variable(name).values) for name in (TRUE, GIVEN))
+    for animal in range(2):
+        taught = np.flatnonzero(given[:, animal])
+        assert len(taught) > 8
+        for step in taught:
+            assert np.isin(given[step, animal], true[:step, animal])
 
 
 @pytest.mark.parametrize(

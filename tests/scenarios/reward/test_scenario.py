@@ -107,6 +107,29 @@ def test_a_stopped_run_goes_on_as_if_it_had_never_stopped(run: RunResult, tmp_pa
     np.testing.assert_array_equal(one.spikes().step, other.spikes().step)
 
 
+def test_the_summary_has_the_values_of_single_animals(tmp_path: Path) -> None:
+    config = configure(
+        SCENARIO, ["--episodes", "3", "--agent", "coded", "--evaluation-episodes", "1", *INLINE]
+    )
+    result = run_scenario(SCENARIO, config, tmp_path / "run", quiet=True, draw=False)
+    summary = result.folder.summary
+    single = {name: entry.get("animals") for name, entry in summary["by_animal"].items()}
+    assert single["score"] == summary["return_last_100"]
+    assert single["greedy_return"] == summary["greedy_returns"]
+    steps = np.array(summary["control_steps_in_episodes"])
+    assert single["spikes_per_decision"][0] != single["spikes_per_decision"][1]
+    mean = np.average(single["spikes_per_decision"], weights=steps)
+    assert mean == pytest.approx(summary["spikes_per_decision"])
+    rates = summary["by_animal"]["rate_hz"]
+    assert rates.keys() == summary["rate_hz"].keys()
+    for name, entry in rates.items():
+        assert np.average(entry["animals"], weights=steps) == pytest.approx(summary["rate_hz"][name])
+    recorded = open_recording(result.folder.path)
+    counts, inside = recorded.counts.values, recorded.behavior["in_episode"].values
+    expected = counts[:, 1].sum(axis=1)[inside[:, 1]].mean()
+    assert single["spikes_per_decision"][1] == pytest.approx(expected)
+
+
 @pytest.mark.parametrize("fraction", [0.05, 0.5, 0.97])
 def test_a_replay_makes_the_frames_again(run: RunResult, fraction: float) -> None:
     recording = open_recording(run.folder.path)
