@@ -64,9 +64,19 @@ def compiled(function: Any = None, /, **options: Any) -> Any:
     return decorate if function is None else decorate(function)
 
 
+def kernel(function: F) -> F:
+    """Compile a function that makes no arrays, and do not count references to those that it gets.
+
+    Counting is an atomic operation for each array of a tuple in each call: with the tuples that describe a
+    brain, it took longer than the neurons of a larva.
+    """
+    decorate: Callable[[F], F] = compiled(_nrt=False)
+    return decorate(function)
+
+
 def inlined(function: F) -> F:
-    """Copy a compiled function into its callers, where handing arrays over takes longer than its work."""
-    decorate: Callable[[F], F] = compiled(inline="always")
+    """Copy a `kernel` into its callers, where handing arrays over takes longer than its work."""
+    decorate: Callable[[F], F] = compiled(_nrt=False, inline="always")
     return decorate(function)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.brains.compiling import compiled, inlined
+from ethospike.brains.compiling import compiled, inlined, kernel
 
 Array = NDArray[Any]
 
@@ -75,7 +75,7 @@ FLUSH_EVERY = 16
 """Steps between two searches for tiny numbers, in which a number falls by a factor of 1e7 at tau = 1 step."""
 
 # Fused multiply-add changes last digits only. Not for iaf_psc_exp, which follows NEST digit by digit.
-_fused = compiled(fastmath={"contract"})
+_fused = compiled(fastmath={"contract"}, _nrt=False)
 
 
 @_fused
@@ -121,7 +121,7 @@ def step_conductance(cells: Array, base: int) -> bool:
     return reached
 
 
-@compiled
+@kernel
 def step_current(cells: Array, base: int) -> bool:
     """Advance a block of iaf_psc_exp by one step, in the order of NEST; return whether any reached V_th."""
     real = cells.dtype.type
@@ -157,7 +157,7 @@ def reset(cells: Array, cell: Any) -> None:
     cells[cell + SFA] += cells[cell + Q_SFA]
 
 
-@compiled
+@kernel
 def flush_tiny(cells: Array, base: int) -> None:
     """Set tiny numbers of a block's v, ex, inh and sfa (the first four rows) to 0; NaN stays NaN."""
     real = cells.dtype.type
@@ -167,7 +167,7 @@ def flush_tiny(cells: Array, base: int) -> None:
         cells[cell] = zero if abs(cells[cell]) <= tiny else cells[cell]
 
 
-@compiled
+@kernel
 def all_finite(cells: Array) -> bool:
     """Return whether v, ex, inh and sfa (the first four rows of each block) are finite."""
     for base in range(0, len(cells), STRIDE):

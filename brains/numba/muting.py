@@ -6,7 +6,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ethospike.brains.compiling import compiled
+from ethospike.brains.compiling import kernel
 from ethospike.brains.simulator.contract import FREE, SILENT
 
 Array = NDArray[Any]
@@ -14,7 +14,7 @@ Array = NDArray[Any]
 __all__ = ["FREE", "SILENT", "drop_silent"]
 
 
-@compiled
+@kernel
 def drop_silent(level: Array, suppressed: Array, cells: Array, begin: int, end: int) -> int:
     """Drop the spikes of silent cells from a stretch of a list, count them, and return its new end.
 

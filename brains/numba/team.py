@@ -39,7 +39,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from ethospike.brains.compiling import compiled
+from ethospike.brains.compiling import kernel
 from ethospike.brains.threads import helpers
 
 MOST_WAITING = 1 / 3
@@ -302,13 +302,13 @@ _pause: Callable[..., None] = intrinsic(_generate_pause)
 _now_ns: Callable[..., int] = intrinsic(_generate_now_ns)
 
 
-@compiled
+@kernel
 def first_block(board: Board, seat: int) -> int:
     """Return the first block of a seat; that of seat `n` of `n` is the number of blocks."""
     return int(board[_BLOCKS] * seat // board[_SEATS])
 
 
-@compiled
+@kernel
 def claim(board: Board, seat: int) -> tuple[int, int]:
     """Return a phase and a block of it that no other thread has, once there is one: of this seat if possible.
 
@@ -325,7 +325,7 @@ def claim(board: Board, seat: int) -> tuple[int, int]:
         _wait(board, phase)
 
 
-@compiled
+@kernel
 def _claim_of(board: Board, phase: int, seat: int) -> int:
     """Return a block of a seat, or -1 if all are claimed or the phase is over."""
     place, end = _TICKET + seat * _FAR, first_block(board, seat + 1)
@@ -341,7 +341,7 @@ def _claim_of(board: Board, phase: int, seat: int) -> int:
     return -1
 
 
-@compiled
+@kernel
 def _wait(board: Board, phase: int) -> None:
     """Return once the phase is over or the board is closed.
 
@@ -357,7 +357,7 @@ def _wait(board: Board, phase: int) -> None:
     _add(board, _WAITED, _now_ns() - begin)
 
 
-@compiled
+@kernel
 def finish(board: Board) -> bool:
     """Report a claimed block as done; True in the thread with the last block of the phase.
 
@@ -366,7 +366,7 @@ def finish(board: Board) -> bool:
     return bool(_add(board, _DONE, 1) == board[_BLOCKS] - 1)
 
 
-@compiled
+@kernel
 def open_next(board: Board) -> None:
     """Let all threads claim the blocks of the next phase."""
     phase = _load(board, _PHASE) + 1
@@ -376,7 +376,7 @@ def open_next(board: Board) -> None:
     _store(board, _PHASE, phase)
 
 
-@compiled
+@kernel
 def close(board: Board) -> None:
     """Make the phase that has just been finished the last one."""
     _store(board, _END, _load(board, _PHASE) + 1)

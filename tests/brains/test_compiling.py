@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -195,3 +196,30 @@ def test_kernels_are_compiled_where_numba_is_told_not_to(tmp_path: Path) -> None
         "warning: NUMBA_DISABLE_JIT is set, and ignored from here on"
     )
     assert list(tmp_path.rglob("*preferences*.nbc"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "blocks",
+        "muting",
+        "team",
+        "bits.kernels",
+        "bits.generated_rows",
+        "lists.kernels",
+        "lists.dopamine_gated",
+        "lists.plasticity_kernels",
+        "lists.stepped_kernels",
+    ],
+)
+def test_no_kernel_of_a_step_counts_references(name: str) -> None:
+    """An atomic operation for each array of a tuple in each call made larvae 2.6 times slower."""
+    module = importlib.import_module(f"ethospike.brains.numba.{name}")
+    kernels = [
+        value
+        for value in vars(module).values()
+        if hasattr(value, "targetoptions") and value.__module__ == module.__name__
+    ]
+    assert kernels
+    counting = [value.__name__ for value in kernels if value.targetoptions.get("_nrt", True)]
+    assert not counting

@@ -28,13 +28,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.brains.compiling import compiled
+from ethospike.brains.compiling import kernel
 from ethospike.brains.numba.bits.row_counts import POOL_STRIDE, SEGMENT, WORD
 
 Array = NDArray[Any]
 
-
-_compiled = compiled(_nrt=False)  # as in `kernels.py`
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -42,7 +40,7 @@ _MIX_2 = np.uint64(0x94D049BB133111EB)
 _PLACE = np.uint64(0x3F_FFFF_FFFF)  # a byte of each pool, 16 bits each, and a rotation, 6 bits
 
 
-@_compiled
+@kernel
 def place_of(key: int, segment: int, source: int, attempt: int) -> Any:
     """Return the places in the pools, and the rotation, of a source's row in a segment."""
     segment_and_attempt = (np.uint64(attempt) << np.uint64(24)) | np.uint64(segment)
@@ -52,7 +50,7 @@ def place_of(key: int, segment: int, source: int, attempt: int) -> Any:
     return np.int64((z ^ (z >> np.uint64(31))) & _PLACE)
 
 
-@_compiled
+@kernel
 def word_of(pool: Array, first: int, inverted: int, place: int, word: int) -> Any:
     """Return a word of a row; `word` is counted from the beginning of its segment."""
     a = first + (place & 0xFFFF) + 8 * word
@@ -79,7 +77,7 @@ class Drawn(NamedTuple):
     end_word: int
 
 
-@_compiled
+@kernel
 def own_place(pool: Array, projection: Drawn, segment: int, source: int, neuron_of_lane: Array) -> Any:
     """Return the place of the row of a neuron in the segment that it lies in: its own bit must be 0."""
     word = projection.first_word
@@ -94,7 +92,7 @@ def own_place(pool: Array, projection: Drawn, segment: int, source: int, neuron_
     return place
 
 
-@_compiled
+@kernel
 def write_rows(bits: Array, pool: Array, projection: Drawn, end_source: int, neuron_of_lane: Array) -> None:
     """Write the synapses of a projection onto one segment into a bit matrix, shape (neurons, words)."""
     segment = projection.first_word // SEGMENT

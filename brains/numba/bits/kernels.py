@@ -17,15 +17,14 @@ adds the same numbers in the same order in any thread, so results do not depend 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba.core import types
 from numba.extending import overload
 from numpy.typing import NDArray
 
-from ethospike.brains.compiling import compiled
+from ethospike.brains.compiling import inlined, kernel
 from ethospike.brains.numba.bits.generated_rows import Drawn, own_place, place_of
 from ethospike.brains.numba.bits.row_counts import (
     COUNTER_LIMIT,
@@ -44,7 +43,6 @@ TINY = 1e-30
 of the range of denormal numbers, which are computed up to 100 times slower."""
 
 Array = NDArray[Any]
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Layout(NamedTuple):
@@ -149,14 +147,11 @@ class Scratch(NamedTuple):
 
 
 # Products and sums are not fused: it would save nothing, and last digits would depend on the processor.
-# Nothing here makes arrays, and references to them are not counted: in each segment this took longer than 500
-# neurons.
-_compiled: Callable[[F], F] = compiled(_nrt=False)
-# Parts of the loop over segments: a call would copy all the addresses of a brain, which takes 0.1 µs.
-_inlined: Callable[[F], F] = compiled(_nrt=False, inline="always")
+# Parts of the loop over segments are inlined: a call would copy all the addresses of a brain, which takes
+# 0.1 µs.
 
 
-@_compiled
+@kernel
 def _add_stored(
     words: tuple[int, int],
     receptor: int,
@@ -180,7 +175,7 @@ def _add_stored(
         add_stored(arrived, receptor, bits, place, span, weight)
 
 
-@_compiled
+@kernel
 def _add_generated(
     words: tuple[int, int],
     receptor: int,
@@ -212,7 +207,7 @@ def _add_generated(
         add_generated(arrived, receptor, pool, pools, place, (rows, first, end), weight)
 
 
-@_inlined
+@inlined
 def _drawn(segment: int, source: int, layout: Layout, brain: Brain) -> Drawn:
     """Return the projection from a population onto a segment's neurons, as it is drawn."""
     target = layout.segment_population[segment]
@@ -229,7 +224,7 @@ def _drawn(segment: int, source: int, layout: Layout, brain: Brain) -> Drawn:
     )
 
 
-@_inlined
+@inlined
 def _add_arriving(
     words: tuple[int, int],
     receptor: int,
@@ -270,7 +265,7 @@ def _add_arriving(
         )
 
 
-@_inlined
+@inlined
 def _receive(segment: int, row: int, layout: Layout, brain: Brain, scratch: Scratch) -> None:
     """Let the spikes of one row of `brain.spiked` arrive at a segment's neurons, by receptor."""
     first_word, end_word = layout.segment_word[segment], layout.segment_end[segment]
@@ -314,7 +309,7 @@ def _compiled_at(constant: Any, lane: Any) -> Any:
     return lambda constant, lane: constant
 
 
-@_compiled
+@kernel
 def _of_population(constants: Constants, population: int) -> Any:
     """Return the constants of a population as single numbers."""
     return (
@@ -329,7 +324,7 @@ def _of_population(constants: Constants, population: int) -> Any:
     )
 
 
-@_inlined
+@inlined
 def _update(first_lane: int, end_lane: int, brain: Brain, scratch: Scratch, constants: Any) -> None:
     """Advance the neurons of a segment by one step, in the order of NEST, and mark those that fire.
 
@@ -356,7 +351,7 @@ def _update(first_lane: int, end_lane: int, brain: Brain, scratch: Scratch, cons
         scratch.fired[here] = fires
 
 
-@_inlined
+@inlined
 def _list_fired(first_word: int, end_word: int, layout: Layout, scratch: Scratch, fired: Array) -> int:
     """List the neurons of a segment that fired at its place in `fired`, and return their number."""
     segment, count = first_word // SEGMENT * SEGMENT, 0
@@ -369,7 +364,7 @@ def _list_fired(first_word: int, end_word: int, layout: Layout, scratch: Scratch
     return count
 
 
-@_inlined
+@inlined
 def _collect(step: int, begin: int, shared: Shared, layout: Layout, brain: Brain, out: Output) -> int:
     """Join the lists of all segments, which are in order, and return the new number of spikes in `out`."""
     row, count, sent = step % len(brain.spiked), begin, 0
@@ -394,7 +389,7 @@ def _collect(step: int, begin: int, shared: Shared, layout: Layout, brain: Brain
     return count
 
 
-@_compiled
+@kernel
 def _set_drive(brain: Brain, inputs: Inputs, amplitude: Array) -> None:
     """Let the currents be I_e plus one amplitude (pA) for each current channel, unless they are so."""
     changed = False
@@ -412,7 +407,7 @@ def _set_drive(brain: Brain, inputs: Inputs, amplitude: Array) -> None:
         brain.drive[lane] *= brain.per_pa[lane]
 
 
-@_inlined
+@inlined
 def _deliver_inputs(step: int, event: int, window: Window, inputs: Inputs, brain: Brain) -> int:
     """Send the input spikes of a step, let those due arrive, and return the next event of the window."""
     depth = len(brain.arriving)
@@ -434,7 +429,7 @@ def _deliver_inputs(step: int, event: int, window: Window, inputs: Inputs, brain
     return event
 
 
-@_compiled
+@kernel
 def _begin(
     step: int, k: int, layout: Layout, inputs: Inputs, brain: Brain, window: Window, shared: Shared
 ) -> None:
@@ -446,7 +441,7 @@ def _begin(
     _set_drive_of(k, inputs, brain, window)
 
 
-@_compiled
+@kernel
 def advance(
     board: Array,
     seat: int,
@@ -497,7 +492,7 @@ def advance(
             open_next(board)
 
 
-@_inlined
+@inlined
 def _end_step(
     step: int,
     k: int,
@@ -520,14 +515,14 @@ def _end_step(
         _set_drive_of(k + 1, inputs, brain, window)
 
 
-@_compiled
+@kernel
 def _set_drive_of(k: int, inputs: Inputs, brain: Brain, window: Window) -> None:
     """Set the currents of step k of a window: its own act from its third step on, as NEST's dc_generator."""
     if k < 3:
         _set_drive(brain, inputs, brain.pipeline[k] if k < 2 else window.current_pa)
 
 
-@_compiled
+@kernel
 def _keep_currents(n_steps: int, brain: Brain, window: Window) -> None:
     """Keep the currents that have not acted yet for the next window."""
     for channel in range(len(window.current_pa)):
@@ -536,7 +531,7 @@ def _keep_currents(n_steps: int, brain: Brain, window: Window) -> None:
         brain.pipeline[1, channel] = last
 
 
-@_compiled
+@kernel
 def is_finite(layout: Layout, v: Array, i_ex: Array, i_in: Array) -> bool:
     """Return whether the state of every neuron is finite; that of padding need not be."""
     finite = True

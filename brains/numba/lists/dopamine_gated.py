@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from ethospike.brains.compiling import compiled, inlined
+from ethospike.brains.compiling import inlined, kernel
 from ethospike.brains.numba.lists.layout import Circuit
 from ethospike.brains.numba.muting import FREE
 from ethospike.brains.numba.roles import MODULATOR, TARGET
@@ -29,7 +29,7 @@ class Plastic(NamedTuple):
     scale: Array  # (plastic synapses,) effect of a unit of weight
 
 
-@compiled
+@kernel
 def _depress(p: int, animal: int, step: int, plastic: Plastic, circuit: Circuit) -> None:
     """Apply one modulator spike to all synapses of a projection."""
     rate, tau_steps = plastic.rule[p, 0], plastic.rule[p, 2]
@@ -42,7 +42,7 @@ def _depress(p: int, animal: int, step: int, plastic: Plastic, circuit: Circuit)
         circuit.effect[synapse] = weight * plastic.scale[i]
 
 
-@compiled
+@kernel
 def _recover(p: int, animal: int, slot: int, plastic: Plastic, circuit: Circuit) -> None:
     """Apply one target spike to its synapses of a projection."""
     for i in range(plastic.first[p, animal, slot], plastic.first[p, animal, slot + 1]):
@@ -63,7 +63,7 @@ def note_spikes(animal: int, step: int, fired: Array, plastic: Plastic, circuit:
     return changes
 
 
-@compiled
+@kernel
 def learn(animal: int, step: int, fired: Array, plastic: Plastic, circuit: Circuit) -> None:
     """Apply one step's spikes to the plastic synapses, modulators before targets.
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.brains.compiling import compiled, inlined
+from ethospike.brains.compiling import inlined, kernel
 from ethospike.brains.numba.blocks import (
     DRIVE,
     E_L,
@@ -91,7 +91,7 @@ def _update(
     return count
 
 
-@compiled
+@kernel
 def _receive(cells: Array, arriving: Array) -> None:
     """Add a row of the ring to the inboxes and empty it."""
     for block in range(len(arriving) // INBOX):
@@ -139,7 +139,7 @@ def _send_inputs(
     return event
 
 
-@compiled
+@kernel
 def _set_drive(cells: Array, blocks: int, circuit: Circuit, amplitude: Array) -> None:
     """Let the currents be I_e plus one amplitude (pA) for each current channel."""
     for block in range(blocks):
@@ -159,8 +159,9 @@ def _set_drive(cells: Array, blocks: int, circuit: Circuit, amplitude: Array) ->
 @inlined
 def _keep_currents(n_steps: int, pipeline: Array, current: Array) -> None:
     """Keep the currents that have not acted yet for the next window."""
-    pipeline[0] = pipeline[1] if n_steps == 1 else current
-    pipeline[1] = current
+    for channel in range(len(current)):
+        pipeline[0, channel] = pipeline[1, channel] if n_steps == 1 else current[channel]
+        pipeline[1, channel] = current[channel]
 
 
 @inlined
@@ -223,7 +224,7 @@ def _run_animal(
     out.finite[animal] = all_finite(cells)
 
 
-@compiled
+@kernel
 def run_animals(
     turn: Array,
     order: Array,

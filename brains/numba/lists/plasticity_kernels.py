@@ -13,7 +13,7 @@ from numba import types
 from numba.extending import overload
 from numpy.typing import NDArray
 
-from ethospike.brains.compiling import compiled
+from ethospike.brains.compiling import kernel
 
 Array = NDArray[Any]
 
@@ -84,16 +84,13 @@ class Lesson(NamedTuple):
     value: Array  # (modulators, animals, grid points): values of the window, written here
 
 
-_compiled = compiled()
-
-
-@_compiled
+@kernel
 def _point(step: int, grid: int, lesson: Lesson) -> int:
     """Return the number of a grid point within the window."""
     return step // grid - (lesson.first_step - 1) // grid - 1
 
 
-@_compiled
+@kernel
 def _modulate(animal: int, step: int, fired: Array, rules: Rules, lesson: Lesson) -> None:
     """Bring the modulators to a step, and note their values at grid points."""
     for m in range(len(rules.modulator_kind)):
@@ -127,7 +124,7 @@ def _modulate(animal: int, step: int, fired: Array, rules: Rules, lesson: Lesson
             lesson.value[m, animal, _point(step, grid, lesson)] = value
 
 
-@_compiled
+@kernel
 def _change(w: Array, z: Array, gate: Array, constants: Array, factor: float) -> None:
     """Add factor × gated eligibility to the weights, within bounds; then let eligibilities decay."""
     lowest, highest = constants[LOWEST], constants[HIGHEST]
@@ -139,7 +136,7 @@ def _change(w: Array, z: Array, gate: Array, constants: Array, factor: float) ->
         z[i] *= decay
 
 
-@_compiled
+@kernel
 def _change_filtered(w: Array, z: Array, q: Array, gate: Array, constants: Array, factor: float) -> None:
     """Add factor × filtered eligibility to the weights, within bounds; then decay and filter."""
     lowest, highest = constants[LOWEST], constants[HIGHEST]
@@ -153,13 +150,13 @@ def _change_filtered(w: Array, z: Array, q: Array, gate: Array, constants: Array
         q[i] = q[i] * decay_q + gate[i] * decayed
 
 
-@_compiled
+@kernel
 def _decay(trace: Array, factor: float) -> None:
     for i in range(len(trace)):
         trace[i] *= factor
 
 
-@_compiled
+@kernel
 def _three_factor(r: int, animal: int, step: int, value: float, fired: Array, rules: Rules) -> None:
     """Apply a step of `ThreeFactor`; `value` is the modulator's at a grid point."""
     parameter, number = rules.parameter[r], rules.number[r]
@@ -197,7 +194,7 @@ def _three_factor(r: int, animal: int, step: int, value: float, fired: Array, ru
             minus[slot] += 1.0
 
 
-@_compiled
+@kernel
 def _begin_of_delay(delays: Array, of_target: Array, low: int, high: int, delay: int) -> int:
     """Return the first place in low … high of `of_target` with a delay (an index) of at least `delay`."""
     while low < high:
@@ -209,27 +206,27 @@ def _begin_of_delay(delays: Array, of_target: Array, low: int, high: int, delay:
     return low
 
 
-@_compiled
+@kernel
 def _trace(value: float, since: int, step: int, dt_ms: float, tau_ms: float) -> float:
     """Return a trace at a step."""
     return value * math.exp((since - step) * dt_ms / tau_ms) if value != 0.0 else 0.0
 
 
-@_compiled
+@kernel
 def _facilitated(weight: float, k_plus: float, parameter: Array) -> float:
     share, highest = weight / parameter[W_MAX], float(parameter[W_MAX])
     share = share + parameter[LAMBDA] * (1.0 - share) ** parameter[MU_PLUS] * k_plus
     return float(share * highest) if share < 1.0 else highest
 
 
-@_compiled
+@kernel
 def _depressed(weight: float, k_minus: float, parameter: Array) -> float:
     share = weight / parameter[W_MAX]
     share = share - parameter[ALPHA] * parameter[LAMBDA] * share ** parameter[MU_MINUS] * k_minus
     return float(share * parameter[W_MAX]) if share > 0.0 else 0.0
 
 
-@_compiled
+@kernel
 def _advance_dopamine(
     i: int,
     step: int,
@@ -255,7 +252,7 @@ def _advance_dopamine(
     since[i] = step
 
 
-@_compiled
+@kernel
 def _dopamine(r: int, animal: int, step: int, fired: Array, rules: Rules) -> None:
     """Let the dopamine spikes of the step before arrive, and count those of this one."""
     state, parameter = rules.dopamine[r, animal], rules.parameter[r]
@@ -274,7 +271,7 @@ def _dopamine(r: int, animal: int, step: int, fired: Array, rules: Rules) -> Non
     state[1] = float(count)
 
 
-@_compiled
+@kernel
 def _stdp(r: int, animal: int, step: int, fired: Array, rules: Rules) -> None:
     """Apply a step of `PairSTDP` or `DopamineSTDP`: arriving target spikes, source spikes, their traces."""
     parameter, number, dt_ms = rules.parameter[r], rules.number[r], rules.dt_ms
@@ -323,13 +320,13 @@ def _stdp(r: int, animal: int, step: int, fired: Array, rules: Rules) -> None:
             plus[slot], plus_step[slot] = k_plus + 1.0, step
 
 
-@_compiled
+@kernel
 def _refresh(w: Array, scale: Array, effect: Array) -> None:
     for i in range(len(w)):
         effect[i] = w[i] * scale[i]
 
 
-@_compiled
+@kernel
 def learn_step(animal: int, step: int, fired: Array, rules: Rules, lesson: Lesson, effect: Array) -> None:
     """Apply the rules to one step, before its spikes are sent.
 

@@ -9,7 +9,7 @@ from numba import types
 from numba.extending import overload
 from numpy.typing import NDArray
 
-from ethospike.brains.compiling import compiled
+from ethospike.brains.compiling import kernel
 from ethospike.brains.numba.blocks import DRIVE, INBOX_EX, INBOX_IN, LANES, STRIDE, V
 from ethospike.brains.numba.lists.intrinsics import call_step
 
@@ -36,7 +36,7 @@ class Stepped(NamedTuple):
     random: Array  # (animals, generators) uint64
 
 
-@compiled
+@kernel
 def _step_block(cells: Array, stepped: Stepped, animal: int, block: int, slots: Array, count: int) -> int:
     """Advance a block of neurons by the steps of their models; list those that fire."""
     x, k, random = stepped.x[animal], stepped.k[animal], stepped.random[animal]
@@ -70,7 +70,7 @@ def _step_block(cells: Array, stepped: Stepped, animal: int, block: int, slots: 
     return count
 
 
-@compiled
+@kernel
 def _flush_tiny(x: Array) -> None:
     """Set tiny numbers of the state to 0."""
     for place in range(len(x)):
