@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ethospike.brains.network import Network
 from ethospike.brains.simulator import Simulator, SpikeBlock, Stimulus
 from ethospike.errors import AgentError
-from ethospike.states import State
+from ethospike.states import State, check_state, join_states, state_of, without
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,3 +194,58 @@ class Agent(ABC):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class BrainAgent(Agent):
+    """An agent whose brain runs on a simulator of its own; subclasses add what they remember beside it.
+
+    Attributes
+    ----------
+    any_shape : tuple of str
+        Entries of the state beside the simulator's that change their shape from step to step.
+    """
+
+    network: Network
+    simulator: Simulator
+    any_shape: tuple[str, ...] = ()
+
+    def weights(self) -> dict[str, NDArray[np.float64]]:
+        """Return the plastic weights by projection, each of shape (animals, synapses)."""
+        return {p.name: self.simulator.weights(p.name) for p in self.network.plastic_projections}
+
+    def state(self) -> State:
+        """Return copies of all that the next decision depends on, the simulator's state included.
+
+        Raises
+        ------
+        SimulatorUnavailable
+            When the simulator cannot save its state (`Capabilities.restores_state`).
+        """
+        return self._own_state() | join_states({"simulator": self.simulator.state()})
+
+    def set_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Continue from a `state()` of an agent built alike.
+
+        Raises
+        ------
+        StateError
+            When an entry that is not the simulator's is missing, unknown, or of another shape; nothing has
+            changed then.
+        SimulatorUnavailable
+            When the simulator cannot restore a state.
+        """
+        check_state(without("simulator", state), self._own_state(), any_shape=self.any_shape)
+        self.simulator.set_state(state_of("simulator", state))
+        self._set_own_state(state)
+
+    @abstractmethod
+    def _own_state(self) -> State:
+        """Return copies of what the agent remembers beside the simulator."""
+
+    @abstractmethod
+    def _set_own_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Continue from the entries of `_own_state`; the state has others as well."""
+
+    def close(self) -> None:
+        """Close the simulator; closing twice is harmless."""
+        self.simulator.close()

@@ -14,17 +14,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.agents.agent import Agent, Decision
+from ethospike.agents.agent import BrainAgent, Decision
 from ethospike.agents.codes import Encoder, default_encoder, default_readout
 from ethospike.agents.codes.readouts import ActionReadout
 from ethospike.brains.network import AllToAll, CurrentInput, Network, Population, Projection, Uniform
-from ethospike.brains.simulator import Simulator, SimulatorSettings, SpikeBlock, Stimulus, open_simulator
+from ethospike.brains.simulator import SimulatorSettings, SpikeBlock, Stimulus, open_simulator
 from ethospike.clock import whole_number
+from ethospike.configuration import configured
 from ethospike.envs.any_env import GymnasiumGroup
 from ethospike.errors import AgentError
 from ethospike.randomness import Role, pack_generators, random_stream, unpack_generators
 from ethospike.shown import Shown
-from ethospike.states import State, check_state, join_states, state_of, without
+from ethospike.states import State
 from ethospike.variables import Panel, variable
 
 TAU_SYN_MS, TAU_M_MS, T_REF_MS, RHEOBASE_PA = 2.0, 10.0, 2.0, 375.0
@@ -119,7 +120,7 @@ def coded_network(codes: Codes, config: CodedConfig) -> Network:
     )
 
 
-class CodedAgent(Agent):
+class CodedAgent(BrainAgent):
     """An agent with a code, a layer of motor neurons with fixed random weights, and a read-out.
 
     Parameters
@@ -141,12 +142,10 @@ class CodedAgent(Agent):
         When a code does not fit the environment, or the control interval is not a whole number of steps.
     """
 
-    simulator: Simulator
-
     def __init__(
         self,
         env: GymnasiumGroup,
-        config: CodedConfig | None = None,
+        config: CodedConfig | Mapping[str, Any] | None = None,
         simulator: SimulatorSettings | None = None,
         *,
         network: Network | None = None,
@@ -159,7 +158,7 @@ class CodedAgent(Agent):
                 f"factory, such as GymnasiumGroup('CartPole-v1', 3)"
             )
         super().__init__(env.num_envs, env.control_interval_ms)
-        self.config = config = config or CodedConfig()
+        self.config = config = configured(CodedConfig, config, AgentError)
         n_steps = whole_number(env.control_interval_ms, dt_ms)
         if n_steps is None:
             raise AgentError(
@@ -213,31 +212,8 @@ class CodedAgent(Agent):
         flat = spikes.animal[is_motor] * shape[1] + group
         return np.bincount(flat, minlength=shape[0] * shape[1]).reshape(shape) / self.config.motor_neurons
 
-    def state(self) -> State:
-        """Return the states of the simulator and of the generators.
-
-        Raises
-        ------
-        SimulatorUnavailable
-            When the simulator cannot save its state.
-        """
-        return self._draws() | join_states({"simulator": self.simulator.state()})
-
-    def _draws(self) -> State:
+    def _own_state(self) -> State:
         return {"generator": pack_generators(self._generators, self.animals)}
 
-    def set_state(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Continue from a state.
-
-        Raises
-        ------
-        StateError
-            When it is the state of another agent.
-        """
-        check_state(without("simulator", state), self._draws())
-        self.simulator.set_state(state_of("simulator", state))
+    def _set_own_state(self, state: Mapping[str, NDArray[Any]]) -> None:
         self._generators = unpack_generators(state["generator"])
-
-    def close(self) -> None:
-        """Close the simulator."""
-        self.simulator.close()

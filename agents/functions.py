@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from gymnasium.vector import VectorEnv
 from numpy.typing import ArrayLike, NDArray
 
-from ethospike.agents.agent import Agent, Decision
+from ethospike.agents.agent import BrainAgent, Decision
 from ethospike.brains.network import CurrentInput, Network, SpikeInput
 from ethospike.brains.simulator import (
     OwnBrain,
-    Simulator,
     SimulatorSettings,
     SpikeBlock,
     Stimulus,
@@ -22,7 +22,7 @@ from ethospike.brains.spike_trains.sources import PoissonSource
 from ethospike.clock import whole_number
 from ethospike.envs.contract import group_env
 from ethospike.errors import AgentError, nearest
-from ethospike.states import State, check_state, join_states, state_of, without
+from ethospike.states import State, join_states, state_of
 from ethospike.variables import Component, Panel, variable
 
 Encode = Callable[[NDArray[np.float64]], Mapping[str, ArrayLike]]
@@ -33,7 +33,7 @@ Decode = Callable[[Mapping[str, NDArray[np.int64]]], ArrayLike]
 (animals, actuators)."""
 
 
-class FunctionAgent(Agent):
+class FunctionAgent(BrainAgent):
     """A brain between two functions.
 
     Parameters
@@ -54,8 +54,7 @@ class FunctionAgent(Agent):
         When the control interval is not a whole number of steps.
     """
 
-    network: Network
-    simulator: Simulator
+    any_shape = ("source/events",)  # as many as happened to be drawn ahead
 
     def __init__(
         self,
@@ -126,13 +125,15 @@ class FunctionAgent(Agent):
     ) -> NDArray[np.float64]:
         """Return the values of all channels of some inputs, shape (animals, channels)."""
         parts = []
-        for one in inputs:
-            shape = (self.animals, self.network.n_channels(one))
-            values = np.asarray(given.get(one.name, 0.0), dtype=np.float64)
+        for target_input in inputs:
+            shape = (self.animals, self.network.n_channels(target_input))
+            values = np.asarray(given.get(target_input.name, 0.0), dtype=np.float64)
             try:
                 parts.append(np.broadcast_to(values, shape))
             except ValueError:
-                raise AgentError(f"encode: {one.name}: expected shape {shape}, got {values.shape}") from None
+                raise AgentError(
+                    f"encode: {target_input.name}: expected shape {shape}, got {values.shape}"
+                ) from None
         return np.concatenate(parts, axis=1) if parts else np.empty((self.animals, 0))
 
     def _counts(self, spikes: SpikeBlock) -> dict[str, NDArray[np.int64]]:
@@ -141,36 +142,9 @@ class FunctionAgent(Agent):
         counts = np.bincount(flat, minlength=shape[0] * shape[1]).reshape(shape)
         return {p.name: counts[:, self.network.neurons(p.name)] for p in self.network.populations}
 
-    def weights(self) -> dict[str, NDArray[np.float64]]:
-        """Return the plastic weights by projection, each of shape (animals, synapses)."""
-        return {p.name: self.simulator.weights(p.name) for p in self.network.plastic_projections}
-
-    def state(self) -> State:
-        """Return the states of the simulator and of the source of spikes.
-
-        Raises
-        ------
-        SimulatorUnavailable
-            When the simulator cannot save its state.
-        """
-        return self._draws() | join_states({"simulator": self.simulator.state()})
-
-    def _draws(self) -> State:
+    def _own_state(self) -> State:
         return {} if self._source is None else join_states({"source": self._source.state()})
 
-    def set_state(self, state: State) -> None:
-        """Continue from a state.
-
-        Raises
-        ------
-        StateError
-            When it is the state of another agent.
-        """
-        check_state(without("simulator", state), self._draws())
+    def _set_own_state(self, state: Mapping[str, NDArray[Any]]) -> None:
         if self._source is not None:
             self._source.set_state(state_of("source", state))
-        self.simulator.set_state(state_of("simulator", state))
-
-    def close(self) -> None:
-        """Close the simulator."""
-        self.simulator.close()

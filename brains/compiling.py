@@ -19,8 +19,8 @@ from typing import Any, TypeVar, overload
 import numba
 from numba.core import caching, ccallback, event, sigutils
 
-from ethospike.caches import cache_folder, has_home
-from ethospike.notices import tell_once
+from ethospike.errors import tell_once
+from ethospike.paths import cache_folder, has_home
 
 F = TypeVar("F", bound=Callable[..., Any])
 # Numba annotates itself in part only.

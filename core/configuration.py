@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union
 
-from ethospike.errors import ScenarioError, nearest
+from ethospike.errors import EthospikeError, ScenarioError, nearest
 from ethospike.paths import expanded
 
 T = TypeVar("T")
@@ -51,6 +51,42 @@ def from_mapping(kind: type[T], values: Mapping[str, Any], *, base: T | None = N
     Walk(speed_mm_s=2.0, legs=6)
     """
     return build(kind, checked(kind, values, source=source), base)
+
+
+def configured(
+    kind: type[T], given: T | Mapping[str, Any] | None, error: type[EthospikeError], default: T | None = None
+) -> T:
+    """Return a configuration that was given as such, as a mapping of its fields, or not at all.
+
+    Mappings come from JSON, as of a Gymnasium `EnvSpec`.
+
+    Parameters
+    ----------
+    kind : type
+        A dataclass.
+    given : dataclass, nested mapping or None
+    error : type
+        The class of the error for anything else.
+    default : dataclass, optional
+        Instead of None; by default `kind()`.
+
+    Raises
+    ------
+    EthospikeError
+        Of the class `error`, when the given value is none of these, or a field does not fit.
+    """
+    if isinstance(given, kind):
+        return given
+    if given is None:
+        return kind() if default is None else default
+    if not isinstance(given, Mapping):
+        raise error(
+            f"expected {kind.__name__} or a mapping of its fields, got {type(given).__name__} ({given!r})"
+        )
+    try:
+        return from_mapping(kind, given, source=kind.__name__)
+    except ScenarioError as problem:
+        raise error(str(problem)) from None
 
 
 def checked(

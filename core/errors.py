@@ -1,4 +1,4 @@
-"""The errors of this package, and a helper that suggests valid names.
+"""The errors and warnings of this package, and a helper that suggests valid names.
 
 Every error that a user or a machine can cause derives from `EthospikeError`, and its message gives the
 expected and the given value, and a remedy. Anything else that is raised is a bug.
@@ -7,7 +7,9 @@ expected and the given value, and a remedy. Anything else that is raised is a bu
 from __future__ import annotations
 
 import difflib
+import sys
 from collections.abc import Iterable
+from functools import cache
 
 
 class EthospikeError(Exception):
@@ -85,3 +87,9 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     valid = sorted(valid)
     close = difflib.get_close_matches(name, valid, n=1)
     return f"did you mean {close[0]!r}?" if close else f"valid: {', '.join(valid) or 'none'}"
+
+
+@cache
+def tell_once(text: str) -> None:
+    """Print a warning on stderr, once in a process."""
+    print(f"warning: {text}", file=sys.stderr, flush=True)

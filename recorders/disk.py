@@ -7,8 +7,7 @@ import os
 import traceback
 from pathlib import Path
 
-from ethospike.errors import RecordingError
-from ethospike.notices import tell_once
+from ethospike.errors import RecordingError, tell_once
 
 UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP)
 """Answers of file systems without an operation, such as SMB and FUSE to the syncing of a folder."""
@@ -43,6 +42,28 @@ def force(path: Path) -> None:
         )
     finally:
         os.close(file)
+
+
+def check_assertions() -> None:
+    """Raise `RecordingError` where Python drops assertions and this Zarr opens groups by one.
+
+    Raises
+    ------
+    RecordingError
+        Under `python -O` or `PYTHONOPTIMIZE` with Zarr 3.1.6 or before.
+    """
+    if __debug__:
+        return
+    import zarr
+    from zarr.core.group import GroupMetadata
+
+    try:
+        GroupMetadata.from_dict({"zarr_format": 3, "node_type": "group", "attributes": {}})
+    except TypeError:  # the assertion takes the entry `node_type` away
+        raise RecordingError(
+            f"zarr {zarr.__version__} cannot read recordings in a Python without assertions; unset "
+            f"PYTHONOPTIMIZE, or start Python without -O"
+        ) from None
 
 
 def explain(error: BaseException, path: Path) -> str:

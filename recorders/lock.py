@@ -12,8 +12,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from ethospike.errors import RecordingError
-from ethospike.notices import tell_once
+from ethospike.errors import RecordingError, tell_once
 from ethospike.paths import lock_file
 
 LOCK_PATIENCE_S = 0.5

@@ -18,7 +18,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.agents.agent import Agent, Decision
+from ethospike.agents.agent import BrainAgent, Decision
 from ethospike.agents.larva import memory
 from ethospike.agents.larva.body import odor_arena
 from ethospike.agents.larva.locomotion import Locomotion, LocomotionConfig
@@ -31,14 +31,15 @@ from ethospike.brains.circuits.mushroom_body import (
     mushroom_body,
 )
 from ethospike.brains.network import Network
-from ethospike.brains.simulator import Simulator, SimulatorSettings, SpikeBlock, Stimulus, open_simulator
+from ethospike.brains.simulator import SimulatorSettings, SpikeBlock, Stimulus, open_simulator
 from ethospike.brains.spike_trains.sources import GammaSource
 from ethospike.clock import whole_number
+from ethospike.configuration import configured
 from ethospike.envs.odor_arena import PEAK_UM, WALL_COLUMN, features
 from ethospike.envs.odor_arena.reinforcement import KINDS
 from ethospike.errors import AgentError, BrainError, nearest
 from ethospike.shown import Shown
-from ethospike.states import State, check_state, join_states, state_of, without
+from ethospike.states import State, join_states, state_of
 from ethospike.variables import Panel, named, variable
 
 READ_OUT = ("MBONp", "MBONn", "DANp", "DANn")
@@ -121,7 +122,7 @@ def _readout() -> Any:
     return readout
 
 
-class LarvaAgent(Agent):
+class LarvaAgent(BrainAgent):
     """A group of larvae, each with a mushroom body of its own.
 
     Parameters
@@ -169,8 +170,7 @@ class LarvaAgent(Agent):
     (2,)
     """
 
-    network: Network
-    simulator: Simulator
+    any_shape = ("source/events",)  # as many as happened to be drawn ahead
     variables: Mapping[str, Mapping[str, Any]] = {
         "preference": variable(
             "(MBONp - MBONn) / (MBONp + MBONn), filtered",
@@ -199,8 +199,8 @@ class LarvaAgent(Agent):
 
     def __init__(
         self,
-        config: LarvaConfig | None = None,
-        brain: MushroomBodyConfig | None = None,
+        config: LarvaConfig | Mapping[str, Any] | None = None,
+        brain: MushroomBodyConfig | Mapping[str, Any] | None = None,
         odors: Sequence[str] = tuple(LarvaConfig().patterns),
         *,
         animals: int = 1,
@@ -211,8 +211,8 @@ class LarvaAgent(Agent):
         network: Network | None = None,
     ) -> None:
         super().__init__(animals, control_interval_ms)
-        self.config = config or LarvaConfig()
-        self.brain = brain or PRESETS["calibrated"]
+        self.config = configured(LarvaConfig, config, AgentError)
+        self.brain = configured(MushroomBodyConfig, brain, AgentError, PRESETS["calibrated"])
         self.odors = tuple(odors)
         self.seed = seed
         self.dt_ms = dt_ms
@@ -254,8 +254,8 @@ class LarvaAgent(Agent):
     def for_env(
         cls,
         env: Any,
-        config: LarvaConfig | None = None,
-        brain: MushroomBodyConfig | None = None,
+        config: LarvaConfig | Mapping[str, Any] | None = None,
+        brain: MushroomBodyConfig | Mapping[str, Any] | None = None,
         *,
         seed: int,
         simulator: SimulatorSettings | None = None,
@@ -374,18 +374,7 @@ class LarvaAgent(Agent):
         for projection in self.network.plastic_projections:
             self.simulator.set_weights(projection.name, weights[projection.name])
 
-    def state(self) -> State:
-        """Return copies of all that the next decision depends on.
-
-        Raises
-        ------
-        SimulatorUnavailable
-            When the simulator cannot save its state (`Capabilities.restores_state`).
-        """
-        return join_states({"simulator": self.simulator.state()}) | self._own_state()
-
     def _own_state(self) -> State:
-        """Return the state without the simulator's."""
         return join_states(
             {
                 "source": self._source.state(),
@@ -395,28 +384,11 @@ class LarvaAgent(Agent):
             }
         )
 
-    def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
-        """Continue from a `state()` of larvae made alike.
-
-        Raises
-        ------
-        AgentError
-            When an entry that is not the simulator's is missing, unknown, or of another shape; nothing has
-            changed then.
-        SimulatorUnavailable
-            When the simulator cannot restore a state.
-        """
-        # The source keeps as many events as happened to be drawn ahead.
-        check_state(without("simulator", state), self._own_state(), any_shape=("source/events",))
-        self.simulator.set_state(state_of("simulator", state))
+    def _set_own_state(self, state: Mapping[str, NDArray[Any]]) -> None:
         self._source.set_state(state_of("source", state))
         self._olfaction.set_state(state_of("olfaction", state))
         self._locomotion.set_state(state_of("locomotion", state))
         self._rate_hz[:] = state_of("readout", state)["rate_hz"]
-
-    def close(self) -> None:
-        """Close the simulator; closing twice is harmless."""
-        self.simulator.close()
 
 
 def _check_parts(network: Network) -> None:

@@ -122,7 +122,7 @@ def _check_circuit(path: str | Path, seed: int, network: Network, about: Mapping
     mine_wired, theirs_wired = _wiring(network), about["wiring"]
     if mine_wired != theirs_wired:
         made, here = (
-            ", ".join(one["name"] for one in wiring) or "the drawn circuit"
+            ", ".join(entry["name"] for entry in wiring) or "the drawn circuit"
             for wiring in (theirs_wired, mine_wired)
         )
         raise AgentError(
@@ -143,8 +143,8 @@ def _contents(path: Path) -> tuple[dict[str, NDArray[np.float64]], dict[str, Any
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = dict(archive)
             about = json.loads(str(arrays.pop("about")))
-            own = {"format": about["format"], "seed": about["seed"], "brain": dict(about["brain"])}
-            return arrays, {**about, **own, "wiring": about.get("wiring", [])}
+            required = {"format": about["format"], "seed": about["seed"], "brain": dict(about["brain"])}
+            return arrays, {**about, **required, "wiring": about.get("wiring", [])}
     except FileNotFoundError:
         raise AgentError(f"memory {path}: there is no such file; save_memory writes one") from None
     except OSError as error:

@@ -7,23 +7,25 @@ decides for a direction, and the hand (`hand.py`) goes there.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.agents.agent import Agent, Decision
+from ethospike.agents.agent import BrainAgent, Decision
 from ethospike.agents.reacher.hand import HandConfig, HandControl, ReachSenses
 from ethospike.agents.reacher.race import BIN_MS, UNDECIDED, ClusterRace, first_crossing
 from ethospike.brains.circuits.clustered_cortex import CortexConfig, clustered_cortex
 from ethospike.brains.network import Network
-from ethospike.brains.simulator import Simulator, SimulatorSettings, SpikeBlock, Stimulus, open_simulator
+from ethospike.brains.simulator import SimulatorSettings, SpikeBlock, Stimulus, open_simulator
 from ethospike.clock import whole_number
+from ethospike.configuration import configured
 from ethospike.errors import AgentError
 from ethospike.randomness import Role, random_stream
 from ethospike.shown import Shown
-from ethospike.states import State, check_state, join_states, state_of, without
+from ethospike.states import State, join_states, state_of
 from ethospike.variables import Panel, variable
 
 STIMULUS_V_TH = 15.0
@@ -99,7 +101,7 @@ class ReacherConfig(Shown):
         return self.cortex.clusters // self.directions
 
 
-class ReacherAgent(Agent):
+class ReacherAgent(BrainAgent):
     """A clustered cortex that reaches for the direction of the winning clusters.
 
     Parameters
@@ -137,12 +139,9 @@ class ReacherAgent(Agent):
     (1, 6)
     """
 
-    network: Network
-    simulator: Simulator
-
     def __init__(
         self,
-        config: ReacherConfig | None = None,
+        config: ReacherConfig | Mapping[str, Any] | None = None,
         simulator: SimulatorSettings | None = None,
         *,
         seed: int,
@@ -152,7 +151,7 @@ class ReacherAgent(Agent):
         network: Network | None = None,
     ) -> None:
         super().__init__(animals, control_interval_ms)
-        self.config = config = config or ReacherConfig()
+        self.config = config = configured(ReacherConfig, config, AgentError)
         self._steps_per_bin = _whole(BIN_MS, dt_ms, "steps of dt_ms")
         self._bins = _whole(control_interval_ms, BIN_MS, "milliseconds")
         self.direction_clusters = np.stack([self._assign(seed, animal) for animal in range(animals)])
@@ -229,18 +228,7 @@ class ReacherAgent(Agent):
         self._direction[decided], self._decision_ms[decided] = winner[decided], time_ms[decided]
         self._hand.send(decided, winner)
 
-    def state(self) -> State:
-        """Return copies of all that the next decision depends on, the simulator's state included.
-
-        Raises
-        ------
-        SimulatorUnavailable
-            When the simulator cannot save its state.
-        """
-        return self._own_state() | join_states({"simulator": self.simulator.state()})
-
     def _own_state(self) -> State:
-        """Return the state without the simulator's."""
         parts = {
             "integral": self._race.integral.copy(),
             "direction": self._direction.copy(),
@@ -248,27 +236,11 @@ class ReacherAgent(Agent):
         }
         return parts | join_states({"hand": self._hand.state()})
 
-    def set_state(self, state: State) -> None:
-        """Continue from a `state()` of an agent built alike.
-
-        Raises
-        ------
-        AgentError
-            When an entry that is not the simulator's is missing, unknown, or of another shape; nothing has
-            changed then.
-        SimulatorUnavailable
-            When the simulator cannot restore a state.
-        """
-        check_state(without("simulator", state), self._own_state())
-        self.simulator.set_state(state_of("simulator", state))
+    def _set_own_state(self, state: Mapping[str, NDArray[Any]]) -> None:
         self._hand.set_state(state_of("hand", state))
         self._race.integral = np.array(state["integral"], dtype=np.float64)
         self._direction[...] = state["direction"]
         self._decision_ms[...] = state["decision_ms"]
-
-    def close(self) -> None:
-        """Close the simulator."""
-        self.simulator.close()
 
 
 def _variables(config: ReacherConfig) -> dict[str, dict[str, Any]]:

@@ -60,9 +60,9 @@ def check_silence(open_network: OpenNetwork) -> None:
             simulator.silence()
             again = simulator.run(300, _volley(910))
         for animal, fired in ((0, [1, 2, 5]), (1, free)):
-            own = silenced.neuron[silenced.animal == animal]
+            neurons = silenced.neuron[silenced.animal == animal]
             expect_equal(
-                np.sort(own),
+                np.sort(neurons),
                 np.array(fired),
                 f"{model}: with neuron 0 of animal 0 silent, and the outputs of 1 cut, the neurons that fire "
                 f"in animal {animal} are wrong: is silence one of the animal's own neurons?",

@@ -97,9 +97,9 @@ class Inputs:
         network = self._sets[0]
         size, channels = network.population(given.target).size, network.n_channels(given)
         reach = network.input_neurons(given)
-        own = np.full(size, -1)
-        own[reach] = np.arange(reach.stop - reach.start) // ((reach.stop - reach.start) // channels)
-        columns = [np.where(own < 0, -1, own + animal * channels) for animal in range(self._animals)]
+        column = np.full(size, -1)
+        column[reach] = np.arange(reach.stop - reach.start) // ((reach.stop - reach.start) // channels)
+        columns = [np.where(column < 0, -1, column + animal * channels) for animal in range(self._animals)]
         joined = np.concatenate(columns)
         by_set = joined if len(self._sets) == 1 else joined.reshape(len(self._sets), -1)
         return by_set, self._animals * channels

@@ -25,9 +25,8 @@ from typing import Any
 
 from ethospike.brains.simulator.settings import SIMULATORS
 from ethospike.brains.threads import cores
-from ethospike.caches import cache_folder
 from ethospike.errors import SimulatorNotInstalled, SimulatorUnavailable
-from ethospike.paths import lock_file
+from ethospike.paths import cache_folder, lock_file
 
 BACKENDS = {"cuda": "cuda", "hip": "hip", "cpu": "single_threaded_cpu"}
 """Our name and GeNN's name of each backend, in the order in which `auto` prefers them."""

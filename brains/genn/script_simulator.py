@@ -103,7 +103,7 @@ class GennScriptSimulator(Simulator):
         there = list(self._model.neuron_populations.values())
         for kind in ("populations", "spike_inputs", "current_inputs"):
             for name, group in getattr(groups, kind).items():
-                if not any(group is one for one in there):
+                if not any(group is population for population in there):
                     raise BrainError(
                         f"{where}: {kind} {name!r}: expected a population of the model, got {group!r}"
                     )
@@ -168,8 +168,10 @@ class GennScriptSimulator(Simulator):
             self._spike_tables.write(
                 done, n, Stimulus(stimulus.step[sent], stimulus.animal[sent], stimulus.channel[sent])
             )
-            for one, table in zip(self.network.current_inputs, self._current_tables, strict=True):
-                table.write(done, n, self.dt_ms, current[:, self.network.current_channels(one.name)].ravel())
+            for given, table in zip(self.network.current_inputs, self._current_tables, strict=True):
+                table.write(
+                    done, n, self.dt_ms, current[:, self.network.current_channels(given.name)].ravel()
+                )
             for _ in range(n):
                 self._model.step_time()
             self._model.pull_recording_buffers_from_device()

@@ -36,11 +36,11 @@ def potentials(
         inside = network.neurons(population.name)
         columns = np.flatnonzero((watched >= inside.start) & (watched < inside.stop))
         if len(columns):
-            own = watched[columns] - inside.start
+            members = watched[columns] - inside.start
             v = populations[population.name].vars["v"]
             v.pull_from_device()
-            above = np.asarray(v.view, dtype=np.float64).reshape(animals, -1)[:, own]
-            values[:, columns] = above + rest[population.name].reshape(animals, -1)[:, own]
+            above = np.asarray(v.view, dtype=np.float64).reshape(animals, -1)[:, members]
+            values[:, columns] = above + rest[population.name].reshape(animals, -1)[:, members]
     return values
 
 

@@ -214,7 +214,9 @@ class PendingEvents:
     def weights(self, weight: _Floats, step: int) -> _Floats:
         """Return weights as of the end of a step, from those that NEST has."""
         self._fold(step)
-        return np.stack([self._up_to_date(animal, own.copy(), step) for animal, own in enumerate(weight)])
+        return np.stack(
+            [self._up_to_date(animal, of_animal.copy(), step) for animal, of_animal in enumerate(weight)]
+        )
 
     def _up_to_date(self, animal: int, weight: _Floats, step: int) -> _Floats:
         rule, source = self._rule, self._wired[animal].source
@@ -223,12 +225,14 @@ class PendingEvents:
         due = arrivals[(arrivals[:, 0] > last[source[arrivals[:, 1]]]) & (arrivals[:, 0] <= step)]
         undelivered = self._sources[animal]
         for now in np.unique([*due[:, 0], *(when for when, _ in undelivered)]).tolist():
-            own = due[due[:, 0] == now, 1]
-            k_plus = plus[source[own]] * np.exp((last[source[own]] - now) * self._dt / rule.tau_plus)
-            weight[own] = rule.facilitated(weight[own], k_plus)
+            synapses = due[due[:, 0] == now, 1]
+            k_plus = plus[source[synapses]] * np.exp(
+                (last[source[synapses]] - now) * self._dt / rule.tau_plus
+            )
+            weight[synapses] = rule.facilitated(weight[synapses], k_plus)
             for neuron in (n for when, n in undelivered if when == now):
-                own = self._of_source[animal].get(neuron, np.empty(0, np.int64))
-                weight[own] = rule.depressed(weight[own], self._k_minus(arrivals, own, now))
+                synapses = self._of_source[animal].get(neuron, np.empty(0, np.int64))
+                weight[synapses] = rule.depressed(weight[synapses], self._k_minus(arrivals, synapses, now))
                 plus[neuron] = plus[neuron] * np.exp((last[neuron] - now) * self._dt / rule.tau_plus) + 1.0
                 last[neuron] = now
         return weight
@@ -237,12 +241,14 @@ class PendingEvents:
         """Return (step, synapse) of the arrivals of the target spikes that are remembered."""
         pieces = [np.empty((0, 2), np.int64)]
         for when, neuron in self._targets[animal]:
-            own = self._of_target[animal].get(neuron, np.empty(0, np.int64))
-            pieces.append(np.stack([when + self._delay[animal][own], own], axis=1))
+            synapses = self._of_target[animal].get(neuron, np.empty(0, np.int64))
+            pieces.append(np.stack([when + self._delay[animal][synapses], synapses], axis=1))
         return np.concatenate(pieces)
 
-    def _k_minus(self, arrivals: _Ints, own: _Ints, now: int) -> _Floats:
+    def _k_minus(self, arrivals: _Ints, synapses: _Ints, now: int) -> _Floats:
         """Return the traces of the target at some synapses, of the arrivals before a step."""
-        before = arrivals[(arrivals[:, 0] < now) & np.isin(arrivals[:, 1], own)]
+        before = arrivals[(arrivals[:, 0] < now) & np.isin(arrivals[:, 1], synapses)]
         each = np.exp((before[:, 0] - now) * self._dt / self._rule.tau_minus)
-        return np.asarray(np.bincount(before[:, 1], each, minlength=int(own.max(initial=-1)) + 1)[own])
+        return np.asarray(
+            np.bincount(before[:, 1], each, minlength=int(synapses.max(initial=-1)) + 1)[synapses]
+        )

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ethospike.brains.nest.denormals import denormals_are_zero
+from ethospike.brains.nest.kernel import nest
 from ethospike.brains.nest.script import NestScript, ScriptNodes
-from ethospike.brains.nest.simulator import NestSimulator, check_kernel_is_free, nest
+from ethospike.brains.nest.simulator import NestSimulator, check_kernel_is_free
 from ethospike.brains.network import Explicit, Population, Projection
 from ethospike.brains.simulator import SimulatorSettings, SpikeBlock, Stimulus
 from ethospike.brains.simulator.scripts import ScriptModel, ScriptNetwork

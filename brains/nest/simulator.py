@@ -20,20 +20,17 @@ from ethospike.brains.memory import check_memory
 from ethospike.brains.nest import models, rules
 from ethospike.brains.nest.currents import CurrentSchedule
 from ethospike.brains.nest.denormals import denormals_are_zero
-from ethospike.brains.nest.silencing import Silencing
+from ethospike.brains.nest.kernel import PROCESS, check_not_forked, nest, set_nodes, take_events
+from ethospike.brains.nest.potentials import Watched
+from ethospike.brains.nest.weights import Weighing
 from ethospike.brains.nest.wiring import native_rule, native_value, parts
 from ethospike.brains.network import CurrentInput, Distribution, PairSTDP, Projection, SpikeInput
-from ethospike.brains.simulator import (
-    SIMULATORS,
-    Capabilities,
-    SpikeBlock,
-    Stimulus,
-)
+from ethospike.brains.simulator import Capabilities, SpikeBlock, Stimulus
 from ethospike.brains.simulator.learning import Learning
 from ethospike.brains.simulator.propagators import parameters
 from ethospike.brains.threads import cores
 from ethospike.clock import whole_number
-from ethospike.errors import BrainError, SimulatorNotInstalled, SimulatorUnavailable, nearest
+from ethospike.errors import BrainError, SimulatorUnavailable
 
 THREADS_FROM_SYNAPSES = 500_000
 """Synapses from which all cores are used, and one thread below: threads meet after every shortest delay, and
@@ -47,48 +44,13 @@ BYTES_A_NEURON, BYTES_A_LISTED_SYNAPSE, BYTES_A_DRAWN_SYNAPSE = 40e3, 45.0, 21.0
 
 _MOST_SEEDS = 2**32 - 1  # NEST's rng_seed lies in 1 … 2^32 − 1
 
-
-def _import_nest() -> Any:
-    """Import NEST without its banner, which would spoil the output of a program."""
-    before = os.environ.get("PYNEST_QUIET")
-    os.environ["PYNEST_QUIET"] = "1"
-    try:
-        import nest
-    except ImportError as error:
-        remedy = SIMULATORS["nest"].remedy
-        raise SimulatorNotInstalled(f"NEST cannot be imported ({error}); {remedy}") from error
-    finally:
-        if before is None:
-            del os.environ["PYNEST_QUIET"]
-        else:
-            os.environ["PYNEST_QUIET"] = before
-    return nest
-
-
-nest = _import_nest()
-_kernel = nest.ll_api.nestkernel
-"""For the last functions of this file only; they say why."""
-
-_process = os.getpid()
-"""The process that loaded NEST."""
-
-
-def _check_not_forked() -> None:
-    """Raise in a process that was forked after NEST was loaded: it hangs without NEST's threads."""
-    if os.getpid() != _process:
-        raise SimulatorUnavailable(
-            "NEST was loaded before this process was forked, and would hang in it; start processes by "
-            "multiprocessing.get_context('spawn'), or load NEST in the new process only"
-        )
-
-
 _holder: weakref.ref[NestSimulator] | None = None
 """The simulator that has the kernel."""
 
 
 def check_kernel_is_free() -> None:
     """Raise `SimulatorUnavailable` while a simulator of this process has the kernel, and after a fork."""
-    _check_not_forked()
+    check_not_forked()
     holder = _holder() if _holder is not None else None
     if holder is not None and not holder._closed:
         raise SimulatorUnavailable(
@@ -97,7 +59,7 @@ def check_kernel_is_free() -> None:
         )
 
 
-class NestSimulator(Silencing):
+class NestSimulator(Weighing):
     """A network in the NEST kernel; see `Simulator`.
 
     Raises
@@ -120,11 +82,11 @@ class NestSimulator(Silencing):
 
     name: ClassVar[str] = "nest"
     capabilities: ClassVar[Capabilities] = Capabilities(records_voltage=True)
-    _watched: _Watched | None = None
+    _watched: Watched | None = None
     _seen: list[NDArray[np.float64]] = []
 
     def _check_not_closed(self) -> None:
-        _check_not_forked()
+        check_not_forked()
         super()._check_not_closed()
 
     def _build(self) -> None:
@@ -198,10 +160,7 @@ class NestSimulator(Silencing):
     def _build_kernel(self) -> None:
         self._reset_kernel()
         self._create_neurons()
-        self._weight: dict[str, NDArray[np.float64]] = {}  # (animals, synapses) flat, in the order of `wire`
-        self._native: dict[str, list[Any]] = {}  # NEST's handles of the same synapses, looked up on demand
-        self._synapse_models: dict[str, tuple[str, ...]] = {}
-        self._is_shut: dict[str, NDArray[np.bool_]] = {}
+        self._weight, self._native, self._synapse_models, self._is_shut = {}, {}, {}, {}
         self._suppressed = np.zeros(self._level.shape, dtype=np.int64)
         for projection in self.network.projections:
             self._connect(projection)
@@ -262,7 +221,7 @@ class NestSimulator(Silencing):
         steps = np.concatenate(
             [self.synapse_delay_steps(projection.name, animal) for animal in range(self.animals)]
         )
-        model = np.repeat(synapse_models, [len(own.source) for own in wired])
+        model = np.repeat(synapse_models, [len(synapses.source) for synapses in wired])
         for name in self._synapse_models[projection.name]:
             of_model = model == name
             synapses = {"synapse_model": name, **self._receptor(projection)}
@@ -384,7 +343,7 @@ class NestSimulator(Silencing):
         now, end = self.step, self.step + n_steps
         while now < end:
             if now in changes:
-                _set_nodes(self._driven, [{"I_e": value} for value in changes.pop(now).tolist()])
+                set_nodes(self._driven, [{"I_e": value} for value in changes.pop(now).tolist()])
             until = min([end, *changes]) if self._watched is None else now + 1
             if self._learning is not None:
                 until = min(until, self._learning.next_stop(now))
@@ -393,7 +352,7 @@ class NestSimulator(Silencing):
             now = until
             if self._watched is not None:
                 self._seen.append(self._watched.read())
-            step, sender = _take_events(self._recorder)
+            step, sender = take_events(self._recorder)
             step, cell = self._let_pass(step, self._cells(sender))
             pieces.append((step, cell))
             if self._learning is not None:
@@ -423,7 +382,7 @@ class NestSimulator(Silencing):
         # Lists all the way: NEST takes them faster than arrays, and a window's spikes are few.
         for which, time_ms in zip(generator.tolist(), (stimulus.step * self.dt_ms).tolist(), strict=True):
             times[which].append(time_ms)
-        _set_nodes(self._generators, [{"spike_times": of_node} if of_node else {} for of_node in times])
+        set_nodes(self._generators, [{"spike_times": of_node} if of_node else {} for of_node in times])
 
     def _set_currents(self, stimulus: Stimulus) -> None:
         """Set the amplitudes of all generators if one of them changes."""
@@ -431,7 +390,7 @@ class NestSimulator(Silencing):
             return
         wanted = np.zeros_like(self._current_pa) if stimulus.current_pa is None else stimulus.current_pa
         if not np.array_equal(wanted, self._current_pa):
-            _set_nodes(self._drivers, [{"amplitude": a} for a in wanted.ravel().tolist()])
+            set_nodes(self._drivers, [{"amplitude": a} for a in wanted.ravel().tolist()])
             self._current_pa = wanted.copy()
 
     def _current_changes(self, n_steps: int, stimulus: Stimulus) -> dict[int, NDArray[np.float64]]:
@@ -453,7 +412,7 @@ class NestSimulator(Silencing):
         self._watched = None
         if len(neurons):
             cells = np.arange(self.animals)[:, None] * self.network.n_neurons + neurons
-            self._watched = _Watched(self._node_ids(cells), recordable)
+            self._watched = Watched(self._node_ids(cells), recordable)
 
     def _voltages(self) -> NDArray[np.float64]:
         if self._watched is None or not self._seen:
@@ -461,128 +420,10 @@ class NestSimulator(Silencing):
             return np.empty((0, self.animals, n_watched))
         return np.stack(self._seen)
 
-    # -- weights --------------------------------------------------------------------------------------
-
-    def _weights(self, projection: str) -> NDArray[np.float64]:
-        if rules.is_native(self.network.projection(projection)):
-            return self._native_weights(projection)
-        if self._is_learned_here(projection) and self._learning is not None:
-            return self._learning.weights(projection, self.animals)
-        return self._weight[projection].reshape(self.animals, -1).copy()
-
-    def _is_learned_here(self, projection: str) -> bool:
-        return any(projection == learned.name for learned in self._learned_here)
-
-    def _native_weights(self, projection: str) -> NDArray[np.float64]:
-        """Return the weights of a projection that NEST changes, as of the last step."""
-        handles = self._handles(projection)
-        weight = _get_weights(handles).reshape(self.animals, -1)
-        if projection in self._pending:
-            return self._pending[projection].weights(weight, self.step)
-        return weight
-
-    def _set_weights(self, projection: str, weights: NDArray[np.float64]) -> None:
-        given, known = weights.ravel(), self._weight[projection]
-        is_fixed = self.network.projection(projection).plasticity is None
-        changed = np.flatnonzero(given != known) if is_fixed else np.arange(len(given))
-        if self._is_learned_here(projection) and self._learning is not None:
-            self._learning.set_weights(projection, weights)
-        known[:] = given
-        self._transmit(projection, changed)
-
-    def _transmit(self, projection: str, synapses: NDArray[np.integer]) -> None:
-        """Write these weights (indices in the order of `wire`, animal by animal) into the kernel."""
-        native, weight = self._handles(projection), self._weight[projection][synapses]
-        if projection in self._is_shut:
-            weight = np.where(self._is_shut[projection][synapses], 0.0, weight)
-        _set_synapses([native[i] for i in synapses], weight)
-
-    def _handles(self, projection: str) -> list[Any]:
-        """Return NEST's handles of a projection's synapses, which are looked up once."""
-        if projection not in self._native:
-            self._native[projection] = self._look_up(projection)
-        return self._native[projection]
-
-    def _look_up(self, projection: str) -> list[Any]:
-        """Return NEST's handles of a projection's synapses in the order of `wire`, animal by animal."""
-        if not len(self._weight[projection]):
-            return []
-        handles: list[Any] = []
-        for model in self._synapse_models[projection]:  # one for all animals, or one each in their order
-            found = nest.GetConnections(synapse_model=model)
-            ends = found.get(["source", "target"])  # numbers instead of lists if there is one synapse
-            theirs = np.lexsort((np.atleast_1d(ends["target"]), np.atleast_1d(ends["source"])))
-            # Ours are sorted by (animal, source, target), and ids grow with the animal: the same order.
-            handles += [found._datum[i] for i in theirs]
-        return handles
-
     def _close(self) -> None:
         global _holder
-        if os.getpid() != _process:
+        if os.getpid() != PROCESS:
             return  # the kernel is the parent's
         if _holder is not None and _holder() is self:
             nest.ResetKernel()
             _holder = None
-
-
-class _Watched:
-    """A quantity of some neurons, read off their status after each step.
-
-    A multimeter would hand over the last steps of a window in the next one only.
-    """
-
-    def __init__(self, ids: NDArray[np.int64], recordable: str) -> None:
-        different, place = np.unique(ids, return_inverse=True)
-        self.n_watched, self._recordable = ids.shape[1], recordable
-        self._place = place.reshape(ids.shape)
-        self._nodes = nest.NodeCollection(different)
-        for node in self._nodes:
-            status = node.get()
-            if not isinstance(status.get(recordable), (int, float)):
-                raise BrainError(
-                    f"watch: {status['model']} has no number {recordable!r}; {nearest(recordable, status)}"
-                )
-
-    def read(self) -> NDArray[np.float64]:
-        """Return the values now, shape (animals, watched)."""
-        values = np.asarray(_get_status(self._nodes, self._recordable), dtype=np.float64)
-        return np.asarray(values.ravel()[self._place])
-
-
-# -- the kernel's own functions -----------------------------------------------------------------------
-#
-# The public ones (`NodeCollection.set`, `SynapseCollection.set`) look up what they are given, and the status
-# of the kernel, before they act: arming the larva's generators takes them 0.13 instead of 0.015 ms, in each
-# control step. These go past them; nothing else in the project does.
-
-
-def _set_nodes(nodes: Any, params: list[dict[str, Any]]) -> None:
-    """Set parameters of the nodes of a collection, one dictionary a node."""
-    _kernel.llapi_set_nc_status(nodes._datum, params)
-
-
-def _get_status(nodes: Any, key: str) -> Any:
-    """Return an entry of the status of the nodes of a collection."""
-    return _kernel.llapi_get_nc_status(nodes._datum, key)
-
-
-def _take_events(recorder: Any) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return step and node of the spikes in a recorder, and empty it."""
-    events = _kernel.llapi_get_nc_status(recorder._datum, "events")
-    _kernel.llapi_set_nc_status(recorder._datum, [{"n_events": 0}])
-    if not len(events["times"]):  # then NEST gives arrays of floats
-        return np.empty(0, np.int64), np.empty(0, np.int64)
-    return events["times"], events["senders"]
-
-
-def _get_weights(synapses: list[Any]) -> NDArray[np.float64]:
-    """Return the weights of synapses, given as the handles of a `SynapseCollection`."""
-    if not synapses:
-        return np.empty(0)
-    return np.array([status["weight"] for status in _kernel.llapi_get_connection_status(synapses)])
-
-
-def _set_synapses(synapses: list[Any], weight: NDArray[np.float64]) -> None:
-    """Set the weights of synapses, given as the handles of a `SynapseCollection`."""
-    params = [{"weight": value} for value in weight.tolist()]
-    _kernel.llapi_set_connection_status(synapses, params)

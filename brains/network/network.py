@@ -434,8 +434,8 @@ class Network:
         synapses = projection.synapses(source, target, pairs, weights, delays)
         if projection.shuffle is None:
             return synapses
-        own = channel + projection.shuffle.seed * PROJECTIONS
-        return projection.shuffled(synapses, random_stream(seed, animal, Role.SHUFFLE, own))
+        shuffle_channel = channel + projection.shuffle.seed * PROJECTIONS
+        return projection.shuffled(synapses, random_stream(seed, animal, Role.SHUFFLE, shuffle_channel))
 
     def to_nest(self, path: str | Path, *, seed: int, animal: int = 0, dt_ms: float = 0.1) -> Path:
         """Write the network of one animal as a PyNEST script that needs no ethospike.

@@ -57,7 +57,7 @@ def as_text(network: Network) -> str:
     tables = []
     for head, rows in _tables(network):
         cells = [head, *rows]
-        widths = [max(len(str(row[at])) for row in cells) for at in range(len(head))]
+        widths = [max(len(str(row[column])) for row in cells) for column in range(len(head))]
         lines = ("  ".join(f"{cell!s:{w}}" for cell, w in zip(row, widths, strict=True)) for row in cells)
         tables.append("\n".join(line.rstrip() for line in lines))
     return "\n\n".join([as_line(network), *tables])

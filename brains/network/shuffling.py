@@ -56,17 +56,17 @@ def exchanged_targets(
     done = 0
     for _ in range(MOST_ROUNDS if half else 0):
         order = rng.permutation(len(source))
-        one, other = order[:half], order[half : 2 * half]
-        accepted = (source[one] != source[other]) & (target[one] != target[other])
+        first, second = order[:half], order[half : 2 * half]
+        accepted = (source[first] != source[second]) & (target[first] != target[second])
         if recurrent:
-            accepted &= (source[one] != target[other]) & (source[other] != target[one])
-        one, other = one[accepted], other[accepted]
+            accepted &= (source[first] != target[second]) & (source[second] != target[first])
+        first, second = first[accepted], second[accepted]
         if not may_repeat:
-            keys = np.stack([source[one] * width + target[other], source[other] * width + target[one]])
+            keys = np.stack([source[first] * width + target[second], source[second] * width + target[first]])
             fresh = _are_new(keys, np.sort(source * width + target))
-            one, other = one[fresh], other[fresh]
-        target[one], target[other] = target[other], target[one]
-        done += len(one)
+            first, second = first[fresh], second[fresh]
+        target[first], target[second] = target[second], target[first]
+        done += len(first)
         if done >= wanted:
             break
     return target

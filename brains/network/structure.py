@@ -51,5 +51,5 @@ def _key(value: object) -> Hashable:
         fields = tuple(_key(getattr(value, field.name)) for field in dataclasses.fields(value))
         return type(value).__qualname__, fields
     if isinstance(value, (list, tuple)):
-        return tuple(_key(one) for one in value)
+        return tuple(_key(item) for item in value)
     return value if isinstance(value, Hashable) else id(value)

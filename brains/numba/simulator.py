@@ -131,9 +131,9 @@ class NumbaSimulator(Simulator):
             After `close`.
         """
         self._check_not_closed()
-        own = {"step": np.array(self.step), "level": self._level}
-        check_state({name: array for name, array in state.items() if name in own}, own)
-        self._engine.set_state({name: array for name, array in state.items() if name not in own})
+        kept_here = {"step": np.array(self.step), "level": self._level}
+        check_state({name: array for name, array in state.items() if name in kept_here}, kept_here)
+        self._engine.set_state({name: array for name, array in state.items() if name not in kept_here})
         self.step = int(np.asarray(state["step"]))
         self._level = np.array(state["level"], dtype=np.int8)
         self._engine.silence(self._level)

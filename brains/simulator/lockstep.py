@@ -244,9 +244,9 @@ class Lockstep:
         spikes = batch.run(n_steps, _joined(waiting, batch, animals, n_steps))
         owner = spikes.animal // animals
         for place, window in waiting.items():
-            own = owner == place
+            mine = owner == place
             window.blocks.append(
-                SpikeBlock(spikes.step[own], spikes.animal[own] - place * animals, spikes.neuron[own])
+                SpikeBlock(spikes.step[mine], spikes.animal[mine] - place * animals, spikes.neuron[mine])
             )
             window.left -= n_steps
 

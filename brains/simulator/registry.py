@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 from ethospike.brains.network import Network
 from ethospike.brains.simulator.contract import Simulator
 from ethospike.brains.simulator.scripts import OwnBrain
 from ethospike.brains.simulator.settings import SIMULATORS, SimulatorSettings
+from ethospike.configuration import configured
 from ethospike.errors import BrainError
 
 _opener: ContextVar[Callable[..., Simulator] | None] = ContextVar("opener", default=None)
@@ -52,7 +54,7 @@ def simulator_class(name: str) -> type[Simulator]:
 
 def open_simulator(
     network: Network | OwnBrain,
-    settings: SimulatorSettings | None = None,
+    settings: SimulatorSettings | Mapping[str, Any] | None = None,
     *,
     seed: int,
     animals: int = 1,
@@ -74,7 +76,7 @@ def open_simulator(
     >>> with open_simulator(net, seed=1) as simulator:
     ...     spikes = simulator.run(1000)
     """
-    settings = settings or SimulatorSettings()
+    settings = configured(SimulatorSettings, settings, BrainError)
     if isinstance(network, OwnBrain):
         return network.open(settings, seed=seed, animals=animals, dt_ms=dt_ms)
     build = _opener.get() or simulator_class(settings.name)

@@ -27,6 +27,7 @@ from gymnasium.spaces import Box, MultiDiscrete
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from ethospike.configuration import configured
 from ethospike.envs.any_env.source import FRAMES, EnvSource, seen_ranges, with_ranges
 from ethospike.envs.any_env.spaces import Entry, FlatSpace, flat_space
 from ethospike.envs.checks import animals_to_reset, checked_seed
@@ -115,7 +116,7 @@ class GymnasiumGroup(GroupEnv):
         An id, or a factory; wrappers are kept.
     num_envs : int
         Number of animals.
-    config : EpisodeConfig, optional
+    config : EpisodeConfig or mapping of its fields, optional
         By default one episode.
 
     Raises
@@ -153,11 +154,13 @@ class GymnasiumGroup(GroupEnv):
         }
     }
 
-    def __init__(self, env: str | Any, num_envs: int = 1, config: EpisodeConfig | None = None) -> None:
+    def __init__(
+        self, env: str | Any, num_envs: int = 1, config: EpisodeConfig | Mapping[str, Any] | None = None
+    ) -> None:
         if num_envs < 1:
             raise EnvError(f"num_envs: expected at least 1, got {num_envs}")
         self.source = env if isinstance(env, EnvSource) else EnvSource(env)
-        self.config = config = config or EpisodeConfig(episodes=1)
+        self.config = config = configured(EpisodeConfig, config, EnvError, EpisodeConfig(episodes=1))
         self.num_envs = num_envs
         self.control_interval_ms = config.control_interval_ms
         self._copies: list[gymnasium.Env[Any, Any]] = [self.source.make() for _ in range(num_envs)]

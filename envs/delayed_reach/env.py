@@ -14,10 +14,12 @@ from gymnasium.spaces import Box
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
+from ethospike.configuration import configured
 from ethospike.envs.delayed_reach.config import ReachConfig
 from ethospike.envs.delayed_reach.scene import ReachScene, reach_view
 from ethospike.envs.delayed_reach.task import OUTCOMES, PHASES, ReachTask
 from ethospike.envs.task_env import SingleTaskEnv, Spaces, TaskEnv, VectorTaskEnv, check_group
+from ethospike.errors import EnvError
 from ethospike.variables import named, variable
 
 __all__ = ["OUTCOMES", "PHASES", "VARIABLES", "DelayedReachEnv", "DelayedReachVectorEnv", "ReachConfig"]
@@ -155,7 +157,7 @@ class DelayedReachEnv(_Reach, SingleTaskEnv):
 
     Parameters
     ----------
-    config : ReachConfig, optional
+    config : ReachConfig or mapping of its fields, optional
     animal : int
         Key of the random stream: the environment is row `animal` of a vector environment with the same seed.
     render_mode : str, optional
@@ -177,9 +179,13 @@ class DelayedReachEnv(_Reach, SingleTaskEnv):
     metadata: dict[str, Any] = {"render_modes": ["human", "rgb_array"], "render_fps": 100}
 
     def __init__(
-        self, config: ReachConfig | None = None, *, animal: int = 0, render_mode: str | None = None
+        self,
+        config: ReachConfig | Mapping[str, Any] | None = None,
+        *,
+        animal: int = 0,
+        render_mode: str | None = None,
     ) -> None:
-        task = ReachTask(config or ReachConfig(), (animal,))
+        task = ReachTask(configured(ReachConfig, config, EnvError), (animal,))
         super().__init__(task, TITLE, render_mode, _spaces(task.config))
 
 
@@ -194,7 +200,7 @@ class DelayedReachVectorEnv(_Reach, VectorTaskEnv):
     ----------
     num_envs : int
         Number of animals.
-    config : ReachConfig, optional
+    config : ReachConfig or mapping of its fields, optional
     max_episode_steps : int, optional
         Control steps after which an episode is truncated; a native vector class gets no time limit from
         Gymnasium.
@@ -224,14 +230,14 @@ class DelayedReachVectorEnv(_Reach, VectorTaskEnv):
     def __init__(
         self,
         num_envs: int = 1,
-        config: ReachConfig | None = None,
+        config: ReachConfig | Mapping[str, Any] | None = None,
         *,
         max_episode_steps: int | None = None,
         render_mode: str | None = None,
         autoreset_mode: AutoresetMode | str = AutoresetMode.DISABLED,
     ) -> None:
         check_group(num_envs)
-        task = ReachTask(config or ReachConfig(), range(num_envs))
+        task = ReachTask(configured(ReachConfig, config, EnvError), range(num_envs))
         super().__init__(task, TITLE, render_mode, _spaces(task.config), max_episode_steps, autoreset_mode)
 
 

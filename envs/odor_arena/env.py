@@ -13,11 +13,13 @@ import numpy as np
 from gymnasium.spaces import Box
 from gymnasium.vector import AutoresetMode
 
+from ethospike.configuration import configured
 from ethospike.envs.odor_arena.config import ArenaConfig, Phase
 from ethospike.envs.odor_arena.odor import OdorSource
 from ethospike.envs.odor_arena.reinforcement import KINDS, Reinforcement
 from ethospike.envs.odor_arena.task import ArenaTask
 from ethospike.envs.task_env import SingleTaskEnv, Spaces, TaskEnv, VectorTaskEnv, check_group
+from ethospike.errors import EnvError
 from ethospike.variables import named, variable
 
 __all__ = [
@@ -127,7 +129,7 @@ class OdorArenaEnv(_Arena, SingleTaskEnv):
 
     Parameters
     ----------
-    config : ArenaConfig, optional
+    config : ArenaConfig or mapping of its fields, optional
         By default 180 s with two odors, a patch of reward under one and of punishment under the other.
     control_interval_ms : float
         A whole multiple of 10 ms.
@@ -155,13 +157,13 @@ class OdorArenaEnv(_Arena, SingleTaskEnv):
 
     def __init__(
         self,
-        config: ArenaConfig | None = None,
+        config: ArenaConfig | Mapping[str, Any] | None = None,
         *,
         control_interval_ms: float = CONTROL_INTERVAL_MS,
         animal: int = 0,
         render_mode: str | None = None,
     ) -> None:
-        task = ArenaTask(config or ArenaConfig(), control_interval_ms, first_animal=animal)
+        task = ArenaTask(configured(ArenaConfig, config, EnvError), control_interval_ms, first_animal=animal)
         super().__init__(task, TITLE, render_mode, _spaces(task.config))
 
 
@@ -176,7 +178,7 @@ class OdorArenaVectorEnv(_Arena, VectorTaskEnv):
     ----------
     num_envs : int
         Number of animals.
-    config : ArenaConfig, optional
+    config : ArenaConfig or mapping of its fields, optional
     control_interval_ms : float
         As in `OdorArenaEnv`.
     max_episode_steps : int, optional
@@ -207,7 +209,7 @@ class OdorArenaVectorEnv(_Arena, VectorTaskEnv):
     def __init__(
         self,
         num_envs: int = 1,
-        config: ArenaConfig | None = None,
+        config: ArenaConfig | Mapping[str, Any] | None = None,
         *,
         control_interval_ms: float = CONTROL_INTERVAL_MS,
         max_episode_steps: int | None = None,
@@ -215,7 +217,7 @@ class OdorArenaVectorEnv(_Arena, VectorTaskEnv):
         autoreset_mode: AutoresetMode | str = AutoresetMode.DISABLED,
     ) -> None:
         check_group(num_envs)
-        task = ArenaTask(config or ArenaConfig(), control_interval_ms, animals=num_envs)
+        task = ArenaTask(configured(ArenaConfig, config, EnvError), control_interval_ms, animals=num_envs)
         super().__init__(task, TITLE, render_mode, _spaces(task.config), max_episode_steps, autoreset_mode)
 
 

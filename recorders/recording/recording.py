@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from ethospike.clock import seconds
 from ethospike.errors import NotRecorded, RecordingError, nearest
 from ethospike.paths import user_path
+from ethospike.recorders.disk import check_assertions
 from ethospike.recorders.format import (
     EPISODE,
     PHASE,
@@ -47,6 +48,7 @@ def open_recording(path: str | Path) -> Recording:
     RecordingError
         When there is none, or one of a newer format.
     """
+    check_assertions()
     root = find_recording(user_path(path))
     return Recording(root, read_attributes(root))
 

@@ -6,15 +6,18 @@ A step is copied into a buffer in the loop; another process compresses and write
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ethospike.configuration import configured
 from ethospike.errors import RecordingError
 from ethospike.paths import user_path
 from ethospike.recorders.config import RecorderConfig
+from ethospike.recorders.disk import check_assertions
 from ethospike.recorders.format import PHASE
 from ethospike.recorders.recorder import Layout, Recorder, StepRecord
 from ethospike.recorders.zarr_recorder.buffer import Dated, StepBuffer
@@ -60,11 +63,12 @@ class ZarrRecorder(Recorder):
         self,
         path: str | Path,
         layout: Layout,
-        config: RecorderConfig | None = None,
+        config: RecorderConfig | Mapping[str, Any] | None = None,
         *,
         resume_at: int | None = None,
     ) -> None:
-        path, config = user_path(path), config or RecorderConfig()
+        check_assertions()
+        path, config = user_path(path), configured(RecorderConfig, config, RecordingError)
         # What `record` looks up at each step, of the buffer that is being filled.
         self._buffer: StepBuffer
         self._filled: NDArray[np.int64]

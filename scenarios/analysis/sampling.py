@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ethospike.recorders.recorder import PopulationLayout
-from ethospike.recorders.recording import Recording
 from ethospike.scenarios.analysis.group_statistics import mean
+
+if TYPE_CHECKING:
+    from ethospike.recorders.recording import Recording
 
 MAX_NEURONS = 1200
 """Number of neurons for statistics: all of `reach`, and as many of a larger network, evenly over its

@@ -150,10 +150,10 @@ def models_of(row: Row, measure: Callable[[Row], Any]) -> Iterator[Model]:
     The networks of checks are recorded while the checks run on Numba; of other rows, the measurement is
     followed to the point where it would open its simulator.
     """
-    found: list[Model] = []
+    models: list[Model] = []
 
     def recorded(network: Network, settings: SimulatorSettings, **options: Any) -> Simulator:
-        found.append(Model((network,), row.settings, options))
+        models.append(Model((network,), row.settings, options))
         if row.kind not in ("conformance", "parity"):
             raise _Recorded
         return simulator_class(REFERENCE.name)(network, REFERENCE, **options)
@@ -165,21 +165,21 @@ def models_of(row: Row, measure: Callable[[Row], Any]) -> Iterator[Model]:
             if check is not check_long_clock:  # its network is one of the others'
                 with suppress(ConformanceError), opened_by(recorded):
                     check(_opener(row.settings))
-                yield from _taken(found)
+                yield from _taken(models)
     elif row.kind == "parity":
         for model in (*LEAKY, *OTHERS):
             with opened_by(recorded):
                 check_parity(_opener(row.settings), _opener(row.settings), model)
-            yield from _taken(found)
+            yield from _taken(models)
     else:
         with suppress(_Recorded), opened_by(recorded):
             measure(row)
-        yield from _taken(found)
+        yield from _taken(models)
 
 
-def _taken(found: list[Model]) -> Iterator[Model]:
-    yield from found
-    found.clear()
+def _taken(models: list[Model]) -> Iterator[Model]:
+    yield from models
+    models.clear()
 
 
 def _grid_models(row: Row) -> Iterator[Model]:
@@ -193,9 +193,9 @@ def _grid_models(row: Row) -> Iterator[Model]:
             yield recorded[0]._replace(networks=tuple(model.networks[0] for model in recorded))
 
 
-def _recorder(found: list[Model]) -> Callable[..., Simulator]:
+def _recorder(models: list[Model]) -> Callable[..., Simulator]:
     def recorded(network: Network, settings: SimulatorSettings, **options: Any) -> Simulator:
-        found.append(Model((network,), settings, options))
+        models.append(Model((network,), settings, options))
         raise _Recorded
 
     return recorded

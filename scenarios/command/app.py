@@ -15,14 +15,10 @@ import cyclopts
 from cyclopts import Parameter
 
 from ethospike.errors import EthospikeError
-from ethospike.scenarios.command import checks, reports, runs, views
-from ethospike.scenarios.command import sweeps as sweep_commands
-from ethospike.scenarios.command.choices import SIGNALED
+from ethospike.scenarios.command import checks
 from ethospike.scenarios.run.files import MACHINE_ERRORS
-from ethospike.scenarios.run.signals import RunStopped
+from ethospike.scenarios.run.signals import SIGNALED, RunStopped
 from ethospike.scenarios.terminal import console
-
-# Packages that load slowly (Zarr, xarray, Matplotlib) are loaded by the commands that need them.
 
 PATH_ERRORS = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG)
 """Errors of an invalid path, for figures, exports, films and benchmarks."""
@@ -42,22 +38,24 @@ app = cyclopts.App(
     error_console=console(stderr=True),
 )
 
-app.command(runs.list_scenarios, name="list")
-app.command(runs.run, help_flags=[])  # `main` shows it, as those of sweep and calibrate
-app.command(runs.resume)
-app.command(runs.recover_run, name="recover")
-app.command(views.show)
-app.command(views.plot)
-app.command(reports.report)
-app.command(views.export)
-app.command(views.replay)
-app.command(views.view)
-app.command(sweep_commands.sweep, help_flags=[])
-app.command(sweep_commands.calibrate, help_flags=[])
-app.command(sweep_commands.task)
-app.command(sweep_commands.collect)
-app.command("ethospike.scenarios.command.serve:serve_brain", name="serve-brain")
-app.command("ethospike.scenarios.command.imports:import_tracks", name="import")
+# Each command's file is loaded by the command, or by the help that describes them all.
+COMMANDS = "ethospike.scenarios.command"
+app.command(checks.list_scenarios, name="list")
+app.command(f"{COMMANDS}.runs:run", help_flags=[])  # `main` shows it, as those of sweep and calibrate
+app.command(f"{COMMANDS}.runs:resume")
+app.command(f"{COMMANDS}.runs:recover_run", name="recover")
+app.command(f"{COMMANDS}.views:show")
+app.command(f"{COMMANDS}.views:plot")
+app.command(f"{COMMANDS}.reports:report")
+app.command(f"{COMMANDS}.views:export")
+app.command(f"{COMMANDS}.views:replay")
+app.command(f"{COMMANDS}.views:view")
+app.command(f"{COMMANDS}.sweeps:sweep", help_flags=[])
+app.command(f"{COMMANDS}.sweeps:calibrate", help_flags=[])
+app.command(f"{COMMANDS}.sweeps:task")
+app.command(f"{COMMANDS}.sweeps:collect")
+app.command(f"{COMMANDS}.serve:serve_brain", name="serve-brain")
+app.command(f"{COMMANDS}.imports:import_tracks", name="import")
 app.command(checks.run_doctor, name="doctor")
 app.command(checks.bench)
 

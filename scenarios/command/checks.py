@@ -1,11 +1,25 @@
-"""The commands that check the package: validate, doctor, bench."""
+"""The commands about the package itself: list, validate, doctor, bench."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
+from rich.table import Column, Table
+
 from ethospike.errors import ScenarioError
+from ethospike.scenarios.terminal import console
+
+
+def list_scenarios() -> None:
+    """List the scenarios that come with ethospike."""
+    from ethospike.scenarios.registry import SCENARIOS, find_scenario
+
+    table = Table(*(Column(title, overflow="fold") for title in ("scenario", "what it is", "presets")))
+    for name in SCENARIOS:
+        scenario = find_scenario(name)
+        table.add_row(name, scenario.about, ", ".join(scenario.presets))
+    console().print(table)
 
 
 def validate_larvae(

@@ -25,10 +25,6 @@ Flags = Annotated[str, Parameter(allow_leading_hyphen=True, show=False)]
 """Words that name fields of the scenario's configuration."""
 
 
-SIGNALED = 128
-"""Offset from the number of a signal to the exit code of a process ended by it, as in shells."""
-
-
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Choice:

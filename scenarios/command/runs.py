@@ -6,8 +6,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.table import Column, Table
-
 from ethospike.errors import ScenarioError
 from ethospike.recorders.format import INTERRUPTED
 from ethospike.recorders.view.checks import check_display
@@ -19,7 +17,6 @@ from ethospike.scenarios.command.choices import (
     NO_OUTPUT,
     NO_SERVING,
     NO_WORKERS,
-    SIGNALED,
     Choice,
     Flags,
     Output,
@@ -27,25 +24,16 @@ from ethospike.scenarios.command.choices import (
     Workers,
 )
 from ethospike.scenarios.command.reports import add_report
-from ethospike.scenarios.registry import SCENARIOS, find_scenario
+from ethospike.scenarios.registry import find_scenario
 from ethospike.scenarios.run.folder import RunFolder
 from ethospike.scenarios.run.omissions import LEFT_OUT, say
 from ethospike.scenarios.run.progress import clock
+from ethospike.scenarios.run.signals import SIGNALED
 from ethospike.scenarios.scenario import Scenario, ScenarioConfig
 from ethospike.scenarios.sweeps.folder import is_sweep
-from ethospike.scenarios.terminal import console
 
 if TYPE_CHECKING:
     from ethospike.scenarios.run.runner import RunResult
-
-
-def list_scenarios() -> None:
-    """List the scenarios that come with ethospike."""
-    table = Table(*(Column(title, overflow="fold") for title in ("scenario", "what it is", "presets")))
-    for name in SCENARIOS:
-        scenario = find_scenario(name)
-        table.add_row(name, scenario.about, ", ".join(scenario.presets))
-    console().print(table)
 
 
 def run(

@@ -227,7 +227,7 @@ def task(
     opened = sweeps.Sweep.open(path)
     chosen = [opened.task(number) for number in _chosen(opened, numbers, part)]
     for group in batches(opened, chosen, batch):
-        for result in run_tasks(opened.path, [one.number for one in group], retry_failed=retry_failed):
+        for result in run_tasks(opened.path, [task.number for task in group], retry_failed=retry_failed):
             status = f"{result['status']} {result['error'] or ''}".rstrip()
             print(f"task {result['number']}: {status}", flush=True)
 

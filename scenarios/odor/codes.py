@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.recorders.recording import Recording
 from ethospike.scenarios.analysis.group_statistics import interval
+
+if TYPE_CHECKING:
+    from ethospike.recorders.recording import Recording
 
 KENYON_CELLS = "KC"
 ACTIVE_HZ = 1.0
@@ -58,7 +60,7 @@ def code_measures(recording: Recording, windows: dict[str, tuple[float, float]])
     for name, rate in rates.items():
         measures[f"kc_rate_hz {name}"] = interval(rate.mean(axis=1))
         measures[f"kc_active {name}"] = interval((rate >= ACTIVE_HZ).mean(axis=1))
-        spread = np.array([sparseness(one) for one in rate])
+        spread = np.array([sparseness(of_animal) for of_animal in rate])
         if np.isfinite(spread).all():
             measures[f"kc_sparseness {name}"] = interval(spread)
     if len(rates) >= 2:

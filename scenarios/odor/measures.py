@@ -7,7 +7,7 @@ mean approach to odor A.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from ethospike.brains.circuits.connectome.measured import DRAWN
 from ethospike.envs.odor_arena import ODOR_DISTANCE_MM, REINFORCEMENT_COLUMNS
 from ethospike.envs.odor_arena.larva_body import middle_of_body_mm
-from ethospike.recorders.recording import Recording
 from ethospike.scenarios.analysis.group_statistics import interval
 from ethospike.scenarios.odor.codes import code_measures, population_rates
 from ethospike.scenarios.odor.config import DishConfig
 from ethospike.scenarios.run.omissions import LEFT_OUT, leaving_out
+
+if TYPE_CHECKING:
+    from ethospike.recorders.recording import Recording
 
 EDGE_S = 20.0
 """First and last part of the test in which the read-out is averaged, as in the reference of the protocol."""

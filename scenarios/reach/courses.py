@@ -8,17 +8,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from ethospike.errors import NotRecorded
-from ethospike.recorders.recording import Recording
 from ethospike.scenarios.analysis import spike_statistics
 from ethospike.scenarios.analysis.sampling import mean_over_neurons, sample_of, sampled_spikes
 from ethospike.scenarios.analysis.spike_statistics import WINDOW_MS, AlignedSpikes
 from ethospike.scenarios.reach.trials import Trials
+
+if TYPE_CHECKING:
+    from ethospike.recorders.recording import Recording
 
 POPULATION = "E"
 """The analyzed neurons: the excitatory population, as published."""

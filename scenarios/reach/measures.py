@@ -7,17 +7,19 @@ trials give them: bootstrap over animals, if there are several, and trials withi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ethospike.errors import NotRecorded
-from ethospike.recorders.recording import Recording
 from ethospike.scenarios.analysis.group_statistics import mean
 from ethospike.scenarios.reach import trials as reach_trials
 from ethospike.scenarios.reach.config import DelayedReachConfig
 from ethospike.scenarios.reach.courses import BASELINE_MS, PREPARED_MS, CutTrials, cut_trials
 from ethospike.scenarios.run.omissions import leaving_out, note, note_unlisted_animals
+
+if TYPE_CHECKING:
+    from ethospike.recorders.recording import Recording
 
 
 def measure(recording: Recording, config: DelayedReachConfig) -> dict[str, Any]:

@@ -9,14 +9,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ethospike.envs.delayed_reach.task import OUTCOMES
-from ethospike.recorders.recording import Recording
 from ethospike.scenarios.analysis.group_statistics import mean, median
+
+if TYPE_CHECKING:
+    from ethospike.recorders.recording import Recording
 
 DRAWS = 2000
 """Draws of a bootstrap: 50 of them lie beyond each end of a 95 % interval."""

@@ -28,11 +28,11 @@ MOST_FAILURES = 50
 
 def sweep_page(sweep: Sweep) -> str:
     """Return the page of a sweep as HTML."""
-    found, results = content(sweep), list(sweep.results())
+    contents, results = content(sweep), list(sweep.results())
     kind = "calibration" if sweep.calibration is not None else "sweep"
-    failed = found["failed"]
+    failed = contents["failed"]
     state = (
-        f"{found['finished']} of {found['tasks']} tasks finished: {found['points']} points × "
+        f"{contents['finished']} of {contents['tasks']} tasks finished: {contents['points']} points × "
         f"{len(sweep.seeds)} seeds; {len(failed)} failed."
     )
     changed = settings.changed_defaults(sweep.manifest, None, sweep.base_settings)
@@ -40,7 +40,7 @@ def sweep_page(sweep: Sweep) -> str:
         element("p", "ethospike", class_="dim"),
         element("h1", f"{kind.capitalize()} of {sweep.name}"),
         element("p", state),
-        section("Best point", best(found["best"])),
+        section("Best point", best(contents["best"])),
         section("Figures", figures(sweep.path / "figures")),
         section("Points compared", points_table(sweep, results)),
         section("Tasks", task_table(sweep, results)),
@@ -109,19 +109,23 @@ def points_table(sweep: Sweep, results: Iterable[Mapping[str, Any]]) -> Markup:
     return table(columns, rows, sortable=True) if rows else Markup()
 
 
-def best(found: Mapping[str, Any] | None) -> Markup:
+def best(best_point: Mapping[str, Any] | None) -> Markup:
     """Return the best point of a calibration with its targets; empty for a sweep."""
-    if not found:
+    if not best_point:
         return Markup()
-    reached = "within the tolerance" if found["met"] else "the nearest; no point is within the tolerance"
-    return joined((element("p", f"Best of {found['trials']} points: {reached}."), facts(found["point"])))
+    reached = "within the tolerance" if best_point["met"] else "the nearest; no point is within the tolerance"
+    return joined(
+        (element("p", f"Best of {best_point['trials']} points: {reached}."), facts(best_point["point"]))
+    )
 
 
 def failures(failed: list[dict[str, Any]]) -> Markup:
     """Return the messages of failed tasks."""
     if not failed:
         return Markup()
-    rows = [(one["task"], _words(one["point"]), one["error"]) for one in failed[:MOST_FAILURES]]
+    rows = [
+        (failure["task"], _words(failure["point"]), failure["error"]) for failure in failed[:MOST_FAILURES]
+    ]
     more = len(failed) - len(rows)
     note = element("p", f"… and {more} more", class_="note") if more else ""
     return joined((table(("task", "point", "error"), rows), note))

@@ -96,8 +96,8 @@ def _weight_panels(recording: Recording, animal: int) -> list[dict[str, Any]]:
     steps = np.asarray(root["weights/control_step"][:])
     if not len(steps):
         return []
-    at = np.linspace(0, recording.n_steps - 1, min(POINTS, recording.n_steps))
-    row = np.clip(np.searchsorted(steps, at, side="right") - 1, 0, None)
+    shown_step = np.linspace(0, recording.n_steps - 1, min(POINTS, recording.n_steps))
+    row = np.clip(np.searchsorted(steps, shown_step, side="right") - 1, 0, None)
     by_unit: dict[str, list[Line]] = {}
     for name, (_, units) in layout.weights.items():
         if name in root["weights"]:

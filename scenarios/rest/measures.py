@@ -5,17 +5,19 @@ The measures of a recording are numbers, or lists with an entry for each animal 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.recorders.recording import Recording
 from ethospike.scenarios.analysis import spike_statistics
 from ethospike.scenarios.analysis.sampling import mean_over_neurons, sample_of, sampled_spikes
 from ethospike.scenarios.analysis.spike_statistics import Least
 from ethospike.scenarios.rest.config import BIN_MS, RestConfig
 from ethospike.scenarios.run.omissions import leaving_out, note_unlisted_animals
+
+if TYPE_CHECKING:
+    from ethospike.recorders.recording import Recording
 
 WARM_UP_S = 1.0
 """Time left out at the beginning, as in the published grid search (GN: 1 s, then 9 s are measured): the

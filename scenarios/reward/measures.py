@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from ethospike.envs.any_env import PURPOSES
 from ethospike.errors import NotRecorded, RecordingError
-from ethospike.recorders.recording import Recording
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ethospike.recorders.recording import Recording
     from ethospike.scenarios.reward.config import RewardConfig
 
 LAST = 100

@@ -8,10 +8,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ethospike.errors import NotRecorded
-from ethospike.recorders.recording import Recording
+
+if TYPE_CHECKING:
+    from ethospike.recorders.recording import Recording
 
 LEFT_OUT = "left_out"
 """Entry of a summary: the omitted measures and the reasons; absent if the summary is complete."""

@@ -69,11 +69,11 @@ def _columns(spikes: Any) -> NDArray[np.int64]:
     return np.stack([spikes.step, spikes.animal, spikes.neuron]).astype(np.int64)
 
 
-def _first_difference(one: NDArray[np.int64], other: NDArray[np.int64]) -> int:
-    n = min(one.shape[1], other.shape[1])
-    apart = np.flatnonzero((one[:, :n] != other[:, :n]).any(axis=0))
+def _first_difference(got: NDArray[np.int64], expected: NDArray[np.int64]) -> int:
+    n = min(got.shape[1], expected.shape[1])
+    apart = np.flatnonzero((got[:, :n] != expected[:, :n]).any(axis=0))
     place = int(apart[0]) if len(apart) else n
-    return int(min(spikes[0, place] for spikes in (one, other) if spikes.shape[1] > place))
+    return int(min(spikes[0, place] for spikes in (got, expected) if spikes.shape[1] > place))
 
 
 def comparison_of(folder: RunFolder, reason: str) -> Comparison:

@@ -9,6 +9,9 @@ from contextlib import contextmanager
 
 from ethospike.errors import EthospikeError
 
+SIGNALED = 128
+"""Offset from the number of a signal to the exit code of a process ended by it, as in shells."""
+
 
 class RunStopped(EthospikeError):
     """A run ended early because its process received a signal.

@@ -20,6 +20,7 @@ import tomli_w
 
 from ethospike.errors import RecordingError, RunFolderError, ScenarioError, SweepNotInstalled
 from ethospike.paths import expanded
+from ethospike.recorders.disk import check_assertions
 from ethospike.recorders.lock import WriterLock
 from ethospike.scenarios import configuration
 from ethospike.scenarios.arms.table import full_texts
@@ -142,6 +143,7 @@ class Sweep:
         RunFolderError
             When the path exists or cannot be written.
         """
+        check_assertions()
         for point in plan.points[:1]:
             check_point(scenario, point)
         path = (RunFolder.create(path) if path else RunFolder.create_named(scenario.name, SWEEPS)).path

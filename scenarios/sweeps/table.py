@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from ethospike.errors import RunFolderError
 from ethospike.paths import user_path
+from ethospike.recorders.disk import check_assertions
 from ethospike.scenarios.sweeps.folder import DONE, FAILED, Sweep
 
 TABLE = "table.zarr"
@@ -111,6 +112,7 @@ def open_table(path: str | Path) -> xarray.Dataset:
     RunFolderError
         When the folder holds no table.
     """
+    check_assertions()
     file = user_path(path) / TABLE
     if not file.is_dir():
         raise RunFolderError(f"{path} has no {TABLE}: expected the folder of a sweep that has run")

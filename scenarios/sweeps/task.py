@@ -178,16 +178,20 @@ def animal_values(summary: Mapping[str, Any], prefix: str = "") -> dict[str, lis
     They are the entries `{"animals": [...]}`: `{"choice": {"mean": 1.0, "animals": [0.5, 1.5]}}` becomes
     `{"choice": [0.5, 1.5]}`.
     """
-    found: dict[str, list[float | None]] = {}
+    measures: dict[str, list[float | None]] = {}
     for key, value in summary.items():
         if not isinstance(value, Mapping):
             continue
         animals = value.get("animals")
-        if isinstance(animals, list) and all(one is None or isinstance(one, (int, float)) for one in animals):
-            found[prefix + key] = [None if one is None or math.isnan(one) else float(one) for one in animals]
+        if isinstance(animals, list) and all(
+            entry is None or isinstance(entry, (int, float)) for entry in animals
+        ):
+            measures[prefix + key] = [
+                None if entry is None or math.isnan(entry) else float(entry) for entry in animals
+            ]
         else:
-            found |= animal_values(value, f"{prefix}{key}.")
-    return found
+            measures |= animal_values(value, f"{prefix}{key}.")
+    return measures
 
 
 @lru_cache(maxsize=1)

@@ -177,22 +177,22 @@ def compare_learning(settings: Settings) -> dict[str, Any]:
                 "spikes": len(run.spikes),
             }
         if len(names) == 2:
-            one, other = runs.values()
+            first, second = runs.values()
             row |= {
-                "first_different_step": _first_difference(one.spikes, other.spikes),
-                "largest_weight_difference": float(np.abs(one.weight - other.weight).max()),
+                "first_different_step": _first_difference(first.spikes, second.spikes),
+                "largest_weight_difference": float(np.abs(first.weight - second.weight).max()),
             }
         rows.append(row)
     return {"neurons": network.n_neurons, "synapses": network.n_synapses, "names": names, "rows": rows}
 
 
-def _first_difference(one: SpikeBlock, other: SpikeBlock) -> int | None:
+def _first_difference(first: SpikeBlock, second: SpikeBlock) -> int | None:
     """Return the step from which two simulations have other spikes; None if they have the same ones."""
-    n = min(len(one), len(other))
-    apart = np.flatnonzero((one.step[:n] != other.step[:n]) | (one.neuron[:n] != other.neuron[:n]))
+    n = min(len(first), len(second))
+    apart = np.flatnonzero((first.step[:n] != second.step[:n]) | (first.neuron[:n] != second.neuron[:n]))
     if len(apart):
-        return int(min(one.step[apart[0]], other.step[apart[0]]))
-    longer = one if len(one) > n else other
+        return int(min(first.step[apart[0]], second.step[apart[0]]))
+    longer = first if len(first) > n else second
     return int(longer.step[n]) if len(longer) > n else None
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from ethospike import caches
-from ethospike.caches import cache_folder, temporary_folder
-from ethospike.notices import tell_once
+from ethospike import paths
+from ethospike.errors import tell_once
+from ethospike.paths import cache_folder, temporary_folder
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +46,7 @@ def test_the_users_choice_comes_first(
 def test_a_user_without_a_home_gets_a_private_folder_and_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(caches, "has_home", lambda: False)
+    monkeypatch.setattr(paths, "has_home", lambda: False)
     folders = {cache_folder("numba") for _ in range(3)}
     assert folders == {tmp_path / f"ethospike-{os.getuid()}" / "numba"}
     assert stat.S_IMODE((tmp_path / f"ethospike-{os.getuid()}").stat().st_mode) == 0o700

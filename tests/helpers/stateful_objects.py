@@ -324,6 +324,7 @@ def specimens() -> dict[str, Specimen]:
 
 
 PARTS = {
+    "BrainAgent": "base class",
     "GroupEnv": "base class",
     "DelayedTargets": "base class",
     "TaskEnv": "base class",

@@ -106,8 +106,8 @@ class DopamineGatedSynapses(SynapseReference):
             eligibility = np.exp((self.last_spike_step - moment.step) / self._tau_steps)
             np.maximum(self.weight - self.rule.learning_rate * eligibility, 0.0, out=self.weight)
         for neuron in moment.target.tolist():
-            own = self.of_target.get(neuron, none)
-            self.weight[own] += (self._initial[own] - self.weight[own]) * self.rule.homeostasis
+            synapses = self.of_target.get(neuron, none)
+            self.weight[synapses] += (self._initial[synapses] - self.weight[synapses]) * self.rule.homeostasis
 
     def _arrays(self) -> dict[str, NDArray[np.generic]]:
         return {"weight": self.weight, "last_spike_step": self.last_spike_step}

@@ -135,8 +135,8 @@ class DopamineSTDPSynapses(DelayedTargets):
         self._dopamine = {step: count for step, count in np.asarray(state["dopamine"]).tolist()}
 
     def _arrays(self) -> dict[str, NDArray[np.generic]]:
-        own = {name: getattr(self, name) for name in ("c", "c_step", "n", "n_step")}
-        return {**super()._arrays(), **own}
+        arrays = {name: getattr(self, name) for name in ("c", "c_step", "n", "n_step")}
+        return {**super()._arrays(), **arrays}
 
     def _begin(self, events: Events) -> None:
         super()._begin(events)
@@ -163,14 +163,16 @@ class DopamineSTDPSynapses(DelayedTargets):
         self._increase("minus", arriving, step)
         self._increase("plus", sending, step)
 
-    def _advance(self, own: NDArray[np.int64], step: int) -> None:
+    def _advance(self, synapses: NDArray[np.int64], step: int) -> None:
         """Bring weight and c of some synapses to a step."""
-        self.weight[own], self.c[own] = self._advanced(own, step)
-        self.c_step[own] = step
+        self.weight[synapses], self.c[synapses] = self._advanced(synapses, step)
+        self.c_step[synapses] = step
 
-    def _advanced(self, own: NDArray[np.int64], step: int) -> tuple[_Floats, _Floats]:
-        n = self.rule.n_at(self.n, (self.n_step - self.c_step[own]) * self.dt_ms)
-        return self.rule.advanced(self.weight[own], self.c[own], n, (self.c_step[own] - step) * self.dt_ms)
+    def _advanced(self, synapses: NDArray[np.int64], step: int) -> tuple[_Floats, _Floats]:
+        n = self.rule.n_at(self.n, (self.n_step - self.c_step[synapses]) * self.dt_ms)
+        return self.rule.advanced(
+            self.weight[synapses], self.c[synapses], n, (self.c_step[synapses] - step) * self.dt_ms
+        )
 
     def weights_after(self, step: int) -> _Floats:
         """Return the weights as of the end of a step, at or after the last one applied."""

@@ -127,7 +127,9 @@ class DelayedTargets(SynapseReference):
 
     def state(self) -> State:
         """Return copies of all that changes; `late` lists step and synapse of spikes on their way."""
-        late = [(step, own) for step, parts in sorted(self._late.items()) for own in np.concatenate(parts)]
+        late = [
+            (step, synapse) for step, parts in sorted(self._late.items()) for synapse in np.concatenate(parts)
+        ]
         return {**super().state(), "late": np.array(late, np.int64).reshape(-1, 2)}
 
     def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
@@ -141,8 +143,8 @@ class DelayedTargets(SynapseReference):
         check_state(state, self.state(), any_shape=self._lists)
         super().set_state({name: state[name] for name in self._arrays()})
         self._late = {}
-        for step, own in np.asarray(state["late"], np.int64).tolist():
-            self._late.setdefault(step, []).append(np.array([own]))
+        for step, synapse in np.asarray(state["late"], np.int64).tolist():
+            self._late.setdefault(step, []).append(np.array([synapse]))
 
     def _arrays(self) -> dict[str, NDArray[np.generic]]:
         names = ("plus", "minus", "plus_step", "minus_step")
@@ -151,10 +153,10 @@ class DelayedTargets(SynapseReference):
     def _begin(self, events: Events) -> None:
         """Note the synapses that the target spikes of a window reach, by step."""
         for step, neuron in zip(*(part.tolist() for part in events.target), strict=True):
-            own = self.of_target.get(neuron, np.empty(0, np.int64))
-            delays = self.synapses.delay_steps[own]
+            synapses = self.of_target.get(neuron, np.empty(0, np.int64))
+            delays = self.synapses.delay_steps[synapses]
             for delay in np.unique(delays).tolist():
-                self._late.setdefault(step + delay, []).append(own[delays == delay])
+                self._late.setdefault(step + delay, []).append(synapses[delays == delay])
 
     def _needs(self, events: Events) -> NDArray[np.int64]:
         last = events.first_step + events.n_steps - 1
@@ -170,17 +172,17 @@ class DelayedTargets(SynapseReference):
         none = np.empty(0, np.int64)
         return np.concatenate([none, *(self.of_source.get(n, none) for n in moment.source.tolist())])
 
-    def _k(self, name: str, own: NDArray[np.int64], step: int) -> NDArray[np.float64]:
+    def _k(self, name: str, synapses: NDArray[np.int64], step: int) -> NDArray[np.float64]:
         """Return a trace ("plus" or "minus") of some synapses in a step, before its spikes."""
-        value, since = getattr(self, name)[own], getattr(self, f"{name}_step")[own]
+        value, since = getattr(self, name)[synapses], getattr(self, f"{name}_step")[synapses]
         decayed: NDArray[np.float64] = value * np.exp(
             (since - step) * self.dt_ms / getattr(self, f"tau_{name}")
         )
         return decayed
 
-    def _increase(self, name: str, own: NDArray[np.int64], step: int) -> None:
-        getattr(self, name)[own] = self._k(name, own, step) + 1.0
-        getattr(self, f"{name}_step")[own] = step
+    def _increase(self, name: str, synapses: NDArray[np.int64], step: int) -> None:
+        getattr(self, name)[synapses] = self._k(name, synapses, step) + 1.0
+        getattr(self, f"{name}_step")[synapses] = step
 
 
 class PairSTDPSynapses(DelayedTargets):

@@ -151,8 +151,8 @@ class SynapseReference(ABC):
         StateError
             When names, shapes or types of the arrays are not those of `state`; then nothing is changed.
         """
-        check_state(state, own := self._arrays())
-        for name, array in own.items():
+        check_state(state, arrays := self._arrays())
+        for name, array in arrays.items():
             array[...] = state[name]
 
     def _begin(self, events: Events) -> None:
@@ -187,4 +187,4 @@ def positions(neurons: _Ints) -> dict[int, NDArray[np.int64]]:
     different, first = np.unique(np.asarray(neurons)[order], return_index=True)
     if not len(order):
         return {}
-    return {int(n): own for n, own in zip(different, np.split(order, first[1:]), strict=True)}
+    return {int(n): places for n, places in zip(different, np.split(order, first[1:]), strict=True)}

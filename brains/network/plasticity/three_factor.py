@@ -184,12 +184,12 @@ class ThreeFactorSynapses(SynapseReference):
             else:
                 self.z *= k.decay_z
         for neuron in moment.target.tolist():
-            own = self.of_target.get(neuron, none)
-            self.z[own] += (rule.A_plus * lift) * self.plus[source[own]]
+            synapses = self.of_target.get(neuron, none)
+            self.z[synapses] += (rule.A_plus * lift) * self.plus[source[synapses]]
         if rule.A_minus:
             for neuron in moment.source.tolist():
-                own = self.of_source.get(neuron, none)
-                self.z[own] -= (rule.A_minus * lift) * self.minus[target[own]]
+                synapses = self.of_source.get(neuron, none)
+                self.z[synapses] -= (rule.A_minus * lift) * self.minus[target[synapses]]
         if offset == 0 and is_filtered:
             self.z *= k.decay_z
             self.q = self.q * k.decay_q + (k.gain_q * self._gate) * self.z

@@ -186,8 +186,8 @@ class BitsEngine:
 
     def silence(self, level: NDArray[np.int8]) -> None:
         """Apply levels of the neurons, shape (animals, neurons)."""
-        for brain, own in zip(self._brains, level, strict=True):
-            brain.level[:] = own
+        for brain, of_animal in zip(self._brains, level, strict=True):
+            brain.level[:] = of_animal
 
     def suppressed_spikes(self) -> NDArray[np.int64]:
         """Return the spikes of silent neurons that did not come about, shape (animals, neurons)."""

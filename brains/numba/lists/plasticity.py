@@ -82,10 +82,10 @@ class Lessons:
         self._bounds: dict[tuple[str, int], slice] = {}
         parts: list[list[_Synapses]] = []
         for projection in self._projections:
-            own = []
+            of_rule = []
             for animal in range(animals):
                 wired = draw(projection.name, animal)
-                own.append(
+                of_rule.append(
                     _Synapses(
                         slot[network.offset(projection.source) + wired.source],
                         slot[network.offset(projection.target) + wired.target],
@@ -94,7 +94,7 @@ class Lessons:
                         wired.weight,
                     )
                 )
-            parts.append(own)
+            parts.append(of_rule)
         self.arrays = self._lay_out(parts, scale)
         self._prepare_gates()
         self.value = np.zeros((len(self._modulators), animals, 0))
@@ -116,7 +116,7 @@ class Lessons:
 
     def _lay_out(self, parts: list[list[_Synapses]], scale: _Floats) -> kernels.Rules:
         rules, animals, slots = len(parts), self._animals, self._slots
-        delays = [np.unique(np.concatenate([s.delay for s in own])) for own in parts]
+        delays = [np.unique(np.concatenate([s.delay for s in of_rule])) for of_rule in parts]
         has_delays = [not isinstance(rule, ThreeFactor) for rule in self._rules]
         late = [d for d, has in zip(delays, has_delays, strict=True) if has]
         most = max([len(d) for d in late], default=1)
@@ -125,21 +125,21 @@ class Lessons:
         table = np.zeros((rules, most), np.int64)
         first, column = (np.zeros((rules, animals, slots + 1), np.int64) for _ in range(2))
         of_target, index, count = [np.empty(0, np.int64)], [np.empty(0, np.int64)], 0
-        for r, own in enumerate(parts):
+        for r, of_rule in enumerate(parts):
             if has_delays[r]:
                 table[r, : len(delays[r])] = delays[r]
-            for animal, s in enumerate(own):
+            for animal, s in enumerate(of_rule):
                 self._bounds[self._projections[r].name, animal] = slice(count, count + len(s.source))
                 first[r, animal] = count + np.searchsorted(s.source, np.arange(slots + 1))
-                at = np.searchsorted(delays[r], s.delay)
-                order = np.lexsort((at, s.target))
+                delay_place = np.searchsorted(delays[r], s.delay)
+                order = np.lexsort((delay_place, s.target))
                 column[r, animal] = count + np.searchsorted(s.target[order], np.arange(slots + 1))
                 of_target.append(count + order)
-                index.append(at)
+                index.append(delay_place)
                 count += len(s.source)
-        flat = [s for own in parts for s in own]
+        flat = [s for of_rule in parts for s in of_rule]
         place = _joined(s.place for s in flat)
-        side_by_side = [all(_is_side_by_side(s) for s in own) for own in parts]
+        side_by_side = [all(_is_side_by_side(s) for s in of_rule) for of_rule in parts]
         constants = [self._constants(p) for p in self._projections]
         numbers = [[*c[2], len(d), side] for c, d, side in zip(constants, delays, side_by_side, strict=True)]
         return kernels.Rules(
@@ -277,8 +277,8 @@ class Lessons:
         for name, gate, gain in self._gated:
             for animal, group in enumerate(self._groups[name]):
                 values = np.asarray(given_of.get(gate, np.zeros((animals, 1))), float)[animal]
-                own = self._bounds[name, animal]
-                self.arrays.gate[own] = gain * (values[group] if gate in given_of else 0.0)
+                synapses = self._bounds[name, animal]
+                self.arrays.gate[synapses] = gain * (values[group] if gate in given_of else 0.0)
         return kernels.Lesson(first_step, each, terminal_from, given, self.value)
 
     def _prepare_gates(self) -> None:
@@ -316,12 +316,12 @@ class Lessons:
 
     def _weights_after(self, r: int, animal: int, step: int) -> tuple[_Floats, _Floats]:
         """Return weight and eligibility at the end of a step, without advancing them."""
-        rule, own = self._rules[r], self._bounds[self._projections[r].name, animal]
-        w, z = self.arrays.w[own].copy(), self.arrays.z[own].copy()
+        rule, synapses = self._rules[r], self._bounds[self._projections[r].name, animal]
+        w, z = self.arrays.w[synapses].copy(), self.arrays.z[synapses].copy()
         if isinstance(rule, DopamineSTDP):
             state = self.arrays.dopamine[r, animal], int(self.arrays.dopamine_step[r, animal])
-            minus_ms = (self.arrays.since[own] - step) * self._dt_ms
-            n = rule.n_at(float(state[0][0]), (state[1] - self.arrays.since[own]) * self._dt_ms)
+            minus_ms = (self.arrays.since[synapses] - step) * self._dt_ms
+            n = rule.n_at(float(state[0][0]), (state[1] - self.arrays.since[synapses]) * self._dt_ms)
             return rule.advanced(w, z, n, minus_ms)
         return w, z
 
@@ -329,10 +329,10 @@ class Lessons:
         """Replace the weights of a projection at the end of a step."""
         r = [p.name for p in self._projections].index(name)
         for animal, given in enumerate(weights):
-            own = self._bounds[name, animal]
-            self.arrays.z[own] = self._weights_after(r, animal, step)[1]
-            self.arrays.since[own] = step
-            self.arrays.w[own] = given
+            synapses = self._bounds[name, animal]
+            self.arrays.z[synapses] = self._weights_after(r, animal, step)[1]
+            self.arrays.since[synapses] = step
+            self.arrays.w[synapses] = given
 
     def changing(self) -> State:
         """Return all that the next step depends on, by name; the arrays themselves."""

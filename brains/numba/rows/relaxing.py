@@ -160,7 +160,7 @@ def _later(v: float, g: float, n: int, relaxing: Relaxing, kind: int) -> tuple[f
 def _step(cells: Array, base: int) -> bool:
     """Advance a block by one step at the end of which its inbox arrives; return whether any reached V_th."""
     real = cells.dtype.type
-    zero, one = real(0), real(1)
+    zero, unit = real(0), real(1)
     reached = False
     for lane in range(LANES):
         cell = np.uintp(base) + np.uintp(lane)
@@ -171,7 +171,7 @@ def _step(cells: Array, base: int) -> bool:
         v = v if stands else later
         cells[cell + V] = v
         cells[cell + EX] = g if stands else g * cells[cell + DECAY_EX] + arrives
-        left -= one
+        left -= unit
         cells[cell + REFRACTORY] = left if left > zero else zero
         cells[cell + INBOX_EX] = zero
         cells[cell + INBOX_IN] = zero

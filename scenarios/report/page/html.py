@@ -65,8 +65,11 @@ def facts(rows: Mapping[str, object]) -> Markup:
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, sortable: bool = False) -> Markup:
     """Return a table without empty columns; headings of a sortable one are buttons."""
     listed = [list(row) for row in rows]
-    kept = [at for at in range(len(columns)) if any(row[at] not in ("", None) for row in listed)]
-    columns, listed = [columns[at] for at in kept], [[row[at] for at in kept] for row in listed]
+    kept = [column for column in range(len(columns)) if any(row[column] not in ("", None) for row in listed)]
+    columns, listed = (
+        [columns[column] for column in kept],
+        [[row[column] for column in kept] for row in listed],
+    )
     heads = [
         element("th", element("button", name, type_="button") if sortable else name, scope="col")
         for name in columns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -18,10 +19,17 @@ import ethospike.envs  # noqa: F401  (registers the arena)
 from ethospike.agents.larva import LarvaAgent, LarvaConfig
 from ethospike.agents.larva.locomotion import LocomotionConfig
 from ethospike.brains.circuits.mushroom_body import ODOR_PATTERNS, MushroomBodyConfig
-from ethospike.brains.simulator import Capabilities, Simulator, SimulatorSettings, SpikeBlock, Stimulus
+from ethospike.brains.simulator import (
+    Capabilities,
+    Simulator,
+    SimulatorSettings,
+    SpikeBlock,
+    Stimulus,
+    open_simulator,
+)
 from ethospike.envs.odor_arena import ArenaConfig, OdorArenaVectorEnv, OdorSource, Phase
 from ethospike.envs.odor_arena.reinforcement import Reinforcement
-from ethospike.errors import AgentError, SimulatorUnavailable, StateError
+from ethospike.errors import AgentError, BrainError, SimulatorUnavailable, StateError
 
 
 class WeightedSimulator(Simulator):
@@ -541,3 +549,22 @@ def test_a_larva_learns_in_closed_loop(kind: str | None) -> None:
         assert np.array(dans)[:, :, dan].max() > 1
         assert (sign * preference > 0.1).all()
         assert weights[depressed] < 75 < min(w for name, w in weights.items() if name != depressed)
+
+
+@pytest.mark.simulator("numba")
+def test_configurations_may_be_mappings() -> None:
+    """As they come from JSON."""
+    config = dataclasses.replace(LarvaConfig(), gain=40.0)
+    data = json.loads(json.dumps(dataclasses.asdict(config)))
+    settings = {"name": "numba", "precision": "double"}
+    with LarvaAgent(data, {"pn_to_kc_ns": 2.0}, seed=1) as larva:
+        assert larva.config == config
+        assert larva.brain == MushroomBodyConfig(pn_to_kc_ns=2.0)
+        with open_simulator(larva.network, settings, seed=1) as simulator:
+            assert "double" in simulator.backend
+        with pytest.raises(BrainError, match="SimulatorSettings: unknown key 'nmae'; did you mean 'name'"):
+            open_simulator(larva.network, {"nmae": "numba"}, seed=1)
+    with pytest.raises(AgentError, match="LarvaConfig: unknown key 'gian'; did you mean 'gain'"):
+        LarvaAgent({"gian": 1.0}, seed=1)
+    with pytest.raises(AgentError, match="expected LarvaConfig or a mapping of its fields, got float"):
+        LarvaAgent(1.0, seed=1)  # type: ignore[arg-type]

@@ -28,7 +28,7 @@ def run(network: Network, n_steps: int, stimulus: Stimulus | None = None):
 
 def native_spikes(model: str, n_ms: float, **params):
     """The same cells in NEST alone."""
-    from ethospike.brains.nest.simulator import nest
+    from ethospike.brains.nest.kernel import nest
 
     nest.ResetKernel()
     nest.set(resolution=0.1)

@@ -103,7 +103,7 @@ def test_memory_does_not_grow_with_simulated_time():
 
 
 SILENCE = """
-from ethospike.brains.nest.simulator import nest
+from ethospike.brains.nest.kernel import nest
 from ethospike.brains.simulator import SimulatorSettings, SpikeBlock, Stimulus, open_simulator
 from ethospike.brains.threads import cores
 from ethospike.brains.conformance.specimens import ADAPTING, probe, spikes
@@ -235,7 +235,7 @@ def drawn_by_nest(monkeypatch):
 
 def connections(simulator):
     """Return the (source, target) pairs and the weights between neurons, counted from 0."""
-    from ethospike.brains.nest.simulator import nest
+    from ethospike.brains.nest.kernel import nest
 
     everyone = nest.NodeCollection(range(1, simulator.animals * simulator.network.n_neurons + 1))
     found = nest.GetConnections(everyone, everyone).get(["source", "target", "synapse_model"])
@@ -389,7 +389,7 @@ def test_nest_draws_a_total_number():
 )
 def test_nest_draws_weights_and_delays(drawn):
     """Mean and standard deviation are those of the same distribution drawn by NumPy."""
-    from ethospike.brains.nest.simulator import nest
+    from ethospike.brains.nest.kernel import nest
 
     with open_nest(clustered(FixedIndegree(30), drawn, True, Normal(3.0, 1.0, low=0.1))) as simulator:
         everyone = nest.NodeCollection(range(1, simulator.network.n_neurons + 1))
@@ -454,7 +454,7 @@ def test_threads_are_used_where_there_is_work_for_them(in_degree, threads):
 
 
 def test_inputs_do_not_shorten_the_interval_in_which_nest_exchanges_spikes():
-    from ethospike.brains.nest.simulator import nest
+    from ethospike.brains.nest.kernel import nest
 
     cells = Population("E", 10, CURRENT_BASED)
     projections = [Projection("p", "E", "E", AllToAll(), 1.0, delay_ms=d) for d in (1.5,)]
@@ -478,7 +478,7 @@ def test_what_does_not_fit_into_memory_is_refused_with_the_numbers(monkeypatch):
 @pytest.mark.parametrize("windows", [[200], [1] * 7 + [193], [2, 1, 50, 147]])
 def test_currents_flow_as_through_generators_where_delays_are_long(windows):
     """With a delay of 1 ms through I_e, with one of 0.1 ms through generators: the same spikes."""
-    from ethospike.brains.nest.simulator import nest
+    from ethospike.brains.nest.kernel import nest
 
     cells = Population("E", 12, CURRENT_BASED, {"I_e": np.linspace(0.0, 400.0, 12), "t_ref": 0.5})
     inputs = (CurrentInput("a", "E", channels=3), CurrentInput("b", "E", channels=2, start=2, stop=10))

@@ -298,7 +298,7 @@ def test_what_cannot_be_run_is_refused(make, message):
 @pytest.mark.simulator("nest")
 @pytest.mark.parametrize("model", [name for name, model in NEURON_MODELS.items() if model.nest_name])
 def test_defaults_are_those_of_nest(model):
-    from ethospike.brains.nest.simulator import nest
+    from ethospike.brains.nest.kernel import nest
 
     native = nest.GetDefaults(model)
     described = NEURON_MODELS[model]

@@ -170,13 +170,14 @@ def test_half_an_hour_becomes_a_minute_in_bounded_memory(tmp_path):
     [
         "a:b.mp4",
         "file:c.mp4",
+        "a%d.mp4",
         "100%d %s.gif",
         "-y.mp4",
         "Ä ö ’.MP4",
         "x" * 251 + ".mp4",
         os.fsdecode(b"\xff.mp4"),
     ],
-    ids=["colon", "protocol", "pattern", "hyphen", "letters", "long", "bytes"],
+    ids=["colon", "protocol", "number", "pattern", "hyphen", "letters", "long", "bytes"],
 )
 def test_odd_but_legal_names(arena, tmp_path, name, monkeypatch):
     """The encoder took `a:b.mp4` for a protocol."""

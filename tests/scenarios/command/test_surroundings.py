@@ -34,6 +34,17 @@ OTHER = {
 """Variables of notebooks, containers, job systems and debugging sessions."""
 
 
+DOCTOR = """if True:
+    import sys
+    from ethospike.brains.simulator import SIMULATORS
+    from ethospike.scenarios.command.start import main
+    for name in ("genn", "nest"):  # these would take time
+        del SIMULATORS[name]
+    sys.argv = ["ethospike", "doctor"]
+    main()
+"""
+
+
 def ethospike(
     words: list[str], folder: Path, *, module: bool = False, shell: str = "", **environment: str
 ) -> subprocess.CompletedProcess[str]:
@@ -155,3 +166,46 @@ def test_the_doctor_examines_the_installed_simulators(
     monkeypatch.chdir(folder_of_names)
     examined = diagnose("nest")
     assert examined.works, examined.detail
+
+
+def test_python_without_assertions_is_refused_at_once_where_zarr_needs_them(tmp_path: Path) -> None:
+    """Zarr 3.1.6 opens groups by an assertion with an effect: runs were complete, and could not be read."""
+    probe = "from zarr.core.group import GroupMetadata as M; M.from_dict({'node_type': 'group'})"
+    probed = subprocess.run([sys.executable, "-O", "-c", probe], capture_output=True, check=False)
+    works = probed.returncode == 0
+    for words in (RUN, ["sweep", "crawling", "--minutes", "0.02", "--grid", "locomotion.stride_hz=1,1.5"]):
+        done = ethospike([*words, "--out", "out"], tmp_path, PYTHONOPTIMIZE="1")
+        if works:
+            assert done.returncode == 0, done.stderr
+            continue
+        (line,) = done.stderr.splitlines()
+        assert done.returncode == 1
+        assert "unset PYTHONOPTIMIZE" in line
+        assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("environment", "shell"),
+    [
+        ({"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, ""),
+        ({"HOME": "/dev/null"}, ""),
+        ({}, ">&-"),
+    ],
+    ids=["C locale", "no home", "stdout closed"],
+)
+def test_the_self_test_passes_anywhere(
+    environment: dict[str, str], shell: str, folder_of_names: Path
+) -> None:
+    """Of Numba, beside files with the names of modules."""
+    command = [sys.executable, "-P", "-c", DOCTOR]
+    done = subprocess.run(
+        ["sh", "-c", f'"$@" {shell}', "sh", *command],
+        cwd=folder_of_names,
+        env={**os.environ, **environment},
+        capture_output=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert shell or b"self-test passed in" in done.stdout
+    assert b"Traceback" not in done.stderr

@@ -15,6 +15,7 @@ from ethospike.envs.idle import IdleEnv
 from ethospike.errors import RunFolderError
 from ethospike.recorders.recording import open_recording
 from ethospike.scenarios.command.app import main
+from ethospike.scenarios.run.folder import RunFolder
 from ethospike.scenarios.run.runner import resume_scenario, run_scenario
 from ethospike.scenarios.scenario import Scenario, ScenarioConfig
 
@@ -132,9 +133,17 @@ def test_a_state_that_cannot_be_saved_any_more_ends_the_checkpoints_and_not_the_
 def test_the_checkpoint_before_is_still_good(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         run(tmp_path / "run", state="raises later", fails_at=5)
-    from ethospike.scenarios.run.folder import RunFolder
-
     folder = RunFolder.open(tmp_path / "run")
     result = resume_scenario(SCENARIO, config(), folder, quiet=True)
     assert result.status == "complete"
+    assert open_recording(tmp_path / "run").n_steps == N_STEPS
+
+
+@pytest.mark.parametrize("seed", [2**63, 2**127 + 1])
+def test_a_run_whose_seed_is_beyond_64_bits_is_resumed(seed: int, tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError):
+        run(tmp_path / "run", seed=seed, fails_at=4)
+    folder = RunFolder.open(tmp_path / "run")
+    assert resume_scenario(SCENARIO, config(seed=seed), folder, quiet=True).status == "complete"
+    assert folder.info["seed"] == seed
     assert open_recording(tmp_path / "run").n_steps == N_STEPS

@@ -10,6 +10,7 @@ import xarray
 from places import HELPERS
 
 from ethospike.errors import RunFolderError
+from ethospike.scenarios.command.app import main
 from ethospike.scenarios.configuration import configure
 from ethospike.scenarios.registry import find_scenario
 from ethospike.scenarios.sweeps.folder import Plan, Sweep
@@ -83,6 +84,20 @@ def test_seeds_of_any_size(seed: int, tmp_path: Path, monkeypatch: pytest.Monkey
     lines = [line.split() for line in (tmp_path / "log").read_text("utf-8").splitlines()]
     assert [float(x) for _, x in lines] == [2, 2, 2, 3, 3, 3]
     assert [int(one) for one, _ in lines] == [seed, seed + 1, seed + 2] * 2
+    assert (opened["status"].values == "done").all()
+
+
+def test_commands_take_seeds_of_any_size(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    seed, out = 2**63, str(tmp_path / "sweep")
+    main(["sweep", TOY, "--seed", str(seed), "--seeds", "2", "--grid", "x=2,3", "--out", out, "--prepare"])
+    main(["task", out, "0"])
+    main(["collect", out])
+    assert open_table(out)["status"].values.tolist().count("done") == 1
+    main(["resume", out, "--workers", "1", "--quiet"])
+    main(["show", out])
+    assert "4 of 4 tasks finished" in capsys.readouterr().out
+    opened = open_table(out)
+    assert opened["seed"].values.tolist() == [seed, seed + 1] * 2
     assert (opened["status"].values == "done").all()
 
 
