@@ -214,6 +214,7 @@ class LarvaAgent(BrainAgent):
         self.config = configured(LarvaConfig, config, AgentError)
         self.brain = configured(MushroomBodyConfig, brain, AgentError, PRESETS["calibrated"])
         self.odors = tuple(odors)
+        self._n_features = len(features(self.odors))
         self.seed = seed
         self.dt_ms = dt_ms
         n_steps = whole_number(control_interval_ms, dt_ms)
@@ -285,8 +286,8 @@ class LarvaAgent(BrainAgent):
     # -- the control step ---------------------------------------------------------------------------
 
     def _act(self, observation: NDArray[np.floating]) -> Decision:
-        names = [feature.name for feature in features(self.odors)]
-        if observation.shape[1] != len(names):
+        if observation.shape[1] != self._n_features:
+            names = [feature.name for feature in features(self.odors)]
             raise AgentError(
                 f"observation: expected {len(names)} features ({', '.join(names)}), "
                 f"got {observation.shape[1]}"

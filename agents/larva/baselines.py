@@ -91,9 +91,9 @@ class NeuronlessLarva(Agent):
         )
 
     def _act(self, observation: NDArray[np.floating]) -> Decision:
-        names = [feature.name for feature in features([f"{self.odors} odors"])]
         n_expected = self.odors + len(OTHER_FEATURES)
         if observation.shape[1] != n_expected:
+            names = [feature.name for feature in features([f"{self.odors} odors"])]
             raise AgentError(
                 f"observation: expected {n_expected} features ({', '.join(names)}), "
                 f"got {observation.shape[1]}"

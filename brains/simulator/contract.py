@@ -507,7 +507,7 @@ class Simulator(ABC):
                 ("animal", animal, self.animals),
                 ("channel", channel, self.network.n_spike_channels),
             ):
-                if values.min() < 0 or values.max() >= count:
+                if not _are_below(count, values):
                     raise BrainError(
                         f"stimulus: {what} {values.min()} … {values.max()} is not in 0 … {count - 1}"
                     )
@@ -540,6 +540,15 @@ class Simulator(ABC):
 
 _open: weakref.WeakSet[Simulator] = weakref.WeakSet()
 """The simulators of this process that were not closed."""
+
+
+def _are_below(count: int, values: NDArray[np.integer]) -> bool:
+    """Return True if all values, of which there is at least one, are in 0 … count − 1.
+
+    In one pass: as an unsigned number, a negative one is larger than any count.
+    """
+    unsigned = values.view(f"u{values.itemsize}") if values.dtype.kind == "i" else values
+    return bool(np.maximum.reduce(unsigned) < count)
 
 
 def close_all() -> None:

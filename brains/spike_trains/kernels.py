@@ -109,3 +109,54 @@ def pass_events(
             steps[to] = first_step - 1 + step
             animal[to], channel[to] = row // channels, row % channels
     return steps, animal, channel
+
+
+@compiled
+def pass_window(
+    rate_hz: Array,
+    highest_hz: float,
+    ticks_per_hz: float,
+    longest: int,
+    window: tuple[int, int, int, bool],
+    increment: Array,
+    events: Array,
+    filled: Array,
+    begin: Array,
+    clock: Array,
+) -> tuple[int, tuple[Array, Array, Array]]:
+    """Set rates and advance the clocks by a window, if that needs no drawing; everything in one call.
+
+    Parameters
+    ----------
+    rate_hz, highest_hz, ticks_per_hz
+        As of `set_rates`.
+    longest : int
+        Operational time (ticks) that may be dealt with at once.
+    window : (int, int, int, bool)
+        First step, steps, channels of an animal, and `keep_coincident`, as of `pass_events`.
+
+    Returns
+    -------
+    int
+        Number of channels that a next window of this length would need to be drawn for; −1 if a rate is out
+        of range, −2 if the window is too long or a channel has too few events, and nothing has passed.
+    step, animal, channel : ndarray
+        As of `pass_events`.
+    """
+    first_step, n_steps, channels, keep_coincident = window
+    nothing = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int32)
+    largest = set_rates(rate_hz, highest_hz, ticks_per_hz, increment)
+    if largest < 0:
+        return -1, nothing
+    if largest > longest // n_steps:
+        return -2, nothing
+    waiting = 0
+    for row in range(len(increment)):
+        last, span = events[row, filled[row] - 1] - clock[row], increment[row] * n_steps
+        if last <= span:
+            return -2, nothing
+        waiting += last <= 2 * span
+    spikes = pass_events(
+        first_step, n_steps, channels, keep_coincident, increment, events, filled, begin, clock
+    )
+    return waiting, spikes

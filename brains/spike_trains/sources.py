@@ -152,7 +152,17 @@ class GammaSource:
         if n_steps < 1:
             raise BrainError(f"spike source: expected at least 1 step, got {n_steps}")
         self._finish_drawing()
-        at_once = self._set_rate(np.asarray(rate_hz))
+        rates = self._rates(rate_hz)
+        window = first_step, n_steps, self.channels, self.keep_coincident
+        scale = self._highest_hz, self._ticks_per_hz, _LONGEST
+        waiting, spikes = _kernels().pass_window(rates, *scale, window, self._increment, *self._lists())
+        if waiting >= 0:
+            self.step += n_steps
+            if self._ahead and waiting >= AHEAD_FROM:
+                self._drawing = helpers().submit(self._draw, self._short(n_steps))
+            trains: Trains = spikes
+            return trains
+        at_once = self._set_rates(rates)
         parts = [self._window(min(at_once, n_steps - done)) for done in range(0, n_steps, at_once)]
         # Twice as much as is dealt with at once is what a block of events lasts.
         if self._ahead and len(short := self._short(min(n_steps, 2 * at_once))) >= AHEAD_FROM:
@@ -203,15 +213,20 @@ class GammaSource:
         self._finish_drawing()  # a copy must not get lists that another thread is writing
         return self.__dict__.copy()
 
-    def _set_rate(self, rate_hz: NDArray[np.float64]) -> int:
-        """Convert rates into ticks a step; return how many steps may be dealt with at once."""
+    def _rates(self, rate_hz: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Copy the rates into one row, of the type and layout that the compiled code was made for."""
+        rate_hz = np.asarray(rate_hz)
         if rate_hz.shape != (self.animals, self.channels):
             raise BrainError(
                 f"spike source: expected rates of shape ({self.animals}, {self.channels}), "
                 f"got {rate_hz.shape}"
             )
         self._rate_hz[:] = rate_hz.ravel()
-        largest = _kernels().set_rates(self._rate_hz, self._highest_hz, self._ticks_per_hz, self._increment)
+        return self._rate_hz
+
+    def _set_rates(self, rate_hz: NDArray[np.float64]) -> int:
+        """Convert rates into ticks a step; return how many steps may be dealt with at once."""
+        largest = _kernels().set_rates(rate_hz, self._highest_hz, self._ticks_per_hz, self._increment)
         if largest < 0:
             raise BrainError(
                 f"spike source: expected rates from 0 to {self._highest_hz:g} Hz (100 a step), got "
