@@ -135,10 +135,10 @@ class Agent(ABC):
         """
         return {}
 
-    def watch(self, neurons: Sequence[int]) -> None:
+    def watch(self, neurons: Sequence[int], recordable: str = "V_m") -> None:
         """Have `voltages` return V_m of these neurons, counted through an animal.
 
-        An empty sequence stops watching.
+        An empty sequence stops watching. On NEST, `recordable` may be any number of the neurons' status.
 
         Raises
         ------
@@ -150,14 +150,14 @@ class Agent(ABC):
             return
         if self.simulator is None or not self.simulator.capabilities.records_voltage:
             raise AgentError(
-                f"{self.backend} cannot record voltages; use the Numba simulator, or choose no neurons"
+                f"{self.backend} cannot record voltages; use another simulator, or choose no neurons"
             )
-        self.simulator.watch(np.asarray(neurons, dtype=np.int64))
+        self.simulator.watch(np.asarray(neurons, dtype=np.int64), recordable)
 
     def voltages(self) -> NDArray[np.float64] | None:
         """Return V_m at the end of each step of the last window in mV, shape (steps, animals, watched).
 
-        None if no neuron is watched.
+        Another quantity, if `watch` named one. None if no neuron is watched.
         """
         return self.simulator.voltages() if self._watches and self.simulator is not None else None
 

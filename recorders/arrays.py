@@ -35,6 +35,9 @@ MAX_CHUNK_STEPS = 65_536
 memory and written whole at each commit."""
 MAX_CHUNK_SPIKES = 1 << 18
 
+NEST_UNITS = {"V_": "mV", "E_": "mV", "g_": "nS", "I_": "pA", "C_": "pF", "tau_": "ms"}
+"""Units by which NEST's numbers go, by the beginning of their names; others are recorded as numbers."""
+
 _NAME = re.compile(r"[^/\x00]+")
 
 
@@ -315,17 +318,18 @@ def _spike_specs(layout: Layout, *, listed: bool) -> list[ArraySpec]:
 
 
 def _voltage_specs(layout: Layout) -> list[ArraySpec]:
-    steps, watched = layout.steps_per_control, len(layout.watched)
+    steps, watched, name = layout.steps_per_control, len(layout.watched), layout.recordable
+    quantity = "membrane potential" if name == "V_m" else name
     back = (np.arange(1, steps + 1) - steps) * layout.dt_ms / 1000.0
     return [
         _time("voltages", STEPS),
         _grown(
-            "voltages/V_m",
+            f"voltages/{name}",
             "float32",
             ("time", "animal", "offset", "watched"),
             (layout.animals, steps, watched),
-            "mV",
-            "membrane potential at the end of each simulation step of the control step",
+            next((unit for beginning, unit in NEST_UNITS.items() if name.startswith(beginning)), "1"),
+            f"{quantity} at the end of each simulation step of the control step",
             STEPS,
         ),
         ArraySpec(

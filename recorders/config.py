@@ -19,6 +19,7 @@ from ethospike.recorders.labels import neurons_with
 from ethospike.recorders.recorder import Layout
 from ethospike.shown import Shown
 
+V_M = "V_m"
 ALL = "all"
 """Stands for every variable or every population."""
 _NEURON = re.compile(r"(.+)\[(\d+)\]")
@@ -51,7 +52,10 @@ class RecorderConfig(Shown):
     voltages: tuple[str, ...] = ()
     """Neurons whose membrane potential is recorded at every simulation step, such as `KC[3]`: neuron 3, from
     0, of the population KC, in every animal; or neurons by their labels, such as `class=KC` or
-    `class=KC,side=left`. Only where the simulator can (Numba)."""
+    `class=KC,side=left`."""
+    recordable: str = V_M
+    """Quantity that is recorded of these neurons: V_m (mV), or on NEST any number that the status of all of
+    them has, such as g_ex, in NEST's unit."""
     commit_every_s: float = 10.0
     """Wall time in seconds after which recorded steps cannot be lost any more; 0 commits every step."""
     writer: Literal["process", "inline"] = "process"
@@ -67,6 +71,15 @@ class RecorderConfig(Shown):
                 raise RecordingError(f"recorder.{name}: expected seconds of at least 0, got {value}")
         if self.writer not in ("process", "inline"):
             raise RecordingError(f"recorder.writer: expected process or inline, got {self.writer!r}")
+        if not self.recordable.isidentifier():
+            raise RecordingError(
+                f"recorder.recordable: expected the name of a quantity, got {self.recordable!r}"
+            )
+        if self.recordable != V_M and not self.voltages:
+            raise RecordingError(
+                f"recorder.recordable: {self.recordable} of no neuron is recorded; name some in "
+                f"recorder.voltages"
+            )
         if self.compression_level not in range(1, 10):
             raise RecordingError(f"recorder.compression_level: expected 1 … 9, got {self.compression_level}")
 

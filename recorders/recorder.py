@@ -108,6 +108,8 @@ class Layout:
         after the control step.
     watched : tuple of int
         Neurons with a voltage in each `StepRecord`, counted through an animal.
+    recordable : str
+        Quantity that is recorded of them instead of the voltage, V_m, if it is another one.
     intervals : mapping of str to mapping of str to Variable
         The kinds of intervals that the task reports, such as `trial` or `episode`, and the columns of each
         beside `animal`, `start_step` and `stop_step`: numbers, one an interval.
@@ -131,6 +133,7 @@ class Layout:
     phases: tuple[str, ...] = ()
     phase_at_end: bool = False
     watched: tuple[int, ...] = ()
+    recordable: str = "V_m"
     intervals: Mapping[str, Mapping[str, Variable]] = field(default_factory=dict)
     scene: Mapping[str, Any] = field(default_factory=dict)
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -161,7 +164,8 @@ class StepRecord:
         the run: an interval holds the rows start_step … stop_step − 1 of a recording, and its time is
         (start_step, stop_step] · `control_interval_ms`. None ends after this step.
     voltages : ndarray or None, shape (steps, animals, watched)
-        V_m in mV of the neurons in `Layout.watched` at the end of each simulation step of the window.
+        V_m in mV of the neurons in `Layout.watched` at the end of each simulation step of the window, or
+        their `Layout.recordable`.
     frame : callable(animal)
         Returns the environment's own picture of an animal after the step, uint8 (height, width, 3), or None;
         called by views, while the step is the last.

@@ -212,13 +212,13 @@ class Recording(OpenedRecording):
 
     @cached_property
     def voltages(self) -> xr.DataArray:
-        """V_m (mV) of the watched neurons: dimensions (time, animal, offset, watched).
+        """V_m (mV) of the watched neurons, or their `layout.recordable`: (time, animal, offset, watched).
 
         Raises `NotRecorded` when no neuron was watched.
         """
         if "voltages" not in self._root:
             raise NotRecorded("no voltages were recorded (recorder.voltages)")
-        return self._group("voltages").set_coords("neuron")["V_m"]
+        return self._group("voltages").set_coords("neuron")[self.layout.recordable]
 
     def weights(self, projection: str) -> xr.DataArray:
         """Return the weights of a plastic projection: dimensions (time, animal, synapse).

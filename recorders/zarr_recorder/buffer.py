@@ -80,7 +80,7 @@ class BufferShape:
             columns.append(_Column("stimulus/current_pa", "float32", (animals, len(layout.current_channels))))
         if layout.watched:
             shape = (animals, layout.steps_per_control, len(layout.watched))
-            columns.append(_Column("voltages/V_m", "float32", shape))
+            columns.append(_Column(f"voltages/{layout.recordable}", "float32", shape))
         row_bytes = sum(int(np.prod(c.row_shape)) * np.dtype(c.dtype).itemsize for c in columns) + 8
         rows = max(1, min(MAX_ROWS, ROW_BYTES // row_bytes))
         return cls(tuple(columns), rows, MAX_SPIKES if layout.populations else 1)

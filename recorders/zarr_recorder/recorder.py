@@ -320,7 +320,8 @@ class ZarrRecorder(Recorder):
                 types[f"stimulus/{name}"] = _checked_type(what, signal, shape, column.dtype)
         for name, shape, _, column in self._voltages:
             what = f"{where}: {name}"
-            types["voltages/V_m"] = _checked_type(what, record.voltages, shape, column.dtype)
+            path = f"voltages/{self.layout.recordable}"
+            types[path] = _checked_type(what, record.voltages, shape, column.dtype)
         if record.spikes is not None and len(record.spikes.step):
             self._check_spikes(f"{where}: spikes", record.spikes)
         self._types |= types

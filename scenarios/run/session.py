@@ -183,8 +183,9 @@ class RunSession:
 def _watched_layout(env: VectorEnv, agent: Agent, config: ScenarioConfig) -> Layout:
     """Return the layout of a run's recording, and make the agent watch its neurons."""
     layout = describe(env, agent, dt_ms=config.dt_ms)
-    layout = replace(layout, watched=config.recorder.watched(layout))
-    agent.watch(layout.watched)
+    recorder = config.recorder
+    layout = replace(layout, watched=recorder.watched(layout), recordable=recorder.recordable)
+    agent.watch(layout.watched, layout.recordable)
     return layout
 
 

@@ -115,9 +115,9 @@ class ArmedAgent(Agent):
         """Return the weights of the agent inside."""
         return self.inner.weights()
 
-    def watch(self, neurons: Sequence[int]) -> None:
+    def watch(self, neurons: Sequence[int], recordable: str = "V_m") -> None:
         """Let the agent inside watch neurons."""
-        self.inner.watch(neurons)
+        self.inner.watch(neurons, recordable)
 
     def voltages(self) -> NDArray[np.float64] | None:
         """Return the voltages of the agent inside."""

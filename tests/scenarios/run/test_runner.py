@@ -27,6 +27,7 @@ from ethospike.brains.numba.simulator import NumbaSimulator
 from ethospike.brains.simulator import Capabilities
 from ethospike.envs.delayed_reach.task import PHASES
 from ethospike.errors import AgentError, RecordingError, RunFolderError
+from ethospike.recorders.config import RecorderConfig
 from ethospike.recorders.lock import is_being_written
 from ethospike.recorders.recorder import Recorder, StepRecord
 from ethospike.recorders.recording import open_recording
@@ -405,6 +406,36 @@ def test_voltages_of_chosen_neurons(short_run: RunResult, short_words: list[str]
             assert trace.max() > cell.param("V_th") - 3.0
 
 
+def test_another_quantity_of_chosen_neurons_on_nest(tmp_path: Path) -> None:
+    """A conductance decays by its time constant between two arrivals, and in no other way."""
+    pytest.importorskip("nest")
+    words = ["--cycles", "1", "--odor-s", "0.1", "--blank-s", "0", "--gap-s", "0", "--test-s", "0"]
+    words += ["--simulator.name", "nest", "--recorder.voltages", "PN[3]", "--recorder.recordable", "g_ex"]
+    config = configure(SCENARIO, words)
+    result = run_scenario(SCENARIO, config, tmp_path / "run", quiet=True, draw=False)
+    recording = open_recording(result.folder.path)
+    assert recording.voltages.name == "g_ex"
+    assert recording.voltages.attrs["units"] == "nS"
+    g_ns = recording.voltages.values.ravel()
+    tau_ms = mushroom_body(config.brain).population("PN").param("tau_syn_ex")
+    before, after = g_ns[:-1], g_ns[1:]
+    decay = after[before > 0.01] / before[before > 0.01]
+    assert len(decay) > 100
+    assert decay.min() == pytest.approx(np.exp(-0.1 / float(tau_ms)), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"recordable": "g_ex"}, "g_ex of no neuron is recorded; name some in recorder.voltages"),
+        ({"recordable": "../g", "voltages": ("KC[0]",)}, "expected the name of a quantity, got '../g'"),
+    ],
+)
+def test_a_quantity_that_cannot_be_recorded(more: dict[str, Any], message: str) -> None:
+    with pytest.raises(RecordingError, match=message):
+        RecorderConfig(**more)
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -423,7 +454,7 @@ def test_a_simulator_without_voltages_says_so(
     short_words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(NumbaSimulator, "capabilities", Capabilities())
-    with pytest.raises(AgentError, match="cannot record voltages; use the Numba simulator"):
+    with pytest.raises(AgentError, match="cannot record voltages; use another simulator"):
         run(tmp_path / "run", [*short_words, "--recorder.voltages", "KC[0]"])
     assert not (tmp_path / "run").exists()  # the run never began
 
