@@ -204,7 +204,8 @@ def _run_animal(
             waiting[row] = False
         begin = count
         count = _update(animal, cells, circuit.conductance, stepped, slots, begin)
-        count = drop_silent(circuit.level[animal], circuit.suppressed[animal], slots, begin, count)
+        if count > begin:
+            count = drop_silent(circuit.level[animal], circuit.suppressed[animal], slots, begin, count)
         fired = slots[begin:count]
         teach(rules, lesson, animal, step, fired, circuit.effect)
         if count > begin:
