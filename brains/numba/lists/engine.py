@@ -40,8 +40,8 @@ from ethospike.errors import BrainError
 from ethospike.states import State, check_state
 
 SPIKES_HELD = 2**23
-"""Longest list of spikes that is made room for: longer windows run in pieces in which each neuron of
-each animal could fire in every step. Memory that is not written to costs nothing."""
+"""Longest list of spikes that is made room for: longer windows run in pieces in which each neuron of each
+animal could fire as often as its refractory period allows. Memory that is not written to costs nothing."""
 
 _Floats = NDArray[np.float64]
 _Ints = NDArray[np.int64]
@@ -90,7 +90,10 @@ class ListsEngine:
                 network, seed, animal, dt_ms, self._slot, self._slots, runs_steps=True
             )
             self._scale[animal] = scale.ravel()
+        t_ref = cells[:, :, ROWS.index("t_ref")].reshape(animals, -1)[:, self._slot]
         self._stepped = stepped_neurons(network, seed, animals, dt_ms, self._slot, self._slots)
+        # Steps in which no neuron fires twice; models with a step of their own may fire in every one.
+        self._rest = 1 if self._stepped.code else max(1, int(t_ref.min(initial=np.inf)))
         e_l = cells[:, :, ROWS.index("e_l")].reshape(animals, -1)
         cells[:, :, ROWS.index("e_l")] = (e_l + self._stepped.e_l).reshape(animals, -1, LANES)
         self._places: dict[str, list[_Ints]] = {}
@@ -115,7 +118,7 @@ class ListsEngine:
         if self._lessons is not None:
             lesson = self._lessons.lesson(first_step, n_steps, stimulus.modulation)
         self._step = first_step + n_steps - 1
-        longest = max(1, SPIKES_HELD // (self._animals * self._slots))
+        longest = max(1, SPIKES_HELD // (self._animals * self._slots) * self._rest)
         if n_steps <= longest:
             spikes, self._voltages = self._piece(first_step, n_steps, stimulus, lesson)
             return spikes
@@ -200,8 +203,9 @@ class ListsEngine:
         self, first_step: int, n_steps: int, stimulus: Stimulus, lesson: Lesson | None
     ) -> tuple[SpikeBlock, _Floats]:
         window = self._window(stimulus)
-        if self._room[0].shape[1] < n_steps * self._slots:
-            shape = (self._animals, n_steps * self._slots)
+        most = -(-n_steps // self._rest) * self._slots
+        if self._room[0].shape[1] < most:
+            shape = (self._animals, most)
             self._room = np.empty(shape, dtype=np.int64), np.empty(shape, dtype=np.int32)
         out = Output(
             *self._room,

@@ -212,6 +212,19 @@ def test_long_windows_run_in_pieces_that_do_not_show(monkeypatch: pytest.MonkeyP
     np.testing.assert_array_equal(results[0][1], results[1][1])
 
 
+@pytest.mark.parametrize("t_ref", [0.0, 0.1, 2.0])
+def test_the_list_of_spikes_holds_neurons_that_fire_as_often_as_they_can(t_ref: float) -> None:
+    network = Network([Population("E", 32, "iaf_psc_exp", {"I_e": 1e6, "t_ref": t_ref})])
+    with numba_simulator(network) as simulator:
+        whole = simulator.run(1000)
+    with numba_simulator(network) as simulator:
+        single = [simulator.run(1) for _ in range(1000)]
+    interval = round(t_ref / 0.1) + 1
+    assert len(whole) == 32 * -(-1000 // interval)
+    assert np.unique(np.diff(whole.step[whole.neuron == 7])).tolist() == [interval]
+    np.testing.assert_array_equal(whole.step, np.concatenate([block.step for block in single]))
+
+
 def test_windows_of_one_step_change_nothing_even_to_currents() -> None:
     network = small_deterministic_network("iaf_cond_exp")
     amplitude = np.where(np.arange(300) // 50 % 2, 200.0, -100.0)
