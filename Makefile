@@ -52,10 +52,10 @@ types: setup
 # The site, in docs/site/_build/index.html. Tutorials run; ETHOSPIKE_DOCS_RUN=0 leaves them out.
 docs: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs,dev,video,analysis,sweep]'
-	$(BIN)/sphinx-build -W --keep-going -q -b html -d docs/site/_build/.doctrees docs/site docs/site/_build
+	$(BIN)/sphinx-build -W --keep-going -q -b html -d docs/site/.doctrees docs/site docs/site/_build
 
 bench: setup
 	$(BIN)/ethospike bench
 
 clean:
-	rm -rf $(VENV) .typecheck build *.egg-info docs/site/_build docs/site/_generated
+	rm -rf $(VENV) .typecheck build *.egg-info docs/site/_build docs/site/_generated docs/site/.doctrees

@@ -128,6 +128,7 @@ def _rendered(words: str, size_px: int, color: Color) -> pygame.Surface:
     return font(size_px).render(words, True, color)
 
 
+@lru_cache(maxsize=512)
 def mixed(color: Color, other: Color, share: float) -> Color:
     """Return a color between two, `share` of the way from the first to the other."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(color, other, strict=True))
@@ -154,14 +155,18 @@ def trail(
     fading : bool
     """
     n_pieces = min(TRAIL_PIECES if fading else 1, max(1, len(points_px) - 1))
-    edges = np.linspace(0, len(points_px) - 1, n_pieces + 1).astype(int)
+    edges = [(len(points_px) - 1) * piece // n_pieces for piece in range(n_pieces + 1)]
+    known = np.concatenate(([False], ~np.isnan(points_px).any(axis=1), [False]))
+    turns = np.flatnonzero(
+        np.diff(known)
+    ).tolist()  # first points of unbroken parts, and those after their last
+    points = points_px.tolist()
     for piece, (begin, end) in enumerate(pairwise(edges)):
         alpha = round(235 * (piece + 1) / n_pieces) if fading else 255
-        points = points_px[begin : end + 1]
-        for part in np.split(points, np.flatnonzero(np.isnan(points).any(axis=1))):
-            kept = part[~np.isnan(part).any(axis=1)]
-            if len(kept) > 1:
-                pygame.draw.lines(surface, (*color, alpha), False, kept.tolist(), width)
+        for start, stop in zip(turns[::2], turns[1::2], strict=True):
+            part = points[max(start, begin) : min(stop, end + 1)]
+            if len(part) > 1:
+                pygame.draw.lines(surface, (*color, alpha), False, part, width)
 
 
 TRAIL_PIECES = 20

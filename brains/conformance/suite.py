@@ -3,7 +3,7 @@
 A check takes `open_network`, a function that builds a network in the simulator under test (see
 `OpenNetwork`), and raises a `ConformanceError` that names the likely cause. Every check makes sure that its
 own specimen was active, so that a silent simulator passes none but the two that need no spikes:
-`check_voltages` and `check_delay_off_the_grid_is_refused`.
+`check_voltages` and `check_delay_off_the_grid_is_refused`. ::
 
     settings = SimulatorSettings(name="nest")
     for check in CHECKS:

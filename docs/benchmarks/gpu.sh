@@ -2,8 +2,10 @@
 # Measure GeNN on a GPU, in ten minutes, on a Linux machine with CUDA, Python 3.11 or later, and no network.
 #
 #   docs/benchmarks/gpu_carry.sh             before, where there is a network: fills .carried/
-#   docs/benchmarks/gpu.sh OUT [SECONDS]     there: OUT.md, OUT.json, OUT.png, OUT.doctor.txt
+#   docs/benchmarks/gpu.sh OUT [SECONDS [FLAG …]]
+#                                            there: OUT.md, OUT.json, OUT.png, OUT.doctor.txt
 #
+# SECONDS are 600 by default; flags are those of `ethospike bench --gpu`, such as --small for a dry run anywhere.
 # Environment: PYTHON (python3), CARRIED (.carried), CUDA_PATH (/usr/local/cuda).
 # Everything is installed into a new temporary folder; the machine's own packages are used as they are. Results
 # are written after every row, so that a run that is cut off keeps what it has.
@@ -45,7 +47,7 @@ mkdir -p "$(dirname "$out")"
 doctor=$!
 left=$((total - SECONDS + begin))
 echo "installed in $((SECONDS - begin)) s; $left s are left"
-"$python" -m ethospike bench --gpu --out "$out" --seconds "$left"
+"$python" -m ethospike bench --gpu --out "$out" --seconds "$left" "${@:3}"
 status=$?
 wait "$doctor"
 tail -n 12 "$out.doctor.txt"

@@ -6,6 +6,7 @@ command, field and public name is documented.
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.util
 import io
@@ -14,8 +15,10 @@ import pkgutil
 import re
 import shutil
 import sys
+from collections.abc import Container
 from contextlib import redirect_stdout, suppress
 from pathlib import Path
+from typing import Any
 
 DOCS = Path(__file__).resolve().parents[1]
 ROOT = DOCS.parent
@@ -35,7 +38,6 @@ EXPLANATIONS = {
         "reports",
         "view",
         "larvaworld",
-        "gpu",
         "support",
     ),
     "Explanations": (
@@ -53,6 +55,9 @@ EXPLANATIONS = {
     ),
 }
 """Pages of docs/ by section, in their order; those that do not exist are left out, others come after them."""
+
+TITLES = {"validation_larva": "Larvae: all tables", "validation_reach": "Reach: all tables"}
+"""Titles of pages that have none."""
 
 
 def absent_packages() -> list[str]:
@@ -81,10 +86,7 @@ def public_names(module: str) -> list[str]:
     return sorted(
         name
         for name, value in vars(there).items()
-        if not name.startswith("_")
-        and callable(value)
-        and getattr(value, "__module__", "") == module
-        and getattr(value, "__doc__", None)
+        if not name.startswith("_") and callable(value) and getattr(value, "__module__", "") == module
     )
 
 
@@ -128,8 +130,23 @@ def _write_pages(folder: Path) -> None:
     ]
     sections["Project"] = ["CHANGELOG", "CONTRIBUTING"]
     for title, names in sections.items():
-        lines = [f"# {title}", "", "```{toctree}", ":maxdepth: 1", "", *names, "```", ""]
+        lines = [f"# {title}", "", *(_entry(folder, name) for name in names)]
+        lines += ["", "```{toctree}", ":hidden:", "", *names, "```", ""]
         (folder / f"{_slug(title)}.md").write_text("\n".join(lines), encoding="utf-8")
+
+
+def _entry(folder: Path, name: str) -> str:
+    """Return a line of a list of pages: the title of a page, and its first sentence."""
+    title, _, text = (folder / f"{name}.md").read_text("utf-8").partition("\n")
+    paragraphs = (block.strip() for block in text.split("\n\n"))
+    prose = next((block for block in paragraphs if re.match(r"[A-Z`*\[]", block)), "")
+    sentence = _first_sentence(re.sub(r"\[([^\]]+)\]\([^)]*\)", r"\1", prose))
+    return f"* [{title.removeprefix('# ')}]({name}.md)" + (f": {sentence}" if sentence else "")
+
+
+def _first_sentence(text: str) -> str:
+    """Return the first sentence of a paragraph in one line."""
+    return re.split(r"(?<=[.!?])\s+(?=[A-Z`*])", " ".join(text.split()), maxsplit=1)[0].rstrip(":;.")
 
 
 def _mend_links(page: Path, folder: Path) -> None:
@@ -148,7 +165,7 @@ def _mend_links(page: Path, folder: Path) -> None:
         return f"[{label}]({target.replace('docs/', '')})"
 
     if not text.startswith("# "):  # a report that the program wrote, which begins with its parts
-        text = f"# {page.stem.replace('_', ' ').capitalize()}\n\n{text}"
+        text = f"# {TITLES.get(page.stem, page.stem.replace('_', ' ').capitalize())}\n\n{text}"
     page.write_text(re.sub(r"(?<!!)\[([^\]]+)\]\(([^)\s]+)\)", mended, text), encoding="utf-8")
 
 
@@ -159,16 +176,27 @@ def _slug(title: str) -> str:
 # -- reference ----------------------------------------------------------------------------------------------
 
 
-def _write_reference(folder: Path) -> None:
-    """Write a page for each module with a docstring, and an index for each room."""
+def documented_modules() -> list[str]:
+    """Return the modules that have a page: all but the code of the commands, which have their own pages."""
+    return ["ethospike", *(name for name in modules() if ".command" not in name)]
+
+
+def missing_names(documented: Container[str]) -> list[str]:
+    """Return the public classes and functions that the reference lacks, of modules that can be imported."""
     absent = absent_packages()
-    by_room: dict[str, list[str]] = {room: [] for room in ("core", *ROOMS)}
-    for module in modules():
-        parts = module.split(".")
-        room = parts[1] if parts[1] in ROOMS else "core"
-        if any(name in parts for name in ("conformance", "command")):
-            continue  # tests of simulators, and the code of the commands, which have pages of their own
-        by_room[room].append(module)
+    return [
+        f"{module}.{name}"
+        for module in documented_modules()
+        if _needs(module, absent) is None
+        for name in public_names(module)
+        if f"{module}.{name}" not in documented
+    ]
+
+
+def _write_reference(folder: Path) -> None:
+    """Write a page for each module; that of a package lists its modules with their first sentences."""
+    absent, names = absent_packages(), documented_modules()
+    for module in names:
         title = module.removeprefix("ethospike.")
         lines = [title, "=" * len(title), ""]
         if (skipped := _needs(module, absent)) is not None:
@@ -176,11 +204,32 @@ def _write_reference(folder: Path) -> None:
         else:
             lines += [f".. automodule:: {module}", "   :members:", "   :show-inheritance:"]
             lines += ["   :ignore-module-all:", "", *_exported(module)]
+        parts = [name for name in names if name.rpartition(".")[0] == module]
+        if module == "ethospike":
+            parts = [name for name in parts if name.rpartition(".")[2] not in ROOMS]
+        lines += _modules_in(parts)
         (folder / f"{module}.rst").write_text("\n".join(lines), encoding="utf-8")
-    for room, names in by_room.items():
-        lines = [room, "=" * len(room), "", ".. toctree::", "   :maxdepth: 1", ""]
-        lines += [f"   {name}" for name in names]
-        (folder / f"{room}.rst").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _modules_in(names: list[str]) -> list[str]:
+    """Return the lines of a list of modules, each with the first sentence of its docstring."""
+    if not names:
+        return []
+    lines = [".. rubric:: Modules", ""]
+    for name in names:
+        short = name.rpartition(".")[2]
+        sentence = _first_sentence((_docstring(name) or "").partition("\n\n")[0])
+        lines.append(f"* :doc:`{short} <{name}>`" + (f": {sentence}" if sentence else ""))
+    lines += ["", ".. toctree::", "   :hidden:", ""]
+    return [*lines, *(f"   {name.rpartition('.')[2]} <{name}>" for name in names), ""]
+
+
+def _docstring(module: str) -> str | None:
+    """Return the docstring of a module without importing it: its simulator may be absent."""
+    spec = importlib.util.find_spec(module)
+    assert spec is not None
+    assert spec.origin is not None
+    return ast.get_docstring(ast.parse(Path(spec.origin).read_text("utf-8")))
 
 
 def _exported(module: str) -> list[str]:
@@ -253,22 +302,61 @@ def help_of(*words: str) -> str:
 
 def _write_commands(folder: Path) -> None:
     """Write a page for each command, and for each scenario one with all fields of its configuration."""
-    pages = []
-    for words in [(), *commands()]:
-        pages.append(_command_page(folder, words))
-    for name in scenarios():
-        pages.append(_command_page(folder, ("run", name)))
-    lines = ["# Commands and fields", "", "```{toctree}", ":maxdepth: 1", "", *pages, "```", ""]
+    listed = [_command_page(folder, words) for words in [(), *commands()]]
+    fields = [_scenario_page(folder, name) for name in scenarios()]
+    lines = ["# Commands and fields", "", *listed, "", "## Scenarios, and the fields of each", "", *fields]
+    pages = [re.search(r"\]\((.+?)\.md\)", line)[1] for line in (*listed, *fields)]  # type: ignore[index]
+    lines += ["", "```{toctree}", ":hidden:", "", *pages, "```", ""]
     (folder / "index.md").write_text("\n".join(lines), encoding="utf-8")
 
 
 def _command_page(folder: Path, words: tuple[str, ...]) -> str:
-    title, page = " ".join(["ethospike", *words]), "-".join(words) or "ethospike"
-    text = f"# {title}\n\n```text\n{help_of(*words)}\n```\n"
-    if words[:1] == ("run",) and len(words) > 1:
-        text += "\nEvery field is also a key of `config.toml`, such as `recorder.voltages`.\n"
-    (folder / f"{page}.md").write_text(text, encoding="utf-8")
-    return page
+    """Write the page of a command; return its line in the list of pages."""
+    title, page, text = " ".join(["ethospike", *words]), "-".join(words) or "ethospike", help_of(*words)
+    (folder / f"{page}.md").write_text(f"# {title}\n\n```text\n{text}\n```\n", encoding="utf-8")
+    about = next((part for part in text.split("\n\n") if not part.startswith("Usage")), "")
+    return f"* [{title}]({page}.md): {_escaped(_first_sentence(about))}"
+
+
+def _scenario_page(folder: Path, name: str) -> str:
+    """Write the page of a scenario with its fields; return its line in the list of pages."""
+    from ethospike.scenarios.flags import flags_of
+    from ethospike.scenarios.registry import find_scenario
+
+    scenario, tables = find_scenario(name), dict[str, list[str]]()
+    for flag in flags_of(scenario.config):
+        tables.setdefault(".".join(flag.path[:-1]), []).append(_field(flag))
+    lines = [f"# ethospike run {name}", "", _escaped(scenario.about), ""]
+    lines += ["Each field is a flag of `run`, `sweep` and `calibrate`, and a key of `config.toml`: the flag"]
+    lines += ["`--recorder.voltages` is the key `voltages` in the table `[recorder]`.", ""]
+    presets = ", ".join(f"`{preset}`" for preset in scenario.presets) or "none"
+    lines += [f"Presets (`--preset`, sets of values under a name): {presets}.", ""]
+    for table, entries in tables.items():
+        lines += [f"## {table or 'Fields'}", "", *entries]
+    page = f"run-{name}"
+    (folder / f"{page}.md").write_text("\n".join(lines), encoding="utf-8")
+    return f"* [{name}]({page}.md): {_escaped(_first_sentence(scenario.about))}"
+
+
+def _field(flag: Any) -> str:
+    """Return a field as an entry of a list: its flag, its type, its text, its default."""
+    from ethospike.scenarios.flags import type_name
+
+    names = [flag.name, *(name for name in flag.variants() if flag.is_truth_value)]
+    kind = "" if flag.is_truth_value else f" {type_name(flag.hint)}"
+    ends = [] if flag.default is None else [f"Default: `{flag.default}`."]
+    if flag.path[-1] != flag.path[-1].lower():
+        ends.append(f"In `config.toml`: `{'.'.join(flag.path)}`.")
+    about = _escaped(flag.about)
+    about += "." if about and not about.endswith(".") else ""
+    return f"`{' '.join(names)}{kind}`\n: {' '.join([about, *ends]).strip() or '–'}\n"
+
+
+def _escaped(text: str) -> str:
+    """Return text in which nothing is markup but code between backticks."""
+    parts = text.split("`")
+    parts[::2] = [re.sub(r"([\\*_<\[\]])", r"\\\1", part) for part in parts[::2]]
+    return "`".join(parts)
 
 
 if __name__ == "__main__":

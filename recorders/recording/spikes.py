@@ -88,12 +88,16 @@ def read_spikes(
     parts = [(np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int32))]
     for begin in range(*rows, SPIKES_AT_ONCE):
         piece = slice(begin, min(begin + SPIKES_AT_ONCE, rows[1]))
-        step, animal, neuron = (read(f"spikes/{name}", piece) for name in ("step", "animal", "neuron"))
-        kept = (step > steps[0]) & (step <= steps[1])
-        if neurons is not None:
-            kept &= neurons[neuron]
+        columns = [read(f"spikes/{name}", piece) for name in ("step", "animal", "neuron")]
+        inside = slice(*np.searchsorted(columns[0], (steps[0] + 1, steps[1] + 1)))  # steps ascend
+        columns = [column[inside] for column in columns]
         if animals is not None:
-            kept &= animal == animals[0] if len(animals) == 1 else np.isin(animal, animals)
-        parts.append((step[kept], animal[kept].astype(np.int32), neuron[kept].astype(np.int32)))
+            mine = columns[1] == animals[0] if len(animals) == 1 else np.isin(columns[1], animals)
+            columns = [column[mine] for column in columns]
+        if neurons is not None:
+            chosen = neurons[columns[2]]
+            columns = [column[chosen] for column in columns]
+        step, animal, neuron = columns
+        parts.append((step, animal.astype(np.int32), neuron.astype(np.int32)))
     step, animal, neuron = (np.concatenate(column) for column in zip(*parts, strict=True))
     return step, animal, neuron

@@ -22,6 +22,8 @@ from ethospike.variables import Panel as Description
 
 COLORS = tuple(OKABE_ITO[name] for name in ("sky", "orange", "green", "yellow", "purple", "vermilion"))
 """Colors of populations, clusters and lines in their order; neighbors differ."""
+THICKEST_PX = 8
+"""Height of a spike at most."""
 AS_IN_RASTER = "colors as in the raster"
 PHASE_LINE: Color = (112, 122, 138)
 CIVIDIS = np.array(
@@ -133,17 +135,9 @@ class RasterPanel(Panel):
         bands = _bands(rows.groups, inner.height, window.text_px)
         step, neuron = source.spikes(window.last, window.n)
         x = window.x(step * (source.layout.dt_ms / 1000.0), inner).astype(int) - inner.left
-        pixels = np.zeros((inner.width, inner.height, 3), np.uint8)
-        pixels[:] = PANEL
-        stride = raster_stride(source.layout)
-        for index, band in enumerate(bands):
-            pixels[:, band.top : band.top + 1] = mixed(PANEL, LINE, 0.5)
-            mine = (rows.group[neuron] == index) & (x >= 0) & (x < inner.width)
-            lines = -(-band.size // stride)
-            y = band.top + 1 + (rows.place[neuron[mine]] // stride * (band.height - 1)) // lines
-            for thickness in range(max(1, min(8, (band.height - 2) // lines))):
-                pixels[x[mine], np.minimum(y + thickness, inner.height - 1)] = band.color
-        surface.blit(pygame.surfarray.make_surface(pixels), inner)
+        inside = (x >= 0) & (x < inner.width)
+        fired = _fired(rows, bands, raster_stride(source.layout), x[inside], neuron[inside], inner.size)
+        surface.blit(_raster(bands, fired), inner)
         self._mark_phases(surface, inner, source, window)
         last_bottom = -1e9
         for band in bands:
@@ -392,6 +386,46 @@ def _bands(groups: list[_Group], height_px: int, text_px: int) -> list[_Band]:
         _Band(*group, int(top), max(1, int(bottom - top)))
         for group, (top, bottom) in zip(groups, pairwise(edges), strict=True)
     ]
+
+
+def _fired(
+    rows: _Rows,
+    bands: list[_Band],
+    stride: int,
+    x: NDArray[np.int64],
+    neuron: NDArray[np.integer],
+    size_px: tuple[int, int],
+) -> NDArray[np.bool_]:
+    """Return True for the pixels of spikes, shape (height, width)."""
+    width, height = size_px
+    top, tall, lines = (
+        np.array(column)
+        for column in zip(*((b.top, b.height, -(-b.size // stride)) for b in bands), strict=True)
+    )
+    group = rows.group[neuron]
+    y = top[group] + 1 + (rows.place[neuron] // stride * (tall[group] - 1)) // lines[group]
+    fired = np.zeros((height, width), bool)
+    fired[np.minimum(y, height - 1), x] = True
+    for band, line_px in zip(bands, (tall - 2) // lines, strict=True):
+        # Rows of neurons are thicker than a pixel where there is room.
+        here = fired[band.top + 1 : band.top + band.height]
+        first = here.copy()
+        for thickness in range(1, min(THICKEST_PX, int(line_px))):
+            here[thickness:] |= first[:-thickness]
+    return fired
+
+
+def _raster(bands: list[_Band], fired: NDArray[np.bool_]) -> pygame.Surface:
+    """Return the picture of a raster: a color for each band, and a line above it."""
+    colors = [PANEL, mixed(PANEL, LINE, 0.5), *dict.fromkeys(band.color for band in bands)]
+    empty, full = np.zeros((2, len(fired), 1), np.uint8)
+    for band in bands:
+        empty[band.top : band.top + 1] = 1
+        full[band.top : band.top + band.height] = colors.index(band.color, 2)
+    pixels = np.where(fired, full, empty)
+    picture = pygame.image.frombuffer(pixels.tobytes(), fired.shape[::-1], "P")
+    picture.set_palette(colors)
+    return picture
 
 
 def _groups(layout: Layout) -> list[tuple[PopulationLayout, int, int]]:

@@ -1,7 +1,8 @@
 """The benchmark for a GPU: parts in the order of their worth, each with its own time, ten minutes in all.
 
-All models are compiled first, on all cores at once. Results are written after every row, so that a run that
-is cut off loses the row that it was at. Time that a part leaves goes to the parts behind it.
+All models are compiled first, on all cores at once. Results are written after every row, and the figure is
+drawn after every part, so that a run that is cut off loses the row that it was at. Time that a part leaves
+goes to the parts behind it.
 
     ethospike bench --gpu --out docs/benchmarks/NAME
 """
@@ -145,7 +146,7 @@ def run_gpu_benchmark(
     run.compile(chosen, BUILD_S * scale)
     for part in chosen:
         run.measure(part)
-    return run.finish()
+    return beside(out, ".md")
 
 
 class _Run:
@@ -179,11 +180,7 @@ class _Run:
             self._data["rows"].append({**entry, **result})
             _say(f"{part.name}: {row.kind} {row.title}: {result.get('error', 'measured')}")
             self._write()
-
-    def finish(self) -> Path:
-        """Draw the figure; return the table's file."""
         draw_gpu(self._data["rows"], beside(self._out, ".png"))
-        return beside(self._out, ".md")
 
     def _write(self) -> None:
         write_whole(beside(self._out, ".json"), (json.dumps(self._data, indent=2) + "\n").encode())

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from ethospike.errors import RunFolderError
 from ethospike.scenarios.report.run import run_page
-from ethospike.scenarios.report.sweep import sweep_page
 from ethospike.scenarios.run.files import write_whole
 from ethospike.scenarios.run.folder import RunFolder
 from ethospike.scenarios.scenario import Scenario
@@ -37,7 +36,14 @@ def write_report(path: Path, out: Path | None = None, scenario: Scenario | None 
         raise RunFolderError(f"{out}: there is no folder {out.parent}; make it, or choose another by --out")
     if out is not None and out.is_dir():
         raise RunFolderError(f"{out} is a folder; expected the name of a file, such as {out / REPORT}")
-    page = sweep_page(Sweep.open(path)) if is_sweep(path) else run_page(RunFolder.open(path), scenario)
+    page = _sweep_page(path) if is_sweep(path) else run_page(RunFolder.open(path), scenario)
     target = out or path / REPORT
     write_whole(target, page.encode("utf-8", "replace"))
     return target
+
+
+def _sweep_page(path: Path) -> str:
+    """Return the page of a sweep, whose tables need Matplotlib and xarray; those of runs need neither."""
+    from ethospike.scenarios.report.sweep import sweep_page
+
+    return sweep_page(Sweep.open(path))

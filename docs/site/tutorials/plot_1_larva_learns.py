@@ -44,7 +44,15 @@ for name in ("KC>MBONp", "KC>MBONn"):
     axes[1].plot(seconds, weights.mean(("animal", "synapse")).values, label=name)
 axes[1].set(xlabel="time (s)", ylabel="mean weight (nS)")
 axes[1].legend(frameon=False)
-phases = recording.phases()
-for start in phases["start_s"]:
-    axes[0].axvline(start, color="0.6", linewidth=0.5)
+phases = recording.phases().query("animal == 0")
+for start_s in phases["start_s"]:
+    axes[0].axvline(start_s, color="0.6", linewidth=0.5)
 plt.show()
+
+# %%
+# The answer is a number for each larva, because larvae are the unit of statistics, and not moments.
+
+test = phases.set_index("phase").loc["test"]
+first = int(test["start_step"])
+first_20_s = preference[first : first + round(20.0 / recording.interval_s)].mean("time")
+print("preference at the beginning of the test:", first_20_s.values.round(2))

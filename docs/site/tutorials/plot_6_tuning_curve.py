@@ -2,10 +2,10 @@
 From a recording to a tuning curve
 ==================================
 
-**Question:** which Kenyon cells answer to which odor?
+**Question:** at which concentration of the odor does each Kenyon cell fire?
 
-A recording gives variables as xarray arrays and spikes as columns, and exports to pynapple and neo. The
-functions of `ethospike.scenarios.analysis` are thin over these.
+A recording gives variables as xarray arrays and spikes as columns. The functions of
+`ethospike.scenarios.analysis` stand on these, and so do exports to pynapple, Neo and NWB.
 """
 
 import tempfile
@@ -14,7 +14,8 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-from ethospike.recorders.recording import open_recording
+from ethospike.recorders.recording import open_recording, to_pynapple
+from ethospike.scenarios.analysis.tuning import tuning_curves
 from ethospike.scenarios.odor.conditioning import SCENARIO, ConditioningConfig
 from ethospike.scenarios.run.runner import run_scenario
 
@@ -24,30 +25,38 @@ run_scenario(SCENARIO, config, folder, quiet=True, draw=False)
 recording = open_recording(folder)
 
 # %%
-# The phases of the experiment are a table; counts of spikes by neuron and phase are one call each.
+# The phases of the experiment are a table, with a row for each animal and phase.
 
-phases = recording.phases()
-print(phases[["animal", "phase", "start_s", "stop_s"]].head())
-
-# %%
-odor = recording.variable("observation")[:, 0, 0].values
-print(f"first odor at the head: {odor.min():.2f} to {odor.max():.2f} µM")
-spikes = recording.spikes("KC")
-first = recording.neurons("KC").start
-mine = spikes.animal == 0
-step = spikes.step[mine] // recording.layout.steps_per_control
-step = np.minimum(step, len(odor) - 1)
-edges = np.linspace(0.0, odor.max(), 6)
-level = np.clip(np.searchsorted(edges, odor, side="right") - 1, 0, 4)
-seconds = np.bincount(level, minlength=5) * recording.interval_s
-counts = np.zeros((72, 5))
-np.add.at(counts, (spikes.neuron[mine] - first, level[step]), 1)
-tuning_hz = counts / np.where(seconds > 0, seconds, np.nan)  # levels that the larva never met stay empty
+print(recording.phases()[["animal", "phase", "start_s", "stop_s"]].head())
 
 # %%
+# The observation has a named entry for each odor and for reward, punishment and contact with the wall.
+
+observation = recording.variable("observation")
+print(list(observation["feature"].values))
+odor_um = observation.sel(feature="n-amylacetate")
+print(f"{float(odor_um.min()):.2f} to {float(odor_um.max()):.2f} µM")
+
+# %%
+# One call sorts the control steps of an animal by concentration and counts each cell's spikes in them. Levels
+# that the larva never met stay empty.
+
+edges_um = np.linspace(0.0, float(odor_um.sel(animal=0).max()), 6)
+curves = tuning_curves(recording, odor_um, edges_um, "KC", animal=0)
+print(curves["occupancy_s"].values, "s at each level")
+
 figure, axis = plt.subplots(figsize=(6, 4), layout="constrained")
-order = np.argsort(np.nanmean(tuning_hz, axis=1))[::-1]
-image = axis.imshow(tuning_hz[order], aspect="auto", cmap="cividis")
-axis.set(xlabel="level of the first odor, low to high", ylabel="Kenyon cell, sorted")
+order = np.argsort(curves.mean("bin").values)[::-1]
+image = axis.pcolormesh(edges_um, np.arange(len(order) + 1), curves.values[:, order].T, cmap="cividis")
+axis.set(xlabel="concentration of n-amylacetate (µM)", ylabel="Kenyon cell, sorted by its mean rate")
 figure.colorbar(image, label="rate (Hz)")
 plt.show()
+
+# %%
+# pynapple, where it is installed, gets the same spikes and variables of an animal.
+
+try:
+    exported = to_pynapple(recording, animal=0, population="KC")
+    print(exported["spikes"].rates.sort_values().tail())
+except ImportError as error:
+    print(error)

@@ -23,17 +23,13 @@ folder = Path(tempfile.mkdtemp()) / "run"
 run_scenario(SCENARIO, config, folder, quiet=True, draw=False)
 
 # %%
-# From here on, nothing of ethospike is used. Rows beyond those committed may be half written, so the root
-# says how many count.
+# From here on, nothing of ethospike is used. Rows beyond those committed may be half written after a crash,
+# so the root says how many count.
 
 root = zarr.open_group(folder / "recording.zarr", mode="r")
 print(root.attrs["format"], root.attrs["format_version"])
 print(sorted(root.group_keys()))
-steps = (
-    root.attrs["committed"]["control_steps"]
-    if "committed" in root.attrs
-    else root["behavior/reward"].shape[0]
-)
+steps = root.attrs["committed_steps"]
 position = root["behavior/position_mm"]
 print(position.shape, position.attrs["units"])
 

@@ -29,6 +29,8 @@ SMALLEST_PX, LARGEST_PX = (480, 320), (1920, 1200)
 """Sizes of a picture; a larger browser window shows it enlarged."""
 JPEG = {"quality": 85, "subsampling": 0}
 """Colors as fine as brightness: thin lines and small text need it."""
+BGRX = (0xFF0000, 0xFF00, 0xFF)
+"""Masks of red, green and blue of a surface whose bytes are blue, green, red and one more."""
 STILL_S = 1.0
 """Time between two pictures while nothing moves."""
 FAREWELL_S = 3.0
@@ -153,8 +155,14 @@ def _play(player: Player, start: int, exchange: Exchange, at_each_frame: Callabl
 def encoded(surface: pygame.Surface) -> bytes:
     """Return a picture as JPEG."""
     out = io.BytesIO()
-    pixels = pygame.image.tobytes(surface, "RGB")
-    Image.frombytes("RGB", surface.get_size(), pixels).save(out, "JPEG", **JPEG)
+    if (
+        surface.get_masks()[:3] == BGRX and surface.get_bytesize() == 4
+    ):  # the usual layout: read it as it lies
+        pixels, layout = surface.get_buffer(), ("raw", "BGRX", surface.get_pitch(), 1)
+        image = Image.frombytes("RGB", surface.get_size(), pixels, *layout)
+    else:
+        image = Image.frombytes("RGB", surface.get_size(), pygame.image.tobytes(surface, "RGB"))
+    image.save(out, "JPEG", **JPEG)
     return out.getvalue()
 
 

@@ -11,6 +11,8 @@ from http.client import HTTPConnection, HTTPResponse
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import numpy as np
+import pygame
 import pytest
 import view_runs
 from PIL import Image
@@ -23,6 +25,7 @@ from ethospike.recorders.view.player import Player
 from ethospike.recorders.view.replay import watch_in_browser
 from ethospike.recorders.view.serve import Listening, serve
 from ethospike.recorders.view.serve.page import page
+from ethospike.recorders.view.serve.server import BGRX, encoded
 from ethospike.recorders.view.source import RecordingSource
 
 LONGEST_S = 30.0
@@ -189,6 +192,19 @@ def test_an_address_that_is_taken_is_one_message(recording: Recording) -> None:
         serve(RecordingSource(recording), Listening(port=70000))
     with pytest.raises(ViewError, match=r"animal: expected 0 … 2, got 9"):
         watch_in_browser(recording, Excerpt(animal=9))
+
+
+def test_a_picture_does_not_depend_on_the_layout_of_a_surface() -> None:
+    """The usual layout is read as it lies in memory, others are converted first."""
+    colors = np.random.default_rng(1).integers(0, 256, (61, 37, 3), np.uint8)
+    pictures = []
+    for masks in ((*BGRX, 0), (0xFF, 0xFF00, 0xFF0000, 0)):
+        surface = pygame.Surface((61, 37), 0, 32, masks)
+        pygame.surfarray.blit_array(surface, colors)
+        pictures.append(encoded(surface))
+    assert pictures[0] == pictures[1]
+    seen = np.asarray(Image.open(io.BytesIO(pictures[0]))).swapaxes(0, 1).astype(int)
+    assert np.corrcoef(seen.ravel(), colors.ravel())[0, 1] > 0.95, "red, green and blue are in their places"
 
 
 def test_the_title_of_a_run_is_escaped() -> None:

@@ -156,6 +156,7 @@ def test_a_cut_off_run_keeps_its_rows_and_late_rows_are_left_out(
     with pytest.raises(KeyboardInterrupt):
         run_gpu_benchmark(tmp_path / "card")
     assert len(json.loads((tmp_path / "card.json").read_text())["rows"]) == 2
+    assert (tmp_path / "card.png").exists(), "the first part, two rows, was drawn"
     assert "of no interest" in (tmp_path / "card.md").read_text()
     assert limits[0] == pytest.approx(BUILD_S + 100.0, abs=5.0), "the time that compiling left is not lost"
     run_gpu_benchmark(tmp_path / "short", parts=["larvae"], seconds=1.0)

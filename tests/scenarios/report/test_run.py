@@ -22,6 +22,7 @@ from ethospike.scenarios.report.run import run_page
 from ethospike.scenarios.report.writer import write_report
 from ethospike.scenarios.run.folder import RunFolder
 from ethospike.scenarios.run.runner import RunResult
+from ethospike.variables import Component
 
 LOADING = r"(url\(|@import|fetch\(|XMLHttp|WebSocket|innerHTML|document\.write|eval\()"
 
@@ -91,11 +92,21 @@ def evil_folder(path: Path) -> RunFolder:
     populations = tuple(dataclasses.replace(p, name=EVIL + p.name) for p in run.layout.populations)
     variables = {
         name: dataclasses.replace(
-            v, long_name=EVIL, panel=v.panel and dataclasses.replace(v.panel, title=EVIL)
+            v,
+            units=EVIL,
+            long_name=EVIL,
+            components=tuple(Component(EVIL, EVIL) for _ in v.components),
+            panel=v.panel and dataclasses.replace(v.panel, title=EVIL),
         )
         for name, v in run.layout.variables.items()
     }
-    run.layout = dataclasses.replace(run.layout, populations=populations, variables=variables)
+    run.layout = dataclasses.replace(
+        run.layout,
+        populations=populations,
+        variables=variables,
+        weights={name: (n, EVIL) for name, (n, _) in run.layout.weights.items()},
+        labels={"class": (EVIL,) * sum(p.size for p in populations)},
+    )
     folder = run_folder(
         path,
         run,
@@ -142,6 +153,10 @@ def test_nothing_from_a_run_can_inject_markup(tmp_path: Path) -> None:
     assert page.data["phases"][0][2] == EVIL
     assert page.data["map"]["marks"][0]["label"] == EVIL
     assert page.data["raster"]["bands"][0]["name"] == EVIL + "KC"
+    panels = page.data["panels"]
+    assert any(EVIL in panel["names"] for panel in panels)
+    assert f"mean weights ({EVIL})" in [panel["title"] for panel in panels]
+    assert f"KC>MBONp ({EVIL})" in page.says
     assert "no.png: not a picture" in page.says
 
 
