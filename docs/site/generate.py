@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
+import inspect
 import io
 import os
 import pkgutil
@@ -78,7 +79,7 @@ def modules() -> list[str]:
 
 
 def public_names(module: str) -> list[str]:
-    """Return the public classes and functions that a module defines."""
+    """Return the public classes and functions that a module defines, compiled ones included."""
     try:
         there = importlib.import_module(module)
     except ImportError:
@@ -86,7 +87,9 @@ def public_names(module: str) -> list[str]:
     return sorted(
         name
         for name, value in vars(there).items()
-        if not name.startswith("_") and callable(value) and getattr(value, "__module__", "") == module
+        if not name.startswith("_")
+        and (inspect.isclass(value) or inspect.isroutine(value) or hasattr(value, "py_func"))
+        and getattr(value, "__module__", "") == module
     )
 
 
