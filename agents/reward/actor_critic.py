@@ -58,9 +58,9 @@ class ActorCriticConfig(Shown):
     least_probability: float = 0.02
     """Share of choices made by chance. Chosen: without it, one animal in twelve settles on a single action
     before it has learned anything, and its feedback, chosen − probability, is 0 for ever after."""
-    critic_rate: float = 0.0046
+    critic_rate: float = 0.0045
     """Learning rate of the critic, at the activity that the code has in the middle of its ranges."""
-    actor_rate: float = 0.0115
+    actor_rate: float = 0.018
     """Learning rate of the actor, likewise."""
     tau_source_ms: float = 20.0
     """Trace of the source's spikes."""
@@ -68,9 +68,11 @@ class ActorCriticConfig(Shown):
     """Decay of the eligibility that a spike of the target leaves."""
     tau_feedback_ms: float = 40.0
     """Second filter of the actor's eligibility, behind the gate of the action."""
-    tau_critic_ms: float = 0.0
-    """Second filter of the critic's eligibility; 0 for none. Where weights change once a window (`grid_ms`),
-    the filter keeps the eligibility of the observation before, which the error is about."""
+    tau_critic_ms: float = 5.0
+    """Second filter of the critic's eligibility; 0 for none. Chosen: the interval of the grid. An error is
+    about the spikes up to the grid point before. Those of the interval itself raise value and eligibility at
+    once, so that without the filter a chance volley reinforces itself: in steps of 1 ms the critic learned
+    too high values, and in steps of 0.1 ms its rate ran away."""
     feedback_ms: float = 20.0
     """Time for which neurons are told the chosen action (ms), while they still see its observation: in longer
     windows, the choice falls so long before the end. In shorter ones, they are told in the next window."""

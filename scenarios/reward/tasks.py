@@ -50,6 +50,8 @@ _STATES: Mapping[str, Any] = {
         "grid_ms": 100.0,
         "tau_feedback_ms": 100.0,
         "tau_critic_ms": 100.0,
+        "critic_rate": 0.0046,
+        "actor_rate": 0.0115,
         "value_at_rest": -0.58,
         "reward_scale": 3.0,
     },

@@ -36,6 +36,13 @@ class ThreeFactor(PlasticityRule):
     Within a step the order is: at a grid point, weights change with the eligibility as of the step before;
     target spikes; source spikes; at a grid point, the second filter; then the traces of these spikes.
 
+    With a filter, e is that of the grid point before, which a `TDError` is about. Without one, and with a
+    grid of several steps, a critic's spikes within an interval raise its value and their own eligibility
+    before the same grid point: a chance volley, of size ΔV and Δz, changes weights in proportion to
+    ΔV Δz (f − (1 − a) b / (1 − a b)), where f is 1 unless it comes in the last step, and a and b are the
+    decays of V and z in an interval. Above 0 it reinforces itself: give a critic the filter, or a grid of
+    one step.
+
     Parameters
     ----------
     modulator : TDError, ModulationChannel or FilteredSpikes

@@ -15,6 +15,7 @@ from ethospike.agents.reward.reward_stdp import RewardStdp, RewardStdpConfig
 from ethospike.agents.reward.shuffled import SHUFFLED
 from ethospike.agents.reward.spiking import FilteredRate
 from ethospike.brains.network import ModulationChannel, ThreeFactor
+from ethospike.brains.network.plasticity import Events, PlasticSynapses
 from ethospike.brains.simulator import SimulatorSettings, SpikeBlock, Stimulus, open_simulator
 from ethospike.envs.any_env import EpisodeConfig, GymnasiumGroup
 from ethospike.errors import AgentError
@@ -30,6 +31,8 @@ CRITIC_CONFIG = ActorCriticConfig(
     value_at_rest=-0.58,
     tau_feedback_ms=100.0,
     tau_critic_ms=100.0,
+    critic_rate=0.0046,
+    actor_rate=0.0115,
     grid_ms=100.0,
 )
 STDP_CONFIG = RewardStdpConfig(neurons=NEURONS, learning_rate=0.2)
@@ -185,6 +188,32 @@ def test_nothing_acts_in_evaluation() -> None:
     assert set(before) == {"code>actor", "code>critic"}
     for name, weights in before.items():
         np.testing.assert_array_equal(weights, after[name])
+
+
+def change_by_a_volley(tau_critic_ms: float, dt_ms: float, at_ms: float) -> float:
+    """Return the change of weights by a spike of all critic neurons together, in constant circumstances."""
+    config = ActorCriticConfig(value_at_rest=0.0, tau_critic_ms=tau_critic_ms)
+    env = GymnasiumGroup("CartPole-v1", 1, EpisodeConfig(episodes=1))
+    rule = actor_critic_network(env, config).projection("code>critic").plasticity
+    assert isinstance(rule, ThreeFactor)
+    n, steps = config.neurons.critic, round(400.0 / dt_ms)
+    ends = PlasticSynapses(np.zeros(n, int), np.arange(n), np.zeros(n), np.ones(n, int), 1, n, n)
+    volley = np.full(n, round(at_ms / dt_ms)), np.arange(n)
+    source = np.array([round(99.0 / dt_ms)]), np.array([0])
+    reference = rule.reference(ends, dt_ms)
+    reference.apply(Events(1, steps, source, volley, volley, {"reward": np.array(0.0)}))
+    return float(reference.weight.mean())
+
+
+@pytest.mark.parametrize("dt_ms", [0.1, 0.5, 1.0])
+def test_a_chance_volley_of_the_critic_does_not_reinforce_itself(dt_ms: float) -> None:
+    """In steps of 0.1 ms such volleys grew until the critic fired in each, and the actor chose one action."""
+    moments = 100.0 + dt_ms * np.arange(1, round(5.0 / dt_ms) + 1)
+    filtered = [change_by_a_volley(ActorCriticConfig.tau_critic_ms, dt_ms, at) for at in moments]
+    assert max(filtered) < 0.0
+    # Without the filter the sign is that of the formula in `ThreeFactor`: f = 1 but in the last step.
+    plain = [change_by_a_volley(0.0, dt_ms, at) for at in moments]
+    assert plain[0] > 0.0 > plain[-1]
 
 
 def test_the_value_is_that_of_the_critics_filtered_rate() -> None:
