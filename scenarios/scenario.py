@@ -129,6 +129,20 @@ class Scenario:
     file: Path | None = None
     arms: tuple[Any, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"<Scenario {self.name}: {self.about}>"
+
+    def _repr_html_(self) -> str:
+        rows = [
+            ("scenario", self.name),
+            ("about", self.about),
+            ("presets", ", ".join(self.presets)),
+            *((flag, ", ".join(members)) for flag, members in self.families.items()),
+            ("file", "" if self.file is None else self.file.name),
+            ("configuration", self.config.__name__),
+        ]
+        return html_table([row for row in rows if row[1]])
+
 
 INTACT = "intact"
 """Stands for no arm, where a name is needed: on an axis of a sweep, or for a group."""
@@ -150,20 +164,6 @@ def separate_arms(arms: Iterable[object] | str) -> tuple[str, ...]:
 def unchanged(network: Network) -> Network:
     """Return a network as it is."""
     return network
-
-    def __repr__(self) -> str:
-        return f"<Scenario {self.name}: {self.about}>"
-
-    def _repr_html_(self) -> str:
-        rows = [
-            ("scenario", self.name),
-            ("about", self.about),
-            ("presets", ", ".join(self.presets)),
-            *((flag, ", ".join(members)) for flag, members in self.families.items()),
-            ("file", "" if self.file is None else self.file.name),
-            ("configuration", self.config.__name__),
-        ]
-        return html_table([row for row in rows if row[1]])
 
 
 def require_known(field: str, value: object, valid: Iterable[str]) -> None:

@@ -93,7 +93,9 @@ def read(
     """
     weights, about = _contents(user_path(path))
     mine = {"format": FORMAT, "seed": seed, **dataclasses.asdict(brain)}
-    theirs = {"format": about["format"], "seed": about["seed"], **about["brain"]}
+    # Files of earlier versions lack the fields that came later, which had their defaults.
+    brain_then = {**dataclasses.asdict(MushroomBodyConfig()), **about["brain"]}
+    theirs = {"format": about["format"], "seed": about["seed"], **brain_then}
     for name in {**mine, **theirs}:
         if name not in FREE and mine.get(name) != theirs.get(name):
             raise AgentError(

@@ -15,17 +15,23 @@ may fall below 0 (the rule floors them at 0).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ethospike.brains.network import (
     AllToAll,
     DopamineGated,
+    Ends,
+    FixedIndegree,
     Network,
     OneToOne,
     Population,
     Projection,
     RandomIndegree,
+    Rule,
     SpikeInput,
 )
 from ethospike.errors import BrainError
@@ -49,6 +55,8 @@ _AMYLACETATE = (2.73, 2.67, 0, 4.39, 0.19, 0, 3.38, 0, 0, 3.24, 3.92, 2.91, 5.76
 _OCTANOL = (5.53, 3.18, 0, 3.67, 0, 0, 1.33, 0, 0, 0.50, 1.43, 3.08, 4.09)
 _BUMP = (0.5, 1, 2, 3, 4, 4, 3, 2, 1, 0.5)
 _LONG_BUMP = (0.5, 1, 2, 3, 4, 4, 3, 2, 2, 1, 0.5)
+# Jürgensen et al. 2021 (`_SPARSE_CODING`): five receptors, the authors' rates times four.
+_NARROW = (74.0, 129.0, 150.0, 129.0, 74.0)
 
 ODOR_PATTERNS: MappingProxyType[str, tuple[float, ...]] = MappingProxyType(
     {
@@ -59,6 +67,9 @@ ODOR_PATTERNS: MappingProxyType[str, tuple[float, ...]] = MappingProxyType(
         "odor2": _pattern(700.0, *[0.0] * 2, *_BUMP),
         "odor3": _pattern(700.0, *[0.0] * 5, *_LONG_BUMP),
         "odor4": _pattern(700.0, *[0.0] * 11, *_BUMP),
+        "narrow1": _pattern(4.0, *[0.0] * 2, *_NARROW),
+        "narrow2": _pattern(4.0, *[0.0] * 5, *_NARROW),
+        "narrow3": _pattern(4.0, *[0.0] * 8, *_NARROW),
     }
 )
 """Rate that an odor of concentration 1 adds to the baseline of each of the 21 receptor channels, in Hz."""
@@ -81,6 +92,15 @@ class MushroomBodyConfig(Shown):
     """Fewest projection neurons that a Kenyon cell listens to."""
     pn_per_kc_high: int = 6
     """Most projection neurons that a Kenyon cell listens to (drawn uniformly, both ends included)."""
+    single_claw_cells: int = 0
+    """Kenyon cells, drawn at random, that listen to one projection neuron alone. 2021: 12."""
+    cells_apart_from_apl: int = 0
+    """Kenyon cells, drawn at random, without a synapse onto the APL neuron. 2021: 9."""
+
+    ln_c_m_pf: float = 50.0
+    """Membrane capacitance of local neurons (pF). 2021: 30."""
+    kc_q_sfa_ns: float = 0.02
+    """Jump of a Kenyon cell's adaptation at each spike (nS). 2021: 0.05."""
 
     input_to_orn_ns: float = 3.0
     """Odor channel to receptor neuron (nS), one to one."""
@@ -147,6 +167,13 @@ class MushroomBodyConfig(Shown):
                 f"MushroomBodyConfig.pn_per_kc_low, pn_per_kc_high: expected 1 ≤ low ≤ high ≤ "
                 f"{N_GLOMERULI}, got {self.pn_per_kc_low} and {self.pn_per_kc_high}"
             )
+        for name in ("single_claw_cells", "cells_apart_from_apl"):
+            if getattr(self, name) > N_KENYON_CELLS:
+                raise BrainError(
+                    f"MushroomBodyConfig.{name}: expected 0 … {N_KENYON_CELLS}, got {getattr(self, name)}"
+                )
+        if self.ln_c_m_pf == 0:
+            raise BrainError("MushroomBodyConfig.ln_c_m_pf: expected above 0, got 0")
         if self.input_shape <= 0:
             raise BrainError(f"MushroomBodyConfig.input_shape: expected above 0, got {self.input_shape}")
         self.depressed_by("DANp")  # the rule checks its own parameters
@@ -160,10 +187,28 @@ PRESETS: MappingProxyType[str, MushroomBodyConfig] = MappingProxyType(
     {
         "calibrated": MushroomBodyConfig(),
         "published": MushroomBodyConfig(baseline_hz=185.0, learning_rate=0.3),
+        "sparse-coding-2021": MushroomBodyConfig(
+            pn_per_kc_high=5,
+            single_claw_cells=12,
+            cells_apart_from_apl=9,
+            ln_c_m_pf=30.0,
+            kc_q_sfa_ns=0.05,
+            orn_to_pn_ns=30.0,
+            orn_to_ln_ns=9.0,
+            ln_to_pn_ns=2.0,
+            kc_to_apl_ns=50.0,
+            apl_to_kc_ns=100.0,
+            baseline_hz=250.0,
+            input_shape=10.0,
+        ),
     }
 )
 """`published` has the authors' baseline rate and learning rate; `calibrated` those at which pairing matters
-and learning takes more than one trial."""
+and learning takes more than one trial. `sparse-coding-2021` is the circuit of Jürgensen et al. 2021
+(Neuromorph. Comput. Eng. 1:024008; authors' code github.com/nawrotlab/DrosophilaOlfactorySparseCoding) up to
+the Kenyon cells and APL: output and dopaminergic neurons, which that model lacks, are those of 2024. There,
+each cell draws its projection neurons with replacement, once for all; here they are distinct, and each animal
+has its own."""
 
 # Shared by all neurons. The authors start the membrane at its reset value with all conductances at 0.
 _SHARED = {
@@ -186,7 +231,7 @@ def _cells(name: str, size: int, C_m: float, g_L: float, E_L: float, V_th: float
 
 
 # fmt: off
-POPULATIONS = (
+_POPULATIONS = (
     #      name       size            C_m    g_L  E_L    V_th   q_sfa
     #                                 pF     nS   mV     mV     nS
     _cells("ORN",     N_GLOMERULI,    100.0, 5.0, -60.0, -35.0, 0.1),
@@ -203,6 +248,50 @@ POPULATIONS = (
 )
 # fmt: on
 """Sizes and membrane constants; neurons are counted in this order."""
+
+
+def populations(config: MushroomBodyConfig) -> tuple[Population, ...]:
+    """Return the populations with the membrane constants of a configuration."""
+    changed = {"LN": {"C_m": config.ln_c_m_pf}, "KC": {"q_sfa": config.kc_q_sfa_ns}}
+    return tuple(
+        replace(population, params={**population.params, **changed.get(population.name, {})})
+        for population in _POPULATIONS
+    )
+
+
+@dataclass(frozen=True)
+class Claws(Rule):
+    """In-degrees of `low` … `high`, but for `single` targets, drawn at random, with one source."""
+
+    low: int
+    high: int
+    single: int
+
+    def check(self, where: str, ends: Ends) -> None:
+        """Raise unless there are enough sources and targets."""
+        RandomIndegree(self.low, self.high).check(where, ends)
+        if not 0 <= self.single <= ends.n_target:
+            raise BrainError(f"{where}: expected 0 … {ends.n_target} single targets, got {self.single}")
+
+    def expected(self, ends: Ends) -> float:
+        """Return the expected number of pairs."""
+        return self.single + (self.low + self.high) / 2 * (ends.n_target - self.single)
+
+    def draw(self, ends: Ends, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the pairs, after the number of each target."""
+        counts = rng.integers(self.low, self.high + 1, ends.n_target)
+        counts[rng.choice(ends.n_target, self.single, replace=False)] = 1
+        return RandomIndegree.pairs(counts, ends, rng)
+
+
+def _claws(config: MushroomBodyConfig) -> Rule:
+    low, high, single = config.pn_per_kc_low, config.pn_per_kc_high, config.single_claw_cells
+    return Claws(low, high, single) if single else RandomIndegree(low, high)
+
+
+def _onto_apl(config: MushroomBodyConfig) -> Rule:
+    apart = config.cells_apart_from_apl
+    return FixedIndegree(N_KENYON_CELLS - apart) if apart else AllToAll()
 
 
 def mushroom_body(config: MushroomBodyConfig | None = None) -> Network:
@@ -231,7 +320,7 @@ def mushroom_body(config: MushroomBodyConfig | None = None) -> Network:
     def connect(
         source: str,
         target: str,
-        rule: AllToAll | OneToOne | RandomIndegree,
+        rule: Rule,
         weight: float,
         plasticity: DopamineGated | None = None,
     ) -> Projection:
@@ -242,8 +331,8 @@ def mushroom_body(config: MushroomBodyConfig | None = None) -> Network:
     projections = [
         connect("ORN", "PN", OneToOne(), c.orn_to_pn_ns),
         connect("ORN", "LN", OneToOne(), c.orn_to_ln_ns),
-        connect("PN", "KC", RandomIndegree(c.pn_per_kc_low, c.pn_per_kc_high), c.pn_to_kc_ns),
-        connect("KC", "APL", AllToAll(), c.kc_to_apl_ns),
+        connect("PN", "KC", _claws(c), c.pn_to_kc_ns),
+        connect("KC", "APL", _onto_apl(c), c.kc_to_apl_ns),
         connect("KC", "MBONp", AllToAll(), c.kc_to_mbon_ns, c.depressed_by("DANn")),
         connect("KC", "MBONn", AllToAll(), c.kc_to_mbon_ns, c.depressed_by("DANp")),
         connect("MBONn", "DANp", OneToOne(), c.mbon_to_dan_ns),
@@ -262,4 +351,4 @@ def mushroom_body(config: MushroomBodyConfig | None = None) -> Network:
         SpikeInput("reward", "DANp", c.input_to_dan_ns, delay_ms=_DELAY_MS),
         SpikeInput("punishment", "DANn", c.input_to_dan_ns, delay_ms=_DELAY_MS),
     )
-    return Network(POPULATIONS, tuple(projections), inputs)
+    return Network(populations(c), tuple(projections), inputs)

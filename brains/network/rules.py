@@ -262,7 +262,11 @@ class RandomIndegree(Rule):
 
     def draw(self, ends: Ends, rng: np.random.Generator) -> Pairs:
         """Return the pairs, after the number of each target."""
-        counts = rng.integers(self.low, self.high + 1, ends.n_target)
+        return self.pairs(rng.integers(self.low, self.high + 1, ends.n_target), ends, rng)
+
+    @staticmethod
+    def pairs(counts: NDArray[np.int64], ends: Ends, rng: np.random.Generator) -> Pairs:
+        """Return pairs with these numbers of distinct sources for each target."""
         sizes = np.full(ends.n_target, _others(ends.n_source, ends))
         target, source = distinct(counts, sizes, rng)
         return (_skip(source, target) if ends.recurrent else source), target

@@ -23,6 +23,9 @@ from ethospike.scenarios.scenario import Scenario, ScenarioConfig
 if TYPE_CHECKING:
     from ethospike.recorders.recording import Recording
 
+GROUP = "group:"
+"""Begins a path that stands for the run of another group of the same experiment, as `group:unpaired`."""
+
 
 @dataclass(frozen=True)
 class ArmedRun:
@@ -161,8 +164,9 @@ def _value(arm: type[Arm], key: str, text: str, hint: Any) -> Any:
         value = converted((text,) if _is_list(hint) else text, hint, text=True)
     except ScenarioError as error:
         raise ArmError(f"arm {arm.name}: {key}: {error}") from error
-    # Tasks of a sweep run in other folders.
-    return value.absolute() if isinstance(value, Path) else value
+    if not isinstance(value, Path) or str(value).startswith(GROUP):
+        return value
+    return value.absolute()  # tasks of a sweep run in other folders
 
 
 def _is_list(hint: Any) -> bool:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from ethospike.errors import ArmError, nearest
-from ethospike.scenarios.arms.arm import Arm, ArmedRun
+from ethospike.scenarios.arms.arm import GROUP, Arm, ArmedRun
 from ethospike.scenarios.registry import load_file
 from ethospike.scenarios.scenario import Scenario, ScenarioConfig
 
@@ -77,6 +78,29 @@ def parse_arm(text: str) -> Arm:
 def full_texts(texts: Sequence[str]) -> tuple[str, ...]:
     """Return the texts of arms with absolute paths, so that they mean the same in any folder."""
     return tuple(str(parse_arm(text)) for text in texts)
+
+
+def groups_in(texts: Sequence[str]) -> list[str]:
+    """Return the groups of an experiment to whose runs arms refer, as in `yoked reward group:unpaired`."""
+    return [group for text in texts for _, group in _references(parse_arm(text))]
+
+
+def with_runs(texts: Sequence[str], run_of: Callable[[str], Path]) -> tuple[str, ...]:
+    """Return the texts of arms with the folders of runs in place of references to groups."""
+    named = []
+    for text in texts:
+        arm: Any = parse_arm(text)
+        runs = {field: run_of(group) for field, group in _references(arm)}
+        named.append(str(dataclasses.replace(arm, **runs)) if runs else text)
+    return tuple(named)
+
+
+def _references(arm: Any) -> Iterator[tuple[str, str]]:
+    """Yield the fields of an arm that refer to a group, and the name of the group."""
+    for field in dataclasses.fields(arm):
+        value = getattr(arm, field.name)
+        if isinstance(value, Path) and str(value).startswith(GROUP):
+            yield field.name, str(value).removeprefix(GROUP)
 
 
 def armed(scenario: Scenario, config: ScenarioConfig) -> Scenario:

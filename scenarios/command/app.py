@@ -23,7 +23,7 @@ from ethospike.scenarios.terminal import console
 PATH_ERRORS = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG)
 """Errors of an invalid path, for figures, exports, films and benchmarks."""
 
-OPEN_COMMANDS = ("run", "sweep", "calibrate")
+OPEN_COMMANDS = ("run", "sweep", "calibrate", "experiment")
 """Commands that take any field of a scenario's configuration as a flag."""
 HELP_FLAGS = ("--help", "-h")
 
@@ -52,6 +52,8 @@ app.command(f"{COMMANDS}.views:replay")
 app.command(f"{COMMANDS}.views:view")
 app.command(f"{COMMANDS}.sweeps:sweep", help_flags=[])
 app.command(f"{COMMANDS}.sweeps:calibrate", help_flags=[])
+app.command(f"{COMMANDS}.experiments:experiment", help_flags=[])
+app.command(f"{COMMANDS}.experiments:compare")
 app.command(f"{COMMANDS}.sweeps:task")
 app.command(f"{COMMANDS}.sweeps:collect")
 app.command(f"{COMMANDS}.serve:serve_brain", name="serve-brain")
@@ -63,6 +65,7 @@ validations = cyclopts.App(name="validate", result_action="return_value")
 validations.default(checks.validate_larvae)
 validations.command("ethospike.scenarios.validation.reach.comparison:main", name="reach")
 validations.command("ethospike.scenarios.validation.networks:main", name="networks")
+validations.command("ethospike.scenarios.validation.arms:validate_arms", name="arms")
 validations.command("ethospike.scenarios.bench.reward:main", name="reward-learning")
 app.command(validations)
 

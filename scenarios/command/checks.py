@@ -69,7 +69,7 @@ def run_doctor(*, network: str = "") -> None:
         reasons.
     """
     if network:
-        from ethospike.scenarios.command.networks import report_engine
+        from ethospike.scenarios.command.doctor import report_engine
 
         report_engine(network)
         return

@@ -21,6 +21,7 @@ from ethospike.scenarios.command.choices import (
     Output,
     Workers,
 )
+from ethospike.scenarios.command.experiments import report_results, results_as_json
 from ethospike.scenarios.command.reports import add_report, renew_report
 from ethospike.scenarios.registry import find_scenario
 from ethospike.scenarios.scenario import Scenario, ScenarioConfig
@@ -253,17 +254,20 @@ def show(path: Path, *, as_json: bool = False) -> None:
 
     opened = sweeps.Sweep.open(path)
     if as_json:
-        print(json.dumps(sweep_report.content(opened), indent=2))
+        print(json.dumps({**sweep_report.content(opened), **results_as_json(opened)}, indent=2))
     else:
-        _report(opened)
+        _report(opened, write=False)
 
 
 def plot(path: Path) -> None:
     """Draw the figures of a sweep again."""
     from ethospike.scenarios.sweeps import runner as sweep_runner
 
-    for figure in sweep_runner.collect(sweeps.Sweep.open(path)):
+    opened = sweeps.Sweep.open(path)
+    for figure in sweep_runner.collect(opened):
         print(f"figure: {figure}")
+    if opened.experiment is not None:
+        report_results(opened)
     renew_report(path)
 
 
@@ -327,9 +331,11 @@ def _chosen(opened: sweeps.Sweep, numbers: tuple[str, ...], part: str) -> list[i
     return [task.number for task in opened.tasks()[int(match[1]) :: int(match[2])]]
 
 
-def _report(opened: sweeps.Sweep, *, with_page: bool = False) -> None:
+def _report(opened: sweeps.Sweep, *, with_page: bool = False, write: bool = True) -> None:
     from ethospike.scenarios.sweeps import report as sweep_report
 
     print(sweep_report.report(opened))
+    if opened.experiment is not None:
+        report_results(opened, write=write)
     if with_page:
         add_report(opened.path)

@@ -6,13 +6,13 @@ trials give them: bootstrap over animals, if there are several, and trials withi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ethospike.errors import NotRecorded
-from ethospike.scenarios.analysis.group_statistics import mean
+from ethospike.scenarios.analysis.group_statistics import interval, mean
 from ethospike.scenarios.reach import trials as reach_trials
 from ethospike.scenarios.reach.config import DelayedReachConfig
 from ethospike.scenarios.reach.courses import BASELINE_MS, PREPARED_MS, CutTrials, cut_trials
@@ -20,6 +20,9 @@ from ethospike.scenarios.run.omissions import leaving_out, note, note_unlisted_a
 
 if TYPE_CHECKING:
     from ethospike.recorders.recording import Recording
+
+OF_TARGETS = ("decision_correct", "hand_correct")
+"""Measures that are also given for each target."""
 
 
 def measure(recording: Recording, config: DelayedReachConfig) -> dict[str, Any]:
@@ -30,7 +33,8 @@ def measure(recording: Recording, config: DelayedReachConfig) -> dict[str, Any]:
     dict
         `conditions`: by condition and for "all" the number of trials and the measures of
         `reach_trials.measures`, each `{"mean", "low", "high"}`; times are medians in ms over correct trials.
-        Those of decisions are there if a brain made them.
+        Those of decisions are there if a brain made them. `animals` are the values of single animals.
+        `targets`: by target the shares of correct decisions and reaches, with the interval over animals.
         `cortex`: by condition the means over animals of `cortex_measures`. None stands for measures
         with too few trials. `left_out` names the measures that need data that were not recorded.
     """
@@ -38,7 +42,7 @@ def measure(recording: Recording, config: DelayedReachConfig) -> dict[str, Any]:
     groups = [trials.where(trials.animal == animal) for animal in range(recording.animals)]
     groups = [group for group in groups if len(group)]
     if not groups:
-        return {"conditions": {}, "cortex": {}}
+        return {"conditions": {}, "targets": {}, "cortex": {}}
     measures = reach_trials.measures(config.task.cued_targets)
     measured: dict[str, Any] = {"conditions": {}, "cortex": {}}
     of_decisions = [name for name in measures if name.startswith("decision")]
@@ -51,11 +55,29 @@ def measure(recording: Recording, config: DelayedReachConfig) -> dict[str, Any]:
         measures = {name: measure for name, measure in measures.items() if name not in of_decisions}
     drawn = reach_trials.draws_of(groups, measures)
     measured["conditions"] = reach_trials.tabulate(groups, measures, drawn)
+    measured["targets"] = by_target(groups, {name: measures[name] for name in OF_TARGETS if name in measures})
     with leaving_out(measured, "cortex"):
         if cuts := cut_trials(recording, trials):
             measured["cortex"] = {str(c): cortex_measures(cuts, c) for c in trials.conditions}
             note_unlisted_animals(measured, "cortex", recording)
     return measured
+
+
+def by_target(
+    groups: Sequence[reach_trials.Trials], measures: Mapping[str, reach_trials.Measure]
+) -> dict[str, dict[str, Any]]:
+    """Return shares of the trials of each target: an arm may take one direction away."""
+    shares: dict[str, dict[str, Any]] = {}
+    for target in np.unique(np.concatenate([group.target for group in groups])).tolist():
+        of_target = [group.where(group.target == target) for group in groups]
+        shares[str(target)] = {}
+        for name, measure in measures.items():
+            each = np.array([float(measure.reduce(measure.values(trials))) for trials in of_target])
+            known = each[np.isfinite(each)]
+            if len(known):
+                values = [value if np.isfinite(value) else None for value in each.tolist()]
+                shares[str(target)][name] = {**interval(known), "animals": values}
+    return shares
 
 
 def cortex_measures(cuts: Sequence[CutTrials], condition: int) -> dict[str, float | None]:

@@ -263,12 +263,18 @@ def tabulate(
     measures: Mapping[str, Measure],
     drawn: Mapping[str, Mapping[str, NDArray[np.float64]]],
 ) -> dict[str, dict[str, Any]]:
-    """Return the table of `measure_trials` with intervals from given draws (`draws_of`)."""
+    """Return the table of `measure_trials` with intervals from given draws (`draws_of`).
+
+    `animals` are the values of the groups, None where a group has no such trial.
+    """
     table: dict[str, dict[str, Any]] = {}
     for label, drawn_measures in drawn.items():
         members = [t if label == "all" else t.where(t.condition == int(label)) for t in groups]
         table[label] = {"trials": sum(map(len, members))}
         for name, measure in measures.items():
             each = np.array([float(measure.reduce(measure.values(trials))) for trials in members])
-            table[label][name] = estimate(float(mean(each)), drawn_measures[name])
+            table[label][name] = {
+                **estimate(float(mean(each)), drawn_measures[name]),
+                "animals": [value if np.isfinite(value) else None for value in each.tolist()],
+            }
     return table

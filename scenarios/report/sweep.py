@@ -1,4 +1,4 @@
-"""The page of a sweep or a calibration: its figures, its points compared, its table, its failures."""
+"""The page of a sweep, a calibration or an experiment: figures, points compared, table, failures."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from ethospike.scenarios.analysis.group_statistics import interval
 from ethospike.scenarios.report import settings
 from ethospike.scenarios.report.figures import figures
+from ethospike.scenarios.report.groups import groups_compared
 from ethospike.scenarios.report.measures import strip
 from ethospike.scenarios.report.origin import origin
 from ethospike.scenarios.report.page.document import document
@@ -29,7 +30,7 @@ MOST_FAILURES = 50
 def sweep_page(sweep: Sweep) -> str:
     """Return the page of a sweep as HTML."""
     contents, results = content(sweep), list(sweep.results())
-    kind = "calibration" if sweep.calibration is not None else "sweep"
+    kind = kind_of(sweep)
     failed = contents["failed"]
     state = (
         f"{contents['finished']} of {contents['tasks']} tasks finished: {contents['points']} points × "
@@ -41,6 +42,7 @@ def sweep_page(sweep: Sweep) -> str:
         element("h1", f"{kind.capitalize()} of {sweep.name}"),
         element("p", state),
         section("Best point", best(contents["best"])),
+        groups_compared(sweep, results),
         section("Figures", figures(sweep.path / "figures")),
         section("Points compared", points_table(sweep, results)),
         section("Tasks", task_table(sweep, results)),
@@ -50,6 +52,13 @@ def sweep_page(sweep: Sweep) -> str:
         section("Origin", origin({**sweep.manifest, "seed": ", ".join(map(str, sweep.seeds))})),
     ]
     return document(f"{kind} of {sweep.name}", parts)
+
+
+def kind_of(sweep: Sweep) -> str:
+    """Return the kind of a sweep: sweep, calibration or experiment."""
+    if sweep.experiment is not None:
+        return "experiment"
+    return "sweep" if sweep.calibration is None else "calibration"
 
 
 def task_table(sweep: Sweep, results: list[dict[str, Any]]) -> Markup:

@@ -37,7 +37,7 @@ def draw(sweep: Sweep) -> list[Path]:
     keys = [key for key in sweep.keys if _is_varied(table[key])]
     measures = measures_of(table, sweep.keys)
     figures: dict[str, Figure] = {}
-    if measures and keys:
+    if measures and keys and sweep.experiment is None:  # groups are drawn by `experiments`
         if len(keys) > 1:
             figures["maps"] = draw_maps(table, keys[:2], measures)
         figures["slices"] = draw_slices(table, keys, measures)

@@ -23,20 +23,22 @@ from ethospike.paths import expanded
 from ethospike.recorders.disk import check_assertions
 from ethospike.recorders.lock import WriterLock
 from ethospike.scenarios import configuration
-from ethospike.scenarios.arms.table import full_texts
+from ethospike.scenarios.arms.table import full_texts, groups_in, with_runs
 from ethospike.scenarios.registry import find_scenario
 from ethospike.scenarios.run.defaults import CHANGED, defaults_of_changed
 from ethospike.scenarios.run.files import read_json, to_plain, write_whole
 from ethospike.scenarios.run.folder import RunFolder
 from ethospike.scenarios.run.provenance import provenance
-from ethospike.scenarios.scenario import Scenario, ScenarioConfig
-from ethospike.scenarios.sweeps.points import Point, check_point, listed, nested, with_absolute_paths
+from ethospike.scenarios.scenario import Scenario, ScenarioConfig, separate_arms
+from ethospike.scenarios.sweeps.points import ARM, Point, check_point, listed, nested, with_absolute_paths
 
 SWEEPS = Path("sweeps")
 """Default parent folder of sweeps."""
 MANIFEST = "sweep.json"
 CONFIG = "config.toml"
 RESULT = "result.json"
+RUN = "run"
+"""The run folder of a task, kept if the sweep keeps recordings, or another group refers to it."""
 DONE, FAILED = "done", "failed"
 MANIFEST_ENTRIES = ("scenario", "scenario_file", "seeds", "keep_recordings", "calibration", "points")
 RESULT_ENTRIES = ("number", "point", "seed", "status", "measures", "error")
@@ -276,6 +278,41 @@ class Sweep:
                 waiting.append(task)
         return waiting
 
+    @cached_property
+    def groups(self) -> list[str]:
+        """The groups of an experiment, one for each point; empty for other sweeps."""
+        return list((self.experiment or {}).get("groups", ()))
+
+    def partners(self, point: int) -> list[int]:
+        """Return the points to whose runs the arms of a point refer, as in `yoked reward group:unpaired`."""
+        if not self.groups:
+            return []
+        named = groups_in(separate_arms(self.points[point].get(ARM, "")))
+        return [self.groups.index(group) for group in named]
+
+    def references(self, task: Task) -> dict[str, Path]:
+        """Return the runs of the same seed to which the arms of a task refer, by group."""
+        seed = self.seeds.index(task.seed)
+        return {
+            self.groups[point]: self.folder(self.number(point, seed)).resolve() / RUN
+            for point in self.partners(task.point)
+        }
+
+    def keeps(self, task: Task) -> bool:
+        """Return True if the run folder of a task is kept."""
+        return self.keep_recordings or any(task.point in self.partners(p) for p in range(len(self.groups)))
+
+    def in_order(self, tasks: Sequence[Task]) -> list[list[Task]]:
+        """Return tasks in stages: those of a stage refer to runs of earlier ones at most."""
+        stages = [0] * len(self.points)
+        partners = [self.partners(point) for point in range(len(self.groups))]
+        for _ in self.groups:
+            stages = [max((stages[point] + 1 for point in points), default=0) for points in partners]
+        return [
+            [task for task in tasks if stages[task.point] == stage]
+            for stage in sorted({stages[task.point] for task in tasks})
+        ]
+
     def config(self, task: Task, settings: Mapping[str, Any] | None = None) -> ScenarioConfig:
         """Return the configuration of a task.
 
@@ -292,8 +329,11 @@ class Sweep:
         RecordingError
             When the recorder's settings do not fit.
         """
+        point = {**listed(self.points[task.point]), "seed": task.seed}
+        if references := self.references(task):
+            point[ARM] = with_runs(separate_arms(point[ARM]), lambda group: references[group])
         layers = [
-            ("point", nested({**listed(self.points[task.point]), "seed": task.seed})),
+            ("point", nested(point)),
             ("sweep", nested(TASK_SETTINGS)),
             ("settings", settings or {}),
             (str(self.path / CONFIG), self.base_settings),

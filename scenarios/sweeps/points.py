@@ -244,8 +244,15 @@ def with_absolute_paths(scenario: Scenario, point: Point) -> Point:
 
 
 def listed(point: Mapping[str, Any]) -> Point:
-    """Return a point in which the arms, one text in tables, are the list of the configuration."""
-    return {key: [value] if key == ARM and isinstance(value, str) else value for key, value in point.items()}
+    """Return a point in which the arms, one text in tables, are the list of the configuration.
+
+    A value that is None, in points of groups, leaves the shared one.
+    """
+    return {
+        key: [value] if key == ARM and isinstance(value, str) else value
+        for key, value in point.items()
+        if value is not None
+    }
 
 
 def nested(point: Mapping[str, Any]) -> dict[str, Any]:

@@ -42,9 +42,10 @@ def run_sweep(
         with TaskProgress(f"sweep of {sweep.name}", total, total - len(waiting), quiet=quiet) as progress:
             if waiting:
                 with open_workers(workers, scheduler, retry_failed=retry_failed, batch=batch) as run:
-                    for result in run(sweep, waiting):
-                        table.add([result])
-                        progress.finished(failed=result["status"] == FAILED)
+                    for tasks in sweep.in_order(waiting):
+                        for result in run(sweep, tasks):
+                            table.add([result])
+                            progress.finished(failed=result["status"] == FAILED)
         sweep_figures.draw(sweep)
 
 

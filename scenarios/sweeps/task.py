@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import shlex
 import shutil
 import time
 import traceback
@@ -18,18 +19,16 @@ from pathlib import Path
 from typing import Any
 
 from ethospike.brains.simulator.lockstep import Postponed, in_lockstep
-from ethospike.errors import RecordingError, RunFolderError
+from ethospike.errors import RecordingError, RunFolderError, ScenarioError
 from ethospike.recorders.lock import WriterLock
 from ethospike.recorders.memory import give_back_memory
+from ethospike.scenarios.arms.arm import GROUP
 from ethospike.scenarios.run.files import MACHINE_ERRORS, write_whole
-from ethospike.scenarios.run.runner import run_scenario
+from ethospike.scenarios.run.runner import ARMS, run_scenario
 from ethospike.scenarios.run.signals import RunStopped
-from ethospike.scenarios.sweeps.folder import DONE, FAILED, MANIFEST, RESULT, Sweep, Task
+from ethospike.scenarios.sweeps.folder import DONE, FAILED, MANIFEST, RESULT, RUN, Sweep, Task
 
 Measures = dict[str, float | None]
-
-RUN = "run"
-"""The run folder of a task, kept if the sweep keeps recordings."""
 
 
 def run_task(
@@ -70,7 +69,10 @@ def run_task(
         if finished is not None and not (retry_failed and finished["status"] == FAILED):
             return finished
         begin = time.monotonic()
+        partners = _partners(sweep, task)
         try:
+            if failed := [number for number, result in partners.items() if result["status"] == FAILED]:
+                raise ScenarioError(f"it refers to the run of task {failed[0]}, which failed")
             summary = _summary(sweep, task, settings)
             outcome = {
                 "status": DONE,
@@ -150,12 +152,46 @@ def _summary(sweep: Sweep, task: Task, settings: Mapping[str, Any] | None) -> di
     config = sweep.config(task, settings)
     try:
         result = run_scenario(sweep.scenario, config, run, quiet=True, draw=sweep.keep_recordings)
-        return result.complete_summary()
+        return _with_groups(result.complete_summary(), sweep.references(task))
     finally:
         give_back_memory()
-        if not sweep.keep_recordings:
+        if not sweep.keeps(task):
             with suppress(OSError):
                 shutil.rmtree(run)
+
+
+def _partners(sweep: Sweep, task: Task) -> dict[int, dict[str, Any]]:
+    """Return the results of the tasks to whose runs a task refers, by number.
+
+    Raises
+    ------
+    RunFolderError
+        When one of them is not finished: this task cannot be run yet.
+    """
+    results = {}
+    for point in sweep.partners(task.point):
+        number = sweep.number(point, sweep.seeds.index(task.seed))
+        result = sweep.result(number)
+        if result is None:
+            raise RunFolderError(
+                f"task {task.number} refers to the run of task {number} (group {sweep.groups[point]}), which "
+                f"is not finished; run that one first"
+            )
+        results[number] = result
+    return results
+
+
+def _with_groups(summary: dict[str, Any], references: Mapping[str, Path]) -> dict[str, Any]:
+    """Return a summary whose proofs name groups, not folders: the table is the same in any folder."""
+    if not references or ARMS not in summary:
+        return summary
+    proofs = {}
+    for text, proof in summary[ARMS].items():
+        for group, path in references.items():
+            for written in (shlex.quote(str(path)), str(path)):
+                text = text.replace(written, shlex.quote(f"{GROUP}{group}"))
+        proofs[text] = proof
+    return {**summary, ARMS: proofs}
 
 
 def flattened(summary: Mapping[str, Any], prefix: str = "") -> Measures:

@@ -51,11 +51,12 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "run",
         "analysis",
         "odor reach rest reward sweeps",
+        "experiments",
         "bench interop report validation",
         "command",
         "__main__",
     ),
-    "scenarios.validation": ("cells parts", "larva networks reach"),
+    "scenarios.validation": ("arm_proofs cells parts", "arms larva networks reach"),
 }
 """Files and folders of rooms and folders, from the bottom to the top: each imports lower ones only."""
 

@@ -104,3 +104,9 @@ def test_workers_of_a_sweep_find_the_helper(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "2 of 2 tasks finished" in done.stdout
     assert ", 0 of them failed" in done.stdout
+
+
+def test_a_scenario_is_shown_by_its_name_and_its_presets() -> None:
+    scenario = find_scenario("odor-conditioning")
+    assert repr(scenario) == f"<Scenario odor-conditioning: {scenario.about}>"
+    assert "calibrated" in scenario._repr_html_()

@@ -23,8 +23,8 @@ from ethospike.brains.circuits.connectome.signs import SignTable
 from ethospike.brains.circuits.mushroom_body import (
     N_GLOMERULI,
     N_KENYON_CELLS,
-    POPULATIONS,
     MushroomBodyConfig,
+    populations,
 )
 from ethospike.brains.network import (
     DopamineGated,
@@ -242,7 +242,7 @@ def larva_network(
         SpikeInput("punishment", "DANn", brain.input_to_dan_ns, delay_ms=DELAY_MS),
     )
     return Network(
-        tuple(_population(name, connectome) for name in names),
+        tuple(_population(name, connectome, brain) for name in names),
         tuple(_projections(connectome, sign, weight_ns, _Rules(brain, modulated))),
         inputs,
         sources=(connectome.source.after(*steps),),
@@ -336,9 +336,9 @@ def synapse_weights(
     return np.asarray(weight, dtype=np.float64)
 
 
-def _population(name: str, connectome: Connectome) -> Population:
+def _population(name: str, connectome: Connectome, brain: MushroomBodyConfig) -> Population:
     """Return the neurons of a role with the constants of the drawn role, or of an output neuron."""
-    drawn = {population.name: population for population in POPULATIONS}
+    drawn = {population.name: population for population in populations(brain)}
     like = drawn.get(name) or drawn.get(DRAWN_ROLE.get(name, "")) or drawn["MBONp"]
     rows = np.flatnonzero(connectome.label("role") == name)
     labels = {kind: values[rows].tolist() for kind, values in connectome.labels.items()}

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ethospike.errors import ArmError, NotRecorded, RecordingError
 from ethospike.recorders.recording import Recording, open_recording
+from ethospike.scenarios.arms.arm import GROUP
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,11 @@ class Partner:
         ArmError
             When there is none, or it has another control interval or too few animals.
         """
+        if str(self.path).startswith(GROUP):
+            raise ArmError(
+                f"arm {self.arm}: {self.path} stands for a group of an experiment (docs/experiments.md); "
+                f"expected the folder of a run"
+            )
         try:
             recording = open_recording(self.path)
         except RecordingError as error:

@@ -384,7 +384,7 @@ def test_a_memory_fits_the_circuit_however_it_is_driven_and_learns(
     train(trained, approach_ns=30.0, avoid_ns=60.0)
     path = trained.save_memory(tmp_path / "memory.npz")
     default = getattr(MushroomBodyConfig(), field)
-    changed = not default if isinstance(default, bool) else type(default)(default * 0.5)
+    changed = not default if isinstance(default, bool) else type(default)(default * 0.5) or 9
     other = make(brain=MushroomBodyConfig(**{field: changed}))
     rates_and_learning = ("_hz", "input_shape", "learning_rate", "tau_eligibility_ms", "homeostasis")
     if field.endswith(rates_and_learning):

@@ -152,9 +152,40 @@ READ_BY_THE_AGENT = {"baseline_hz", "reward_hz", "punishment_hz", "input_shape"}
 )
 def test_every_field_has_an_effect(name):
     default = getattr(MushroomBodyConfig(), name)
-    changed = MushroomBodyConfig(**{name: not default if isinstance(default, bool) else default * 2})
+    changed = MushroomBodyConfig(**{name: not default if isinstance(default, bool) else default * 2 or 9})
     before, after = mushroom_body(), mushroom_body(changed)
-    assert (before.projections, before.spike_inputs) != (after.projections, after.spike_inputs)
+    parts = [(b.populations, b.projections, b.spike_inputs) for b in (before, after)]
+    assert parts[0] != parts[1]
+
+
+def test_the_circuit_of_2021_has_the_wiring_of_its_publication():
+    """Claws of the authors' code: 12 cells with one, 60 with 2 … 5; 63 cells onto APL."""
+    network = mushroom_body(PRESETS["sparse-coding-2021"])
+    degrees = []
+    for animal in range(20):
+        claws = np.bincount(network.wire("PN>KC", 1, animal).target, minlength=72)
+        assert (claws == 1).sum() == 12
+        assert set(claws[claws != 1]) == {2, 3, 4, 5}
+        degrees.append(claws.sum())
+        onto_apl = network.wire("KC>APL", 1, animal).source
+        assert len(set(onto_apl.tolist())) == len(onto_apl) == 63
+        pairs = network.wire("PN>KC", 1, animal)
+        assert len({*zip(pairs.source.tolist(), pairs.target.tolist(), strict=True)}) == len(pairs.source)
+    # 12 + 60 · 3.5 = 222 (the authors' draw: 214); the mean of 20 has a standard error of √(60 · 1.25 / 20).
+    assert abs(np.mean(degrees) - 222.0) < 4 * 1.9
+    assert network.n_synapses == pytest.approx(mushroom_body().n_synapses + (222 - 72 * 4) - 9, abs=1e-9)
+    assert network.population("LN").param("C_m") == 30.0
+    assert network.population("KC").param("q_sfa") == 0.05
+    weights = {p.name: p.weight for p in network.projections}
+    assert [weights[name] for name in ("ORN>PN", "ORN>LN", "LN>PN", "KC>APL", "APL>KC")] == [
+        30,
+        9,
+        -2,
+        50,
+        -100,
+    ]
+    assert ODOR_PATTERNS["narrow1"][2:7] == (296.0, 516.0, 600.0, 516.0, 296.0)
+    assert [len(np.flatnonzero(ODOR_PATTERNS[f"narrow{n}"])) for n in (1, 2, 3)] == [5, 5, 5]
 
 
 @pytest.mark.parametrize(
@@ -170,6 +201,9 @@ def test_every_field_has_an_effect(name):
         ("homeostasis", np.inf),
         ("homeostasis", 2.0),
         ("tau_eligibility_ms", 0.0),
+        ("single_claw_cells", 73),
+        ("cells_apart_from_apl", 73),
+        ("ln_c_m_pf", 0.0),
     ],
 )
 def test_impossible_numbers_are_refused(field, value):

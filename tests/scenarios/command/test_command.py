@@ -43,7 +43,7 @@ def test_list_names_every_scenario(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 COMMANDS = (
-    *("bench", "calibrate", "collect", "doctor", "export", "import", "list"),
+    *("bench", "calibrate", "collect", "compare", "doctor", "experiment", "export", "import", "list"),
     *("plot", "recover", "replay", "report", "resume", "run"),
     *("serve-brain", "show", "sweep", "task", "validate", "view"),
 )

@@ -348,6 +348,19 @@ def test_odor_and_reward_are_where_the_timetable_has_them(short_run: RunResult) 
     assert (rates.sel(rate_channel="odor[0]").values[blank] == 140.0).all()
 
 
+def test_sparseness_over_time_is_that_of_the_spikes_in_bins_of_50_ms(short_run: RunResult) -> None:
+    """The odor is there for the first three seconds: 60 bins; (1 − ⟨n⟩²/⟨n²⟩) / (1 − 1/60)."""
+    recording = open_recording(short_run.folder.path)
+    measured = short_run.folder.summary["kc_temporal_sparseness n-amylacetate"]["animals"]
+    assert len(measured) == 2
+    for animal, value in enumerate(measured):
+        spikes = recording.spikes("KC", animal, 0.0, 3.0)
+        assert len(spikes) > 20
+        counts = np.bincount((spikes.step - 1) // 500, minlength=60)  # steps of 0.1 ms, from 1
+        expected = (1.0 - counts.mean() ** 2 / (counts**2.0).mean()) / (1.0 - 1.0 / 60.0)
+        assert value == pytest.approx(expected)
+
+
 def test_a_memory_is_kept_and_can_be_tested(short_run: RunResult, tmp_path: Path) -> None:
     words = [
         "--memory",

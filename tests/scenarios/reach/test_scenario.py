@@ -22,7 +22,7 @@ from ethospike.scenarios.configuration import configure
 from ethospike.scenarios.reach import trials as reach_trials
 from ethospike.scenarios.reach.config import DelayedReachConfig
 from ethospike.scenarios.reach.courses import cluster_roles, cut_trials
-from ethospike.scenarios.reach.measures import cortex_measures
+from ethospike.scenarios.reach.measures import by_target, cortex_measures
 from ethospike.scenarios.reach.scenario import SCENARIO, duration_s
 from ethospike.scenarios.reach.trials import Trials, draws_of, estimate, measures, read_trials
 from ethospike.scenarios.run.runner import RunResult, run_scenario
@@ -318,6 +318,16 @@ def test_shares_and_medians_of_trials_that_are_known() -> None:
     assert found["3"]["decision_correct_among_cued"]["mean"] == pytest.approx(2 / 3)
     assert found["3"]["decision_ms"]["mean"] == 40.0
     assert found["all"]["decision_ms"]["mean"] == 30.0
+    assert found["1"]["decision_correct"]["animals"] == [0.5]
+    other = trials_of([1, 1], [0, 3], [0, 0], decision_ms=[10.0, 10.0])
+    both = [trials, other]
+    assert reach_trials.measure_trials(both, CUED, draws=50)["3"]["decision_correct"]["animals"] == [
+        0.5,
+        None,
+    ]
+    shares = by_target(both, {"decision_correct": reach_trials.measures(CUED)["decision_correct"]})
+    values = {target: share["decision_correct"]["animals"] for target, share in shares.items()}
+    assert values == {"0": [0.5, 1.0], "1": [0.5, None], "2": [0.5, None], "3": [None, 0.0]}
 
 
 def test_median_and_mean_leave_nan_out() -> None:

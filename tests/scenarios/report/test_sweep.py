@@ -64,6 +64,26 @@ def test_points_are_compared_with_an_interval_over_seeds(tmp_path: Path) -> None
     assert "Points compared" not in Page(sweep_page(alone)).says
 
 
+def test_an_experiment_shows_its_groups_compared(tmp_path: Path) -> None:
+    """Two groups of two seeds and two animals; the last task of the second group failed."""
+    design = {"measures": ["value"], "paired": False, "correction": "holm", "seed": 1}
+    experiment = {"groups": ["intact", EVIL], "comparisons": [[EVIL, "intact"]], **design}
+    sweep = sweep_folder(tmp_path / "sweep", POINTS[:2], experiment=experiment)
+    text = sweep_page(sweep)
+    page = Page(text)
+    assert set(page.tags) <= TAGS
+    assert "Experiment of toy" in page.says
+    assert "Groups compared" in page.says
+    assert "between independent groups" in page.says
+    # Tasks 0 and 1 gave 0, 1, 1, 2 to the intact animals, task 2 gave 2 and 3 to the others: too few.
+    assert "Animals by group" in page.says
+    assert "value intact 1 [" in page.says
+    assert "1.5" in page.says
+    assert page.tags.count("script") == 2
+    plain = sweep_page(sweep_folder(tmp_path / "plain"))
+    assert "Groups compared" not in Page(plain).says
+
+
 def test_a_long_sweep_shows_its_first_tasks_and_says_so(tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr("ethospike.scenarios.report.sweep.MOST_ROWS", 3)
     page = Page(sweep_page(sweep_folder(tmp_path / "sweep")))
