@@ -13,17 +13,16 @@ pygenn=${2:-}
 carried=${CARRIED:-.carried}
 limit=$((60 * 1024 * 1024))
 have=${HAVE:-numpy scipy pandas matplotlib numba llvmlite xarray rich threadpoolctl psutil}
-needed="cyclopts docstring-parser rich-rst attrs gymnasium farama-notifications cloudpickle typing-extensions
-  tomli-w zarr numcodecs donfig google-crc32c packaging pyyaml"
+needed="cyclopts gymnasium tomli-w zarr"  # and what these need, as their own versions say
 python=${PYTHON:-python3}
 mkdir -p "$carried"
 rm -f "$carried"/*.whl "$carried"/*.tar.gz
 "$python" -m pip wheel -q --no-deps -w "$carried" .
-for name in $needed; do
-  case " $have " in *" $name "*) continue ;; esac
-  "$python" -m pip download -q --no-deps --only-binary=:all: --python-version "$version" --implementation cp \
-    --platform manylinux_2_28_x86_64 --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 \
-    -d "$carried" "$name"
+"$python" -m pip download -q --only-binary=:all: --python-version "$version" --implementation cp \
+  --platform manylinux_2_28_x86_64 --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 \
+  -d "$carried" $needed
+for name in $have; do
+  rm -f "$carried/${name//-/_}"-[0-9]*.whl
 done
 case $pygenn in
   "") echo "no PyGeNN was given: the other machine needs its own" ;;

@@ -39,6 +39,8 @@ html_copy_source = html_show_sourcelink = False  # the texts are in the reposito
 exclude_patterns = ["_build", "**/README.rst", "**/GALLERY_HEADER.rst"]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 default_role = "code"
+smartquotes = False  # what is quoted is often typed
+add_module_names = False
 nitpicky = False
 # Types such as `animals` in a shape are no names; Sphinx finds several attributes of that name.
 suppress_warnings = ["config.cache", "myst.header", "ref.python"]

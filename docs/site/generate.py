@@ -120,7 +120,9 @@ def _write_pages(folder: Path) -> None:
             shutil.copy(path, folder / path.name)
     shutil.copy(ROOT / "CHANGELOG.md", folder / "CHANGELOG.md")
     shutil.copy(ROOT / "CONTRIBUTING.md", folder / "CONTRIBUTING.md")
-    readme = (ROOT / "README.md").read_text("utf-8").replace("](docs/", "](")
+    readme = (
+        (ROOT / "README.md").read_text("utf-8").replace("](docs/", "](").replace("# ethospike", "# Start", 1)
+    )
     (folder / "start.md").write_text(readme, encoding="utf-8")
     for page in folder.rglob("*.md"):
         _mend_links(page, folder)

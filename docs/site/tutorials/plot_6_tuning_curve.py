@@ -19,7 +19,7 @@ from ethospike.scenarios.analysis.tuning import tuning_curves
 from ethospike.scenarios.odor.conditioning import SCENARIO, ConditioningConfig
 from ethospike.scenarios.run.runner import run_scenario
 
-config = ConditioningConfig(animals=2, cycles=1, odor_s=20.0, blank_s=5.0, gap_s=2.0, test_s=20.0, seed=1)
+config = ConditioningConfig(animals=2, cycles=1, odor_s=20.0, blank_s=5.0, gap_s=2.0, test_s=60.0, seed=1)
 folder = Path(tempfile.mkdtemp()) / "run"
 run_scenario(SCENARIO, config, folder, quiet=True, draw=False)
 recording = open_recording(folder)
@@ -33,15 +33,16 @@ print(recording.phases()[["animal", "phase", "start_s", "stop_s"]].head())
 # The observation has a named entry for each odor and for reward, punishment and contact with the wall.
 
 observation = recording.variable("observation")
-print(list(observation["feature"].values))
+print(observation["feature"].values.tolist())
 odor_um = observation.sel(feature="n-amylacetate")
 print(f"{float(odor_um.min()):.2f} to {float(odor_um.max()):.2f} µM")
 
 # %%
-# One call sorts the control steps of an animal by concentration and counts each cell's spikes in them. Levels
-# that the larva never met stay empty.
+# One call sorts the control steps of an animal by concentration and counts each cell's spikes in them. The
+# levels are those that the larva met: none, and fifths of the time in which it smelled something.
 
-edges_um = np.linspace(0.0, float(odor_um.sel(animal=0).max()), 6)
+met_um = odor_um.sel(animal=0).values
+edges_um = np.unique([0.0, *np.quantile(met_um[met_um > 0.0], np.linspace(0.0, 1.0, 6))])
 curves = tuning_curves(recording, odor_um, edges_um, "KC", animal=0)
 print(curves["occupancy_s"].values, "s at each level")
 
@@ -56,7 +57,7 @@ plt.show()
 # pynapple, where it is installed, gets the same spikes and variables of an animal.
 
 try:
-    exported = to_pynapple(recording, animal=0, population="KC")
-    print(exported["spikes"].rates.sort_values().tail())
+    trains = to_pynapple(recording, animal=0, population="KC")["spikes"]
+    print(f"{len(trains)} cells; {trains.rates.mean():.1f} Hz in the mean, {trains.rates.max():.1f} at most")
 except ImportError as error:
     print(error)

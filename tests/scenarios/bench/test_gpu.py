@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import time
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
+from places import ROOT
 
 from ethospike.errors import BrainError, ScenarioError
 from ethospike.scenarios.bench import gpu
@@ -164,6 +167,18 @@ def test_a_cut_off_run_keeps_its_rows_and_late_rows_are_left_out(
     assert len(rows) == 4
     assert all("the time of this part is over" in row["error"] for row in rows)
     assert (tmp_path / "short.png").exists()
+
+
+def test_the_script_for_a_bare_machine_carries_every_dependency() -> None:
+    """NEST and pygame are loaded by what uses them, and Pillow comes with Matplotlib."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    names = {re.match(r"[\w-]+", line)[0] for line in project["dependencies"]}  # type: ignore[index]
+    script = (ROOT / "docs/benchmarks/gpu_carry.sh").read_text("utf-8")
+    (have,), (needed,) = (
+        re.findall(pattern, script) for pattern in (r"have=\$\{HAVE:-([^}]+)\}", r'needed="([^"]+)"')
+    )
+    assert "zarr" in needed
+    assert names - {"nest-simulator", "pygame-ce", "pillow"} <= {*have.split(), *needed.split()}
 
 
 def test_a_row_that_takes_too_long_is_stopped() -> None:
