@@ -97,3 +97,15 @@ def test_a_disk_that_fails_is_an_error(run: Any, path: Path, monkeypatch: pytest
     monkeypatch.setattr(os, "fsync", refusing(errno.EIO))
     with pytest.raises(RecordingError, match=r"cannot write to .*recording\.zarr: Input/output error"):
         run.write(path, range(3), INLINE)
+
+
+def test_python_without_assertions_is_refused_where_zarr_needs_them() -> None:
+    """Zarr 3.1.6 opens groups by an assertion with an effect: runs were complete, and could not be read."""
+    probe = "from zarr.core.group import GroupMetadata as M; M.from_dict({'node_type': 'group'})"
+    code = "from ethospike.recorders.disk import check_assertions as c; c()"
+    probed, checked = (
+        subprocess.run([sys.executable, "-O", "-c", words], capture_output=True, text=True, check=False)
+        for words in (probe, code)
+    )
+    assert (checked.returncode == 0) == (probed.returncode == 0)
+    assert checked.returncode == 0 or "unset PYTHONOPTIMIZE" in checked.stderr.splitlines()[-1]

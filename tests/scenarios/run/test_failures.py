@@ -9,15 +9,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from places import HELPERS
 
 from ethospike.agents.agent import Agent, Decision
 from ethospike.envs.idle import IdleEnv
-from ethospike.errors import RunFolderError
+from ethospike.errors import RecordingError, RunFolderError
 from ethospike.recorders.recording import open_recording
 from ethospike.scenarios.command.app import main
+from ethospike.scenarios.configuration import configure
+from ethospike.scenarios.registry import find_scenario
 from ethospike.scenarios.run.folder import RunFolder
 from ethospike.scenarios.run.runner import resume_scenario, run_scenario
 from ethospike.scenarios.scenario import Scenario, ScenarioConfig
+from ethospike.scenarios.sweeps.folder import Plan, Sweep
 
 N_STEPS = 6
 
@@ -147,3 +151,25 @@ def test_a_run_whose_seed_is_beyond_64_bits_is_resumed(seed: int, tmp_path: Path
     assert resume_scenario(SCENARIO, config(seed=seed), folder, quiet=True).status == "complete"
     assert folder.info["seed"] == seed
     assert open_recording(tmp_path / "run").n_steps == N_STEPS
+
+
+def test_assertions_are_looked_for_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise RecordingError("no assertions")
+
+    for module in (
+        "recorders.recording.recording",
+        "recorders.zarr_recorder.recorder",
+        "scenarios.sweeps.folder",
+    ):
+        monkeypatch.setattr(f"ethospike.{module}.check_assertions", refuse)
+    toy = find_scenario(str(HELPERS / "sweep_scenario.py"))
+    config = configure(toy)
+    for work in (
+        lambda: open_recording(tmp_path),
+        lambda: run_scenario(toy, config, tmp_path / "run", quiet=True),
+        lambda: Sweep.create(tmp_path / "sweep", toy, config, Plan([{"x": 1.0}])),
+    ):
+        with pytest.raises(RecordingError, match="no assertions"):
+            work()
+    assert list(tmp_path.iterdir()) == []
