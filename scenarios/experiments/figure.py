@@ -67,7 +67,7 @@ def _panel(axis: Axes, animals: pd.DataFrame, measure: str, groups: Sequence[str
             axis.plot([place] * 2, [low, high], color="black", lw=1.4, zorder=3)
             axis.plot(place, estimate["mean"], "_", color="black", ms=13, mew=1.8, zorder=3)
     axis.set_xticks(range(len(groups)), groups, rotation=35, ha="right", fontsize=8)
-    axis.set_title(measure, fontsize=9)
+    axis.set_title(measure, fontsize=9, pad=14)  # stars have their place below it
     axis.set_xlim(-0.6, len(groups) - 0.4)
     bare(axis)
 

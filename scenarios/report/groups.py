@@ -6,16 +6,15 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import numpy as np
-
 from ethospike.errors import EthospikeError
 from ethospike.scenarios.analysis.group_statistics import interval
 from ethospike.scenarios.experiments.comparison import LEVEL, RESAMPLES
 from ethospike.scenarios.experiments.results import Results, about_groups, results_of
-from ethospike.scenarios.report.measures import ARMS, strip
-from ethospike.scenarios.report.page.html import Markup, element, joined, number, section, table
+from ethospike.scenarios.report.measures import ARMS, drawn, scale_of, strip
+from ethospike.scenarios.report.page.html import Markup, element, ends, joined, number, section, table
 from ethospike.scenarios.sweeps.folder import DONE, Sweep
 
+PERCENT = f"{100 * LEVEL:g} %"
 MOST_ROWS = 1_000
 """Rows of a table in a page; comparisons.csv holds all."""
 
@@ -64,18 +63,18 @@ def comparisons_table(compared: Results) -> Markup:
     kind = "within animals" if design.paired else "between independent groups"
     correction = "" if design.correction == "none" else f", corrected for all rows ({design.correction})"
     note = (
-        f"Differences {kind}, with {LEVEL:.0%} bootstrap intervals; p of permutation tests "
+        f"Differences {kind}, with {PERCENT} bootstrap intervals; p of permutation tests "
         f"({RESAMPLES:,} draws){correction}; g is Hedges'. The unit is the animal."
     )
     rows = [
         (
             *(row.measure, row.group, row.control, _known(row.difference)),
-            f"[{number(row.low)}, {number(row.high)}]" if math.isfinite(row.low) else "",
+            ends(row.low, row.high),
             *(_known(row.p_corrected), _known(row.hedges_g), int(row.n)),
         )
         for row in compared.comparisons.head(MOST_ROWS).itertuples()
     ]
-    columns = ("measure", "group", "minus", "difference", f"{LEVEL:.0%} interval", "p", "g", "animals")
+    columns = ("measure", "group", "minus", "difference", f"{PERCENT} interval", "p", "g", "animals")
     notes = [element("p", note, class_="note"), *(element("p", line) for line in compared.notes)]
     return joined((*notes, table(columns, rows, sortable=True)))
 
@@ -84,14 +83,17 @@ def animals_table(compared: Results) -> Markup:
     """Return each compared measure by group: mean, interval, and every animal as a dot."""
     rows = []
     for measure in compared.measures:
-        for group in compared.groups:
-            values = compared.animals.loc[compared.animals["group"] == group, measure].to_numpy(float)
-            values = values[np.isfinite(values)]
-            if not len(values):
-                continue
-            mean, low, high = (interval(values)[key] for key in ("mean", "low", "high"))
-            ends = "" if low is None else f"[{number(low)}, {number(high)}]"
-            rows.append((measure, group, mean, ends, len(values), strip(values.tolist(), mean, low, high)))
+        column = compared.animals.set_index("group")[measure].dropna()
+        estimates = {
+            group: interval(column.loc[[group]].to_numpy(float))
+            for group in compared.groups
+            if group in column.index
+        }
+        scale = scale_of(drawn(estimates.values()))
+        for group, estimate in estimates.items():
+            mean, low, high, values = (estimate[key] for key in ("mean", "low", "high", "animals"))
+            dots = strip(values, mean, low, high, scale)
+            rows.append((measure, group, mean, ends(low, high), len(values), dots))
     columns = ("measure", "group", "mean", "95 % interval", "animals", "each animal")
     return table(columns, rows[:MOST_ROWS], sortable=True)
 

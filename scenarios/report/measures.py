@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ethospike.scenarios.report.page.html import Markup, element, facts, joined, number, table
+from ethospike.scenarios.report.page.html import Markup, element, ends, facts, joined, number, table
 from ethospike.scenarios.run.omissions import LEFT_OUT
 from ethospike.shown import unit_of
 
@@ -55,10 +55,9 @@ def _value(value: Any) -> tuple[object, object, object, object]:
     if is_interval(value):
         animals = _numbers(value.get("animals"))
         low, high = (_number(value[end]) for end in ("low", "high"))
-        ends = "" if low is None or high is None else f"[{number(low)}, {number(high)}]"
         return (
             _number(value["mean"]),
-            ends,
+            ends(low, high),
             len(animals) or "",
             strip(animals, _number(value["mean"]), low, high),
         )
@@ -95,13 +94,19 @@ def _numbers(values: object) -> list[float]:
 
 
 def strip(
-    values: list[float], mean: float | None = None, low: float | None = None, high: float | None = None
+    values: list[float],
+    mean: float | None = None,
+    low: float | None = None,
+    high: float | None = None,
+    scale: tuple[float, float] | None = None,
 ) -> Markup:
-    """Return a picture of values on a line, with their mean and its interval, as SVG."""
+    """Return a picture of values on a line, with their mean and its interval, as SVG.
+
+    The line reaches over `scale`, so that strips of one scale can be compared; by default over what is drawn.
+    """
     if len(values) < 2:
         return Markup()
-    ends = [*values, *(end for end in (low, high) if end is not None)]
-    left, right = min(ends), max(ends)
+    left, right = scale or scale_of([*values, *(end for end in (low, high) if end is not None)])
     span = (right - left) or 1.0
     middle = STRIP_HEIGHT_PX / 2
 
@@ -126,3 +131,15 @@ def strip(
         role="img",
         class_="strip",
     )
+
+
+def drawn(estimates: Iterable[Mapping[str, Any]]) -> Iterator[float | None]:
+    """Yield all that strips of results of `interval` show."""
+    for estimate in estimates:
+        yield from (*estimate["animals"], estimate["low"], estimate["high"])
+
+
+def scale_of(values: Iterable[float | None]) -> tuple[float, float]:
+    """Return the ends of a line for known values."""
+    known = [value for value in values if value is not None and math.isfinite(value)]
+    return min(known, default=0.0), max(known, default=0.0)

@@ -11,10 +11,10 @@ from ethospike.scenarios.analysis.group_statistics import interval
 from ethospike.scenarios.report import settings
 from ethospike.scenarios.report.figures import figures
 from ethospike.scenarios.report.groups import groups_compared
-from ethospike.scenarios.report.measures import strip
+from ethospike.scenarios.report.measures import ARMS, drawn, scale_of, strip
 from ethospike.scenarios.report.origin import origin
 from ethospike.scenarios.report.page.document import document
-from ethospike.scenarios.report.page.html import Markup, element, facts, joined, number, section, table
+from ethospike.scenarios.report.page.html import Markup, element, ends, facts, joined, section, table
 from ethospike.scenarios.run.provenance import command_of
 from ethospike.scenarios.sweeps.folder import DONE, Sweep
 from ethospike.scenarios.sweeps.report import content
@@ -32,8 +32,9 @@ def sweep_page(sweep: Sweep) -> str:
     contents, results = content(sweep), list(sweep.results())
     kind = kind_of(sweep)
     failed = contents["failed"]
+    points = "points" if sweep.experiment is None else "groups"
     state = (
-        f"{contents['finished']} of {contents['tasks']} tasks finished: {contents['points']} points × "
+        f"{contents['finished']} of {contents['tasks']} tasks finished: {contents['points']} {points} × "
         f"{len(sweep.seeds)} seeds; {len(failed)} failed."
     )
     changed = settings.changed_defaults(sweep.manifest, None, sweep.base_settings)
@@ -66,7 +67,7 @@ def task_table(sweep: Sweep, results: list[dict[str, Any]]) -> Markup:
     done = [result for result in results if result["status"] == DONE]
     names = list(dict.fromkeys(name for result in done for name in result["measures"]))
     # Means first: ends of intervals follow them where there is room.
-    names = [name for name in names if not name.endswith((".low", ".high"))]
+    names = [name for name in names if _is_shown(name)]
     if not done:
         return Markup()
     names = [name.removesuffix(".mean") for name in names]
@@ -89,6 +90,11 @@ def task_table(sweep: Sweep, results: list[dict[str, Any]]) -> Markup:
     return joined((element("p", note, class_="note") if note else "", table(columns, rows, sortable=True)))
 
 
+def _is_shown(name: str) -> bool:
+    """Return False for ends of intervals, and for proofs of arms, which hold or end a task with an error."""
+    return not name.endswith((".low", ".high")) and not name.startswith(f"{ARMS}.")
+
+
 def _measure(measures: Mapping[str, Any], name: str) -> Any:
     return measures.get(name, measures.get(f"{name}.mean"))
 
@@ -96,24 +102,25 @@ def _measure(measures: Mapping[str, Any], name: str) -> Any:
 def points_table(sweep: Sweep, results: Iterable[Mapping[str, Any]]) -> Markup:
     """Return each measure at each point, as mean and interval over seeds with every seed as a dot.
 
-    Empty for a single seed, and for more points than can be compared by eye; the figures show those.
+    Empty for a single seed, for more points than can be compared by eye, which the figures show, and for
+    experiments, whose groups are compared animal by animal.
     """
-    if len(sweep.seeds) < 2 or not 2 <= len(sweep.points) <= MOST_COMPARED:
+    if sweep.experiment is not None or len(sweep.seeds) < 2 or not 2 <= len(sweep.points) <= MOST_COMPARED:
         return Markup()
     values: dict[str, dict[int, list[float]]] = {}
     for result in results:
         for name, value in result["measures"].items() if result["status"] == DONE else ():
-            if isinstance(value, (int, float)) and not name.endswith((".low", ".high")):
+            if isinstance(value, (int, float)) and _is_shown(name):
                 of_measure = values.setdefault(name.removesuffix(".mean"), {})
                 of_measure.setdefault(result["point"], []).append(float(value))
     rows = []
     for name, by_point in values.items():
-        for point, seeds in sorted(by_point.items()):
-            estimate = interval(np.array(seeds))
-            mean, low, high = (estimate[entry] for entry in ("mean", "low", "high"))
-            ends = "" if low is None else f"[{number(low)}, {number(high)}]"
-            dots = strip(seeds, mean, low, high)
-            rows.append((name, _words(sweep.points[point]), mean, ends, len(seeds), dots))
+        estimates = {point: interval(np.array(seeds)) for point, seeds in sorted(by_point.items())}
+        scale = scale_of(drawn(estimates.values()))
+        for point, estimate in estimates.items():
+            mean, low, high, seeds = (estimate[entry] for entry in ("mean", "low", "high", "animals"))
+            dots = strip(seeds, mean, low, high, scale)
+            rows.append((name, _words(sweep.points[point]), mean, ends(low, high), len(seeds), dots))
     columns = ("measure", "point", "mean", "95 % interval", "seeds", "each seed")
     return table(columns, rows, sortable=True) if rows else Markup()
 

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import Any, TypeGuard
 
 
 class Markup(str):
@@ -71,8 +71,15 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, sortable:
         [[row[column] for column in kept] for row in listed],
     )
     heads = [
-        element("th", element("button", name, type_="button") if sortable else name, scope="col")
-        for name in columns
+        element(
+            "th",
+            element("button", name, type_="button") if sortable else name,
+            scope="col",
+            class_="n"
+            if all(is_number(row[column]) or row[column] in ("", None) for row in listed)
+            else None,
+        )
+        for column, name in enumerate(columns)
     ]
     body = [element("tr", *(_cell(value) for value in row)) for row in listed]
     content = element(
@@ -84,8 +91,13 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, sortable:
     return element("div", content, class_="table scroll")
 
 
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Return True for numbers, which stand at the right of their column; truth values are words."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
 def _cell(value: object) -> Markup:
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
+    if is_number(value):
         return element("td", number(value), class_="n", data_value=value if math.isfinite(value) else None)
     return element("td", "" if value is None else value)
 
@@ -101,6 +113,13 @@ def number(value: float) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return f"{value:.4g}" if math.isfinite(value) else "–"
+
+
+def ends(low: float | None, high: float | None) -> Markup:
+    """Return an interval in brackets, which stays on one line; empty if an end is unknown."""
+    if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
+        return Markup()
+    return element("span", f"[{number(low)}, {number(high)}]", class_="ends")
 
 
 def embedded_json(data: Any) -> Markup:

@@ -18,6 +18,7 @@ p { max-width: 48rem; margin: .4rem 0; }
 .badge { display: inline-block; padding: 0 .6rem; border-radius: 1rem; border: 1px solid currentColor;
   font-size: .85rem; }
 .complete { color: var(--good); } .failed, .interrupted, .stopped { color: var(--bad); }
+.ends { white-space: nowrap; }
 .scroll { overflow-x: auto; max-width: 100%; }
 table { border-collapse: collapse; font-size: .92rem; }
 th, td { text-align: left; vertical-align: top; padding: .16rem .8rem .16rem 0;

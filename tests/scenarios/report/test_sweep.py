@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pages import EVIL, TAGS, Page
 from sweep_scenario import SCENARIO, ToyConfig
 
@@ -82,6 +84,49 @@ def test_an_experiment_shows_its_groups_compared(tmp_path: Path) -> None:
     assert page.tags.count("script") == 2
     plain = sweep_page(sweep_folder(tmp_path / "plain"))
     assert "Groups compared" not in Page(plain).says
+
+
+def results_with(sweep: Sweep, values: dict[int, dict[str, list[float]]], **measures: float) -> None:
+    """Replace the results of all tasks: the values of single animals by point, and further measures."""
+    for task in sweep.tasks():
+        file = sweep.folder(task.number) / "result.json"
+        result = json.loads(file.read_text()) | {"status": "done", "error": None}
+        result |= {"animals": values[task.point], "measures": measures}
+        file.write_text(json.dumps(result))
+
+
+def test_nothing_from_an_experiment_can_inject_markup(tmp_path: Path) -> None:
+    """Names of groups, measures, arms, the scenario and its machine, and the message of a failed task."""
+    pytest.importorskip("pingouin", reason="the extra `analysis` is not installed")
+    design = {"measures": [], "paired": False, "correction": "holm", "seed": 1}
+    groups = [EVIL, EVIL + "2"]
+    experiment = {"groups": groups, "comparisons": [groups], **design}
+    more = {"scenario": EVIL, "machine": EVIL, "command": ["x", EVIL], "versions": {EVIL: EVIL}}
+    sweep = sweep_folder(tmp_path / "sweep", POINTS[:2], experiment=experiment, **more)
+    results_with(
+        sweep, {0: {EVIL: [1.0, 2.0, 4.0]}, 1: {EVIL: [2.0, 3.0, 5.0]}}, **{f"arms.{EVIL}.touched": 4}
+    )
+    (sweep.path / "figures").mkdir()
+    (sweep.path / "figures" / "draw.svg").write_text(f"<svg xmlns='http://www.w3.org/2000/svg'>{EVIL}</svg>")
+    page = Page(sweep_page(sweep))
+    assert set(page.tags) <= TAGS
+    assert page.tags.count("script") == 2
+    assert not {name for _, name, _ in page.attributes if name.startswith("on") or name == "style"}
+    assert all(v.startswith("data:") for _, n, v in page.attributes if n in ("src", "href"))
+    assert "Groups compared" in page.says
+    assert page.says.count("<script>alert(1)</script>") > 15  # the words are there, as words
+
+
+def test_the_dots_of_groups_have_one_scale(tmp_path: Path) -> None:
+    """0 and 10 are the ends of the line, so a group at 5 stands in its middle, at 90 of 180 pixels."""
+    pytest.importorskip("pingouin", reason="the extra `analysis` is not installed")
+    design = {"measures": ["value"], "paired": False, "correction": "holm", "seed": 1}
+    experiment = {"groups": ["low", "middle", "high"], "comparisons": [["middle", "low"]], **design}
+    sweep = sweep_folder(tmp_path / "sweep", [{"x": float(x)} for x in range(3)], experiment=experiment)
+    results_with(sweep, {point: {"value": [5.0 * point] * 3} for point in range(3)})
+    text = sweep_page(sweep)
+    places = [re.findall(r'cx="([\d.]+)"', part) for part in text.split("<svg")[1:]]
+    assert [set(dots) for dots in places] == [{"6.0"}, {"90.0"}, {"174.0"}]
 
 
 def test_a_long_sweep_shows_its_first_tasks_and_says_so(tmp_path: Path, monkeypatch: Any) -> None:
