@@ -5,8 +5,8 @@ An experiment with control arms
 **Question:** does a larva need plastic synapses to prefer a rewarded odor?
 
 An arm changes an experiment in one respect and keeps everything else bit for bit. Its proof is in the
-summary of the run: an arm without effect is an error. Whole experiments are one file for
-`ethospike experiment`.
+summary of the run: an arm without effect is an error. A whole experiment, with statistics over animals and a
+page that compares its groups, is one file for `ethospike experiment` (docs/experiments.md).
 """
 
 import tempfile

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.simulator("genn")
 def runs(*names, environment):
     """Return what functions of `cuda_runs.py` return in a process with the device."""
     words = [sys.executable, str(HELPERS / "cuda_runs.py"), *names]
-    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=1200)
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=3600)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     return json.loads(done.stdout.splitlines()[-1])
 

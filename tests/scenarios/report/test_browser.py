@@ -25,7 +25,7 @@ def shown(page: Path, place: str, profile: Path) -> Page:
         *("--proxy-server=127.0.0.1:9", "--virtual-time-budget=60000", "--dump-dom", f"file://{page}{place}"),
     ]
     for _ in range(5):  # the browser may hand over the page before its script has unpacked the data
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=True)
         if re.search(r'id="now">\d', done.stdout):
             break
     return Page(done.stdout)
