@@ -190,10 +190,10 @@ class SpikingActorCritic(SpikingLearner):
         return read
 
     def _own_state(self) -> State:
-        own = super()._own_state() | {"critic_rate_hz": self._critic_rate.rate_hz.copy()}
+        state = super()._own_state() | {"critic_rate_hz": self._critic_rate.rate_hz.copy()}
         if self._shuffled is not None:
-            own |= join_states({"shuffled": self._shuffled.state()})
-        return own
+            state |= join_states({"shuffled": self._shuffled.state()})
+        return state
 
     def set_state(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Continue from a state.

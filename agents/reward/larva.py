@@ -141,8 +141,8 @@ class RewardedLarva(Agent):
         StateError
             When it is the state of another agent.
         """
-        own = {"reinforcement": self._reinforcement}
-        check_state(without("course", without("larva", state)), own)
+        reinforcement = {"reinforcement": self._reinforcement}
+        check_state(without("course", without("larva", state)), reinforcement)
         self._course.set_state(state_of("course", state))
         self._larva.set_state(state_of("larva", state))
         self._reinforcement = np.array(state["reinforcement"])

@@ -89,11 +89,11 @@ class ShuffledErrors:
         true = np.full(len(self._values), np.nan)
         mine = (spikes.neuron >= self._first) & (spikes.neuron < self._stop)
         for animal, values in enumerate(self._values):
-            own = mine & (spikes.animal == animal)
+            of_animal = mine & (spikes.animal == animal)
             events = Events(
                 first_step,
                 self._n_steps,
-                modulator=(spikes.step[own], spikes.neuron[own] - self._first),
+                modulator=(spikes.step[of_animal], spikes.neuron[of_animal] - self._first),
                 modulation={name: array[animal] for name, array in modulation.items()},
             )
             errors = values.values(events)

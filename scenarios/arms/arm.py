@@ -124,10 +124,10 @@ class Arm(ABC):
     @classmethod
     def _next_plain(cls, given: Mapping[str, Any]) -> str:
         """Return the field that the next word without `=` fills: one that has no default, or a list."""
-        own = [field for field in dataclasses.fields(cls) if field.init]  # type: ignore[arg-type]
+        fields = [field for field in dataclasses.fields(cls) if field.init]  # type: ignore[arg-type]
         hints = field_types(cls)
-        waiting = [field.name for field in own if _is_required(field) and field.name not in given]
-        lists = [field.name for field in own if _is_list(hints[field.name])]
+        waiting = [field.name for field in fields if _is_required(field) and field.name not in given]
+        lists = [field.name for field in fields if _is_list(hints[field.name])]
         return next(iter([*waiting, *lists]), "")
 
     @classmethod

@@ -41,11 +41,11 @@ def find_arm(name: str) -> type[Arm]:
     """
     file, colon, class_name = name.rpartition(":")
     if colon and file.endswith(".py"):
-        found = getattr(load_file(Path(file), f"the arm {class_name}"), class_name, None)
-        if not (isinstance(found, type) and issubclass(found, Arm)):
+        loaded = getattr(load_file(Path(file), f"the arm {class_name}"), class_name, None)
+        if not (isinstance(loaded, type) and issubclass(loaded, Arm)):
             raise ArmError(f"{file} defines no class {class_name} of type ethospike.scenarios.arms.Arm")
-        found.name = f"{Path(file).absolute()}:{class_name}"
-        return found
+        loaded.name = f"{Path(file).absolute()}:{class_name}"
+        return loaded
     if name not in ARMS:
         raise ArmError(f"no arm {name!r}; {nearest(name, ARMS)} (or FILE.py:CLASS)")
     module, class_name = ARMS[name].split(":")

@@ -331,8 +331,8 @@ def synapse_weights(
         )
         counts = counts_all[model]
         mean = counts[counts > 0].mean() if (counts > 0).any() else np.inf
-        own = counts_all[connectome.post[edges]] if scaling == "neuron" else mean
-        weight[edges] = connectome.synapses[edges] * total_ns / own
+        counted = counts_all[connectome.post[edges]] if scaling == "neuron" else mean
+        weight[edges] = connectome.synapses[edges] * total_ns / counted
     return np.asarray(weight, dtype=np.float64)
 
 

@@ -56,11 +56,11 @@ def eichler_on_winding(files: Connectome, named: Connectome, side: str) -> Conne
     classes, roles = files.label("class"), named.label("role")
     cells = np.flatnonzero(classes == "KC")
     named_cells = np.flatnonzero((roles == "KC") & (named.label("side") == side[0].upper()))
-    found = {
+    matched = {
         kind: _extrinsic(there, here, cells, named_cells, _members(classes, roles, kind))
         for kind in ("PN", "MBON", "MBIN")
     }
-    if (share := np.mean(found["MBON"][1] >= 0)) < 0.5:
+    if (share := np.mean(matched["MBON"][1] >= 0)) < 0.5:
         raise BrainError(
             f"{files.source.name}: {share:.0%} of the output neurons are found in {named.source.name}; "
             f"expected most, as both are of one animal"
@@ -68,7 +68,7 @@ def eichler_on_winding(files: Connectome, named: Connectome, side: str) -> Conne
     counts, steps = here.copy(), []
     for pre, post in BLOCKS:
         kind = post if pre == "KC" else pre
-        mine, theirs = (part[found[kind][1] >= 0] for part in found[kind])
+        mine, theirs = (part[matched[kind][1] >= 0] for part in matched[kind])
         block = there[np.ix_(cells, mine)] if pre == "KC" else there[np.ix_(mine, cells)].T
         like = here[np.ix_(named_cells, theirs)] if pre == "KC" else here[np.ix_(theirs, named_cells)].T
         first, second, differ = _assigned(block, like)
@@ -79,7 +79,7 @@ def eichler_on_winding(files: Connectome, named: Connectome, side: str) -> Conne
             counts[np.ix_(named_cells, theirs)] = placed
         else:
             counts[np.ix_(theirs, named_cells)] = placed.T
-        whole = block.sum() + _left_out(there, cells, found[kind], outwards=pre == "KC")
+        whole = block.sum() + _left_out(there, cells, matched[kind], outwards=pre == "KC")
         steps.append(
             f"{pre}>{post} of Eichler et al. 2017: {placed.sum() / whole:.1%} of {whole:,} synapses, of "
             f"{int(same.sum())} of {len(cells)} Kenyon cells; median difference from Winding et al. 2023 "
@@ -137,9 +137,9 @@ def _assigned(mine: NDArray[Any], theirs: NDArray[Any]) -> tuple[_Ints, _Ints, N
     return first, second, apart[first, second] / np.maximum(mine[first].sum(axis=1), 1)
 
 
-def _left_out(there: _Ints, cells: _Ints, found: tuple[_Ints, _Ints], *, outwards: bool) -> int:
+def _left_out(there: _Ints, cells: _Ints, matched: tuple[_Ints, _Ints], *, outwards: bool) -> int:
     """Return the synapses of a block with neurons without a match."""
-    lost = found[0][found[1] < 0]
+    lost = matched[0][matched[1] < 0]
     return int(there[np.ix_(cells, lost)].sum() if outwards else there[np.ix_(lost, cells)].sum())
 
 

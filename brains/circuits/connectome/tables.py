@@ -319,10 +319,10 @@ def connectome_from_matrix(
     if repeated := _first_repeated(names):
         raise BrainError(f"{path}: the neuron {repeated!r} is listed twice; expected one row a neuron")
     pre, post = np.nonzero(counts if orientation == "rows are pre" else counts.T)
-    found = (counts if orientation == "rows are pre" else counts.T)[pre, post]
+    synapses = (counts if orientation == "rows are pre" else counts.T)[pre, post]
     made = replace(source, files={**source.files, **checksums(path)})
     texts = {kind: np.array(values, dtype=str) for kind, values in (labels or {}).items()}
-    return Connectome({"id": names, **texts}, pre, post, found.astype(np.int32), made)
+    return Connectome({"id": names, **texts}, pre, post, synapses.astype(np.int32), made)
 
 
 def _counts_of(frame: Any, path: Path, first_row: int) -> NDArray[np.float64]:

@@ -67,7 +67,7 @@ def _places(where: str, word: str, text: str, size: int) -> list[int]:
     """Return the places that `3`, `0:36` or `1,5` mean."""
     places: list[int] = []
     for item in text.split(","):
-        first, colon, last = (one.strip() for one in item.partition(":"))
+        first, colon, last = (part.strip() for part in item.partition(":"))
         if not (first.isdecimal() and (not colon or last.isdecimal())):
             raise ArmError(f"{where}: expected {FORMS}, got {word!r}")
         places += range(int(first), int(last)) if colon else [int(first)]

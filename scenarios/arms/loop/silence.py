@@ -71,7 +71,7 @@ class Silence(LoopArm):
             raise ArmError(f"arm {self}: no phase {self.phase!r}; {nearest(self.phase, set(body.phases))}")
         which = chosen_neurons(f"arm {self}", agent.network, self.neurons)
         wrappers = list(_wrappers(agent))
-        silencer = next((one for one in wrappers if isinstance(one, _Silencer)), None)
+        silencer = next((wrapper for wrapper in wrappers if isinstance(wrapper, _Silencer)), None)
         if silencer is None:
             silencer = agent = _Silencer(agent, body)
         self.number = silencer.add(self, which)

@@ -89,8 +89,8 @@ class Yoked(LoopArm):
         if not same:
             raise ArmError(f"arm yoked: the recorded {self.stream} is not that of the partners in {self.run}")
         differs = np.zeros(pairs[0][0].shape[:2], bool)
-        for recorded, _, own in pairs:
-            differs |= (recorded != own).reshape(*differs.shape, -1).any(axis=2)
+        for recorded, _, mine in pairs:
+            differs |= (recorded != mine).reshape(*differs.shape, -1).any(axis=2)
         if not differs.any():
             raise ArmError(
                 f"arm yoked: the {self.stream} of the partners is the animals' own; choose other partners "
@@ -105,8 +105,8 @@ class Yoked(LoopArm):
         }
 
     @staticmethod
-    def _streams(run: ArmedRun, partner: Partner, name: str, own: str) -> tuple[NDArray[Any], ...]:
-        recorded, mine = (np.asarray(run.recording.variable(one).values) for one in (name, own))
+    def _streams(run: ArmedRun, partner: Partner, name: str, own_name: str) -> tuple[NDArray[Any], ...]:
+        recorded, mine = (np.asarray(run.recording.variable(stream).values) for stream in (name, own_name))
         theirs = partner.stream(name, recorded.shape[2:])[: len(recorded)]
         return recorded, theirs, mine.reshape(recorded.shape)
 
@@ -130,7 +130,7 @@ class _Yoke(ArmedBody):
         space = env.single_observation_space
         self._senses = partner.stream("observation", space.shape or ())
         self._reward = partner.stream("reward", ()) if stream == "reward" else None
-        self._features = _reinforcements([one.name for one in group_env(env).features])
+        self._features = _reinforcements([feature.name for feature in group_env(env).features])
         self.own_observation = np.zeros(self._senses.shape[1:], space.dtype)
 
     def reset(self, *, seed: Any = None, options: Any = None) -> Any:
@@ -183,9 +183,9 @@ class _Recorded(ArmedAgent):
     def _act(self, observation: NDArray[np.floating]) -> Decision:
         self.body.require_row()
         decision = self.inner.act(observation)
-        own = self.body.own_observation.reshape(self.animals, -1)
+        senses = self.body.own_observation.reshape(self.animals, -1)
         return Decision(
-            decision.action, decision.stimulus, decision.spikes, {**decision.readout, OWN_SENSES: own}
+            decision.action, decision.stimulus, decision.spikes, {**decision.readout, OWN_SENSES: senses}
         )
 
     def state(self) -> State:

@@ -47,9 +47,9 @@ class GateOff(NetworkArm):
         """
         before, after = self.networks()
         names = [
-            one.name
-            for one, other in zip(before.projections, after.projections, strict=True)
-            if one.plasticity != other.plasticity
+            old.name
+            for old, new in zip(before.projections, after.projections, strict=True)
+            if old.plasticity != new.plasticity
         ]
         animals, seed = run.config.animals, run.config.seed
         synapses = sum(len(after.wire(name, seed, a).source) for name in names for a in range(animals))

@@ -115,7 +115,7 @@ class ShuffleArm(NetworkArm):
         """
         before, after = self.networks()
         chosen = [p.name for p in after.projections if p.shuffle is not None]
-        found: dict[str, Any] = {"touched": 0, "projections": {}}
+        proof: dict[str, Any] = {"touched": 0, "projections": {}}
         for name in chosen:
             pairs = [
                 (before.wire(name, run.config.seed, animal), after.wire(name, run.config.seed, animal))
@@ -127,19 +127,19 @@ class ShuffleArm(NetworkArm):
             if not equal or not moved:
                 reason = "degrees have changed" if moved else "no synapse has moved"
                 raise ArmError(f"arm shuffle: {name!r}: {reason}")
-            found["touched"] += moved
-            found["projections"][name] = {
+            proof["touched"] += moved
+            proof["projections"][name] = {
                 "synapses": synapses,
                 "share_moved": moved / synapses,
                 "degrees_equal": equal,
                 "autapses": sum(_autapses(before, name, new) for _, new in pairs),
             }
-        found["left_out"] = [
+        proof["left_out"] = [
             p.name for p in before.projections if p.name not in chosen and not self.projections
         ]
         if self.matching is not None:
-            found["matching"] = dataclasses.asdict(self.matching)
-        return found
+            proof["matching"] = dataclasses.asdict(self.matching)
+        return proof
 
 
 def can_change(network: Network, name: str, seed: int, animals: int) -> bool:
