@@ -198,6 +198,9 @@ TASKS: Mapping[str, TaskPreset] = {
             "evaluation_episodes": 2,
             # The published rate: a larva crosses a patch in some 20 s, and there are no training cycles here.
             "brain": {"learning_rate": 0.3},
+            # Odors that share no receptors. With the default pair, Kenyon cells that answer to both carry
+            # what is learned of one odor to the other: after a punishment at B the preference at A was 0.
+            "larva": {"patterns": {"A": "odor1", "B": "odor4"}},
         },
         ("larva", "random"),
         ("freeze",),
