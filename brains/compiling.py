@@ -114,10 +114,16 @@ class KernelCache:
     def load_overload(self, signature: Any, context: Any) -> Any:
         """Return the code of a signature; None if there is none, or none that can be used."""
         try:
-            return self._cache.load_overload(signature, context)
+            code = self._cache.load_overload(signature, context)
         except Exception:  # of any kind: a damaged file may hold anything
             self._remove()
             return None
+        # Two processes that keep the code of two signatures at the same time may choose one file for both:
+        # the index then leads to code for other types, which would read floats as integers.
+        if code is not None and tuple(code.signature.args) != tuple(_arguments(signature)):
+            self._remove()
+            return None
+        return code
 
     def save_overload(self, signature: Any, code: Any) -> None:
         """Keep the code of a signature, if the disk allows it."""
@@ -148,6 +154,11 @@ class KernelCache:
                     os.unlink(file)
                 except OSError:
                     self.disable()  # it stays, and so nothing can be kept beside it
+
+
+def _arguments(signature: Any) -> Any:
+    """Return the types of the arguments of a signature, or of a sequence of types."""
+    return _signatures.normalize_signature(signature)[0]
 
 
 def _cache_of(function: Any) -> Any:

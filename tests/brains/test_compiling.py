@@ -119,6 +119,40 @@ def test_a_class_that_moves_to_another_file_leaves_no_code_that_cannot_be_read(t
         (package / f"{place}.py").unlink()
 
 
+SWAPPED = """from ethospike.brains.compiling import compiled
+@compiled
+def total(numbers):
+    return numbers.sum()
+"""
+
+
+@pytest.mark.simulator("numba")
+def test_code_of_other_types_is_not_taken_for_that_of_a_signature(tmp_path: Path) -> None:
+    """Numba does not look whether a file holds the signature for which the index names it.
+
+    Two processes that start with an empty cache, as those of a sweep or of tests, can leave such an index.
+    """
+    (tmp_path / "kernel.py").write_text(SWAPPED)
+    code = (
+        "import numpy as np; from kernel import total; "
+        "print(total(np.array([1, 2])), total(np.array([0.5, 0.25])), sum(total.stats.cache_hits.values()))"
+    )
+
+    def totals() -> list[float]:
+        command = [sys.executable, "-B", "-c", code]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+        return [float(number) for number in done.stdout.split()]
+
+    assert totals() == [3.0, 0.75, 0.0]
+    assert totals() == [3.0, 0.75, 2.0]
+    first, second = sorted((tmp_path / "__pycache__").glob("*.nbc"))
+    kept = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(kept)
+    assert totals() == [3.0, 0.75, 0.0]
+    assert totals() == [3.0, 0.75, 2.0]
+
+
 def run(code: str, **environment: str | None) -> subprocess.CompletedProcess[str]:
     """Run code in a process; a variable that is None is removed."""
     env = {**os.environ, **{key: value for key, value in environment.items() if value is not None}}
