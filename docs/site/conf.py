@@ -84,6 +84,12 @@ def show_tables(app, what, name, obj, options, lines):
     lines[:] = shown
 
 
+def keep_colons(app, what, name, obj, options, lines):
+    """Keep the first sentence of a constant whole."""
+    if what in ("attribute", "data", "property"):
+        lines[:] = generate.without_type(lines)
+
+
 def show_own_branch(app, page, template, context, doctree):
     """Show the branch of a page in its sidebar: with all pages it would weigh 65 kB in each of 800."""
     if (whole := context.get("toctree")) is not None:
@@ -98,6 +104,7 @@ def check_names(app, env):
 
 def setup(app):
     """Write the generated pages before Sphinx looks for sources."""
+    app.connect("autodoc-process-docstring", keep_colons, priority=300)
     app.connect("autodoc-process-docstring", show_tables, priority=400)
     app.connect("html-page-context", show_own_branch, priority=400)  # before the theme makes its tree
     app.connect("env-check-consistency", check_names)

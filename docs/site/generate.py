@@ -237,6 +237,15 @@ def _docstring(module: str) -> str | None:
     return ast.get_docstring(ast.parse(Path(spec.origin).read_text("utf-8")))
 
 
+def without_type(lines: list[str]) -> list[str]:
+    """Return the text of a constant with a line break after the first colon.
+
+    Napoleon takes the words before a colon in the first line for the type of the constant.
+    """
+    before, colon, after = lines[0].partition(": ") if lines else ("", "", "")
+    return [f"{before}:", after, *lines[1:]] if colon and after.strip() else lines
+
+
 def _exported(module: str) -> list[str]:
     """Return a list of the names that a package offers and other modules define."""
     there = importlib.import_module(module)
