@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -223,20 +223,18 @@ def _has_repeats(synapses: Synapses) -> bool:
 
 
 def _sorted_pairs(
-    pre: NDArray[np.int64], post: NDArray[np.int64], n_target: int, *, keep_order: bool
+    pre: NDArray[Any], post: NDArray[Any], n_target: int, *, keep_order: bool
 ) -> tuple[NDArray[np.int64] | None, NDArray[np.int32], NDArray[np.int32]]:
     """Return the pairs by (source, target), and the order of listed ones (None where nothing was listed)."""
     key = pre * np.int64(n_target)
     key += post
-    order = None
     if keep_order:
         order = np.argsort(key, kind="stable")
-        key = key[order]
-    else:
-        key.sort()
+        return order, pre[order].astype(np.int32), post[order].astype(np.int32)
+    key.sort()
     source = (key // n_target).astype(np.int32)
     key -= source * np.int64(n_target)
-    return order, source, key.astype(np.int32)
+    return None, source, key.astype(np.int32)
 
 
 def _values(

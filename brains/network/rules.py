@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ethospike.brains.network.sampling import PIECE, distinct
 from ethospike.errors import BrainError
 
-Pairs = tuple[NDArray[np.int64], NDArray[np.int64]]
+Pairs = tuple[NDArray[Any], NDArray[Any]]
 """Sources and targets of synapses, counted within their populations, in any order."""
 
 
@@ -340,7 +340,9 @@ class Explicit(_FixedNumber):
 
     def draw(self, ends: Ends, rng: np.random.Generator) -> Pairs:
         """Return the pairs in the order of the list."""
-        listed = np.asarray(self.pairs, dtype=np.int64)
+        listed = np.asarray(self.pairs)
+        if listed.dtype.kind != "i":  # unsigned and signed numbers make floats
+            listed = listed.astype(np.int64)
         return listed[:, 0], listed[:, 1]
 
 

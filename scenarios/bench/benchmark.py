@@ -160,6 +160,7 @@ TABLES = {
         [
             *(("graph", "graph"), ("neurons", "neurons"), ("edges", "edges"), ("driven", "driven")),
             *(("threads (0: all)", "threads"), ("spikes per s", "spikes_per_s")),
+            ("0.3 to 0.5 s after the drive", "spikes_per_s_afterwards"),
             *(("wall s per s", "wall_per_s"), ("processor s per s", "processor_per_s")),
             *(("build s", "build_s"), ("peak memory MB", "memory_mb"), ("backend", "backend")),
         ],

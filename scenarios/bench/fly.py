@@ -23,6 +23,8 @@ SYNTHETIC, FILES = "synthetic", "files"
 WINDOW_MS = 100.0
 DRIVEN = (0, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000)
 """Driven neurons of a row, each at 150 Hz."""
+AFTERWARDS = 5
+"""Windows without drive."""
 SHIU_FILES = "ETHOSPIKE_SHIU"
 """Environment variable with the folder of `Completeness_783.csv` and `Connectivity_783.parquet`."""
 
@@ -41,7 +43,10 @@ def fly_rows(small: bool, simulators: list[str]) -> Iterator[Row]:
 
 
 def measure_fly(row: Row) -> dict[str, Any]:
-    """Measure wall and processor time, spikes a second and memory of a brain, after 0.5 s of drive."""
+    """Measure wall and processor time, spikes a second and memory of a brain, after 0.5 s of drive.
+
+    Then the drive ends, and the spikes of the fourth and fifth 0.1 s show whether activity sustains itself.
+    """
     graph, size, driven = row.network.split()
     if graph == FILES:
         from ethospike.brains.circuits.connectome.readers import read_shiu
@@ -61,8 +66,8 @@ def measure_fly(row: Row) -> dict[str, Any]:
         rate_hz = np.full((1, network.n_spike_channels), DRIVE_HZ)
         n_steps = round(WINDOW_MS / simulator.dt_ms)
 
-        def window() -> int:
-            if not network.n_spike_channels:
+        def window(*, driven: bool = True) -> int:
+            if not network.n_spike_channels or not driven:
                 return len(simulator.run(n_steps))
             stimulus = Stimulus(*source.window(simulator.step + 1, n_steps, rate_hz))
             return len(simulator.run(n_steps, stimulus))
@@ -73,6 +78,7 @@ def measure_fly(row: Row) -> dict[str, Any]:
         begin, processor = time.perf_counter(), time.process_time()
         spikes = sum(window() for _ in range(windows))
         wall_s, processor_s = time.perf_counter() - begin, time.process_time() - processor
+        afterwards = [window(driven=False) for _ in range(AFTERWARDS)][-2:]
         backend = simulator.backend
     biological_s = windows * WINDOW_MS / 1000.0
     return {
@@ -85,5 +91,6 @@ def measure_fly(row: Row) -> dict[str, Any]:
         "wall_per_s": wall_s / biological_s,
         "processor_per_s": processor_s / biological_s,
         "spikes_per_s": spikes / biological_s,
+        "spikes_per_s_afterwards": sum(afterwards) / (len(afterwards) * WINDOW_MS / 1000.0),
         "memory_mb": peak_memory_mb(),
     }

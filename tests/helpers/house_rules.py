@@ -22,7 +22,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "conformance genn nest numba",
     ),
     "brains.numba": (
-        "blocks muting engine placement roles team",
+        "blocks memory muting engine placement roles team",
         "cells",
         "bits lists rows",
         "choice",
@@ -54,7 +54,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "command",
         "__main__",
     ),
-    "scenarios.validation": ("arm_proofs cells parts", "arms larva networks reach"),
+    "scenarios.validation": ("arm_proofs cells parts", "arms larva networks reach", "connectomes"),
 }
 """Files and folders of rooms and folders, from the bottom to the top: each imports lower ones only."""
 

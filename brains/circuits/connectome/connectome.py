@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ethospike.brains.network import DataSource
 from ethospike.errors import BrainError, nearest
 
-_Ints = NDArray[np.int64]
+_Rows = NDArray[np.int32] | NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class Connectome:
     """
 
     labels: Mapping[str, NDArray[Any]]
-    pre: _Ints
-    post: _Ints
+    pre: _Rows
+    post: _Rows
     synapses: NDArray[np.int32]
     source: DataSource
     edge_labels: Mapping[str, NDArray[Any]] = field(default_factory=dict)
@@ -134,7 +134,7 @@ class Connectome:
             For `source.steps`.
         """
         rows = np.flatnonzero(neurons) if np.asarray(neurons).dtype == bool else np.asarray(neurons)
-        place = np.full(self.n_neurons, -1, dtype=np.int64)
+        place = np.full(self.n_neurons, -1, dtype=np.int32)
         place[rows] = np.arange(len(rows))
         kept = (place[self.pre] >= 0) & (place[self.post] >= 0)
         made = replace(

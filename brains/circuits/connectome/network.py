@@ -179,7 +179,7 @@ def _projections(
     signed = connectome.synapses * signs[connectome.pre]
     weights: NDArray[np.float64] = signed * np.float64(options.weight)
     if len(names) == 1:
-        pairs: NDArray[Any] = np.column_stack([connectome.pre, connectome.post]).astype(np.int32)
+        pairs: NDArray[Any] = np.column_stack([connectome.pre, connectome.post]).astype(np.int32, copy=False)
         name = f"{names[0]}>{names[0]}"
         return (Projection(name, names[0], names[0], Explicit(pairs), weights, options.delay_ms),)
     ends = group[connectome.pre] * len(names) + group[connectome.post]

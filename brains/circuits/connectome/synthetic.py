@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,13 @@ from ethospike.brains.circuits.connectome.connectome import Connectome
 from ethospike.brains.network import DataSource
 from ethospike.errors import BrainError
 
+AT_ONCE = 2**20
+"""Edges that are drawn at once: the whole graph at once takes several times its memory."""
+SURPLUS, MORE = 1.02, 1.3
+"""Edges that are drawn for each one wanted, and the factor by which they grow where too few differ."""
+
 _Ints = NDArray[np.int64]
+_Rows = NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -79,16 +86,13 @@ def synthetic_connectome(
     s, rng = statistics, np.random.default_rng([seed, 21])
     mixing = np.array([[1.0, 0.0], [s.correlation, np.sqrt(1 - s.correlation**2)]])
     out_log, in_log = mixing @ rng.standard_normal((2, s.neurons))
-    key = np.empty(0, dtype=np.int64)
-    while (missing := s.edges - len(key)) > 0:
-        drawn = round(1.15 * missing) + 16  # pairs of neurons of high degree are drawn more than once
-        key = np.union1d(
-            key, _pairs(np.exp(s.out_spread * out_log), np.exp(s.in_spread * in_log), drawn, rng)
+    pre, post = _edges(s.edges, np.exp(s.out_spread * out_log), np.exp(s.in_spread * in_log), rng)
+    synapses = np.empty(s.edges, dtype=np.int32)
+    for begin in range(0, s.edges, AT_ONCE):
+        more = np.exp(
+            rng.normal(s.synapses_log_mean, s.synapses_log_spread, len(pre[begin : begin + AT_ONCE]))
         )
-    key = np.delete(key, rng.permutation(len(key))[: len(key) - s.edges])
-    pre, post = np.divmod(key, s.neurons)
-    more = np.exp(rng.normal(s.synapses_log_mean, s.synapses_log_spread, len(key)))
-    synapses = 1 + np.minimum(more, 10_000).astype(np.int32)
+        synapses[begin : begin + AT_ONCE] = 1 + np.minimum(more, 10_000)
     signs = np.ones(s.neurons, dtype=np.int8)
     signs[rng.permutation(s.neurons)[: round(s.inhibitory * s.neurons)]] = -1
     source = DataSource(
@@ -97,15 +101,48 @@ def synthetic_connectome(
     return Connectome({"id": np.arange(s.neurons).astype(str)}, pre, post, synapses, source), signs
 
 
-def _pairs(
-    out_weight: NDArray[np.float64], in_weight: NDArray[np.float64], number: int, rng: np.random.Generator
-) -> _Ints:
-    """Return about `number` different pairs of different neurons as pre · neurons + post, sorted."""
-    neurons = len(out_weight)
-    pre = np.repeat(np.arange(neurons), rng.multinomial(number, out_weight / out_weight.sum()))
+def _edges(
+    number: int, out_weight: NDArray[np.float64], in_weight: NDArray[np.float64], rng: np.random.Generator
+) -> tuple[_Rows, _Rows]:
+    """Return different pairs of different neurons, sorted by (pre, post).
+
+    More are drawn than wanted, because some are drawn repeatedly; a random part of the surplus is left out.
+    """
     total = np.cumsum(in_weight)
-    post = np.searchsorted(total, rng.random(number) * total[-1]).clip(max=neurons - 1)
-    return np.unique((pre * np.int64(neurons) + post)[pre != post])
+    drawn = SURPLUS * number
+    while True:
+        count = rng.multinomial(round(drawn), out_weight / out_weight.sum())
+        pieces = [_pairs(chunk, count, total, rng) for chunk in _chunks(count)]
+        pre, post = (np.concatenate(columns) for columns in zip(*pieces, strict=True))
+        if len(pre) >= number:
+            break
+        drawn *= MORE
+    kept = np.ones(len(pre), dtype=bool)
+    kept[rng.choice(len(pre), len(pre) - number, replace=False, shuffle=False)] = False
+    return pre[kept], post[kept]
+
+
+def _chunks(count: _Ints) -> list[slice]:
+    """Return stretches of neurons with about `AT_ONCE` edges each."""
+    bounds = np.searchsorted(np.cumsum(count), np.arange(AT_ONCE, count.sum(), AT_ONCE)) + 1
+    bounds = np.unique(np.concatenate([[0], bounds, [len(count)]]))
+    return [slice(begin, end) for begin, end in itertools.pairwise(bounds.tolist())]
+
+
+def _pairs(
+    chunk: slice, count: _Ints, total: NDArray[np.float64], rng: np.random.Generator
+) -> tuple[_Rows, _Rows]:
+    """Return different pairs that begin at a stretch of neurons, sorted, about `count` for each.
+
+    The second neuron is drawn with a probability in the proportion of the steps of `total`.
+    """
+    neurons = len(count)
+    pre = np.repeat(np.arange(chunk.start, chunk.stop), count[chunk])
+    post = np.searchsorted(total, rng.random(len(pre)) * total[-1]).clip(max=neurons - 1)
+    key = (pre * np.int64(neurons) + post)[pre != post]
+    key.sort()
+    pre, post = np.divmod(key[np.diff(key, prepend=-1) > 0], neurons)
+    return pre.astype(np.int32), post.astype(np.int32)
 
 
 FLY = GraphStatistics(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ethospike.brains.memory import check_memory
 from ethospike.brains.network import Network
-from ethospike.brains.numba.blocks import LANES, all_finite
+from ethospike.brains.numba.blocks import LANES
 from ethospike.brains.numba.cells import not_finite_error
 from ethospike.brains.numba.rows import kernels
 from ethospike.brains.numba.rows.layout import Spikes, Watch
@@ -91,8 +91,7 @@ class RowsEngine:
             step, slot = self._run_animal(animal, first_step, n_steps, stimulus)
             neuron = self._brains[animal].neuron_of_slot[slot]
             blocks.append((step, np.full(len(step), animal, dtype=np.int32), neuron))
-        finite = [all_finite(brain.neurons.cells) for brain in self._brains]
-        if not all(finite):
+        if not all(brain.all_finite() for brain in self._brains):
             raise not_finite_error(
                 self._network, np.stack([brain.finite() for brain in self._brains]), first_step, n_steps
             )
@@ -200,6 +199,7 @@ class RowsEngine:
         blocks = len(brain.neurons.asleep)
         return Watch(
             first=np.searchsorted(slot[order] // LANES, np.arange(blocks + 1)),
+            slot=slot[order],
             lane=slot[order] % LANES,
             column=order,
             voltage=np.zeros((len(self._voltages), len(order))),

@@ -15,13 +15,9 @@ The equations are those of `blocks.py`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba.core import cgutils, types
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from ethospike.brains.compiling import compiled, inlined
@@ -39,10 +35,13 @@ from ethospike.brains.numba.blocks import (
     step_conductance,
     step_current,
 )
+from ethospike.brains.numba.memory import prefetch
 from ethospike.brains.numba.muting import FREE, SILENT
+from ethospike.brains.numba.rows.arrivals import advance_relaxing, remember
 from ethospike.brains.numba.rows.dopamine_gated import Plastic, learn
 from ethospike.brains.numba.rows.layout import Inputs, Neurons, Rows, Spikes, Watch
-from ethospike.brains.numba.rows.relaxing import OTHER, Relaxing, advance_relaxing
+from ethospike.brains.numba.rows.relaxing import STEPPED, Relaxing
+from ethospike.brains.numba.rows.stepped import advance_stepped
 from ethospike.brains.numba.team import claim, close, finish, open_next
 
 AHEAD = 4
@@ -51,31 +50,13 @@ LINE = 16
 """Numbers in a cache line."""
 FETCHED_ROWS = 20
 """Rows of a block that a step reads."""
-SYNAPSES, INPUTS = 1, 2
-"""Bits of a block that gets something: from synapses, from input channels."""
+SYNAPSES, INPUTS, AWAKE, WATCHED = 1, 2, 4, 8
+"""Bits of a block that has work to do: something comes from synapses, from input channels, its state changes
+by itself or a neuron fires, its potentials are recorded."""
 STATE_NUMBERS = 5 * LANES
 """Numbers of a block that a step without input may change: v, ex, inh, sfa, refractory."""
 
 Array = NDArray[Any]
-
-
-def _generate_prefetch(typing_context: Any, array: Any, index: Any) -> Any:
-    """Have the processor fetch the cache line of an element, and go on; any index is harmless."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-        place = builder.bitcast(builder.gep(data, [arguments[1]]), ir.IntType(8).as_pointer())
-        number = ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [place.type, number, number, number])
-        function = _external(builder.module, kind, "llvm.prefetch.p0")
-        builder.call(function, [place, number(0), number(3), number(1)])  # to read, into all caches, data
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp), generate
-
-
-_external: Callable[..., Any] = cgutils.get_or_insert_function
-_prefetch: Callable[..., None] = intrinsic(_generate_prefetch)
 
 
 # -- delivering -----------------------------------------------------------------------------------------
@@ -114,7 +95,7 @@ def _look_ahead(part: int, spike: int, rows: Rows, spikes: Spikes, width: int) -
         slot = spikes.slot[spike + 2 * AHEAD]
         population = rows.of_slot[slot]
         for p in range(rows.first[population], rows.first[population + 1]):
-            _prefetch(rows.bound, rows.base[p] + rows.number[slot] * width + part)
+            prefetch(rows.bound, rows.base[p] + rows.number[slot] * width + part)
     if spike + AHEAD < last:
         slot = spikes.slot[spike + AHEAD]
         population = rows.of_slot[slot]
@@ -124,13 +105,13 @@ def _look_ahead(part: int, spike: int, rows: Rows, spikes: Spikes, width: int) -
             shift = rows.effect_base[p]
             differs = math.isnan(rows.uniform[p])
             for synapse in range(start, min(stop, start + 8 * LINE), LINE):
-                _prefetch(rows.dest, synapse)
+                prefetch(rows.dest, synapse)
                 if differs:
-                    _prefetch(rows.effect, synapse + shift)
+                    prefetch(rows.effect, synapse + shift)
 
 
 @compiled
-def _deliver(part: int, rows: Rows, plastic: Plastic, neurons: Neurons, spikes: Spikes) -> None:
+def deliver(part: int, rows: Rows, plastic: Plastic, neurons: Neurons, spikes: Spikes) -> None:
     """Bring the spikes of the interval before to a part's targets."""
     begin, end = neurons.part[part] * LANES, neurons.part[part + 1] * LANES
     width, mask, blocks = len(neurons.part), neurons.mask[0], len(neurons.asleep)
@@ -151,7 +132,7 @@ def _deliver(part: int, rows: Rows, plastic: Plastic, neurons: Neurons, spikes: 
             for p in range(rows.first[population], rows.first[population + 1]):
                 place = rows.base[p] + rows.number[slot] * width + part
                 start, stop = bound[place], bound[place + 1]
-                if start == stop:
+                if start == stop or rows.straight[p]:
                     continue
                 uniform, shift = rows.uniform[p], rows.effect_base[p]
                 if rows.delay[p]:
@@ -215,40 +196,38 @@ def _merge_inputs(block: int, first_step: int, n_steps: int, neurons: Neurons) -
 
 @inlined
 def _fetch_block(neurons: Neurons, relaxing: Relaxing, block: int, first_step: int, n_steps: int) -> None:
-    """Prefetch a block and its arrivals of the next steps from memory; few arrive at blocks that relax."""
+    """Prefetch a block and its arrivals of the next steps from memory; few arrive at neurons that relax."""
     for row in range(FETCHED_ROWS):
-        _prefetch(neurons.cells, block * STRIDE + row * LANES)
-    if relaxing.kind[block] != OTHER:
+        prefetch(neurons.cells, block * STRIDE + row * LANES)
+    if relaxing.kind[block] == STEPPED:
         return
     for step in range(first_step, first_step + n_steps):
         place = ((step & neurons.mask[0]) * len(neurons.asleep) + block) * INBOX
         for line in range(0, INBOX, LINE):
-            _prefetch(neurons.ring, place + line)
+            prefetch(neurons.ring, place + line)
 
 
 @compiled
-def _look_for_arrivals(part: int, first_step: int, n_steps: int, neurons: Neurons, arrives: Array) -> None:
-    """Set the bits of a part's blocks for which something arrives in the next steps: SYNAPSES and INPUTS.
+def _look_for_work(
+    part: int, first_step: int, n_steps: int, neurons: Neurons, relaxing: Relaxing, watch: Watch, work: Array
+) -> None:
+    """Set the bits of a part's blocks that have something to do in the next steps.
 
     Going through all blocks of a step at a time, the compiler makes vectors of them.
     """
     begin, end, blocks = neurons.part[part], neurons.part[part + 1], len(neurons.asleep)
     for block in range(begin, end):
-        arrives[block] = 0
+        is_awake = not neurons.asleep[block] or relaxing.kind[block] == STEPPED
+        is_watched = watch.first[block] < watch.first[block + 1]
+        work[block] = AWAKE * is_awake | WATCHED * is_watched
     for step in range(first_step, first_step + n_steps):
         row = (step & neurons.mask[0]) * blocks
         for block in range(begin, end):
-            arrives[block] |= neurons.hit[row + block]
+            work[block] |= neurons.hit[row + block]
         if len(neurons.input_hit) > blocks:
             row = (step & neurons.mask[1]) * blocks
             for block in range(begin, end):
-                arrives[block] |= neurons.input_hit[row + block] << 1
-
-
-@compiled
-def _sleeps(neurons: Neurons, block: int, arrives: Array) -> bool:
-    """Return whether a block that is at rest gets nothing in the next steps."""
-    return bool(neurons.asleep[block] and arrives[block] == 0)
+                work[block] |= neurons.input_hit[row + block] << 1
 
 
 @compiled
@@ -351,34 +330,34 @@ def _advance_part(
     part: int,
     first_step: int,
     n_steps: int,
-    longest: int,
+    count: int,
     neurons: Neurons,
     relaxing: Relaxing,
     spikes: Spikes,
     watch: Watch,
     row: int,
     before: Array,
-    arrives: Array,
+    work: Array,
 ) -> int:
-    """Take the neurons of a part through an interval and return the number of their spikes."""
+    """Take the blocks of a part through an interval and return the new length of its list of spikes.
+
+    Blocks of neurons that relax are left out.
+    """
     end = neurons.part[part + 1]
-    start = neurons.part[part] * LANES * longest
-    count = start
     for block in range(neurons.part[part], end):
-        if block + 1 < end and not _sleeps(neurons, block + 1, arrives):
+        if block + 1 < end and work[block + 1] & ~WATCHED:
             _fetch_block(neurons, relaxing, block + 1, first_step, n_steps)
-        if arrives[block] & INPUTS:
-            _merge_inputs(block, first_step, n_steps, neurons)
-        sleeps = _sleeps(neurons, block, arrives)
-        if sleeps and watch.first[block] == watch.first[block + 1]:
+        if work[block] == 0 or relaxing.kind[block] >= 0:
             continue
-        if relaxing.kind[block] != OTHER:
-            count = advance_relaxing(block, first_step, n_steps, neurons, relaxing, spikes, count, watch, row)
-        elif sleeps:
+        if work[block] & INPUTS:
+            _merge_inputs(block, first_step, n_steps, neurons)
+        if relaxing.kind[block] == STEPPED:
+            count = advance_stepped(block, first_step, n_steps, neurons, spikes, count, watch, row)
+        elif work[block] == WATCHED:
             _record_sleepers(block, n_steps, neurons, watch, row)
         else:
             count = _advance_block(block, first_step, n_steps, neurons, spikes, count, watch, row, before)
-    return int(count - start)
+    return count
 
 
 @compiled
@@ -412,24 +391,32 @@ def run_intervals(
         Most steps of an interval.
     """
     before = np.empty(STATE_NUMBERS, dtype=neurons.cells.dtype)
-    arrives = np.zeros(len(neurons.asleep), dtype=np.uint8)
+    work = np.zeros(len(neurons.asleep), dtype=np.uint8)
     while True:
         phase, part = claim(board, seat)
         if part < 0:
             break
         first_step, n_steps = interval[phase, 0], interval[phase, 1]
-        _deliver(part, rows, plastic, neurons, spikes)
+        deliver(part, rows, plastic, neurons, spikes)
         count = 0
         if n_steps:
             _receive_inputs(part, interval[phase, 2], interval[phase, 3], inputs, neurons)
-            _look_for_arrivals(part, first_step, n_steps, neurons, arrives)
             row = first_step - 1 - window_start
-            count = _advance_part(
-                part, first_step, n_steps, longest, neurons, relaxing, spikes, watch, row, before, arrives
-            )
+            begin = end = neurons.part[part] * LANES * longest
+            if relaxing.has_others[part]:
+                _look_for_work(part, first_step, n_steps, neurons, relaxing, watch, work)
+                end = _advance_part(
+                    part, first_step, n_steps, begin, neurons, relaxing, spikes, watch, row, before, work
+                )
+            if len(relaxing.state):
+                end = advance_relaxing(
+                    part, first_step, n_steps, longest, rows, neurons, relaxing, spikes, watch, row, end
+                )
+            count = end - begin
         spikes.part_count[part] = count
         if finish(board):
             _join(first_step, n_steps, longest, neurons, spikes)
+            remember(first_step, n_steps, longest, neurons, relaxing, spikes)
             if spikes.out[0] + len(neurons.asleep) * LANES * longest > len(spikes.out_step):
                 close(board)
             else:

@@ -25,6 +25,7 @@ class Rows(NamedTuple):
     effect: Array  # (…,) effect of a spike
     dest: Array  # (synapses,) place of the target in a row of the ring
     span: Array  # (projections, parts, 2) blocks of a part that a projection reaches
+    straight: Array  # (projections,) bool: added to neurons that relax, without the ring
 
 
 class Inputs(NamedTuple):
@@ -72,6 +73,7 @@ class Watch(NamedTuple):
     """Neurons with recorded potentials."""
 
     first: Array  # (blocks + 1,) first one of each block
-    lane: Array  # (watched,) sorted by block
+    slot: Array  # (watched,) sorted
+    lane: Array  # (watched,)
     column: Array  # (watched,)
     voltage: Array  # (steps, watched) mV

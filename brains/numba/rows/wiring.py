@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ethospike.brains.network import NEVER, DopamineGated, Network, Projection, Synapses, steps_of_delay
-from ethospike.brains.numba.blocks import INBOX, LANES, ROWS, STATE_ROWS
+from ethospike.brains.numba.blocks import INBOX, LANES, ROWS, STATE_ROWS, all_finite
 from ethospike.brains.numba.cells import neuron_blocks, slots_of
 from ethospike.brains.numba.placement import aligned
 from ethospike.brains.numba.roles import MODULATOR, SOURCE, TARGET
 from ethospike.brains.numba.rows.dopamine_gated import Plastic
-from ethospike.brains.numba.rows.kernels import part_bounds
-from ethospike.brains.numba.rows.layout import Inputs, Neurons, Rows
-from ethospike.brains.numba.rows.relaxing import OTHER, relaxing_blocks
+from ethospike.brains.numba.rows.kernels import deliver, part_bounds
+from ethospike.brains.numba.rows.layout import Inputs, Neurons, Rows, Spikes
+from ethospike.brains.numba.rows.relaxing import load_state, relaxing_blocks, store_state
 from ethospike.brains.numba.team import split
 from ethospike.brains.simulator.synapses import Draw
 from ethospike.errors import BrainError, StateError
@@ -30,11 +30,15 @@ LONGEST_INTERVAL = 32
 """Most steps between two exchanges of spikes: longer ones save no time, and their lists take room."""
 FAR = 2**40
 """End of a span of blocks that no row fills."""
+AT_ONCE = 2**20
+"""Synapses that are counted at once: NumPy makes eight bytes of each."""
 LONGEST_DELAY_STEPS = 2**16 - 1
 """Longest delay of a projection with unequal delays: it takes two bytes a synapse."""
 SYNAPSES_A_NEURON = 500
 """Synapses that cost as much as a neuron: an update in each step of 0.1 ms takes as long as 500 synapses at
 10 to 20 spikes a second. It only balances the parts."""
+SYNAPSES_A_RELAXING_NEURON = 10
+"""The same of neurons that are advanced when something arrives."""
 
 _Floats = NDArray[np.float64]
 _Ints = NDArray[np.int64]
@@ -105,12 +109,17 @@ class RowsAnimal:
 
         self._stored: dict[str, _Stored] = {}
         self._store_synapses()
+        self.relaxing = relaxing_blocks(network, rows, self.slot, real, self.longest)
         part = self._split(parts)
+        others = [bool((kind < 0).any()) for kind in np.split(self.relaxing.kind, part[1:-1])]
+        self.relaxing = self.relaxing._replace(has_others=np.array(others))
         self.parts = len(part) - 1
         self.rows = self._rows(part)
         self.inputs = self._inputs(part)
         self.neurons = self._neurons(conductance, part)
-        self.relaxing = relaxing_blocks(network, rows, self.slot, real)
+        self._relaxes = bool((self.relaxing.kind >= 0).any())
+        if self._relaxes:
+            load_state(self.relaxing, cells, np.zeros(n_slots, dtype=np.int64))
         self.plastic = self._plasticity()
         self._changed = np.array([p.plasticity is not None for p in network.projections], dtype=np.bool_)
         self._described: dict[str, NDArray[Any]] = {}
@@ -145,10 +154,8 @@ class RowsAnimal:
             size = len(wired.source)
             dest = self._dest[n_synapses : n_synapses + size]
             self._fill_dest(dest, projection, wired)
-            counts = np.bincount(wired.source, minlength=network.population(projection.source).size)
-            self._stored[projection.name] = _Stored(
-                np.concatenate([[0], np.cumsum(counts)]), n_synapses, size
-            )
+            numbers = np.arange(network.population(projection.source).size + 1, dtype=np.int32)
+            self._stored[projection.name] = _Stored(np.searchsorted(wired.source, numbers), n_synapses, size)
             steps = steps_of_delay(wired.delay_ms, self._dt_ms)
             if size:
                 least, most = int(steps.min()), int(steps.max())
@@ -175,9 +182,10 @@ class RowsAnimal:
         if wired.weight.strides == (0,):
             if len(dest) and wired.weight[0] < 0:
                 dest += self._inhibits(projection.target)
-        elif (inhibits := wired.weight < 0).any():
-            dest += inhibits * np.int32(self._inhibits(projection.target))
-        self._indegree += np.bincount(dest // INBOX, minlength=self._blocks)
+        elif (distance := self._inhibits(projection.target)) and (inhibits := wired.weight < 0).any():
+            dest += inhibits * np.int32(distance)
+        for begin in range(0, len(dest), AT_ONCE):
+            self._indegree += np.bincount(dest[begin : begin + AT_ONCE] // INBOX, minlength=self._blocks)
 
     def _inhibits(self, target: str) -> int:
         """Return the distance of a neuron's inbox for negative weights from that for positive ones."""
@@ -211,7 +219,8 @@ class RowsAnimal:
 
     def _split(self, parts: int) -> _Ints:
         """Return the first block of each part, of about equal cost."""
-        return split(SYNAPSES_A_NEURON * LANES + self._indegree, parts)
+        of_neuron = np.where(self.relaxing.kind >= 0, SYNAPSES_A_RELAXING_NEURON, SYNAPSES_A_NEURON)
+        return split(of_neuron * LANES + self._indegree, parts)
 
     def _part_of_block(self, part: _Ints) -> NDArray[np.int32]:
         return np.repeat(np.arange(len(part) - 1), np.diff(part)).astype(np.int32)
@@ -238,7 +247,7 @@ class RowsAnimal:
             span[place, :, 0] = np.maximum(part[:-1], reach[0])
             span[place, :, 1] = np.maximum(np.minimum(part[1:], reach[-1] + 1), span[place, :, 0])
             if network.population(projection.target).neuron_model.rows_kernel:
-                span[place, :, 1] = FAR  # marked one by one: a mark decides when a block is advanced
+                span[place, :, 1] = FAR  # marked one by one: each mark costs a look at a block
         of_slot = np.zeros(self._blocks * LANES, dtype=np.int32)
         number = np.zeros(self._blocks * LANES, dtype=np.int32)
         for index, population in enumerate(network.populations):
@@ -258,7 +267,15 @@ class RowsAnimal:
             effect=self._effect,
             dest=self._dest,
             span=span,
+            straight=np.array([self._is_straight(network.projections[index]) for index in order], dtype=bool),
         )
+
+    def _is_straight(self, projection: Projection) -> bool:
+        """Return whether spikes are added to their targets without the ring; see `relaxing.py`."""
+        index = self._network.projections.index(projection)
+        kinds = self.relaxing.kind[self.slot[self._network.neurons(projection.target)] // LANES]
+        has_rule = projection.plasticity is not None
+        return bool((kinds >= 0).all() and self._delay[index] == self.longest and not has_rule)
 
     def _inputs(self, part: _Ints) -> Inputs:
         network = self._network
@@ -389,7 +406,7 @@ class RowsAnimal:
             self._current_slot, weights=amplitude[self._current_channel], minlength=self._blocks * LANES
         ).reshape(-1, LANES)
         row["drive"][...] = (row["i_e"].astype(np.float64) + added) * row["per_pa"]
-        self.neurons.asleep[self.relaxing.kind < 0] = False
+        self.neurons.asleep[:] = False
 
     # -- weights and state --------------------------------------------------------------------------
 
@@ -406,6 +423,7 @@ class RowsAnimal:
     def set_weights(self, name: str, weights: _Floats) -> None:
         """Replace the weights of a projection."""
         index, stored = self._index(name), self._stored[name]
+        self._send_recent_spikes()
         self._may_change(name)
         dest = self._dest[stored.begin : stored.begin + stored.size]
         self._effects_of(name)[:] = self._effects(weights, dest)
@@ -448,12 +466,37 @@ class RowsAnimal:
         self._described[name] = self._effects_of(name).copy()
         self._changed[index] = True
 
+    def _send_recent_spikes(self) -> None:
+        """Put the spikes that are under way to neurons that relax into the ring, with the present weights."""
+        recent, relaxing = int(self.relaxing.recent[0]), self.relaxing
+        if not recent:
+            return
+        step = relaxing.recent_step[:recent]
+        spikes = Spikes(*[np.empty(0, dtype=np.int64)] * len(Spikes._fields))._replace(
+            slot=relaxing.recent_slot,
+            first=np.searchsorted(step, np.arange(step[0], step[-1] + 2)),
+            begun=step[:1],
+        )
+        neurons = self.neurons._replace(level=np.zeros_like(self.neurons.level))
+        rows = self.rows._replace(straight=~self.rows.straight)
+        plastic = self.plastic._replace(rule=self.plastic.rule[:0])
+        for part in range(self.parts):
+            deliver(part, rows, plastic, neurons, spikes)
+        relaxing.recent[0] = 0
+
+    def all_finite(self) -> bool:
+        """Return whether the state of all neurons is finite."""
+        return bool(all_finite(self.neurons.cells) and np.isfinite(self.relaxing.state[:, :2]).all())
+
     def finite(self) -> NDArray[np.bool_]:
         """Return for each neuron whether its state is finite."""
+        self._store_state()
         return np.asarray(np.isfinite(self._cells[:, :4]).all(axis=1).reshape(-1)[self.slot])
 
     def state(self) -> State:
         """Return copies of all that the next step depends on."""
+        self._store_state()
+        recent = int(self.relaxing.recent[0])
         names = [
             p.name for p, changed in zip(self._network.projections, self._changed, strict=True) if changed
         ]
@@ -469,27 +512,18 @@ class RowsAnimal:
             "changed": self._changed.copy(),
             "suppressed": self.neurons.suppressed.copy(),
             "effect": np.concatenate(effects),
-            **self._relaxing_state(),
+            "last": self.relaxing.when[:, -2].copy(),
+            "recent_slot": self.relaxing.recent_slot[:recent].copy(),
+            "recent_step": self.relaxing.recent_step[:recent].copy(),
         }
 
-    def _relaxing_state(self) -> State:
-        """Return the steps up to which blocks that relax have been advanced, which sleep, and what arrives.
-
-        All decide when a block is advanced next, and so the last digits of its state; arrivals may sum to 0.
-        """
-        relaxes = self.relaxing.kind != OTHER
-        if not relaxes.any():
-            return {}
-        return {
-            "relaxing_last": self.relaxing.last[relaxes].copy(),
-            "relaxing_asleep": self.neurons.asleep[relaxes].copy(),
-            "hit": self.neurons.hit.copy(),
-            "input_hit": self.neurons.input_hit.copy(),
-        }
+    def _store_state(self) -> None:
+        if self._relaxes:
+            store_state(self.relaxing, self._cells)
 
     def check_state(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Raise `StateError` unless a state is that of an animal built alike."""
-        check_state(state, self.state(), any_shape=["effect"])
+        check_state(state, self.state(), any_shape=["effect", "recent_slot", "recent_step"])
         changed = np.asarray(state["changed"], dtype=bool)
         size = sum(
             self._stored[p.name].size
@@ -510,10 +544,12 @@ class RowsAnimal:
             ring[...] = state[name]
             hit[:] = (ring.reshape(-1, INBOX) != 0).any(axis=1)
         neurons.asleep[:] = False
-        if (relaxes := self.relaxing.kind != OTHER).any():
-            self.relaxing.last[relaxes] = state["relaxing_last"]
-            neurons.asleep[relaxes] = state["relaxing_asleep"]
-            neurons.hit[:], neurons.input_hit[:] = state["hit"], state["input_hit"]
+        if self._relaxes:
+            load_state(self.relaxing, self._cells, state["last"])
+            recent = len(state["recent_slot"])
+            self.relaxing.recent[0] = recent
+            for name in ("recent_slot", "recent_step"):
+                getattr(self.relaxing, name)[:recent] = state[name]
         self._pipeline[...] = state["pipeline"]
         self._driven = np.array(state["driven"])
         neurons.suppressed[:] = state["suppressed"]

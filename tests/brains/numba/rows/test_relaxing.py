@@ -127,20 +127,32 @@ def test_watching_neurons_shows_single_steps_and_changes_nothing():
         assert_same(simulator.run(800, stimulus), blocks[RowsEngine])
 
 
-def test_long_waits_leave_the_tables(monkeypatch):
-    monkeypatch.setattr(relaxing, "STEPS", 8)
-    kernels = [relaxing._jump, relaxing._later]
-    assert all(callable(kernel) for kernel in kernels)
-    made = relaxing._tables(np.array([0]), np.array([[0.99, 0.97, 0.004]]), np.dtype(float))
-    for n in (1, 7, 8, 500):
+def test_long_waits_leave_the_tables():
+    made = relaxing._tables(np.array([0]), np.array([[0.99, 0.97, 0.004]]), np.dtype(float), 1)
+    for n in (1, 7, made.table.shape[2], 3000):
         leak, decay, gain = relaxing.constants_of_steps.py_func(made, 0, n)
         v, g = 3.0, 5.0
         for _ in range(n):
             v, g = v * 0.99 + g * 0.004, g * 0.97
         assert (3.0 * leak + 5.0 * gain, 5.0 * decay) == (pytest.approx(v), pytest.approx(g))
+        if n < made.table.shape[2]:
+            assert made.table[0, :, n] == pytest.approx([leak, decay, gain])
 
 
-def test_quiet_blocks_are_not_advanced():
+def test_a_neuron_that_waits_for_longer_than_the_table_goes_on_as_in_single_steps():
+    network = Network([Population("A", 1, MODEL)], (), [SpikeInput("in", "A", 20.0)])
+    step, zero = np.array([1, 6000]), np.zeros(2, dtype=np.int32)
+    voltages = {}
+    for engine in (ListsEngine, RowsEngine):
+        with open_engine(network, engine) as simulator:
+            simulator.watch(np.array([0]))
+            simulator.run(6500, Stimulus(step, zero, zero))
+            voltages[engine] = simulator.voltages()[:, 0, 0]
+    assert voltages[RowsEngine].max() > -49.0
+    np.testing.assert_allclose(voltages[RowsEngine], voltages[ListsEngine], atol=1e-9)
+
+
+def test_neurons_without_arrivals_are_not_advanced():
     pairs = np.array([[0, 40]])
     network = Network(
         [Population("A", 64, MODEL)],
@@ -149,10 +161,72 @@ def test_quiet_blocks_are_not_advanced():
     )
     with open_engine(network) as simulator:
         simulator.run(2000, poisson_spikes(20, [0], 0.5))
-        last = simulator._engine._brains[0].relaxing.last
-    assert last[0] < 60
-    assert 20 < last[40 // 16] < 80
-    assert last[1] == last[3] == 1
+        last = simulator._engine._brains[0].relaxing.when[:, -2]
+    assert -60 < last[0] < 60
+    assert last[0] != 0
+    assert 20 < last[40] < 80
+    assert set(np.delete(last, [0, 40])) == {0}
+
+
+@pytest.mark.parametrize("tau_syn", [0.3, 5.0, 20.0, 60.0])
+def test_the_step_of_the_next_spike_is_that_of_single_steps(tau_syn):
+    """Potentials above and below rest, that cross the threshold early, late, barely or not at all."""
+    params = {"tau_syn": tau_syn, "V_m": -52.0 + np.repeat([-30.0, -3.0, 0.0, 3.0, 6.9, 7.5], 40)}
+    weight = np.tile(np.geomspace(1.0, 500.0, 40), 6)
+    pairs = np.column_stack([np.zeros(240, dtype=int), np.arange(240)])
+    network = Network(
+        [Population("A", 240, MODEL, params), Population("B", 1, MODEL)],
+        [Projection("B>A", "B", "A", Explicit(pairs), weight, 0.5)],
+        [SpikeInput("in", "B", 1e5)],
+    )
+    stimulus = Stimulus(np.array([1]), np.zeros(1, np.int32), np.zeros(1, np.int32))
+    blocks = {}
+    for engine in (ListsEngine, RowsEngine):
+        with open_engine(network, engine) as simulator:
+            blocks[engine] = simulator.run(1200, stimulus)
+    fired = np.unique(blocks[RowsEngine].neuron)
+    assert 40 < len(fired) < 200
+    assert len(np.unique(blocks[RowsEngine].step)) > 5
+    assert_same(blocks[ListsEngine], blocks[RowsEngine], at_least=40)
+
+
+@pytest.mark.parametrize("make", [brain, varied])
+def test_silenced_neurons_fire_as_in_single_steps(make):
+    network = make()
+    stimulus = poisson_spikes(1500, range(network.n_spike_channels), 0.01)
+    blocks, suppressed = {}, {}
+    for engine in (ListsEngine, RowsEngine):
+        with open_engine(network, engine) as simulator:
+            simulator.silence(np.arange(0, 100, 2))
+            blocks[engine] = simulator.run(1500, stimulus)
+            suppressed[engine] = simulator.suppressed_spikes()
+    assert np.sum(suppressed[RowsEngine]) > 20
+    assert not np.isin(blocks[RowsEngine].neuron, np.arange(0, 100, 2)).any()
+    assert np.array_equal(suppressed[ListsEngine], suppressed[RowsEngine])
+    assert_same(blocks[ListsEngine], blocks[RowsEngine], at_least=30)
+
+
+def test_spikes_under_way_keep_the_weights_of_their_start():
+    """Weights change at a moment when spikes have left, and have not arrived."""
+    network = Network(
+        [Population("A", 20, MODEL)],
+        [Projection("A>A", "A", "A", Explicit(np.array([[0, 1], [0, 2], [3, 1]])), 30.0, 1.8)],
+        [SpikeInput("in", "A", 1e5, delay_ms=0.1, stop=1)],
+    )
+    zero = np.zeros(2, dtype=np.int32)
+    voltages = {}
+    for engine in (ListsEngine, RowsEngine):
+        with open_engine(network, engine, threads=2) as simulator:
+            simulator.watch(np.arange(3))
+            first = simulator.run(10, Stimulus(np.array([1, 4]), zero, zero))
+            before = simulator.voltages()[:, 0]
+            simulator.set_weights("A>A", np.array([[5.0, 60.0, 1.0]]))
+            simulator.run(100)
+            voltages[engine] = np.concatenate([before, simulator.voltages()[:, 0]])
+    assert len(first) > 0
+    assert (first.step <= 10).all()
+    assert np.ptp(voltages[RowsEngine][:, 1]) > 1.0
+    np.testing.assert_allclose(voltages[RowsEngine], voltages[ListsEngine], atol=1e-9)
 
 
 def test_spikes_that_arrive_while_a_neuron_is_refractory_are_lost():
