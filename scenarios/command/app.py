@@ -66,6 +66,7 @@ validations.default(checks.validate_larvae)
 validations.command("ethospike.scenarios.validation.reach.comparison:main", name="reach")
 validations.command("ethospike.scenarios.validation.networks:main", name="networks")
 validations.command("ethospike.scenarios.validation.arms:validate_arms", name="arms")
+validations.command("ethospike.scenarios.validation.connectomes:main", name="connectomes")
 validations.command("ethospike.scenarios.bench.reward:main", name="reward-learning")
 app.command(validations)
 

@@ -14,12 +14,13 @@ _UNKNOWN = "assumed: the adult brain's share of inhibitory neurons, drawn for ea
 LARVA_SIGNS = SignTable(
     "role",
     (
-        SignRow("ORN", 0.0, "cholinergic: Python & Stocker 2002, J Comp Neurol 445:374"),
-        SignRow("PN", 0.0, "cholinergic: Python & Stocker 2002, J Comp Neurol 445:374"),
+        SignRow("ORN", 0.0, "cholinergic: Python & Stocker 2002, J Comp Neurol 453:157"),
+        SignRow("PN", 0.0, "cholinergic: Python & Stocker 2002, J Comp Neurol 453:157"),
         SignRow("mPN", 0.0, "assumed: cholinergic as uniglomerular projection neurons"),
         SignRow("bLN", 1.0, "GABA: Berck et al. 2016, eLife 5:e14859"),
         SignRow("cLN", 1.0, "GABA: Berck et al. 2016, eLife 5:e14859"),
-        SignRow("keystone", 1.0, "GABA: Berck et al. 2016, eLife 5:e14859"),
+        SignRow("keystone", 1.0, "GABA, as in most local neurons: Python & Stocker 2002, J Comp "
+                "Neurol 453:157"),
         SignRow("pLN", 1.0, "glutamate: Berck et al. 2016, eLife 5:e14859; inhibitory as in the adult: Liu "
                 "& Wilson 2013, PNAS 110:10294"),
         SignRow("KC", 0.0, "cholinergic in the adult: Barnstedt et al. 2016, Neuron 89:1237"),
@@ -32,7 +33,8 @@ LARVA_SIGNS = SignTable(
         SignRow("DANn", None, "dopamine acts on plasticity: Eichler et al. 2017, Nature 548:175; fast "
                 "effects are left out"),
         SignRow("MBIN", None, "assumed: modulatory, as octopaminergic ones"),
-        SignRow("sensory", 0.0, "cholinergic in insects: Yasuyama & Salvaterra 1999, Microsc Res Tech 45:65"),
+        SignRow("sensory", 0.0, "assumed: cholinergic, as many olfactory and gustatory afferents are (Python "
+                "& Stocker 2002, J Comp Neurol 453:157)"),
         SignRow("ascending", INHIBITORY_SHARE, _UNKNOWN),
         SignRow("LHN", INHIBITORY_SHARE, _UNKNOWN),
         SignRow("CN", INHIBITORY_SHARE, _UNKNOWN),

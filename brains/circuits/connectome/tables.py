@@ -73,7 +73,7 @@ def read_frame(path: str | Path, columns: Sequence[str], **given: Any) -> pd.Dat
     Parameters
     ----------
     path : path-like
-        CSV, separated by commas or tabs, also packed by gzip; Parquet or Feather.
+        CSV, separated by commas, tabs or semicolons, also packed by gzip; Parquet or Feather.
     columns : sequence of str
     **given
         For `pandas.read_csv`.
@@ -86,8 +86,7 @@ def read_frame(path: str | Path, columns: Sequence[str], **given: Any) -> pd.Dat
     import pandas as pd
 
     path = Path(path)
-    if not path.is_file():
-        raise BrainError(f"{path}: there is no such file")
+    _require_file(path)
     try:
         if path.suffix in (".parquet", ".feather"):
             frame = _read_arrow(path)
@@ -98,7 +97,7 @@ def read_frame(path: str | Path, columns: Sequence[str], **given: Any) -> pd.Dat
             f"{path}: files of this kind need pyarrow, which is not installed; pip install pyarrow, or "
             f"convert the file to CSV"
         ) from None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, EOFError) as error:  # the last from an archive that ends too early
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BrainError(f"{path}: expected a table, and it cannot be read ({reason})") from None
     for column in columns:
@@ -111,11 +110,18 @@ def read_frame(path: str | Path, columns: Sequence[str], **given: Any) -> pd.Dat
     return frame[list(columns)]
 
 
+def _require_file(path: Path) -> None:
+    if path.is_dir():
+        raise BrainError(f"{path}: expected a file, and it is a folder")
+    if not path.is_file():
+        raise BrainError(f"{path}: there is no such file")
+
+
 def _separator(path: Path) -> str:
-    """Return a tab if the first line has more of them than commas, else a comma."""
+    """Return the one of comma, tab and semicolon that the first line has most of."""
     with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
         line = file.readline()
-    return "\t" if line.count(b"\t") > line.count(b",") else ","
+    return max(",\t;", key=lambda separator: line.count(separator.encode()))
 
 
 def _read_arrow(path: Path) -> pd.DataFrame:
@@ -298,8 +304,7 @@ def connectome_from_matrix(
 
     _check_choice("orientation", orientation, Orientation)
     path = Path(path)
-    if not path.is_file():
-        raise BrainError(f"{path}: there is no such file")
+    _require_file(path)
     has_header = ids is None
     try:
         frame = pd.read_csv(
@@ -337,7 +342,7 @@ def _counts_of(frame: Any, path: Path, first_row: int) -> NDArray[np.float64]:
         row, column = np.argwhere(wrong)[0]
         raise BrainError(
             f"{path}, row {row + first_row}: expected whole numbers of at least 0, got "
-            f"{frame.iat[int(row), int(column)]!r} in column {column + 1}"
+            f"{_shown(frame.iat[int(row), int(column)])} in column {column + 1}"
         )
     return counts
 
@@ -385,7 +390,7 @@ def _places(ids: NDArray[Any], wanted: NDArray[Any]) -> NDArray[np.int64]:
     if wanted.dtype.kind in "iu":
         try:
             ids = ids.astype(np.int64)
-        except ValueError:
+        except (ValueError, OverflowError):
             wanted = wanted.astype(str)
     places: NDArray[np.int64] = pd.Index(ids).get_indexer(pd.Index(wanted)).astype(np.int64)
     return places

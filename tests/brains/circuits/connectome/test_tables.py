@@ -250,7 +250,10 @@ def test_matrix_has_the_stated_orientation(tmp_path):
     [
         ("id,a,b\na,0,1\n", "expected a square matrix, got 1 × 2"),
         ("id,a,b\na,0,x\nb,0,0\n", "row 2: expected whole numbers of at least 0, got 'x' in column 2"),
-        ("id,a,b\na,0,\nb,0,0\n", "row 2: expected whole numbers"),
+        (
+            "id,a,b\na,0,\nb,0,0\n",
+            "row 2: expected .* got an empty cell in column 2",
+        ),
         ("id,a,b\na,0,-1\nb,0,0\n", "row 2: expected whole numbers"),
         ("id,a,b\nb,0,1\na,0,0\n", "same ids in the first row and the first column, got 'a' and 'b'"),
     ],
@@ -261,6 +264,28 @@ def test_malformed_matrices_are_told_in_one_line(tmp_path, text, message):
     with pytest.raises(BrainError, match=message) as caught:
         connectome_from_matrix(path, SOURCE, orientation="rows are pre")
     assert "\n" not in str(caught.value)
+
+
+def test_files_that_are_none_are_told_in_one_line(tmp_path):
+    neurons, edges = tmp_path / "neurons.csv", tmp_path / "edges.csv.gz"
+    neurons.write_text(NEURONS)
+    packed = gzip.compress(EDGES.encode() * 50)
+    for content, message in ((packed[:30], "it cannot be read"), (EDGES.encode(), "it cannot be read")):
+        edges.write_bytes(content)
+        with pytest.raises(BrainError, match=message) as caught:
+            connectome_from_tables(neurons, edges, SOURCE)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(BrainError, match="expected a file, and it is a folder"):
+        connectome_from_tables(neurons, tmp_path, SOURCE)
+
+
+def test_semicolons_marks_and_large_ids_are_read(tmp_path):
+    neurons, edges = tmp_path / "neurons.csv", tmp_path / "edges.csv"
+    neurons.write_bytes(b"\xef\xbb\xbfid;class\r\n18446744073709551615;KC\r\n2;KC\r\n")
+    edges.write_bytes(b"\xef\xbb\xbfpre;post;synapses\r\n18446744073709551615;2;3\r\n")
+    connectome = connectome_from_tables(neurons, edges, SOURCE)
+    assert connectome.labels["id"][connectome.pre[0]] == "18446744073709551615"
+    assert connectome.n_synapses == 3
 
 
 def test_exchanged_direction_is_noticed(tmp_path):
