@@ -4,8 +4,9 @@ A larva learns an odor
 
 **Question:** does a larva that met an odor together with sugar prefer it afterwards?
 
-The scenario `odor-conditioning` has a mushroom body of 142 spiking neurons in the body of a larva, on a dish
-with two odor sources. Everything is recorded. Here the training is short: two cycles of half a minute.
+The scenario `odor-conditioning` has a mushroom body of 142 spiking neurons in the body of a larva. In the
+test, the odor is at one side of its dish. Everything is recorded. Here the training is short: two cycles of
+half a minute.
 """
 
 import tempfile

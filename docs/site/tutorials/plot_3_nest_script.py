@@ -17,10 +17,10 @@ from ethospike.envs.odor_arena import ArenaConfig, OdorArenaVectorEnv, OdorSourc
 
 
 def build(n=200):
-    """Create neurons that fire at 10 to 20 Hz, half of which turn the larva left, half right."""
+    """Create neurons that fire at some 10 Hz, half of which turn the larva left, half right."""
     import nest
 
-    cells = nest.Create("iaf_psc_exp", n, {"I_e": 370.0})
+    cells = nest.Create("iaf_psc_exp", n, {"I_e": 20.0})
     cells.V_m = nest.random.uniform(-70.0, -55.0)
     noise = nest.Create("poisson_generator", params={"rate": 4000.0})
     nest.Connect(noise, cells, syn_spec={"weight": 40.0})
@@ -59,7 +59,7 @@ if is_installed("nest"):
             path.append(info["position_mm"][0])
             speed.append(decision.action[0, 0])
     path = np.array(path)
-    figure, axis = plt.subplots(figsize=(5, 5), layout="constrained")
+    figure, axis = plt.subplots(figsize=(6, 4), layout="constrained")
     dots = axis.scatter(*path.T, c=speed, s=6, cmap="cividis")
     axis.plot(-20.0, 0.0, "x", color="tab:red")
     axis.set(xlabel="x (mm)", ylabel="y (mm)", aspect="equal")

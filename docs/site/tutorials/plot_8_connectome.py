@@ -24,7 +24,7 @@ from ethospike.brains.circuits.connectome import (
     connectome_from_tables,
     connectome_network,
 )
-from ethospike.brains.network import DataSource
+from ethospike.brains.network import DataSource, Uniform
 from ethospike.brains.simulator import SimulatorSettings, open_simulator
 
 rng = np.random.default_rng(1)
@@ -52,11 +52,11 @@ connectome = connectome_from_tables(
 ).at_least(3)
 signs = SignTable.of("transmitter", {"ach": +1, "gaba": -1}, "assumed: as in most insects").signs(connectome)
 options = NetworkOptions(
-    weight=4.0,
+    weight=30.0,
     delay_ms=1.8,
     population="class",
     autapses="drop",
-    cells={"": Cells("iaf_psc_exp"), "sensory": Cells("iaf_psc_exp", {"I_e": 420.0})},
+    cells={"": Cells("iaf_psc_exp"), "sensory": Cells("iaf_psc_exp", {"I_e": Uniform(370.0, 430.0)})},
 )
 network = connectome_network(connectome, signs, options)
 for population in network.populations:
@@ -72,5 +72,5 @@ for name in ("sensory", "inter", "motor"):
     mine = np.isin(spikes.neuron, chosen)
     axis.plot(0.1 * spikes.step[mine], spikes.neuron[mine], ".", markersize=2, label=name)
 axis.set(xlabel="time (ms)", ylabel="neuron")
-axis.legend(frameon=False, loc="upper right")
+axis.legend(loc="upper right")
 plt.show()
