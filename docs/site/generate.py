@@ -52,6 +52,7 @@ EXPLANATIONS = {
         "validation_reach",
         "validation_reach_published",
         "validation_networks",
+        "validation_arms",
         "validation_recordings",
     ),
 }

@@ -99,7 +99,7 @@ class Results:
         lines = [
             f"Means over animals, each with its own wiring. Differences {kind}, with {LEVEL:.0%} bootstrap "
             f"intervals; p of permutation tests ({RESAMPLES:,} draws){correction}; g: Hedges.",
-            *self.notes,
+            *(f"\n{note}" for note in self.notes),
             "",
             "| group | |",
             "|---|---|",
