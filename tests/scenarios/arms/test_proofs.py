@@ -28,7 +28,7 @@ def test_every_arm_acts_and_says_so(proofs: dict[str, Any]) -> None:
             assert (outcome["proof"]["touched"] > 0) == (arm != "sham"), (task, arm)
             if arm == "sham":
                 assert outcome["spikes"] == outcome["intact_spikes"]
-            elif "silence" not in arm or "outputs" not in arm:
+            elif "outputs" not in arm and not arm.startswith("cut-loop"):  # those may change only the body
                 assert outcome["spikes"] != outcome["intact_spikes"], (task, arm)
 
 
