@@ -239,12 +239,11 @@ def _docstring(module: str) -> str | None:
 
 
 def without_type(lines: list[str]) -> list[str]:
-    """Return the text of a constant with a line break after the first colon.
+    """Return the text of a constant with an empty type before it.
 
-    Napoleon takes the words before a colon in the first line for the type of the constant.
+    Napoleon takes the words before the first colon of the first line for the type of the constant.
     """
-    before, colon, after = lines[0].partition(": ") if lines else ("", "", "")
-    return [f"{before}:", after, *lines[1:]] if colon and after.strip() else lines
+    return [f":{lines[0]}", *lines[1:]] if lines and ":" in lines[0] else lines
 
 
 def _exported(module: str) -> list[str]:

@@ -151,8 +151,9 @@ def test_a_public_name_that_the_reference_lacks_fails_the_build(generate: Module
 
 def test_a_colon_in_the_text_of_a_constant_makes_no_type(generate: ModuleType) -> None:
     text = ["More than a network has: channels count on by it.", "And so on: twice."]
-    assert generate.without_type(text) == ["More than a network has:", "channels count on by it.", text[1]]
-    for whole in ([], ["No colon."], ["At the end:", "a list"], ["12:30 is a time"]):
+    assert generate.without_type(text) == [f":{text[0]}", text[1]]
+    assert generate.without_type(["As `group:name`."]) == [":As `group:name`."]
+    for whole in ([], ["No colon.", "One: here."]):
         assert generate.without_type(whole) == whole
 
 
