@@ -13,7 +13,7 @@ from places import DOCS, ROOT
 
 from ethospike.scenarios.command.app import app
 from ethospike.scenarios.registry import find_scenario
-from ethospike.scenarios.validation import arms, networks
+from ethospike.scenarios.validation import arms, connectomes, networks
 from ethospike.scenarios.validation.larva import report as larva
 from ethospike.scenarios.validation.reach import comparison as reach
 
@@ -67,5 +67,5 @@ def test_a_command_of_the_documents_exists(command: str, monkeypatch: pytest.Mon
         assert choice.configuration(chosen, given.get("flags", ())) is not None
     elif words[0] == "validate":
         kinds: dict[str, Mapping[str, Any]] = {"reach": reach.PARTS, "networks": networks.VALIDATION.parts}
-        kinds["arms"] = arms.TITLES
+        kinds |= {"arms": arms.TITLES, "connectomes": connectomes.VALIDATION.parts}
         assert set(given.get("parts", ())) <= set(kinds.get(words[1], larva.PARTS))

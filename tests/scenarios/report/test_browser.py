@@ -24,7 +24,9 @@ def shown(page: Path, place: str, profile: Path) -> Page:
         *(str(CHROMIUM), "--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}"),
         *("--proxy-server=127.0.0.1:9", "--virtual-time-budget=60000", "--dump-dom", f"file://{page}{place}"),
     ]
-    for _ in range(5):  # the browser may hand over the page before its script has unpacked the data
+    # The browser hands over the page when its own clock, which does not wait for unpacking, has run out: on a
+    # busy machine five times in a row before the script is done.
+    for _ in range(60):
         done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=True)
         if re.search(r'id="now">\d', done.stdout):
             break
