@@ -197,7 +197,7 @@ class Agent(ABC):
 
 
 class BrainAgent(Agent):
-    """An agent whose brain runs on a simulator of its own; subclasses add what they remember beside it.
+    """An agent with a brain on a simulator of its own; subclasses add their own state to the simulator's.
 
     Attributes
     ----------
@@ -240,7 +240,7 @@ class BrainAgent(Agent):
 
     @abstractmethod
     def _own_state(self) -> State:
-        """Return copies of what the agent remembers beside the simulator."""
+        """Return copies of the agent's own state, without the simulator's."""
 
     @abstractmethod
     def _set_own_state(self, state: Mapping[str, NDArray[Any]]) -> None:

@@ -1,4 +1,4 @@
-"""Checks of silence: spikes that do not leave, and what they would have done."""
+"""Checks of `Simulator.silence`: neurons that do not fire, and neurons with spikes that reach no target."""
 
 from __future__ import annotations
 
@@ -97,12 +97,12 @@ def _volley(step: int, animals: int = 2) -> Stimulus:
 def check_bad_silence_is_refused(open_network: OpenNetwork) -> None:
     """Neurons that do not exist raise a `BrainError` and leave no trace."""
     with open_network(pairs(MODELS[0]), seed=SEED) as simulator:
-        for what, silent_too in (
+        for described, neurons in (
             ("a neuron that does not exist", [6]),
             ("a negative neuron", [-1]),
             ("a mask of another shape", np.zeros((2, 6), dtype=bool)),
         ):
-            expect_raises(partial(simulator.silence, silent_too), BrainError, what)
+            expect_raises(partial(simulator.silence, neurons), BrainError, described)
         fired_all = simulator.run(100, _volley(10, animals=1))
     expect(len(fired_all) == 6, "refused silence must leave no trace")
 

@@ -92,6 +92,7 @@ def write_script(network: Described, path: str | Path, *, seed: int, animal: int
     begin = ["", "from pathlib import Path" if arrays else "", "import nest", "import numpy as np", ""]
     if arrays:
         begin += ['data = np.load(Path(__file__).with_suffix(".npz"))', ""]
+        # NumPy's annotations take every keyword for its flag `allow_pickle`.
         np.savez_compressed(data, **arrays)  # type: ignore[arg-type]
     begin += [
         "nest.ResetKernel()",

@@ -14,7 +14,7 @@ import numpy as np
 from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import VecEnv, VecMonitor
 
-import ethospike.envs  # noqa: F401
+import ethospike.envs  # noqa: F401  (registers the environments)
 
 LARVAE = 50
 

@@ -319,7 +319,7 @@ def _write_commands(folder: Path) -> None:
     listed = [_command_page(folder, words) for words in [(), *commands()]]
     fields = [_scenario_page(folder, name) for name in scenarios()]
     lines = ["# Commands and fields", "", *listed, "", "## Scenarios, and the fields of each", "", *fields]
-    pages = [re.search(r"\]\((.+?)\.md\)", line)[1] for line in (*listed, *fields)]  # type: ignore[index]
+    pages = [re.findall(r"\]\((.+?)\.md\)", line)[0] for line in (*listed, *fields)]
     lines += ["", "```{toctree}", ":hidden:", "", *pages, "```", ""]
     (folder / "index.md").write_text("\n".join(lines), encoding="utf-8")
 

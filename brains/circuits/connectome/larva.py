@@ -130,8 +130,8 @@ output and dopaminergic neurons of the other hemisphere do (Eichler et al. 2017 
 def mushroom_body_part(connectome: Connectome, side: str = "both") -> Connectome:
     """Return the mushroom body and antennal lobe of one hemisphere, or of both.
 
-    That of one hemisphere has its neurons, and the output and dopaminergic neurons of the other one that
-    reach its Kenyon cells.
+    One hemisphere comes with the output and dopaminergic neurons of the other hemisphere that have
+    synapses with its Kenyon cells.
 
     Raises
     ------
@@ -293,8 +293,8 @@ DRAWN_ROLE = {
 def drawn_strengths(brain: MushroomBodyConfig) -> dict[tuple[str, str], float]:
     """Return the summed weight (nS) that a neuron of the drawn circuit gets from another role's neurons.
 
-    The drawn feedback from output to dopaminergic neurons stands for pathways over interneurons: there
-    are a dozen direct edges of one to three synapses, which are treated as the others.
+    The drawn feedback from output to dopaminergic neurons stands for pathways over interneurons. Of direct
+    edges the measured wiring has a dozen, of one to three synapses each, which are handled like all others.
     """
     pn_per_kc = (brain.pn_per_kc_low + brain.pn_per_kc_high) / 2
     return {

@@ -29,6 +29,7 @@ class GateOff(NetworkArm):
         ]
         if not gated:
             raise ArmError("arm gate-off: the network has no projection with a gate")
+        # Only rules that are dataclasses have a gate, which the type checker cannot know.
         projections = [
             dataclasses.replace(p, plasticity=dataclasses.replace(p.plasticity, gate=None))  # type: ignore[type-var]
             if p.name in gated
