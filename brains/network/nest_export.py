@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,6 +13,7 @@ from ethospike.brains.network.population import Population
 from ethospike.brains.network.projection import CurrentInput, Projection, SpikeInput, Synapses
 from ethospike.brains.network.rules import AllToAll, OneToOne
 from ethospike.errors import BrainError
+from ethospike.paths import user_path
 
 
 class Described(Protocol):
@@ -62,7 +62,7 @@ Inputs are generators without spikes and without current; give them some, for ex
 
 def write_script(network: Described, path: str | Path, *, seed: int, animal: int, dt_ms: float) -> Path:
     """Write the script and, where it has long lists, a file of arrays beside it; see `Network.to_nest`."""
-    script = Path(os.path.expanduser(path)).absolute()
+    script = user_path(path)
     if script.suffix != ".py":
         raise BrainError(f"to_nest: expected a path that ends in .py, got {script.name!r}")
     for population in network.populations:

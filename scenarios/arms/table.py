@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ethospike.errors import ArmError, nearest
+from ethospike.paths import user_path
 from ethospike.scenarios.arms.arm import GROUP, Arm, ArmedRun
 from ethospike.scenarios.registry import load_file
 from ethospike.scenarios.scenario import Scenario, ScenarioConfig
@@ -41,10 +42,12 @@ def find_arm(name: str) -> type[Arm]:
     """
     file, colon, class_name = name.rpartition(":")
     if colon and file.endswith(".py"):
-        loaded = getattr(load_file(Path(file), f"the arm {class_name}"), class_name, None)
+        loaded = getattr(load_file(user_path(file), f"the arm {class_name}"), class_name, None)
         if not (isinstance(loaded, type) and issubclass(loaded, Arm)):
             raise ArmError(f"{file} defines no class {class_name} of type ethospike.scenarios.arms.Arm")
-        loaded.name = f"{Path(file).absolute()}:{class_name}"
+        if missing := sorted(loaded.__abstractmethods__):
+            raise ArmError(f"{file}: the arm {class_name} lacks the methods {', '.join(missing)}")
+        loaded.name = f"{user_path(file)}:{class_name}"
         return loaded
     if name not in ARMS:
         raise ArmError(f"no arm {name!r}; {nearest(name, ARMS)} (or FILE.py:CLASS)")

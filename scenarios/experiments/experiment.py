@@ -10,7 +10,7 @@ from typing import Any
 
 from ethospike.configuration import field_types, from_mapping, merged, table_of
 from ethospike.errors import ScenarioError, nearest
-from ethospike.paths import user_path
+from ethospike.paths import expanded, user_path
 from ethospike.scenarios import configuration
 from ethospike.scenarios.arms.table import full_texts, groups_in
 from ethospike.scenarios.experiments.comparison import Design
@@ -223,7 +223,8 @@ def find_experiment(path: str | Path) -> Experiment:
     else:
         experiment = _from_toml(path)
     if experiment.scenario.endswith(".py"):
-        return dataclasses.replace(experiment, scenario=str(user_path(path).parent / experiment.scenario))
+        file = user_path(path).parent / expanded(experiment.scenario)
+        return dataclasses.replace(experiment, scenario=str(file))
     return experiment
 
 

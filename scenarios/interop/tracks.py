@@ -120,7 +120,7 @@ def _numbers(file: Path, skip_header: int = 0) -> NDArray[np.float64]:
         warnings.simplefilter("ignore", UserWarning)  # of an empty table: the caller has a better message
         try:
             rows: NDArray[np.float64]
-            rows = np.genfromtxt(file, delimiter=",", skip_header=skip_header, ndmin=2)
+            rows = np.genfromtxt(file, delimiter=",", skip_header=skip_header, ndmin=2, encoding="utf-8-sig")
         except (OSError, ValueError) as error:
             raise ScenarioError(f"{file}: cannot be read as a table of numbers ({error})") from None
     return rows

@@ -13,6 +13,7 @@ from ethospike.brains.circuits.mushroom_body import MushroomBodyConfig
 from ethospike.clock import whole_number
 from ethospike.envs.odor_arena import ODOR_DISTANCE_MM, OdorSource, Phase
 from ethospike.errors import ScenarioError
+from ethospike.paths import user_path
 from ethospike.recorders.subject import Subject
 from ethospike.scenarios.scenario import ScenarioConfig, require_known
 
@@ -56,6 +57,8 @@ class DishConfig(ScenarioConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.connectome:  # a task of a sweep, or a resumed run, may work in another folder
+            object.__setattr__(self, "connectome", str(user_path(self.connectome)))
         require_known("test_field", self.test_field, get_args(FieldOfTest))
         require_known("path_of", self.path_of, get_args(PathOf))
         require_known("circuit", self.circuit, CIRCUITS)

@@ -251,6 +251,8 @@ def _depends_on_locale(call: ast.Call) -> bool:
     keywords = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
     if name in ("read_text", "write_text"):
         return "encoding" not in keywords and len(call.args) <= (name == "write_text")
+    if name in ("genfromtxt", "loadtxt"):
+        return "encoding" not in keywords
     if name in ("run", "Popen", "check_output"):
         return "True" in (keywords.get("text"), keywords.get("universal_newlines"))
     is_method = isinstance(call.func, ast.Attribute)

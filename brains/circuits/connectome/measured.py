@@ -16,6 +16,7 @@ from ethospike.brains.circuits.connectome.larva import (
 from ethospike.brains.circuits.mushroom_body import MushroomBodyConfig
 from ethospike.brains.network import Network
 from ethospike.errors import BrainError, nearest
+from ethospike.paths import expanded
 
 FILES = "ETHOSPIKE_CONNECTOMES"
 """Environment variable with a folder in which each data set has one: `winding`, `eichler`, …"""
@@ -54,7 +55,7 @@ def folder_of(data: str, given: str = "") -> Path:
             f"the files of {data!r} are not part of ethospike: give their folder by --connectome, or one "
             f"with a folder {data!r} by {FILES}; docs/connectomes.md says where to get them"
         )
-    for folder in (Path(home) / data, Path(home)):
+    for folder in (expanded(home) / data, expanded(home)):
         if folder.is_dir():
             return folder
     raise BrainError(f"{home}: there is no such folder (for the files of {data!r})")

@@ -20,6 +20,7 @@ from ethospike.brains.circuits.connectome.tables import (
 )
 from ethospike.brains.network import DataSource
 from ethospike.errors import BrainError
+from ethospike.paths import expanded
 
 WINDING = DataSource(
     "Winding et al. 2023, whole larval brain",
@@ -144,7 +145,7 @@ def read_eichler(folder: str | Path, side: Literal["left", "right"]) -> Connecto
     path = folder / f"{side}_cell_labels.csv"
     if not path.is_file():
         raise BrainError(f"{path}: there is no such file; expected the unpacked wheel of graspologic")
-    letters = path.read_text("ascii", "replace").split()
+    letters = path.read_text("utf-8-sig", "replace").split()
     if unknown := [letter for letter in letters if letter not in EICHLER_CLASSES]:
         raise BrainError(f"{path}: expected the letters {', '.join(EICHLER_CLASSES)}, got {unknown[0]!r}")
     classes = [EICHLER_CLASSES[letter] for letter in letters]
@@ -180,7 +181,7 @@ def read_elegans(folder: str | Path) -> Connectome:
     cells = folder / "all_cell_info.csv"
     if not cells.is_file():
         raise BrainError(f"{cells}: there is no such file; expected the unpacked wheel of cect")
-    with cells.open(newline="", encoding="utf-8") as file:  # some of its lines have too many columns
+    with cells.open(newline="", encoding="utf-8-sig") as file:  # some of its lines have too many columns
         header, *rows = csv.reader(file)
     if header[:2] != ["Cell name", "Type"]:
         raise BrainError(f"{cells}: expected the columns 'Cell name' and 'Type' first, got {header[:2]}")
@@ -313,7 +314,7 @@ def read_male_cns(annotations: str | Path, transmitters: str | Path, weights: st
 
 
 def _folder(folder: str | Path) -> Path:
-    folder = Path(folder)
+    folder = expanded(folder)
     if not folder.is_dir():
         raise BrainError(f"{folder}: expected a folder with the files of the connectome, there is none")
     return folder

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ethospike.brains.circuits.connectome.connectome import Connectome
 from ethospike.brains.network import DataSource
 from ethospike.errors import BrainError, nearest
+from ethospike.paths import expanded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,7 +86,7 @@ def read_frame(path: str | Path, columns: Sequence[str], **given: Any) -> pd.Dat
     """
     import pandas as pd
 
-    path = Path(path)
+    path = expanded(path)
     _require_file(path)
     try:
         if path.suffix in (".parquet", ".feather"):
@@ -133,7 +134,7 @@ def _read_arrow(path: Path) -> pd.DataFrame:
 def checksums(*paths: str | Path) -> dict[str, str]:
     """Return the SHA-256 of files by name."""
     sums = {}
-    for path in map(Path, paths):
+    for path in map(expanded, paths):
         with path.open("rb") as file:
             sums[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
     return sums
@@ -176,7 +177,7 @@ def connectome_from_tables(
     labels = {kind: _text(cells[column]) for kind, column in of_neurons.labels.items()}
     return connectome_of_cells(
         {"id": ids, **labels},
-        Path(neurons),
+        expanded(neurons),
         edges,
         source,
         edge_columns=edge_columns,
@@ -303,7 +304,7 @@ def connectome_from_matrix(
     import pandas as pd
 
     _check_choice("orientation", orientation, Orientation)
-    path = Path(path)
+    path = expanded(path)
     _require_file(path)
     has_header = ids is None
     try:

@@ -272,6 +272,10 @@ def test_an_arm_of_ones_own_is_a_class_in_a_file(tmp_path: Path) -> None:
         parse_arm(f"{file}:Tyred 5")
     with pytest.raises(ScenarioError, match="no file"):
         parse_arm(f"{tmp_path / 'absent.py'}:Tired 5")
+    file.write_text(OWN.replace("def proof", "def prove"))
+    with pytest.raises(ArmError, match="the arm Tired lacks the methods proof"):
+        parse_arm(f"{file}:Tired 5")
+    file.write_text(OWN)
     with pytest.raises(ArmError, match="expected its by_mv"):
         parse_arm(f"{file}:Tired")
 

@@ -9,15 +9,31 @@ from pathlib import Path
 
 import pytest
 from places import HELPERS
+from small_larva import small_larva, write_winding
 
+from ethospike.brains.circuits.connectome import connectome_from_tables, read_winding
+from ethospike.brains.circuits.connectome.measured import measured_connectome
 from ethospike.errors import ScenarioError
 from ethospike.recorders.recording import open_recording
+from ethospike.scenarios.arms import parse_arm
 from ethospike.scenarios.command.app import main
 from ethospike.scenarios.configuration import configure
+from ethospike.scenarios.experiments import find_experiment
 from ethospike.scenarios.odor.preference import SCENARIO as PREFERENCE
 from ethospike.scenarios.run.files import beside, require_place, to_plain
 
 QUIET = ["--recorder.writer", "inline", "--quiet"]
+ARM = """
+from dataclasses import dataclass
+from ethospike.scenarios.arms import Arm
+
+@dataclass
+class Nothing(Arm):
+    '''An arm without words.'''
+
+    def apply(self, *_): ...
+    def proof(self, run): ...
+"""
 
 
 @pytest.fixture
@@ -98,6 +114,34 @@ def test_paths_in_configurations(home: Path) -> None:
         assert to_plain(config)["memory"] == str(home / "memory.npz")
     with pytest.raises(ScenarioError, match="memory: no file"):
         PREFERENCE.open(configure(PREFERENCE, ["--memory", "~/other.npz"]))
+
+
+def test_files_that_an_experiment_or_an_arm_names(home: Path) -> None:
+    """They were sought in a folder called `~` beside the file, or in the working directory."""
+    for scenario in ("~/toy.py", "toy.py"):
+        text = f'scenario = "{scenario}"\n[groups]\na = {{}}\nb = {{}}\n'
+        (home / "one.toml").write_text(text, "utf-8")
+        assert find_experiment("~/one.toml").scenario == str(home / "toy.py")
+    (home / "arms.py").write_text(ARM, "utf-8")
+    assert str(parse_arm("~/arms.py:Nothing")) == f"{home / 'arms.py'}:Nothing"
+
+
+def test_files_of_a_connectome(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_winding(small_larva(), home / "files" / "winding")
+    monkeypatch.setenv("ETHOSPIKE_CONNECTOMES", "~/files")
+    expected = measured_connectome("winding-left")
+    config = configure(PREFERENCE, ["--circuit", "winding-left", "--connectome", "~/files"])
+    assert config.connectome == str(home / "files")  # tasks and resumed runs work in other folders
+    monkeypatch.chdir(home)
+    assert configure(PREFERENCE, ["--connectome", "files"]).connectome == str(home / "files")
+    monkeypatch.chdir(home.parent / "elsewhere")
+    table = ("~/files/winding/neurons.csv", "~/files/winding/edges.csv")
+    for made in (
+        measured_connectome("winding-left", "~/files"),
+        read_winding("~/files/winding"),
+        connectome_from_tables(*table, expected.source),
+    ):
+        assert made.n_neurons >= expected.n_neurons > 10
 
 
 def test_an_unknown_user_is_one_line(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from pathlib import Path
 
@@ -101,6 +102,15 @@ def test_a_replay_draws_larvae_that_are_there(
     for step in (0, 9, 40, 100, 127):
         screen.draw(surface, ScreenState(step=step))
     assert screen.labels(ScreenState(step=127))["phase"] == "tracked"
+
+
+def test_tables_with_a_byte_order_mark(folder: Path) -> None:
+    """The number of the first frame was none."""
+    expected = tracks.read(folder)
+    for file in folder.rglob("*.csv"):
+        file.write_bytes(codecs.BOM_UTF8 + file.read_bytes())
+    for mine, yours in zip(tracks.read(folder), expected, strict=True):
+        np.testing.assert_array_equal(mine.track.centroid_mm, yours.track.centroid_mm)
 
 
 def test_plain_csv(tmp_path: Path) -> None:

@@ -189,6 +189,26 @@ def test_folders_that_are_not_there_are_told(tmp_path):
             read(tmp_path / "none")
 
 
+@pytest.mark.parametrize(
+    "reading",
+    [
+        test_winding_keeps_names_sides_and_pairs,
+        test_winding_matrix_gets_its_labels_from_the_annotations,
+        lambda folder: test_eichler_reads_the_wheel_or_its_folder(folder, ""),
+        test_elegans_has_chemical_synapses_of_neurons,
+        test_flywire_adds_neuropils_and_takes_the_transmitter_of_the_neuron,
+        test_male_cns_reads_its_flat_tables,
+        test_shiu_reads_indices_and_signs,
+    ],
+    ids=["winding", "winding matrix", "eichler", "elegans", "flywire", "male cns", "shiu"],
+)
+def test_files_that_a_spreadsheet_saved_with_a_mark_are_read_alike(reading, tmp_path, monkeypatch):
+    """The first column, or the first letter, had another name."""
+    write = Path.write_text
+    monkeypatch.setattr(Path, "write_text", lambda file, text: write(file, text, "utf-8-sig"))
+    reading(tmp_path)
+
+
 # -- the real files ---------------------------------------------------------------------------------------
 
 
