@@ -9,28 +9,26 @@ minus the probability that it had. Without that feedback the actor does not lear
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.agents.codes.policy import Policy
-from ethospike.agents.reward.network import CRITIC, NeuronsConfig, learning_network, rate_share
+from ethospike.agents.reward.episodes import check_numbers
+from ethospike.agents.reward.network import CRITIC, learning_network, rate_share
 from ethospike.agents.reward.shuffled import ERRORS, SHUFFLED, ShuffledErrors
-from ethospike.agents.reward.spiking import FEEDBACK, SpikingLearner
+from ethospike.agents.reward.spiking import FEEDBACK, LearnerConfig, SpikingLearner
 from ethospike.brains.network import Network
 from ethospike.brains.network.plasticity import TDError, ThreeFactor
-from ethospike.brains.simulator import SimulatorSettings, SpikeBlock
+from ethospike.brains.simulator import SpikeBlock
 from ethospike.envs.any_env import GymnasiumGroup
-from ethospike.errors import AgentError
-from ethospike.shown import Shown
 from ethospike.states import State, join_states, state_of
 from ethospike.variables import Panel, variable
 
 
 @dataclass(frozen=True)
-class ActorCriticConfig(Shown):
+class ActorCriticConfig(LearnerConfig):
     """Code, neurons, value, policy and learning.
 
     Raises
@@ -39,31 +37,18 @@ class ActorCriticConfig(Shown):
         When a number is out of range.
     """
 
-    levels: int = 5
-    """Values of a continuous action, evenly spaced over its range."""
-    neurons: NeuronsConfig = field(default_factory=NeuronsConfig)
-    """Code, sizes, rates and membranes."""
     value_per_hz: float = 0.045
     """Value of 1 Hz of the critic's mean rate, in units of the scaled reward. Chosen: 1 at 40 Hz."""
     value_at_rest: float = -0.8
     """Value while the critic is silent. Chosen: 0 at 18 Hz, the rate before learning."""
-    tau_rate_ms: float = 40.0
-    """Filter of the critic's rate, of which the value is made, and of the actor's, which choose."""
     tau_discount_ms: float = 1000.0
     """Time over which rewards are discounted to 1/e."""
     reward_scale: float = 0.02
     """Factor of the reward. A reward of 1 in every control step of 20 ms then has the value 1."""
-    hz_per_preference: float = 4.0
-    """Difference of two rates that makes one action e times as probable as the other."""
-    least_probability: float = 0.02
-    """Share of choices made by chance. Chosen: without it, one animal in twelve settles on a single action
-    before it has learned anything, and its feedback, chosen − probability, is 0 for ever after."""
     critic_rate: float = 0.0045
     """Learning rate of the critic, at the activity that the code has in the middle of its ranges."""
     actor_rate: float = 0.018
     """Learning rate of the actor, likewise."""
-    tau_source_ms: float = 20.0
-    """Trace of the source's spikes."""
     tau_eligibility_ms: float = 40.0
     """Decay of the eligibility that a spike of the target leaves."""
     tau_feedback_ms: float = 40.0
@@ -73,9 +58,6 @@ class ActorCriticConfig(Shown):
     about the spikes up to the grid point before. Those of the interval itself raise value and eligibility at
     once, so that without the filter a chance volley reinforces itself: in steps of 1 ms the critic learned
     too high values, and in steps of 0.1 ms its rate ran away."""
-    feedback_ms: float = 20.0
-    """Time for which neurons are told the chosen action (ms), while they still see its observation: in longer
-    windows, the choice falls so long before the end. In shorter ones, they are told in the next window."""
     settle_ms: float = 100.0
     """Time after the beginning of an episode without learning (ms, at least one control step): the rates rise
     to the value of the first observation, which is no error of prediction."""
@@ -83,74 +65,37 @@ class ActorCriticConfig(Shown):
     """Interval at which error and weights change."""
 
     def __post_init__(self) -> None:
-        positive = ["value_per_hz", "tau_rate_ms", "tau_discount_ms", "hz_per_preference", "grid_ms"]
-        positive += ["tau_source_ms", "tau_eligibility_ms", "tau_feedback_ms"]
-        for name in positive:
-            if not 0.0 < getattr(self, name) < np.inf:
-                raise AgentError(f"ActorCriticConfig.{name}: expected above 0, got {getattr(self, name)}")
-        for name in ("critic_rate", "actor_rate", "settle_ms", "tau_critic_ms", "feedback_ms"):
-            if not 0.0 <= getattr(self, name) < np.inf:
-                raise AgentError(f"ActorCriticConfig.{name}: expected at least 0, got {getattr(self, name)}")
+        super().__post_init__()
+        positive = "value_per_hz", "tau_discount_ms", "grid_ms", "tau_eligibility_ms", "tau_feedback_ms"
+        check_numbers(self, positive, ("critic_rate", "actor_rate", "settle_ms", "tau_critic_ms"))
 
 
-class SpikingActorCritic(SpikingLearner):
+class SpikingActorCritic(SpikingLearner[ActorCriticConfig]):
     """An actor–critic of spiking neurons; learns by a three-factor rule inside the simulator.
 
-    Parameters
-    ----------
-    env : GymnasiumGroup
-        The environment that it is made for.
-    config : ActorCriticConfig, optional
-    simulator : SimulatorSettings, optional
-    network : Network, optional
-        The network of `actor_critic_network`, changed. If its weights learn from the channel
-        `shuffled_error`, they get the errors of random earlier windows.
-    seed : int
-        Of weights, starting potentials and choices, keyed by animal.
-    dt_ms : float
-
-    Raises
-    ------
-    AgentError
-        When a code or the network does not fit the environment.
+    Its network is that of `actor_critic_network`. If the weights of a changed one learn from the channel
+    `shuffled_error`, they get the errors of random earlier windows. See `SpikingLearner` for the parameters.
     """
 
-    def __init__(
-        self,
-        env: GymnasiumGroup,
-        config: ActorCriticConfig | None = None,
-        simulator: SimulatorSettings | None = None,
-        *,
-        network: Network | None = None,
-        seed: int,
-        dt_ms: float = 1.0,
-    ) -> None:
-        self.config = config = config or ActorCriticConfig()
-        super().__init__(
-            env,
-            network or actor_critic_network(env, config),
-            config.neurons,
-            Policy(env.action_entries, config.levels, config.least_probability),
-            hz_per_preference=config.hz_per_preference,
-            tau_rate_ms=config.tau_rate_ms,
-            feedback_ms=config.feedback_ms,
-            simulator=simulator,
-            seed=seed,
-            dt_ms=dt_ms,
-        )
-        self._settle_windows = max(1, round(config.settle_ms / env.control_interval_ms))
-        self._critic_rate = self._filtered(CRITIC, 1, config.tau_rate_ms)
+    kind: ClassVar[type[ActorCriticConfig]] = ActorCriticConfig
+
+    def _own_network(self, env: GymnasiumGroup) -> Network:
+        return actor_critic_network(env, self.config)
+
+    def _prepare(self) -> None:
+        self._settle_windows = max(1, round(self.config.settle_ms / self.control_interval_ms))
+        self._critic_rate = self._filtered(CRITIC, 1)
         self._given: dict[str, NDArray[np.float64]] = {}
         self._shuffled: ShuffledErrors | None = None
         if SHUFFLED in self.network.modulation_channels:
             self._shuffled = ShuffledErrors(
-                td_error(config),
+                td_error(self.config),
                 self.network,
                 animals=self.animals,
-                seed=seed,
-                grid_steps=round(config.grid_ms / dt_ms),
+                seed=self._seed,
+                grid_steps=round(self.config.grid_ms / self._dt_ms),
                 n_steps=self._n_steps,
-                dt_ms=dt_ms,
+                dt_ms=self._dt_ms,
             )
         self.variables = {
             **self.variables,
@@ -195,15 +140,8 @@ class SpikingActorCritic(SpikingLearner):
             state |= join_states({"shuffled": self._shuffled.state()})
         return state
 
-    def set_state(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Continue from a state.
-
-        Raises
-        ------
-        StateError
-            When it is the state of another agent.
-        """
-        super().set_state(state)
+    def _set_own_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        super()._set_own_state(state)
         self._critic_rate.rate_hz = np.array(state["critic_rate_hz"])
         if self._shuffled is not None:
             self._shuffled.set_state(state_of("shuffled", state))
@@ -224,7 +162,7 @@ def td_error(config: ActorCriticConfig) -> TDError:
 def actor_critic_network(env: GymnasiumGroup, config: ActorCriticConfig) -> Network:
     """Return the network of an actor–critic for an environment."""
     encoder = config.neurons.encoder(env)
-    n_groups = Policy(env.action_entries, config.levels).n_groups
+    n_groups = config.policy(env).n_groups
     share = rate_share(encoder, config.neurons, config.tau_source_ms) / config.tau_eligibility_ms
     plain = ThreeFactor(
         td_error(config),

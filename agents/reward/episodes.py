@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -107,3 +107,21 @@ def checked_rewards(reward: Any, animals: int) -> NDArray[np.float64]:
 def per_animal(flag: Any, animals: int) -> NDArray[np.bool_]:
     """Return a flag, or one for each animal, as an array of shape (animals,)."""
     return np.broadcast_to(np.asarray(flag, bool), (animals,)).copy()
+
+
+def check_numbers(config: Any, positive: Sequence[str], at_least_0: Sequence[str] = ()) -> None:
+    """Check that some fields of a configuration are finite and above 0, and others at least 0.
+
+    Raises
+    ------
+    AgentError
+        For the first field that is not.
+    """
+    for name in positive:
+        if not 0.0 < getattr(config, name) < np.inf:
+            raise AgentError(f"{type(config).__name__}.{name}: expected above 0, got {getattr(config, name)}")
+    for name in at_least_0:
+        if not 0.0 <= getattr(config, name) < np.inf:
+            raise AgentError(
+                f"{type(config).__name__}.{name}: expected at least 0, got {getattr(config, name)}"
+            )

@@ -19,6 +19,7 @@ from ethospike.agents.reward.episodes import Course, checked_rewards, per_animal
 from ethospike.brains.circuits.mushroom_body import MushroomBodyConfig
 from ethospike.brains.network import Network
 from ethospike.brains.simulator import SimulatorSettings
+from ethospike.configuration import configured
 from ethospike.envs.any_env import GymnasiumGroup
 from ethospike.envs.odor_arena import OTHER_FEATURES, REINFORCEMENT_COLUMNS
 from ethospike.envs.odor_arena.reinforcement import KINDS
@@ -36,9 +37,9 @@ class RewardedLarva(Agent):
     ----------
     env : GymnasiumGroup
         Of `ethospike/OdorArena-v0`, or of an environment with the same entries.
-    config : LarvaConfig, optional
+    config : LarvaConfig or mapping of its fields, optional
         Its `patterns` belong to the odors of the observation, in their order.
-    brain : MushroomBodyConfig, optional
+    brain : MushroomBodyConfig or mapping of its fields, optional
     simulator : SimulatorSettings, optional
     seed : int
         Of wiring, input trains and locomotion, keyed by animal.
@@ -55,8 +56,8 @@ class RewardedLarva(Agent):
     def __init__(
         self,
         env: GymnasiumGroup,
-        config: LarvaConfig | None = None,
-        brain: MushroomBodyConfig | None = None,
+        config: LarvaConfig | Mapping[str, Any] | None = None,
+        brain: MushroomBodyConfig | Mapping[str, Any] | None = None,
         simulator: SimulatorSettings | None = None,
         *,
         seed: int,
@@ -64,7 +65,7 @@ class RewardedLarva(Agent):
         network: Network | None = None,
     ) -> None:
         super().__init__(env.num_envs, env.control_interval_ms)
-        config = config or LarvaConfig()
+        config = configured(LarvaConfig, config, AgentError)
         n_odors = len(env.entries) - len(OTHER_FEATURES)
         if not (1 <= n_odors <= len(config.patterns) and len(env.action_entries) == 2):
             raise AgentError(

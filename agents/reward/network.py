@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ethospike.agents.codes import Encoder, default_encoder
+from ethospike.agents.reward.episodes import check_numbers
 from ethospike.brains.network import AllToAll, CurrentInput, Network, Population, Projection, Uniform
 from ethospike.brains.network.plasticity import PlasticityRule
 from ethospike.envs.any_env import GymnasiumGroup
@@ -67,9 +68,7 @@ class NeuronsConfig(Shown):
         for name in ("cells", "critic", "actor"):
             if getattr(self, name) < 1:
                 raise AgentError(f"NeuronsConfig.{name}: expected at least 1, got {getattr(self, name)}")
-        for name in ("code_hz", "tau_m_ms", "tau_code_ms", "drive_mv_per_ms"):
-            if not 0.0 < getattr(self, name) < np.inf:
-                raise AgentError(f"NeuronsConfig.{name}: expected above 0, got {getattr(self, name)}")
+        check_numbers(self, ("code_hz", "tau_m_ms", "tau_code_ms", "drive_mv_per_ms"))
 
     def encoder(self, env: GymnasiumGroup) -> Encoder:
         """Return the code of an environment's observations.

@@ -1,25 +1,30 @@
-"""The base of spiking agents that learn from a reward: code, network, policy, and the course of a run."""
+"""The base of spiking agents that learn from a reward: code, network, policy, and the course of a run.
+
+Subclasses give the network and the modulation, and name the arrays that they keep.
+"""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.agents.agent import Agent, Decision
+from ethospike.agents.agent import BrainAgent, Decision
 from ethospike.agents.codes.policy import Policy
-from ethospike.agents.reward.episodes import Course, checked_rewards, per_animal
+from ethospike.agents.reward.episodes import Course, check_numbers, checked_rewards, per_animal
 from ethospike.agents.reward.network import ACTOR, NeuronsConfig
 from ethospike.brains.network import Network
-from ethospike.brains.simulator import Simulator, SimulatorSettings, SpikeBlock, Stimulus, open_simulator
+from ethospike.brains.simulator import SimulatorSettings, SpikeBlock, Stimulus, open_simulator
 from ethospike.clock import whole_number
+from ethospike.configuration import configured
 from ethospike.envs.any_env import GymnasiumGroup
 from ethospike.errors import AgentError
-from ethospike.states import State, check_state, join_states, state_of, without
+from ethospike.shown import Shown
+from ethospike.states import State, join_states, state_of
 from ethospike.variables import Panel, variable
 
 FEEDBACK = "action"
@@ -27,6 +32,44 @@ FEEDBACK = "action"
 WITHHELD = "arm_withheld_feedback"
 """Variable of a network that does not hear the action feedback; variables `arm_…` are always recorded."""
 _Modulation = dict[str, NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
+class LearnerConfig(Shown):
+    """Code, neurons and policy of a spiking agent that learns from a reward.
+
+    Raises
+    ------
+    AgentError
+        When a number is out of range.
+    """
+
+    levels: int = 5
+    """Values of a continuous action, evenly spaced over its range."""
+    neurons: NeuronsConfig = field(default_factory=NeuronsConfig)
+    """Code, sizes, rates and membranes."""
+    tau_rate_ms: float = 40.0
+    """Filter of rates: of the actor's, which choose, and of the critic's, of which the value is made."""
+    hz_per_preference: float = 4.0
+    """Difference of two rates that makes one action e times as probable as the other."""
+    least_probability: float = 0.02
+    """Share of choices made by chance. Chosen: without it, one actor–critic in twelve settles on a single
+    action before it has learned anything, and its feedback, chosen − probability, is 0 for ever after."""
+    tau_source_ms: float = 20.0
+    """Trace of the source's spikes."""
+    feedback_ms: float = 20.0
+    """Time for which neurons are told the chosen action (ms), while they still see its observation: in longer
+    windows, the choice falls so long before the end. In shorter ones, they are told in the next window."""
+
+    def __post_init__(self) -> None:
+        check_numbers(self, ("tau_rate_ms", "hz_per_preference", "tau_source_ms"), ("feedback_ms",))
+
+    def policy(self, env: GymnasiumGroup) -> Policy:
+        """Return the policy over the actions of an environment."""
+        return Policy(env.action_entries, self.levels, self.least_probability)
+
+
+Config = TypeVar("Config", bound=LearnerConfig)
 
 
 class FilteredRate:
@@ -58,7 +101,7 @@ class FilteredRate:
         return self.rate_hz.copy()
 
 
-class SpikingLearner(Agent):
+class SpikingLearner(BrainAgent, Generic[Config]):
     """A spiking agent with an actor that learns from the chosen actions and a modulator.
 
     Subclasses say in `_modulation` which reward acts in the next window.
@@ -67,64 +110,56 @@ class SpikingLearner(Agent):
     ----------
     env : GymnasiumGroup
         The environment that it is made for.
-    network : Network
-        A current channel for each channel of the code, and a population `actor` with a cluster for each group
-        of the policy.
-    neurons : NeuronsConfig
-        Code and currents.
-    policy : Policy
-    hz_per_preference : float
-        Difference of two filtered rates (Hz) that makes one choice e times as probable as the other.
-    tau_rate_ms : float
-        Filter of the actor's rates.
-    feedback_ms : float
-        Time for which neurons are told the chosen action, while they still see its observation: the choice
-        falls so long before the end of the window. If that is the whole window or more, the choice falls at
-        its end, and they are told in the next window.
-    simulator : SimulatorSettings or None
+    config : LearnerConfig or mapping of its fields, optional
+        Of the class in `kind`.
+    simulator : SimulatorSettings, optional
+    network : Network, optional
+        The network that the agent would make for itself, changed: with a current channel for each channel of
+        the code, and a population `actor` with a cluster for each group of the policy.
     seed : int
+        Of weights, starting potentials and choices, keyed by animal.
     dt_ms : float
 
     Raises
     ------
     AgentError
-        When the network does not fit, or the control interval is not a whole number of steps.
+        When a code or the network does not fit the environment, a field of the configuration is unknown, or
+        the control interval is not a whole number of steps.
     """
 
-    simulator: Simulator
-    network: Network
+    kind: ClassVar[type[LearnerConfig]] = LearnerConfig
+    """Class of the configuration."""
+    kept: ClassVar[tuple[str, ...]] = ("feedback", "reward", "has_reward", "ended", "window")
+    """Arrays of the state: names of attributes without the underscore before them."""
+    config: Config
 
     def __init__(
         self,
         env: GymnasiumGroup,
-        network: Network,
-        neurons: NeuronsConfig,
-        policy: Policy,
+        config: Config | Mapping[str, Any] | None = None,
+        simulator: SimulatorSettings | None = None,
         *,
-        hz_per_preference: float,
-        tau_rate_ms: float,
-        feedback_ms: float,
-        simulator: SimulatorSettings | None,
+        network: Network | None = None,
         seed: int,
-        dt_ms: float,
+        dt_ms: float = 1.0,
     ) -> None:
         super().__init__(env.num_envs, env.control_interval_ms)
+        self.config = configured(self.kind, config, AgentError)  # type: ignore[assignment]
         n_steps = whole_number(env.control_interval_ms, dt_ms)
         if n_steps is None:
             raise AgentError(
                 f"control_interval_ms: expected a whole number of steps of {dt_ms:g} ms, got "
                 f"{env.control_interval_ms:g}"
             )
-        self._n_steps, self._dt_ms = n_steps, dt_ms
-        self._feedback_steps = min(n_steps, max(1, round(feedback_ms / dt_ms)))
-        self._neurons, self._encoder = neurons, neurons.encoder(env)
-        self._policy, self.network = policy, network
-        self._check_network(network)
+        self._n_steps, self._dt_ms, self._seed = n_steps, dt_ms, seed
+        self._feedback_steps = min(n_steps, max(1, round(self.config.feedback_ms / dt_ms)))
+        self._encoder, self._policy = self.config.neurons.encoder(env), self.config.policy(env)
+        self.network = network or self._own_network(env)
+        self._check_network(self.network)
         self._course = Course(env, seed)
-        self._hz_per_preference = hz_per_preference
-        self._actor_rate = self._filtered(ACTOR, policy.n_groups, tau_rate_ms)
+        self._actor_rate = self._filtered(ACTOR, self._policy.n_groups)
         n = self.animals
-        self._feedback = np.zeros((n, policy.n_groups))
+        self._feedback = np.zeros((n, self._policy.n_groups))
         self._reward, self._has_reward, self._ended = np.zeros(n), np.zeros(n, bool), np.zeros(n, bool)
         self._window = np.zeros(n, np.int64)
         self.variables: dict[str, Any] = {
@@ -133,21 +168,36 @@ class SpikingLearner(Agent):
                 "Hz",
                 "float32",
                 panel=Panel("actor (Hz)", key="f"),
-                cluster=policy.n_groups,
+                cluster=self._policy.n_groups,
             )
         }
-        if FEEDBACK not in network.modulation_channels:
+        if FEEDBACK not in self.network.modulation_channels:
             self.variables[WITHHELD] = variable(
-                "action feedback that no synapse hears", "1", "float32", cluster=policy.n_groups
+                "action feedback that no synapse hears", "1", "float32", cluster=self._policy.n_groups
             )
-        self.simulator = open_simulator(network, simulator, seed=seed, animals=n, dt_ms=dt_ms)
+        self._prepare()
+        self.simulator = open_simulator(self.network, simulator, seed=seed, animals=n, dt_ms=dt_ms)
         self.backend = self.simulator.backend
 
-    def _filtered(self, population: str, n_groups: int, tau_ms: float) -> FilteredRate:
+    @abstractmethod
+    def _own_network(self, env: GymnasiumGroup) -> Network:
+        """Return the network of the agent for an environment."""
+
+    def _prepare(self) -> None:
+        """Make the attributes of a subclass, before the simulator is opened."""
+
+    def _filtered(self, population: str, n_groups: int) -> FilteredRate:
         """Return the filter of the rates of a population's equal groups."""
         size = self.network.population(population).size // n_groups
         first = self.network.offset(population)
-        return FilteredRate(first, n_groups, size, animals=self.animals, tau_ms=tau_ms, dt_ms=self._dt_ms)
+        return FilteredRate(
+            first,
+            n_groups,
+            size,
+            animals=self.animals,
+            tau_ms=self.config.tau_rate_ms,
+            dt_ms=self._dt_ms,
+        )
 
     def _check_network(self, network: Network) -> None:
         """Check that a network has the channels of the code and the groups of the policy."""
@@ -187,7 +237,7 @@ class SpikingLearner(Agent):
 
     def _act(self, observation: NDArray[np.floating]) -> Decision:
         activity = self._encoder.encode(observation[:, :-1]) * observation[:, -1:]
-        stimulus = Stimulus.currents(self._neurons.current_pa(activity))
+        stimulus = Stimulus.currents(self.config.neurons.current_pa(activity))
         modulation = self._modulation()
         n_last = self._feedback_steps % self._n_steps
         n_first = self._n_steps - n_last
@@ -195,7 +245,7 @@ class SpikingLearner(Agent):
         begin = self._part(modulation, share, not n_last) | {FEEDBACK: self._feedback}
         spikes = self.simulator.run(n_first, replace(stimulus, modulation=self._heard(begin)))
         rate_hz = self._actor_rate.update(spikes, self.simulator.step, n_first)
-        probability = self._policy.probabilities(rate_hz / self._hz_per_preference)
+        probability = self._policy.probabilities(rate_hz / self.config.hz_per_preference)
         choice = self._course.choices(self._policy, probability)
         feedback = self._gated(choice, probability) * self._course.in_episode[:, None]
         if n_last:
@@ -238,47 +288,15 @@ class SpikingLearner(Agent):
         self._has_reward[which] = self._ended[which] = False
         self._feedback[which] = 0.0
 
-    # -- weights and state --------------------------------------------------------------------------
-
-    def weights(self) -> dict[str, NDArray[np.float64]]:
-        """Return the plastic weights (mV) by projection, each of shape (animals, synapses)."""
-        return {p.name: self.simulator.weights(p.name) for p in self.network.plastic_projections}
-
-    def state(self) -> State:
-        """Return the states of simulator, course and filters.
-
-        Raises
-        ------
-        SimulatorUnavailable
-            When the simulator cannot save its state.
-        """
-        return self._own_state() | join_states({"simulator": self.simulator.state()})
+    # -- state --------------------------------------------------------------------------------------
 
     def _own_state(self) -> State:
-        return {
-            "feedback": self._feedback.copy(),
-            "reward": self._reward.copy(),
-            "has_reward": self._has_reward.copy(),
-            "ended": self._ended.copy(),
-            "window": self._window.copy(),
-            "actor_rate_hz": self._actor_rate.rate_hz.copy(),
-        } | join_states({"course": self._course.state()})
+        arrays = {name: getattr(self, f"_{name}").copy() for name in self.kept}
+        arrays["actor_rate_hz"] = self._actor_rate.rate_hz.copy()
+        return arrays | join_states({"course": self._course.state()})
 
-    def set_state(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Continue from a state.
-
-        Raises
-        ------
-        StateError
-            When it is the state of another agent.
-        """
-        check_state(without("simulator", state), self._own_state())
-        self.simulator.set_state(state_of("simulator", state))
+    def _set_own_state(self, state: Mapping[str, NDArray[Any]]) -> None:
         self._course.set_state(state_of("course", state))
         self._actor_rate.rate_hz = np.array(state["actor_rate_hz"])
-        for name in ("feedback", "reward", "has_reward", "ended", "window"):
+        for name in self.kept:
             setattr(self, f"_{name}", np.array(state[name]))
-
-    def close(self) -> None:
-        """Close the simulator."""
-        self.simulator.close()

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from ethospike.agents.agent import Agent, Decision
 from ethospike.agents.codes import default_encoder
 from ethospike.agents.codes.policy import Policy
-from ethospike.agents.reward.episodes import Course, checked_rewards, per_animal
+from ethospike.agents.reward.episodes import Course, check_numbers, checked_rewards, per_animal
+from ethospike.configuration import configured
 from ethospike.envs.any_env import GymnasiumGroup
 from ethospike.errors import AgentError
 from ethospike.shown import Shown
@@ -54,9 +55,7 @@ class TDConfig(Shown):
         for name in ("discount", "trace"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise AgentError(f"TDConfig.{name}: expected 0 … 1, got {getattr(self, name)}")
-        for name in ("critic_rate", "actor_rate", "reward_scale"):
-            if not 0.0 <= getattr(self, name) < np.inf:
-                raise AgentError(f"TDConfig.{name}: expected at least 0, got {getattr(self, name)}")
+        check_numbers(self, (), ("critic_rate", "actor_rate", "reward_scale"))
 
 
 class TDActorCritic(Agent):
@@ -66,7 +65,7 @@ class TDActorCritic(Agent):
     ----------
     env : GymnasiumGroup
         The environment that it is made for.
-    config : TDConfig, optional
+    config : TDConfig or mapping of its fields, optional
     seed : int
         Of the choices, keyed by animal.
 
@@ -80,9 +79,11 @@ class TDActorCritic(Agent):
         "value": variable("value of the observation", "1", "float32", panel=Panel("value")),
     }
 
-    def __init__(self, env: GymnasiumGroup, config: TDConfig | None = None, *, seed: int) -> None:
+    def __init__(
+        self, env: GymnasiumGroup, config: TDConfig | Mapping[str, Any] | None = None, *, seed: int
+    ) -> None:
         super().__init__(env.num_envs, env.control_interval_ms)
-        self.config = config = config or TDConfig()
+        self.config = config = configured(TDConfig, config, AgentError)
         self._encoder = default_encoder(env.entries, config.code)
         self._policy = Policy(env.action_entries, config.levels)
         self._course = Course(env, seed)
