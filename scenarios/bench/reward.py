@@ -4,16 +4,13 @@
 
 A task is a preset of the scenario `reward-learning`. Each animal has wiring, episodes and choices of its
 own; some of them go side by side in a run, which saves most of the time that Python takes. The sweeps stay in
-a folder, and a finished run is never repeated, so that the benchmark may be done in parts. The page is made
-from all that is finished.
+a folder, and a finished run is never repeated, so that the benchmark may be done in parts. The page
+(`reward_page.py`) is made from all that is finished.
 """
 
 from __future__ import annotations
 
-import json
-import statistics
 import sys
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -22,14 +19,13 @@ import cyclopts
 
 from ethospike.errors import EnvError, ScenarioError, nearest
 from ethospike.scenarios import configuration
+from ethospike.scenarios.bench.reward_page import written
 from ethospike.scenarios.reward.config import AgentName, RewardConfig
-from ethospike.scenarios.reward.measures import BY_ANIMAL
 from ethospike.scenarios.reward.scenario import SCENARIO
 from ethospike.scenarios.reward.tasks import TASKS
-from ethospike.scenarios.run.files import beside, require_place, write_whole
-from ethospike.scenarios.run.provenance import command_of, provenance
+from ethospike.scenarios.run.files import require_place
 from ethospike.scenarios.scenario import INTACT
-from ethospike.scenarios.sweeps.folder import DONE, FAILED, Plan, Sweep, is_sweep
+from ethospike.scenarios.sweeps.folder import Plan, Sweep, is_sweep
 from ethospike.scenarios.sweeps.runner import run_sweep
 
 FIRST_SEED = 1
@@ -203,169 +199,3 @@ def points(task: str, part: str, settings: Settings) -> list[dict[str, Any]]:
     if part == ARMS:
         return [{"agent": agents[0], "arm": arm} for arm in TASKS[task].arms]
     return [{"agent": agent, "arm": INTACT} for agent in agents]
-
-
-# -- the page ---------------------------------------------------------------------------------------
-
-
-def written(out: Path, folder: Path) -> Path:
-    """Write the page and its data from all sweeps in a folder; return the page."""
-    folders = sorted(folder.iterdir()) if folder.is_dir() else []
-    rows = [row for path in folders if is_sweep(path) for row in rows_of(Sweep.open(path))]
-    rows = sorted((row for row in rows if row["task"] in TASKS), key=_place)
-    data = {"machine": provenance(), "rows": rows}
-    write_whole(beside(out, ".json"), (json.dumps(data, indent=1) + "\n").encode())
-    write_whole(beside(out, ".md"), to_markdown(data).encode())
-    return beside(out, ".md")
-
-
-def _place(row: Mapping[str, Any]) -> tuple[int, bool, bool, int]:
-    """Return the place of a row on the page: task, intact before arms, variants last, agents in order."""
-    task, agents = TASKS[row["task"]], get_args(AgentName)
-    table = list(TASKS).index(task.of or row["task"])
-    return table, row["arm"] != INTACT, bool(task.of), agents.index(row["agent"])
-
-
-def rows_of(sweep: Sweep) -> list[dict[str, Any]]:
-    """Return a row for each group of a sweep, from its finished runs."""
-    known = [name for name in TASKS if sweep.path.name.startswith(name)]
-    task = max(known, key=len, default=sweep.path.name)
-    results: dict[int, list[dict[str, Any]]] = {}
-    for result in sweep.results():
-        results.setdefault(result["point"], []).append(result)
-    base: Any = sweep.base_config
-    rows = []
-    for number, ended in sorted(results.items()):
-        done = [result for result in ended if result["status"] == DONE]
-        names = sorted({name for result in done for name in result["animals"]})
-        rows.append(
-            {
-                "task": task,
-                **sweep.points[number],
-                "episodes": base.episodes,
-                "animals": base.animals * len(done),
-                "seeds": [result["seed"] for result in done],
-                "failed": sum(result["status"] == FAILED for result in ended),
-                "wall_s": [result["wall_s"] / base.animals for result in done],
-                "proof": _proof(done),
-                "measures": {
-                    name.removeprefix(f"{BY_ANIMAL}."): [
-                        value for result in done for value in result["animals"].get(name, ())
-                    ]
-                    for name in names
-                },
-            }
-        )
-    return rows
-
-
-def _proof(results: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Return the numbers with which an arm proves its effect, as means over runs."""
-    numbers: dict[str, list[float]] = {}
-    for result in results:
-        for name, value in result["measures"].items():
-            if name.startswith("arms.") and value is not None:
-                numbers.setdefault(name.rpartition(".")[2], []).append(value)
-    return {name: statistics.fmean(values) for name, values in numbers.items()}
-
-
-COLUMNS: Mapping[str, str] = {
-    "last 100": "score",
-    "greedy": "greedy_return",
-    "sampled": "sampled_return",
-    "episodes to the threshold": "episodes_to_threshold",
-    "spikes a decision": "spikes_per_decision",
-    "mean rate (Hz)": "mean_rate_hz",
-}
-"""Heads of the table, and the measures under them."""
-POPULATIONS = ("code", "critic", "actor")
-"""Populations of spiking agents, whose mean rates have a column."""
-_RATES = f"{' / '.join(POPULATIONS)} (Hz)"
-HEADS = ("agent", "arm", "episodes", "animals", *COLUMNS, _RATES, "reached by", "wall s an animal")
-
-
-ABOUT = (
-    "Median [least, most] over animals, each with wiring, episodes and choices of its own; parameters "
-    "were chosen with other seeds. *Last 100*: mean return of the last 100 episodes of training. "
-    "*Greedy*, *sampled*: returns after training, without learning, in copies of the environment of "
-    "their own. *Episodes to the threshold*: until the mean of 100 episodes reaches Gymnasium's own "
-    "threshold, over the animals that got there. *Mean rate*: of all neurons in episodes; beside it those of "
-    "code, critic and actor. Several animals go side by side in a run; wall times are "
-    "those of runs divided by their animals, of one process among others."
-)
-"""The meaning of the columns."""
-
-
-def to_markdown(data: Mapping[str, Any]) -> str:
-    """Return the page: a table for each task, with median and range over animals."""
-    machine = data["machine"]
-    lines = [
-        "# Learning from reward",
-        "",
-        f"{machine['started'][:10]} · {machine['machine']} · Python {machine['python']} · ethospike "
-        f"{machine['versions']['ethospike']}, Gymnasium {machine['versions']['gymnasium']}",
-        "",
-        f"Command: `{command_of(machine)}`. {ABOUT}",
-    ]
-    for task in dict.fromkeys(TASKS[row["task"]].of or row["task"] for row in data["rows"]):
-        rows = [row for row in data["rows"] if task in (row["task"], TASKS[row["task"]].of)]
-        notes = [TASKS[name].about for name in dict.fromkeys((task, *(row["task"] for row in rows)))]
-        lines += ["", f"## {task}", "", " ".join(notes), ""]
-        lines += [_line(HEADS), _line(["---"] * len(HEADS))]
-        lines += [_line(_cells(row)) for row in rows]
-        lines += _proofs(rows)
-    return "\n".join(lines) + "\n"
-
-
-def _cells(row: Mapping[str, Any]) -> list[str]:
-    measures, n = row["measures"], row["animals"]
-    variant = TASKS[row["task"]].variant
-    cells = [
-        row["agent"] + (f", {variant}" if variant else ""),
-        row.get("arm", INTACT),
-        str(row["episodes"]),
-        f"{n}" + (f" ({row['failed']} runs failed)" if row["failed"] else ""),
-    ]
-    cells += [spread(measures.get(name, [])) for name in COLUMNS.values()]
-    rates = [_rate_of(measures, name) for name in POPULATIONS]
-    cells.append(" / ".join(rate or "–" for rate in rates) if any(rates) else "")
-    to = measures.get("episodes_to_threshold")
-    reached = "" if to is None else f"{sum(value is not None for value in to)} of {n}"
-    return [*cells, reached, spread(row["wall_s"])]
-
-
-def _rate_of(measures: Mapping[str, Any], population: str) -> str:
-    """Return the mean rate of a population, over animals and its equal clusters; empty without it."""
-    names = [name for name in measures if name.partition("[")[0] == f"rate_hz.{population}"]
-    rates = [value for name in names for value in measures[name] if value is not None]
-    return f"{statistics.fmean(rates):.3g}" if rates else ""
-
-
-def _proofs(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return a line with the numbers of each arm's proof."""
-    lines = []
-    for row in rows:
-        if row["proof"]:
-            numbers = [f"{name.replace('_', ' ')} {value:.3g}" for name, value in row["proof"].items()]
-            lines.append(f"* Proof of {row['arm']} (mean of its runs): {', '.join(numbers)}.")
-    return ["", *lines] if lines else []
-
-
-def spread(values: Sequence[float | None]) -> str:
-    """Return median and range of the known values, as in a cell of the table.
-
-    Examples
-    --------
-    >>> spread([1.0, 3.0, None, 2.25])
-    '2.25 [1, 3]'
-    """
-    known = [value for value in values if value is not None]
-    if not known:
-        return ""
-    least, most = min(known), max(known)
-    middle = f"{statistics.median(known):.3g}"
-    return middle if least == most else f"{middle} [{least:.3g}, {most:.3g}]"
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"

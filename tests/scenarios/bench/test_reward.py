@@ -86,8 +86,56 @@ def test_the_page_has_all_animals_of_all_runs_and_the_numbers_of_proofs(tmp_path
     assert [row[1] for row in rows] == ["freeze", "shuffle-modulation", "gate-off"]
     assert rows[0][3:5] == ["4", "0.375 [0.25, 1.5]"]
     assert rows[1][3:5] == ["2", "1.38 [0.25, 2.5]"]
-    assert rows[0][10:] == ["21 / – / 6", "", "15"]
+    assert rows[0][10:13] == ["21 / – / 6", "", "15"]
+    assert rows[0][13] == sweep.manifest["started"][:10]
     assert "* Proof of freeze (mean of its runs): touched 1.28e+03." in page
+
+
+def finish(settings: Settings, task: str, score: float) -> None:
+    """Write the results of the tasks of a sweep without running them."""
+    sweep = reward.sweep_of(task, "intact", settings)
+    for run in sweep.tasks():
+        measured = {"measures": {}, "animals": {"by_animal.score": [score]}}
+        result = {**dataclasses.asdict(run), "status": "done", **measured, "error": None, "wall_s": 1.0}
+        sweep.folder(run.number).mkdir()
+        (sweep.folder(run.number) / "result.json").write_text(json.dumps(result))
+
+
+def rows_on(page: Path) -> list[tuple[str, str]]:
+    """Return agent and last 100 of the rows of a page."""
+    cells = [line.strip("| ").split(" | ") for line in page.read_text("utf-8").splitlines()]
+    return [(row[0], row[4]) for row in cells if row[1:2] == ["intact"]]
+
+
+def test_rows_of_earlier_parts_and_paragraphs_by_hand_stay_on_the_page(tmp_path: Path) -> None:
+    finish(Settings(agents=("td", "random"), seeds=1, folder=tmp_path / "a"), "cue-bandit", 0.25)
+    page = reward.written(tmp_path / "page", tmp_path / "a")
+    assert rows_on(page) == [("random", "0.25"), ("td", "0.25")]
+    data = json.loads((tmp_path / "page.json").read_text())
+    for row in data["rows"]:
+        row.pop("made")  # as in pages of 0.1
+    data["machine"]["started"] = "2020-02-03T00:00:00+00:00"
+    (tmp_path / "page.json").write_text(json.dumps(data))
+    text = page.read_text("utf-8").replace("## cue-bandit", "<!-- by hand -->\n\nHead.\n\n## cue-bandit")
+    page.write_text(f"{text}\n<!-- by hand -->\n\nFirst.\n\nSecond.\n", "utf-8")
+
+    finish(Settings(agents=("td",), seeds=1, folder=tmp_path / "b"), "cue-bandit", 0.75)
+    finish(Settings(agents=("random",), seeds=1, folder=tmp_path / "b"), "cartpole", 22.0)
+    for _ in range(2):  # what was written is read again
+        assert reward.written(tmp_path / "page", tmp_path / "b") == page
+        assert rows_on(page) == [("random", "0.25"), ("td", "0.75"), ("random", "22")]
+        text = page.read_text("utf-8")
+        assert [part.count("Head.") for part in text.split("\n## ")] == [1, 0, 0]
+        _, bandit, _ = text.split("\n## ")
+        assert bandit.endswith("<!-- by hand -->\n\nFirst.\n\nSecond.\n")
+        assert [line[-12:-2] for line in bandit.splitlines() if line.startswith("| random")] == ["2020-02-03"]
+
+
+def test_a_section_may_have_paragraphs_alone(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# Page\n\n## acrobot\n\n<!-- by hand -->\n\nNot run.\n", "utf-8")
+    text = reward.written(tmp_path / "page", tmp_path).read_text("utf-8")
+    assert text.endswith(f"## acrobot\n\n{TASKS['acrobot'].about}\n\n<!-- by hand -->\n\nNot run.\n")
 
 
 def test_a_benchmark_goes_on_where_it_is_and_makes_its_page(tmp_path: Path) -> None:
