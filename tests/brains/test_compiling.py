@@ -244,6 +244,11 @@ def test_kernels_are_compiled_where_numba_is_told_not_to(tmp_path: Path) -> None
         "lists.dopamine_gated",
         "lists.plasticity_kernels",
         "lists.stepped_kernels",
+        "rows.kernels",
+        "rows.arrivals",
+        "rows.dopamine_gated",
+        "rows.relaxing",
+        "rows.stepped",
     ],
 )
 def test_no_kernel_of_a_step_counts_references(name: str) -> None:

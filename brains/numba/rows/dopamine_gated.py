@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from ethospike.brains.compiling import compiled
+from ethospike.brains.compiling import kernel
 from ethospike.brains.numba.muting import FREE
 from ethospike.brains.numba.roles import MODULATOR, TARGET
 from ethospike.brains.numba.rows.layout import Rows
@@ -30,7 +30,7 @@ class Plastic(NamedTuple):
     last_spike: Array  # (parts, slots): step; each part has its own clock, and so its own copy
 
 
-@compiled
+@kernel
 def _depress(plastic: Plastic, rows: Rows, p: int, part: int, begin: int, end: int, step: int) -> None:
     """Apply one modulator spike to a part's synapses of a projection."""
     rate, tau_steps = plastic.rule[p, 0], plastic.rule[p, 2]
@@ -42,7 +42,7 @@ def _depress(plastic: Plastic, rows: Rows, p: int, part: int, begin: int, end: i
         rows.effect[plastic.place[synapse]] = weight * plastic.scale[synapse]
 
 
-@compiled
+@kernel
 def _recover(plastic: Plastic, rows: Rows, p: int, slot: int) -> None:
     """Apply one target spike to its synapses of a projection."""
     for synapse in range(plastic.first[p, slot], plastic.first[p, slot + 1]):
@@ -52,7 +52,7 @@ def _recover(plastic: Plastic, rows: Rows, p: int, slot: int) -> None:
         rows.effect[plastic.place[synapse]] = weight * plastic.scale[synapse]
 
 
-@compiled
+@kernel
 def learn(
     plastic: Plastic, rows: Rows, level: Array, part: int, begin: int, end: int, step: int, fired: Array
 ) -> None:

@@ -175,7 +175,6 @@ class RowsEngine:
                         seat,
                         ahead,
                         first_step - 1,
-                        brain.longest,
                         brain.rows,
                         brain.plastic,
                         inputs,
@@ -183,6 +182,7 @@ class RowsEngine:
                         brain.relaxing,
                         spikes,
                         watch,
+                        self._scratch(),
                     )
 
                 done += self._team.run(work, len(ahead), brain.parts)
@@ -192,6 +192,13 @@ class RowsEngine:
         self._voltages[:, animal] = watch.voltage
         steps, slots = zip(*pieces, strict=True)
         return np.concatenate(steps), np.concatenate(slots)
+
+    def _scratch(self) -> kernels.Scratch:
+        """Return room for the intermediate results of a thread."""
+        return kernels.Scratch(
+            before=np.empty(kernels.STATE_NUMBERS, dtype=self._real),
+            work=np.zeros(self._slots // LANES, dtype=np.uint8),
+        )
 
     def _watch(self, brain: RowsAnimal) -> Watch:
         slot = brain.slot[self._watched]

@@ -15,12 +15,12 @@ The equations are those of `blocks.py`.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.brains.compiling import compiled, inlined
+from ethospike.brains.compiling import inlined, kernel
 from ethospike.brains.numba.blocks import (
     E_L,
     FLUSH_EVERY,
@@ -57,6 +57,13 @@ STATE_NUMBERS = 5 * LANES
 """Numbers of a block that a step without input may change: v, ex, inh, sfa, refractory."""
 
 Array = NDArray[Any]
+
+
+class Scratch(NamedTuple):
+    """Room for a thread's intermediate results: compiled code that makes no arrays counts no references."""
+
+    before: Array  # (STATE_NUMBERS,) a block before a step
+    work: Array  # (blocks,) uint8: bits of what each block has to do
 
 
 # -- delivering -----------------------------------------------------------------------------------------
@@ -110,7 +117,7 @@ def _look_ahead(part: int, spike: int, rows: Rows, spikes: Spikes, width: int) -
                     prefetch(rows.effect, synapse + shift)
 
 
-@compiled
+@kernel
 def deliver(part: int, rows: Rows, plastic: Plastic, neurons: Neurons, spikes: Spikes) -> None:
     """Bring the spikes of the interval before to a part's targets."""
     begin, end = neurons.part[part] * LANES, neurons.part[part + 1] * LANES
@@ -147,7 +154,7 @@ def deliver(part: int, rows: Rows, plastic: Plastic, neurons: Neurons, spikes: S
                     hit[np.uintp(row + dest[synapse] // INBOX)] = 1
 
 
-@compiled
+@kernel
 def _receive_inputs(part: int, begin: int, end: int, inputs: Inputs, neurons: Neurons) -> None:
     """Add the part's input spikes begin … end − 1 to the ring of inputs."""
     mask, blocks = neurons.mask[1], len(neurons.asleep)
@@ -163,7 +170,7 @@ def _receive_inputs(part: int, begin: int, end: int, inputs: Inputs, neurons: Ne
 # -- neurons --------------------------------------------------------------------------------------------
 
 
-@compiled
+@kernel
 def _take(cells: Array, base: int, ring: Array, start: int) -> None:
     """Move a block's numbers of the ring to its empty inboxes.
 
@@ -176,7 +183,7 @@ def _take(cells: Array, base: int, ring: Array, start: int) -> None:
         ring[np.uintp(start) + np.uintp(place)] = zero
 
 
-@compiled
+@kernel
 def _merge_inputs(block: int, first_step: int, n_steps: int, neurons: Neurons) -> None:
     """Add the arrivals from input channels in the next steps to the arrivals from synapses.
 
@@ -207,7 +214,7 @@ def _fetch_block(neurons: Neurons, relaxing: Relaxing, block: int, first_step: i
             prefetch(neurons.ring, place + line)
 
 
-@compiled
+@kernel
 def _look_for_work(
     part: int, first_step: int, n_steps: int, neurons: Neurons, relaxing: Relaxing, watch: Watch, work: Array
 ) -> None:
@@ -230,7 +237,7 @@ def _look_for_work(
                 work[block] |= neurons.input_hit[row + block] << 1
 
 
-@compiled
+@kernel
 def _advance_block(
     block: int,
     first_step: int,
@@ -286,7 +293,7 @@ def _advance_block(
     return count
 
 
-@compiled
+@kernel
 def _record_sleepers(block: int, n_steps: int, neurons: Neurons, watch: Watch, watch_from: int) -> None:
     """Write the potentials of watched neurons at rest."""
     for i in range(watch.first[block], watch.first[block + 1]):
@@ -297,7 +304,7 @@ def _record_sleepers(block: int, n_steps: int, neurons: Neurons, watch: Watch, w
             )
 
 
-@compiled
+@kernel
 def _join(first_step: int, n_steps: int, longest: int, neurons: Neurons, spikes: Spikes) -> None:
     """Sort the parts' spikes by (step, slot) into one list, and add them to the window's."""
     first = spikes.first
@@ -308,13 +315,15 @@ def _join(first_step: int, n_steps: int, longest: int, neurons: Neurons, spikes:
             first[spikes.part_step[spike] + 1] += 1
     for k in range(len(first) - 1):
         first[k + 1] += first[k]
-    place = first.copy()
     for part in range(len(spikes.part_count)):
         begin = neurons.part[part] * LANES * longest
         for spike in range(begin, begin + spikes.part_count[part]):
             k = spikes.part_step[spike]
-            spikes.slot[place[k]] = spikes.part_slot[spike]
-            place[k] += 1
+            spikes.slot[first[k]] = spikes.part_slot[spike]
+            first[k] += 1
+    for k in range(len(first) - 1, 0, -1):  # each step now ends where the next one begins
+        first[k] = first[k - 1]
+    first[0] = 0
     spikes.begun[0] = first_step
     out = spikes.out[0]
     for k in range(n_steps):
@@ -325,7 +334,7 @@ def _join(first_step: int, n_steps: int, longest: int, neurons: Neurons, spikes:
     spikes.out[0] = out
 
 
-@compiled
+@kernel
 def _advance_part(
     part: int,
     first_step: int,
@@ -336,14 +345,13 @@ def _advance_part(
     spikes: Spikes,
     watch: Watch,
     row: int,
-    before: Array,
-    work: Array,
+    scratch: Scratch,
 ) -> int:
     """Take the blocks of a part through an interval and return the new length of its list of spikes.
 
     Blocks of neurons that relax are left out.
     """
-    end = neurons.part[part + 1]
+    end, work, before = neurons.part[part + 1], scratch.work, scratch.before
     for block in range(neurons.part[part], end):
         if block + 1 < end and work[block + 1] & ~WATCHED:
             _fetch_block(neurons, relaxing, block + 1, first_step, n_steps)
@@ -360,13 +368,12 @@ def _advance_part(
     return count
 
 
-@compiled
+@kernel
 def run_intervals(
     board: Array,
     seat: int,
     interval: Array,
     window_start: int,
-    longest: int,
     rows: Rows,
     plastic: Plastic,
     inputs: Inputs,
@@ -374,6 +381,7 @@ def run_intervals(
     relaxing: Relaxing,
     spikes: Spikes,
     watch: Watch,
+    scratch: Scratch,
 ) -> None:
     """Work on the intervals until all are over or the window's list of spikes is nearly full.
 
@@ -387,11 +395,10 @@ def run_intervals(
         First step, number of steps (0: only deliver), and begin and end of its input spikes.
     window_start : int
         The step before the window: row 0 of the recorded potentials is the next one.
-    longest : int
-        Most steps of an interval.
+    scratch : Scratch
+        Of this thread.
     """
-    before = np.empty(STATE_NUMBERS, dtype=neurons.cells.dtype)
-    work = np.zeros(len(neurons.asleep), dtype=np.uint8)
+    longest = len(spikes.first) - 1
     while True:
         phase, part = claim(board, seat)
         if part < 0:
@@ -404,9 +411,9 @@ def run_intervals(
             row = first_step - 1 - window_start
             begin = end = neurons.part[part] * LANES * longest
             if relaxing.has_others[part]:
-                _look_for_work(part, first_step, n_steps, neurons, relaxing, watch, work)
+                _look_for_work(part, first_step, n_steps, neurons, relaxing, watch, scratch.work)
                 end = _advance_part(
-                    part, first_step, n_steps, begin, neurons, relaxing, spikes, watch, row, before, work
+                    part, first_step, n_steps, begin, neurons, relaxing, spikes, watch, row, scratch
                 )
             if len(relaxing.state):
                 end = advance_relaxing(
@@ -423,7 +430,7 @@ def run_intervals(
                 open_next(board)
 
 
-@compiled
+@kernel
 def part_bounds(first: Array, dest: Array, part_of_block: Array, bound: Array, offset: int) -> None:
     """Fill in the first synapse of each (source, part), of synapses sorted by (source, target).
 

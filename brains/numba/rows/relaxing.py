@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.brains.compiling import compiled
+from ethospike.brains.compiling import kernel
 from ethospike.brains.network import Network
 from ethospike.brains.numba.blocks import INBOX, LANES, ROWS
 from ethospike.brains.numba.placement import aligned
@@ -159,7 +159,7 @@ def store_state(relaxing: Relaxing, cells: NDArray[Any]) -> None:
         cells[mine, ROWS.index(name)] = relaxing.state[:, number].reshape(-1, LANES)[mine]
 
 
-@compiled
+@kernel
 def constants_of_steps(relaxing: Relaxing, kind: int, n: int) -> tuple[float, float, float]:
     """Return leak, decay and effect of g on v of n steps."""
     leak, decay, gain = relaxing.step[kind, 0], relaxing.step[kind, 1], relaxing.step[kind, 2]
@@ -169,7 +169,7 @@ def constants_of_steps(relaxing: Relaxing, kind: int, n: int) -> tuple[float, fl
     return after_leak, after_decay, gain * (after_leak - after_decay) / (leak - decay)
 
 
-@compiled
+@kernel
 def long_after(v: float, g: float, n: int, relaxing: Relaxing, kind: int) -> tuple[float, float]:
     """Return v and g after more steps without input than a table has."""
     leak, decay, gain = constants_of_steps(relaxing, kind, n)
@@ -179,7 +179,7 @@ def long_after(v: float, g: float, n: int, relaxing: Relaxing, kind: int) -> tup
 # -- the next spike -------------------------------------------------------------------------------------
 
 
-@compiled
+@kernel
 def _steps_to_spike(v: float, g: float, v_th: float, relaxing: Relaxing, kind: int) -> int:
     """Return after how many steps without input a potential is above its threshold; NEVER_DUE if it is not.
 
@@ -202,7 +202,7 @@ def _steps_to_spike(v: float, g: float, v_th: float, relaxing: Relaxing, kind: i
     return NEVER_DUE
 
 
-@compiled
+@kernel
 def set_due(slot: int, relaxing: Relaxing, kind: int) -> None:
     """Find the next spike of a neuron that may fire, from its state."""
     state = relaxing.state
@@ -215,7 +215,7 @@ def set_due(slot: int, relaxing: Relaxing, kind: int) -> None:
     relaxing.when[slot, -1] = due
 
 
-@compiled
+@kernel
 def look_ahead(relaxing: Relaxing) -> None:
     """Find the next spikes of all neurons, from their state."""
     for block in range(len(relaxing.kind)):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.brains.compiling import compiled
+from ethospike.brains.compiling import kernel
 from ethospike.brains.numba.blocks import (
     DECAY_EX,
     DRIVE,
@@ -35,7 +35,7 @@ from ethospike.brains.numba.rows.layout import Neurons, Spikes, Watch
 Array = NDArray[Any]
 
 
-@compiled
+@kernel
 def _step(cells: Array, base: int) -> bool:
     """Advance a block by one step at the end of which its inbox arrives; return whether any is above V_th."""
     real = cells.dtype.type
@@ -58,7 +58,7 @@ def _step(cells: Array, base: int) -> bool:
     return reached
 
 
-@compiled
+@kernel
 def _fire_block(block: int, k: int, neurons: Neurons, spikes: Spikes, count: int) -> int:
     """Reset the neurons above their threshold, and list their spikes unless they are silent."""
     cells = neurons.cells
@@ -77,7 +77,7 @@ def _fire_block(block: int, k: int, neurons: Neurons, spikes: Spikes, count: int
     return count
 
 
-@compiled
+@kernel
 def advance_stepped(
     block: int,
     first_step: int,
