@@ -11,7 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import zarr
+from killed_runs import killed_run
 from matplotlib.figure import Figure
+from small_larva import small_larva, write_winding
 
 from ethospike.brains.simulator import SimulatorSettings
 from ethospike.errors import RunFolderError, ScenarioError
@@ -32,6 +35,7 @@ from ethospike.scenarios.odor.measures import (
 )
 from ethospike.scenarios.odor.preference import SCENARIO as PREFERENCE
 from ethospike.scenarios.odor.preference import PreferenceConfig
+from ethospike.scenarios.run.folder import RunFolder
 from ethospike.scenarios.run.runner import RunResult, resume_scenario, run_scenario
 
 
@@ -432,3 +436,28 @@ def test_a_memory_that_cannot_be_written_leaves_the_one_before(
         keep_memory(agent, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [MEMORY]
     assert (tmp_path / MEMORY).read_text() == "before"
+
+
+@pytest.mark.simulator("numba")
+def test_a_killed_run_of_a_measured_brain_is_continued(tmp_path: Path) -> None:
+    """Learning at each projection from Kenyon cells goes on as if nothing had been."""
+    write_winding(small_larva(), tmp_path / "winding")
+    words = [
+        *("--cycles", "1", "--odor-s", "4", "--blank-s", "2", "--gap-s", "0.5", "--test-s", "1"),
+        *("--circuit", "winding-brain", "--connectome", str(tmp_path)),
+        *("--simulator.name", "numba", "--recorder.writer", "inline"),
+    ]
+    config = configure(SCENARIO, words)
+    whole = run_scenario(SCENARIO, config, tmp_path / "whole", quiet=True, draw=False)
+    killed_run(tmp_path / "killed", words)
+    folder = RunFolder.open(tmp_path / "killed")
+    kept = int(open_recording(folder.path).behavior.sizes["time"])
+    assert 41 <= kept <= 57
+    config = configure(SCENARIO, [], [("config.toml", folder.config)])
+    assert resume_scenario(SCENARIO, config, folder, quiet=True, draw=False).status == "complete"
+    expected, found = (zarr.open_group(of.recording, mode="r") for of in (whole.folder, folder))
+    names = [name for name, node in expected.members(max_depth=None) if isinstance(node, zarr.Array)]
+    weights = [expected[name][:] for name in names if name.startswith("weights/") and "KC>MBON" in name]
+    assert any((values[-1] != values[0]).any() for values in weights)
+    for name in names:
+        np.testing.assert_array_equal(expected[name][:], found[name][:], err_msg=name)

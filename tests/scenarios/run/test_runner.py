@@ -8,8 +8,6 @@ import json
 import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import zarr
+from killed_runs import killed_run
 from matplotlib.figure import Figure
 from places import EXAMPLES
 
@@ -469,41 +468,12 @@ def test_a_run_without_checkpoint_says_how_to_repeat_it(short_words: list[str], 
         resume_scenario(SCENARIO, config, result.folder)
 
 
-KILLED = """
-import os, signal, sys, time
-from pathlib import Path
-from ethospike.recorders.recorder import Recorder
-from ethospike.scenarios.configuration import configure
-from ethospike.scenarios.odor.conditioning import SCENARIO
-from ethospike.scenarios.run.runner import run_scenario
-
-class Killer(Recorder):
-    def record(self, record):
-        if record.control_step == 40:
-            time.sleep(0.1)  # longer than the interval between checkpoints: there is one before step 41
-        if record.control_step == 57:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def close(self, status="complete"):
-        pass
-
-config = configure(SCENARIO, [*sys.argv[2:], "--checkpoint-every-s", "0.05"])
-run_scenario(SCENARIO, config, Path(sys.argv[1]), listeners=[lambda layout: Killer()], quiet=True)
-"""
-"""A run that is killed with `kill -9` at control step 57, whatever the machine's speed."""
-
-
-def killed_run(path: Path, words: list[str]) -> None:
-    done = subprocess.run([sys.executable, "-c", KILLED, str(path), *words, *INLINE], check=False)
-    assert done.returncode == -signal.SIGKILL
-
-
 def test_a_killed_run_is_shown_repaired_and_continued(
     short_run: RunResult, short_words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """With `kill -9`, a run of which run.json says that it is running; in the end, as if nothing had been."""
     out = tmp_path / "run"
-    killed_run(out, short_words)
+    killed_run(out, [*short_words, *INLINE])
     folder = RunFolder.open(out)
     assert (folder.info["status"], folder.status) == ("running", "interrupted")
     main(["show", str(out), "--json"])
