@@ -22,7 +22,7 @@ from typing import Any
 
 from ethospike.brains.simulator import SIMULATORS, is_installed, simulator_class
 from ethospike.errors import ScenarioError, nearest
-from ethospike.scenarios.bench.fly import fly_rows
+from ethospike.scenarios.bench.fly import draw_fly, fly_rows
 from ethospike.scenarios.bench.process import measure_in_process
 from ethospike.scenarios.bench.rows import Row
 from ethospike.scenarios.bench.scale import draw_scale, scale_rows
@@ -69,7 +69,7 @@ def run_benchmark(
     """Measure the rows of the given kinds (all by default), and write the results.
 
     `long`, `scale` and the kind `fly` each replace the usual rows. `out`.json and `out`.md are rewritten
-    after each row; `scale` adds a figure, `out`.png.
+    after each row; `scale` and `fly` add a figure, `out`.png.
 
     Raises
     ------
@@ -107,8 +107,9 @@ def run_benchmark(
         write_whole(file, (json.dumps(data, indent=2) + "\n").encode())
         write_whole(table, to_markdown(data).encode())
         print(f"{row.kind} {row.title} on {row.simulator}: {_brief(measured)}", file=sys.stderr, flush=True)
-    if scale:
-        draw_scale(data["rows"], beside(out, ".png"))
+    for draw, is_wanted in ((draw_scale, scale), (draw_fly, plan is fly_rows)):
+        if is_wanted:
+            draw(data["rows"], beside(out, ".png"))
     return table
 
 

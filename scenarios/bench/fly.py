@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,8 @@ DRIVEN = (0, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000)
 """Driven neurons of a row, each at 150 Hz."""
 AFTERWARDS = 5
 """Windows without drive."""
+SPIKE_TICKS = [0, 1e3, 1e4, 1e5, 1e6]
+"""Marks of a logarithmic axis of spikes a second that begins with a linear part for silence."""
 SHIU_FILES = "ETHOSPIKE_SHIU"
 """Environment variable with the folder of `Completeness_783.csv` and `Connectivity_783.parquet`."""
 
@@ -94,3 +97,52 @@ def measure_fly(row: Row) -> dict[str, Any]:
         "spikes_per_s_afterwards": sum(afterwards) / (len(afterwards) * WINDOW_MS / 1000.0),
         "memory_mb": peak_memory_mb(),
     }
+
+
+def draw_fly(rows: list[dict[str, Any]], path: Path) -> None:
+    """Draw the curve from silence to the strongest drive, and save the figure.
+
+    Above: spikes a second while neurons are driven, and 0.3 to 0.5 s after the drive has ended, against the
+    number of driven neurons. Below: wall time against spikes a second, for each number of threads. Rows that
+    failed are left out.
+    """
+    # Not in the processes that measure memory.
+    from matplotlib.figure import Figure
+
+    from ethospike.scenarios.analysis.figure_style import BLUE, COLORS, DPI, GREY, ORANGE, bare
+
+    measured = [row for row in rows if "error" not in row]
+    graphs = list(dict.fromkeys(row["graph"] for row in measured))
+    figure = Figure(figsize=(6.4, 3.4 * (1 + len(graphs))), layout="constrained")
+    *curves, times = figure.subplots(1 + len(graphs), squeeze=False)[:, 0]
+    for axis, graph in zip(curves, graphs, strict=True):
+        alone = [row for row in measured if row["graph"] == graph and row["threads"] == 1]
+        driven = [row["driven"] for row in alone]
+        for key, label, color in (
+            ("spikes_per_s", "during the drive", BLUE),
+            ("spikes_per_s_afterwards", "0.3 to 0.5 s after its end", ORANGE),
+        ):
+            axis.plot(driven, [row[key] for row in alone], "o-", color=color, label=label, markersize=4)
+        axis.set(
+            title=f"{graph} graph of {alone[0]['neurons']:,} neurons and {alone[0]['edges']:,} edges",
+            xlabel="neurons driven at 150 Hz",
+            ylabel="spikes a second",
+        )
+        axis.set_xscale("symlog", linthresh=10)
+        axis.set_yscale("symlog", linthresh=1_000, linscale=0.5)
+        axis.set(yticks=SPIKE_TICKS)
+    pairs = list(dict.fromkeys((row["graph"], row["backend"].split(", ")[2]) for row in measured))
+    for (graph, threads), color in zip(pairs, COLORS * len(pairs), strict=False):
+        chosen = [
+            row for row in measured if (row["graph"], row["backend"].split(", ")[2]) == (graph, threads)
+        ]
+        x, y = [row["spikes_per_s"] for row in chosen], [row["wall_per_s"] for row in chosen]
+        times.plot(x, y, "s-", color=color, label=f"{graph}, {threads}", markersize=4)
+    times.axhline(1.0, color=GREY, linewidth=0.8)
+    times.set(xlabel="spikes a second", ylabel="wall seconds per biological second", yscale="log")
+    times.set_xscale("symlog", linthresh=1_000, linscale=0.5)
+    times.set(xticks=SPIKE_TICKS, xlim=(-100, None))
+    for axis in (*curves, times):
+        axis.legend(fontsize="small", frameon=False)
+        bare(axis)
+    figure.savefig(path, dpi=DPI)

@@ -11,16 +11,20 @@ from pathlib import Path
 
 import psutil
 import pytest
+from matplotlib.figure import Figure
 
 from ethospike.brains.simulator import SIMULATORS
 from ethospike.errors import BrainError, ScenarioError
 from ethospike.scenarios.bench import benchmark
 from ethospike.scenarios.bench import rows as bench_rows
 from ethospike.scenarios.bench.benchmark import rows, run_benchmark, to_markdown
+from ethospike.scenarios.bench.fly import draw_fly
 from ethospike.scenarios.bench.measures import measure
 from ethospike.scenarios.bench.process import measure_in_process
 from ethospike.scenarios.bench.rows import Row, resident_mb
 from ethospike.scenarios.bench.scale import PUBLISHED, scale_rows
+
+FLY = Path(__file__).parents[3] / "docs" / "benchmarks"
 
 
 @pytest.mark.simulator("numba")
@@ -169,6 +173,23 @@ def test_an_adult_brain_is_measured_small_and_called_synthetic(
     assert (silent["spikes_per_s"], silent["neurons"], silent["driven"]) == (0.0, 2_000, 0)
     assert driven["spikes_per_s"] > 1_000
     assert "| synthetic | 2000 |" in table.read_text()
+    assert (tmp_path / "fly.png").stat().st_size > 10_000
+
+
+def test_the_curve_of_the_adult_brain_shows_each_measured_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = {}
+    monkeypatch.setattr(Figure, "savefig", lambda figure, path, **_: drawn.update(figure=figure))
+    rows = json.loads((FLY / "fly.json").read_text())["rows"]
+    draw_fly([*rows, {"graph": "synthetic", "error": "MemoryError"}], tmp_path / "fly.png")
+    curve, times = drawn["figure"].axes
+    during, afterwards = (line.get_xydata() for line in curve.lines)
+    alone = [row for row in rows if row["threads"] == 1]
+    assert during.tolist() == [[row["driven"], row["spikes_per_s"]] for row in alone]
+    assert afterwards[:, 1].tolist() == [row["spikes_per_s_afterwards"] for row in alone]
+    assert "synthetic" in curve.get_title()
+    assert sum(len(line.get_xdata()) for line in times.lines[:-1]) == len(rows)  # the last is real time
 
 
 def test_sizes_that_do_not_fit_memory_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
