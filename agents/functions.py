@@ -117,8 +117,8 @@ class FunctionAgent(BrainAgent):
         current_pa = self._filled(network.current_inputs, given)
         if self._source is None:
             return Stimulus.currents(current_pa) if current_pa.size else Stimulus.none()
-        trains = self._source.window(self.simulator.step + 1, self._n_steps, rate_hz)
-        return Stimulus(*trains, current_pa if current_pa.size else None, rate_hz)
+        trains = self._source.trains(self.simulator.step + 1, self._n_steps, rate_hz)
+        return Stimulus.by_animal(trains, current_pa if current_pa.size else None, rate_hz)
 
     def _filled(
         self, inputs: tuple[SpikeInput, ...] | tuple[CurrentInput, ...], given: Mapping[str, ArrayLike]

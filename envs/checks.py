@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -32,6 +33,14 @@ def inner_steps(control_interval_ms: float, inner_step_ms: float) -> int:
     return steps
 
 
+@functools.cache
+def _kernels() -> Any:
+    """Return the compiled code, loaded on demand."""
+    from ethospike.envs import kernels
+
+    return kernels
+
+
 def checked_action(action: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
     """Return an action as float64, clipped to [-1, 1].
 
@@ -41,14 +50,14 @@ def checked_action(action: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.floa
         When it is not numbers, has another shape, or holds NaN or infinity.
     """
     try:
-        array = np.asarray(action, dtype=np.float64)
+        array = np.array(action, dtype=np.float64, order="C")
     except (TypeError, ValueError):
         raise EnvError(f"action: expected numbers of shape {shape}, got {action!r}") from None
     if array.shape != shape:
         raise EnvError(f"action: expected shape {shape}, got {array.shape}")
-    if not np.isfinite(array).all():
-        raise EnvError(f"action: expected finite numbers in [-1, 1], got {array.tolist()}")
-    return np.minimum(np.maximum(array, -1.0), 1.0)
+    if not _kernels().clip(array.reshape(-1, shape[-1])):
+        raise EnvError(f"action: expected finite numbers in [-1, 1], got {np.asarray(action).tolist()}")
+    return array
 
 
 def checked_seed(seed: int | np.integer) -> int:

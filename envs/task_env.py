@@ -235,6 +235,7 @@ class VectorTaskEnv(TaskEnv, GroupEnv):
         self._mode = checked_autoreset_mode(autoreset_mode)
         self.metadata = {**self.metadata, "autoreset_mode": self._mode}
         self._waits = np.zeros(task.animals, bool)
+        self._any_waits = False
 
     def state(self) -> State:
         """Return copies of all that the next step depends on, random generators included, the animal axis
@@ -255,6 +256,7 @@ class VectorTaskEnv(TaskEnv, GroupEnv):
         super().set_state({name: array for name, array in state.items() if name != "waits"})
         if "waits" in state:
             self._waits = np.array(state["waits"], bool)
+            self._any_waits = bool(self._waits.any())
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -279,6 +281,7 @@ class VectorTaskEnv(TaskEnv, GroupEnv):
         super().reset(seed=seed)
         self._begin(seed, self.np_random, which)
         self._waits &= ~which
+        self._any_waits = bool(self._waits.any())
         return self._task.observation(), self._task.info()
 
     def step(
@@ -294,7 +297,7 @@ class VectorTaskEnv(TaskEnv, GroupEnv):
             When the actions are not finite numbers of shape (animals, 2), or the task cannot go on.
         """
         action = checked_action(actions, (self.num_envs, 2))
-        if self._waits.any():
+        if self._any_waits:
             reward, info = self._step_after_resets(action)
         else:
             reward, info = self._task.step(action), self._task.info()
@@ -303,11 +306,12 @@ class VectorTaskEnv(TaskEnv, GroupEnv):
         truncated = np.zeros(self.num_envs, bool)
         if self._max_episode_steps is not None:
             truncated = ~terminated & (self._task.control_step >= self._max_episode_steps)
-        ended = terminated | truncated
-        if self._mode is AutoresetMode.NEXT_STEP:
-            self._waits = ended
-        elif self._mode is AutoresetMode.SAME_STEP and ended.any():
-            info = self._reset_at_once(ended, info)
+        if self._mode is not AutoresetMode.DISABLED:
+            ended = terminated | truncated
+            if self._mode is AutoresetMode.NEXT_STEP:
+                self._waits, self._any_waits = ended, bool(ended.any())
+            elif ended.any():
+                info = self._reset_at_once(ended, info)
         return self._task.observation(), reward, terminated, truncated, info
 
     def coming_phase(self) -> NDArray[np.int64]:

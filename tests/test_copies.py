@@ -138,7 +138,7 @@ def test_a_copied_body_bends_by_its_own_turns() -> None:
     body.place(np.ones(2, bool), np.zeros((2, 2)), np.zeros(2))
     other = copy.deepcopy(body)
     for one in (body, other):
-        one.advance(np.ones(2), np.array([0.5, -1.0]), 30)
+        one.advance(np.array([[1.0, 0.5], [1.0, -1.0]]), 30)
     assert abs(body.bend_rad).min() > 0.01
     np.testing.assert_array_equal(other.bend_rad, body.bend_rad)
     np.testing.assert_array_equal(other.head_mm, body.head_mm)

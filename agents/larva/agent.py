@@ -33,6 +33,7 @@ from ethospike.brains.circuits.mushroom_body import (
 from ethospike.brains.network import Network
 from ethospike.brains.simulator import SimulatorSettings, SpikeBlock, Stimulus, open_simulator
 from ethospike.brains.spike_trains.sources import GammaSource
+from ethospike.brains.threads import cores
 from ethospike.clock import whole_number
 from ethospike.configuration import configured
 from ethospike.envs.odor_arena import PEAK_UM, WALL_COLUMN, features
@@ -116,7 +117,7 @@ class LarvaConfig(Shown):
 
 @functools.cache
 def _readout() -> Any:
-    """Return the compiled read-out, loaded on demand; as an attribute it would prevent pickling."""
+    """Return the compiled senses and read-out, loaded on demand; as an attribute they would prevent pickling."""
     from ethospike.agents.larva import readout
 
     return readout
@@ -236,9 +237,10 @@ class LarvaAgent(BrainAgent):
         for place, name in enumerate(READ_OUT):
             self._place_of_neuron[self.network.neurons(name)] = place
         self._sizes = np.array([float(self.network.population(name).size) for name in READ_OUT])
-        self._keep = math.exp(-control_interval_ms / self.config.readout_tau_ms)
-        self._rate_per_spike = (1.0 - self._keep) / (control_interval_ms / 1000)
-        self._least_hz = self.config.min_spikes / (self.config.readout_tau_ms / 1000)
+        keep = math.exp(-control_interval_ms / self.config.readout_tau_ms)
+        rate_per_spike = (1.0 - keep) / (control_interval_ms / 1000)
+        least_hz = self.config.min_spikes / (self.config.readout_tau_ms / 1000)
+        self._filter = keep, rate_per_spike, least_hz, self.config.gain
         self._rate_hz = np.zeros((animals, len(READ_OUT)))
         self.simulator = open_simulator(self.network, simulator, seed=seed, animals=animals, dt_ms=dt_ms)
         self.backend = self.simulator.backend
@@ -249,6 +251,7 @@ class LarvaAgent(BrainAgent):
             animals=animals,
             dt_ms=dt_ms,
             ahead=self.simulator.capabilities.frees_interpreter and self.simulator.settings.threads != 1,
+            threads=self.simulator.settings.threads or cores(),
         )
 
     @classmethod
@@ -292,17 +295,15 @@ class LarvaAgent(BrainAgent):
                 f"observation: expected {len(names)} features ({', '.join(names)}), "
                 f"got {observation.shape[1]}"
             )
-        senses = observation[:, :WALL_COLUMN].astype(np.float64)
-        stimulus = self._encode(senses)
+        senses = np.array(observation[:, :WALL_COLUMN], np.float64, order="C")
+        stimulus, smell_um = self._encode(senses)
         spikes = self.simulator.run(self.n_steps, stimulus)
-        preference = self._read_out(spikes)
-        smell_um = np.add.reduce(senses[:, : len(self.odors)], axis=1, keepdims=True)
-        drive = self._olfaction.update(smell_um, self.config.gain * preference[:, None])
-        rate_hz = (self._rate_hz / self._sizes).astype(np.float32)
+        read = self._read_out(spikes)
+        drive = self._olfaction.update(smell_um, read.gain)
         readout = {
-            "preference": preference.astype(np.float32),
-            "mbon_rate_hz": rate_hz[:, :2],
-            "dan_rate_hz": rate_hz[:, 2:],
+            "preference": read.preference,
+            "mbon_rate_hz": read.mbon_hz,
+            "dan_rate_hz": read.dan_hz,
             "olfactory_drive": drive.astype(np.float32),
         }
         return Decision(self._locomotion.action(drive), stimulus, spikes, readout)
@@ -312,38 +313,43 @@ class LarvaAgent(BrainAgent):
         network, brain, config = self.network, self.brain, self.config
         odor_channels = network.spike_channels("odor")
         n_odors = len(self.odors)
-        self._baseline_hz = np.zeros(network.n_spike_channels)
-        self._baseline_hz[odor_channels] = brain.baseline_hz
-        self._hz_of_sense = np.zeros((n_odors + len(KINDS), network.n_spike_channels))
-        for odor, row in zip(self.odors, self._hz_of_sense, strict=False):
+        baseline_hz = np.zeros(network.n_spike_channels)
+        baseline_hz[odor_channels] = brain.baseline_hz
+        hz = np.zeros((n_odors + len(KINDS), network.n_spike_channels))
+        for odor, row in zip(self.odors, hz, strict=False):
             row[odor_channels] = config.pattern_hz(odor)
-        self._hz_of_sense[n_odors + KINDS.index("reward"), network.spike_channels("reward")] = brain.reward_hz
-        punishment = n_odors + KINDS.index("punishment")
-        self._hz_of_sense[punishment, network.spike_channels("punishment")] = brain.punishment_hz
-        self._unit_of_sense = np.array([config.reference_um] * n_odors + [1.0] * len(KINDS))
-        self._highest_of_sense = np.array([config.saturation] * n_odors + [math.inf] * len(KINDS))
+        hz[n_odors + KINDS.index("reward"), network.spike_channels("reward")] = brain.reward_hz
+        hz[n_odors + KINDS.index("punishment"), network.spike_channels("punishment")] = brain.punishment_hz
+        unit = np.array([config.reference_um] * n_odors + [1.0] * len(KINDS))
+        highest = np.array([config.saturation] * n_odors + [math.inf] * len(KINDS))
+        self._senses = unit, highest, hz, baseline_hz
 
-    def _encode(self, senses: NDArray[np.float64]) -> Stimulus:
-        """Turn the senses into rates of the input channels, and these into spikes of the next window."""
-        strength = np.minimum(senses / self._unit_of_sense, self._highest_of_sense)
-        # Not a matrix product: that rounds differently for groups of different sizes.
-        rate_hz = np.add.reduce(strength[:, :, None] * self._hz_of_sense, axis=1)
-        rate_hz += self._baseline_hz
-        step, animal, channel = self._source.window(self.simulator.step + 1, self.n_steps, rate_hz)
-        return Stimulus(step, animal, channel, rate_hz=rate_hz)
+    def _encode(self, senses: NDArray[np.float64]) -> tuple[Stimulus, NDArray[np.float64]]:
+        """Turn the senses into rates of the input channels, and these into spikes of the next window.
 
-    def _read_out(self, spikes: SpikeBlock) -> NDArray[np.float64]:
-        """Filter the rates of the output neurons and DANs and return the preference, shape (animals,)."""
-        _readout().filter_rates(
-            spikes.animal,
-            spikes.neuron,
-            self._place_of_neuron,
-            self._keep,
-            self._rate_per_spike,
-            self._rate_hz,
+        The second value is the summed concentration of all odors (µM), shape (animals, 1).
+        """
+        rate_hz, smell_um = (
+            np.empty((self.animals, self.network.n_spike_channels)),
+            np.empty((self.animals, 1)),
         )
-        preference: NDArray[np.float64] = _readout().preferences(self._rate_hz / self._sizes, self._least_hz)
-        return preference
+        compiled = _readout()
+        compiled.encode(senses, len(self.odors), compiled.Senses(*self._senses), rate_hz, smell_um)
+        trains = self._source.trains(self.simulator.step + 1, self.n_steps, rate_hz)
+        return Stimulus.by_animal(trains, rate_hz=rate_hz), smell_um
+
+    def _read_out(self, spikes: SpikeBlock) -> Any:
+        """Filter the rates of the output neurons and DANs; return them and the preference (`Readout`)."""
+        animals, compiled = self.animals, _readout()
+        out = compiled.Readout(
+            np.empty((animals, 1)),
+            np.empty(animals, np.float32),
+            np.empty((animals, 2), np.float32),
+            np.empty((animals, 2), np.float32),
+        )
+        heard = spikes.animal, spikes.neuron, self._place_of_neuron
+        compiled.read_out(*heard, self._sizes, self._filter, self._rate_hz, out)
+        return out
 
     # -- memory and state ---------------------------------------------------------------------------
 

@@ -251,9 +251,8 @@ class Locomotion:
         """Move for one control interval; return the arena's action, shape (animals, 2), in [-1, 1]."""
         speed_mm_s, turner = self.move(olfactory_drive)
         action = np.empty((self.animals, 2), dtype=np.float32)
-        action[:, 0] = speed_mm_s * (1.0 / MAX_SPEED_MM_S)
-        action[:, 1] = turner * (1.0 / MAX_TURNER)
-        return np.minimum(np.maximum(action, -1.0, out=action), 1.0, out=action)
+        _turner().as_action(speed_mm_s, turner, 1.0 / MAX_SPEED_MM_S, 1.0 / MAX_TURNER, action)
+        return action
 
     def state(self) -> State:
         """Return copies of all that the next movement depends on, random generators included."""
@@ -299,13 +298,12 @@ class Locomotion:
         self, olfactory_drive: NDArray[np.float64], n_steps: int
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Move for inner steps that were drawn ahead; return mean speed and turner output."""
-        rows = slice(self._used, self._used + n_steps)
+        speed, turner = np.empty(self.animals), np.empty(self.animals)
+        drawn, rows = (self._speed, self._share, self._noise), (self._used, n_steps)
         self._used += n_steps
-        drawn = self._speed[rows], self._share[rows], self._noise[rows]
-        means: tuple[NDArray[np.float64], NDArray[np.float64]] = _turner().advance(
-            olfactory_drive, self._drives, _DT_S, *drawn, self._rate, self._adaptation
-        )
-        return means
+        state = self._rate, self._adaptation
+        _turner().advance(olfactory_drive, self._drives, _DT_S, rows, *drawn, *state, speed, turner)
+        return speed, turner
 
     def _draw_ahead(self) -> None:
         """Draw the next block of crawling and noise."""

@@ -10,6 +10,7 @@ a constant, so that behavior does not depend on the control interval.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -25,8 +26,6 @@ INNATE_GAIN = 150.0
 """Gain of an odor that is innately attractive: larvaworld's navigator."""
 DECAY_PER_S = 0.1
 """Rate at which the drive forgets (1/s): larvaworld's decay_coef."""
-REFERENCE_INTERVAL_S = 0.1
-"""larvaworld's time step, by which it weights the relative changes."""
 DETECTION_FLOOR_UM = 0.02
 """Concentration below which there is no smell and hence no change of it. Chosen: a hundredth of the peak of
 an odor cup (2 µM). With that peak as the 1:20 dilution of the learning experiments it stands for 1:2000,
@@ -37,6 +36,14 @@ DRIVE_VARIABLE: Mapping[str, Any] = variable(
     "olfactory drive of the turner: 1 suppresses, -1 enhances turning", "1", "float32"
 )
 """Description of the drive in recordings; every larva reads it out."""
+
+
+@functools.cache
+def _compiled() -> Any:
+    """Return the compiled code, loaded on demand; as an attribute it would prevent pickling."""
+    from ethospike.agents.larva import readout
+
+    return readout
 
 
 class OlfactoryDrive:
@@ -95,15 +102,11 @@ class OlfactoryDrive:
             In [-1, 1]; the object's own array, which the next call changes.
         """
         log_now = np.log(np.maximum(concentration_um, self._floor_um), dtype=np.float64)
-        # At the floor nothing is smelled, and the change from or to nothing is undefined.
-        smelled = np.minimum(log_now, self._log_before) > self._log_floor
-        change = log_now - self._log_before
-        change *= smelled
-        change *= gain
+        if not isinstance(gain, np.ndarray) or gain.shape != log_now.shape or not gain.flags.carray:
+            gain = np.array(np.broadcast_to(gain, log_now.shape), np.float64)
+        _compiled().update_drive(log_now, self._log_before, self._log_floor, gain, self._keep, self._drive)
         self._log_before = log_now
-        self._drive *= self._keep
-        self._drive += np.add.reduce(change, axis=1) * REFERENCE_INTERVAL_S
-        return np.minimum(np.maximum(self._drive, -1.0, out=self._drive), 1.0, out=self._drive)
+        return self._drive
 
     def state(self) -> State:
         """Return copies of all that the next drive depends on."""

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.brains.compiling import compiled
+from ethospike.brains.compiling import compiled, kernel
 
 TAU_S = 0.1
 FROM_EXCITED = (3.0, 0.1)
@@ -55,18 +55,21 @@ def correlate(noise: _Floats, sd: float, keep: float, last: _Floats, left: _Floa
         last[animal] = slow
 
 
-@compiled
+@kernel
 def advance(
     olfactory_drive: _Floats,
     drives: tuple[float, float, float],
     dt_s: float,
+    rows: tuple[int, int],
     speed: _Floats,
     share: _Floats,
     noise: _Floats,
     rate: _Floats,
     adaptation: _Floats,
-) -> tuple[_Floats, _Floats]:
-    """Advance the turners by an Euler step of `dt_s` for each row of `speed` and `share`.
+    mean_speed: _Floats,
+    mean_turner: _Floats,
+) -> None:
+    """Advance the turners by an Euler step of `dt_s` for each of some rows of `speed` and `share`.
 
     Parameters
     ----------
@@ -74,6 +77,8 @@ def advance(
     drives : (low, base, high)
         Input at olfactory drive −1, 0 and 1.
     dt_s : float
+    rows : (first, number)
+        Rows of speed, share and noise.
     speed, share : ndarray, shape (steps, animals)
         Crawling speed (mm/s), and the share of the turner's output that reaches the body.
     noise : ndarray, shape (steps, 2, animals)
@@ -82,23 +87,20 @@ def advance(
         Rates of the populations (E or C, left or right), which change.
     adaptation : ndarray, shape (2, animals)
         Of each side; changes.
-
-    Returns
-    -------
-    speed, turner : ndarray, shape (animals,)
-        Means, the speed in mm/s; the turner's output is right minus left, in the units of `MAX_TURNER`.
+    mean_speed, mean_turner : ndarray, shape (animals,)
+        Are set to means, the speed in mm/s; the turner's output is right minus left, in the units of
+        `MAX_TURNER`.
     """
-    n_steps, animals = speed.shape
+    first, n_steps = rows
     low, base, high = drives
-    mean_speed, mean_turner = np.empty(animals), np.empty(animals)
-    for animal in range(animals):
+    for animal in range(len(mean_speed)):
         wish = olfactory_drive[animal]
         drive = wish * (base - low if wish < 0.0 else high - base) + base
         gain = drive * drive * ADAPTATION_PER_DRIVE2 + ADAPTATION_GAIN
         adapt = drive * drive * (dt_s / TAU_ADAPTATION_S * ADAPTATION_SPEED_PER_DRIVE2)
         adapt += dt_s / TAU_ADAPTATION_S
         crawled = turned = 0.0
-        for k in range(n_steps):
+        for k in range(first, first + n_steps):
             inhibited = rate[1, 0, animal], rate[1, 1, animal]
             for side in range(2):
                 excited, adapted = rate[0, side, animal], adaptation[side, animal]
@@ -114,4 +116,12 @@ def advance(
             crawled += speed[k, animal]
             turned += (rate[0, 1, animal] - rate[0, 0, animal]) * share[k, animal]
         mean_speed[animal], mean_turner[animal] = crawled / n_steps, turned / n_steps
-    return mean_speed, mean_turner
+
+
+@kernel
+def as_action(speed: _Floats, turner: _Floats, per_speed: float, per_turner: float, action: _Floats) -> None:
+    """Write speeds and turner outputs as the body's action, shape (animals, 2), in [−1, 1]."""
+    for animal in range(len(speed)):
+        for drive, value in enumerate((speed[animal] * per_speed, turner[animal] * per_turner)):
+            single = np.float32(value)
+            action[animal, drive] = min(max(single, np.float32(-1.0)), np.float32(1.0))

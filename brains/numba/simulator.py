@@ -16,11 +16,14 @@ from numpy.typing import NDArray
 from ethospike.brains.network import DopamineGated, Network
 from ethospike.brains.numba.choice import choose, engine_class
 from ethospike.brains.numba.engine import Engine
+from ethospike.brains.numba.input_checks import spikes_fit, trains_fit
 from ethospike.brains.simulator import Capabilities, Simulator, SpikeBlock, Stimulus
 from ethospike.brains.simulator.contract import CUT
 from ethospike.brains.threads import cores
 from ethospike.errors import SimulatorUnavailable
 from ethospike.states import State, check_state
+
+_INT64, _INT32 = np.dtype(np.int64), np.dtype(np.int32)
 
 
 def choose_engine(network: Network) -> type[Engine]:
@@ -77,6 +80,17 @@ class NumbaSimulator(Simulator):
     def _run(self, n_steps: int, stimulus: Stimulus) -> SpikeBlock:
         self._last_voltages = None
         return self._engine.run(self.step + 1, n_steps, stimulus)
+
+    def _spikes_fit(self, n_steps: int, stimulus: Stimulus) -> bool:
+        first, animals, channels = self.step + 1, self.animals, self.network.n_spike_channels
+        window = first, first + n_steps - 1, channels
+        if stimulus.trains is not None:
+            return len(stimulus.trains.last) == animals and trains_fit(window, stimulus.trains)
+        step, animal, channel = stimulus.step, stimulus.animal, stimulus.channel
+        for column, dtype in ((step, _INT64), (animal, _INT32), (channel, _INT32)):
+            if column.dtype is not dtype or column.ndim != 1 or not column.flags.carray:
+                return False
+        return len(step) == len(animal) == len(channel) and spikes_fit(window, animals, step, animal, channel)
 
     def _weights(self, projection: str) -> NDArray[np.float64]:
         return self._engine.weights(projection)

@@ -487,6 +487,25 @@ class Simulator(ABC):
         return self._drawn.keep(projection, animal)
 
     def _check_stimulus(self, n_steps: int, stimulus: Stimulus) -> None:
+        if not self._spikes_fit(n_steps, stimulus):
+            self._check_spikes(n_steps, stimulus)
+        if stimulus.current_pa is not None:
+            expected = (self.animals, self.network.n_current_channels)
+            if stimulus.current_pa.shape != expected:
+                raise BrainError(
+                    f"stimulus: expected currents of shape {expected}, got {stimulus.current_pa.shape}"
+                )
+            if not np.isfinite(stimulus.current_pa).all():
+                raise BrainError("stimulus: expected finite currents (pA)")
+        for name, modulation in (stimulus.modulation or {}).items():
+            self._check_modulation(name, np.asarray(modulation), n_steps)
+
+    def _spikes_fit(self, n_steps: int, stimulus: Stimulus) -> bool:
+        """Return True if spikes are known to fit the window and the network, without `_check_spikes`."""
+        return False
+
+    def _check_spikes(self, n_steps: int, stimulus: Stimulus) -> None:
+        """Raise `BrainError` unless spikes fit the window and the network."""
         first, last = self.step + 1, self.step + n_steps
         step, animal, channel = stimulus.step, stimulus.animal, stimulus.channel
         if not (step.ndim == 1 and step.shape == animal.shape == channel.shape):
@@ -511,16 +530,6 @@ class Simulator(ABC):
                     raise BrainError(
                         f"stimulus: {what} {values.min()} … {values.max()} is not in 0 … {count - 1}"
                     )
-        if stimulus.current_pa is not None:
-            expected = (self.animals, self.network.n_current_channels)
-            if stimulus.current_pa.shape != expected:
-                raise BrainError(
-                    f"stimulus: expected currents of shape {expected}, got {stimulus.current_pa.shape}"
-                )
-            if not np.isfinite(stimulus.current_pa).all():
-                raise BrainError("stimulus: expected finite currents (pA)")
-        for name, modulation in (stimulus.modulation or {}).items():
-            self._check_modulation(name, np.asarray(modulation), n_steps)
 
     def _check_modulation(self, name: str, values: NDArray[np.float64], n_steps: int) -> None:
         """Raise `BrainError` unless a channel exists, and its values fit it and the window."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Self
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +53,29 @@ class SpikeBlock:
         return cls(np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int32))
 
 
+class Trains(NamedTuple):
+    """Input spikes of a window by animal, as their sources make them and Numba reads them."""
+
+    step: NDArray[np.int64]
+    """Steps, sorted by (step, channel) within an animal; with room between animals that holds no spikes."""
+    channel: NDArray[np.int32]
+    first: NDArray[np.int64]
+    """First spike of each animal, shape (animals + 1,)."""
+    last: NDArray[np.int64]
+    """Where its spikes end, shape (animals,)."""
+
+    def by_step(self) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]:
+        """Return step, animal and channel of the spikes, sorted by (step, animal, channel)."""
+        counts = self.last - self.first[:-1]
+        animal = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+        if len(counts) == 1:
+            return self.step[: self.last[0]], animal, self.channel[: self.last[0]]
+        place = np.arange(len(animal)) + np.repeat(self.first[:-1] - np.cumsum(counts) + counts, counts)
+        order = np.argsort(self.step[place], kind="stable")
+        place = place[order]
+        return self.step[place], animal[order], self.channel[place]
+
+
 @dataclass(frozen=True, slots=True)
 class Stimulus:
     """Spikes and currents that enter the network during one window.
@@ -81,6 +104,32 @@ class Stimulus:
     current_pa: NDArray[np.float64] | None = None
     rate_hz: NDArray[np.float64] | None = None
     modulation: Mapping[str, NDArray[np.float64]] | None = None
+    trains: Trains | None = field(default=None, init=False, repr=False, compare=False)
+    """The same spikes by animal, if they were given so (`by_animal`)."""
+
+    @classmethod
+    def by_animal(
+        cls,
+        trains: Trains,
+        current_pa: NDArray[np.float64] | None = None,
+        rate_hz: NDArray[np.float64] | None = None,
+    ) -> Self:
+        """Make a stimulus from spikes by animal; they are sorted by step when somebody asks for them."""
+        made = cls.__new__(cls)
+        values = (current_pa, rate_hz, None, trains)
+        for name, value in zip(("current_pa", "rate_hz", "modulation", "trains"), values, strict=True):
+            object.__setattr__(made, name, value)
+        return made
+
+    def __getattr__(self, name: str) -> Any:
+        """Sort spikes that were given by animal, when their steps are asked for first."""
+        columns = ("step", "animal", "channel")
+        trains = self.trains if name in columns else None
+        if trains is None:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        for column, values in zip(columns, trains.by_step(), strict=True):
+            object.__setattr__(self, column, values)
+        return getattr(self, name)
 
     @classmethod
     def none(cls) -> Self:

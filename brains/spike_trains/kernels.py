@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.brains.compiling import compiled
+from ethospike.brains.compiling import compiled, kernel
+from ethospike.brains.simulator.window import Trains
+from ethospike.brains.turns import next_in_turn
 
 Array = NDArray[Any]
 
@@ -62,101 +64,177 @@ def append(
         filled[row], begin[row], clock[row] = waiting + intervals.shape[1], 0, 0
 
 
-@compiled
-def pass_events(
-    first_step: int,
+@kernel
+def _find_ends(
     n_steps: int,
     channels: int,
-    keep_coincident: bool,
     increment: Array,
     events: Array,
     filled: Array,
     begin: Array,
     clock: Array,
-) -> tuple[Array, Array, Array]:
-    """Advance the clocks by a window; return step, animal and channel of the events passed, so sorted."""
-    rows = len(increment)
-    when = np.empty(np.sum(filled - begin), dtype=np.int64)  # step in the window, row by row
-    first = np.empty(rows + 1, dtype=np.int64)
-    place = np.zeros(n_steps + 1, dtype=np.int64)  # first how many spikes, then where the next one goes
-    count = 0
-    for row in range(rows):
-        first[row] = count
-        row_events, index, now, before = events[row], begin[row], clock[row], -1
-        reach, per_step = now + increment[row] * n_steps, float(increment[row])
-        while row_events[index] <= reach:  # the last one of the list is not
-            # Exact: these are integers below 2^53, so that no quotient is rounded to a whole number.
-            step = math.ceil(float(row_events[index] - now) / per_step)
-            if step != before or keep_coincident:
-                when[count] = step
-                place[step] += 1
-                count += 1
-            before = step
-            index += 1
-        begin[row], clock[row] = index, reach
-    first[rows] = count
+    end: Array,
+    first: Array,
+) -> int:
+    """Find the events that a window passes; return how many channels a next window would need drawn.
 
-    total = 0
+    `end` is set to the first event of each channel that is not passed, `first`, shape (animals + 1,), to the
+    number of passed events before each animal. If a channel has too few events, −2 is returned.
+    """
+    waiting, count = 0, 0
+    for row in range(len(increment)):
+        if row % channels == 0:
+            first[row // channels] = count
+        last, span = events[row, filled[row] - 1] - clock[row], increment[row] * n_steps
+        if last <= span:
+            return -2
+        waiting += last <= 2 * span
+        reach, index = clock[row] + span, begin[row]
+        while events[row, index] <= reach:  # the last one of the list is not
+            index += 1
+        count += index - begin[row]
+        end[row] = index
+    first[len(first) - 1] = count
+    return waiting
+
+
+@kernel
+def _fill(
+    animal: int,
+    window: tuple[int, int, int, bool],
+    increment: Array,
+    events: Array,
+    begin: Array,
+    clock: Array,
+    end: Array,
+    trains: Trains,
+    when: Array,
+    place: Array,
+) -> None:
+    """Advance the clocks of an animal by a window, and write its spikes, sorted by (step, channel).
+
+    `when` and `place` are scratch: of at least as many entries as an animal has events, and of steps + 1.
+    """
+    first_step, n_steps, channels, keep_coincident = window
+    start = animal * channels
+    place[:] = 0
+    count = 0
+    for row in range(start, start + channels):
+        now, per_step, before = clock[row], float(increment[row]), -1
+        for index in range(begin[row], end[row]):
+            # Exact: these are integers below 2^53, so that no quotient is rounded to a whole number.
+            step = math.ceil(float(events[row, index] - now) / per_step)
+            if step == before and not keep_coincident:
+                step = -1
+            else:
+                place[step] += 1
+                before = step
+            when[count] = step
+            count += 1
+    total = trains.first[animal]
     for step in range(n_steps + 1):
         place[step], total = total, total + place[step]
-    steps = np.empty(count, dtype=np.int64)
-    animal, channel = np.empty(count, dtype=np.int32), np.empty(count, dtype=np.int32)
-    for row in range(rows):
-        for spike in range(first[row], first[row + 1]):
-            step = when[spike]
-            to = place[step]
-            place[step] += 1
-            steps[to] = first_step - 1 + step
-            animal[to], channel[to] = row // channels, row % channels
-    return steps, animal, channel
+    trains.last[animal] = total
+    count = 0
+    for row in range(start, start + channels):
+        for _ in range(begin[row], end[row]):
+            step = when[count]
+            count += 1
+            if step >= 0:
+                to = place[step]
+                place[step] += 1
+                trains.step[to] = first_step - 1 + step
+                trains.channel[to] = row - start
+        begin[row] = end[row]
+        clock[row] += increment[row] * n_steps
+
+
+@compiled
+def fill_animals(
+    turn: Array,
+    window: tuple[int, int, int, bool],
+    increment: Array,
+    events: Array,
+    begin: Array,
+    clock: Array,
+    end: Array,
+    trains: Trains,
+) -> None:
+    """Write the spikes of animals in turn, until all have theirs; each thread calls this."""
+    most = 0
+    for animal in range(len(trains.last)):
+        most = max(most, trains.first[animal + 1] - trains.first[animal])
+    when, place = np.empty(most, dtype=np.int64), np.empty(window[1] + 1, dtype=np.int64)
+    while True:
+        animal = next_in_turn(turn)
+        if animal >= len(trains.last):
+            break
+        _fill(animal, window, increment, events, begin, clock, end, trains, when, place)
 
 
 @compiled
 def pass_window(
     rate_hz: Array,
-    highest_hz: float,
-    ticks_per_hz: float,
-    longest: int,
+    scale: tuple[float, float, int],
     window: tuple[int, int, int, bool],
+    at_once: bool,
     increment: Array,
     events: Array,
     filled: Array,
     begin: Array,
     clock: Array,
-) -> tuple[int, tuple[Array, Array, Array]]:
-    """Set rates and advance the clocks by a window, if that needs no drawing; everything in one call.
+    end: Array,
+) -> tuple[int, Trains]:
+    """Set rates, find the spikes of a window, and write them if wanted, all in one call.
 
     Parameters
     ----------
-    rate_hz, highest_hz, ticks_per_hz
-        As of `set_rates`.
-    longest : int
-        Operational time (ticks) that may be dealt with at once.
+    rate_hz : ndarray, shape (animals · channels,)
+    scale : (float, float, int)
+        Highest rate (Hz), ticks a step for each Hz, and operational time (ticks) that may be dealt with in
+        one window.
     window : (int, int, int, bool)
-        First step, steps, channels of an animal, and `keep_coincident`, as of `pass_events`.
+        First step, steps, channels of an animal, and whether spikes of one step and channel are kept apart.
+    at_once : bool
+        Write the spikes and advance the clocks; otherwise `fill_animals` must be called.
 
     Returns
     -------
     int
         Number of channels that a next window of this length would need to be drawn for; −1 if a rate is out
-        of range, −2 if the window is too long or a channel has too few events, and nothing has passed.
-    step, animal, channel : ndarray
-        As of `pass_events`.
+        of range, −2 if the window is too long or a channel has too few events: nothing has passed then.
+    Trains
     """
-    first_step, n_steps, channels, keep_coincident = window
-    nothing = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int32)
-    largest = set_rates(rate_hz, highest_hz, ticks_per_hz, increment)
-    if largest < 0:
-        return -1, nothing
-    if largest > longest // n_steps:
-        return -2, nothing
-    waiting = 0
-    for row in range(len(increment)):
-        last, span = events[row, filled[row] - 1] - clock[row], increment[row] * n_steps
-        if last <= span:
-            return -2, nothing
-        waiting += last <= 2 * span
-    spikes = pass_events(
-        first_step, n_steps, channels, keep_coincident, increment, events, filled, begin, clock
-    )
-    return waiting, spikes
+    highest_hz, ticks_per_hz, longest = scale
+    n_steps, channels = window[1], window[2]
+    animals = len(increment) // channels
+    first, last = np.zeros(animals + 1, dtype=np.int64), np.zeros(animals, dtype=np.int64)
+    waiting = set_rates(rate_hz, highest_hz, ticks_per_hz, increment)
+    if waiting >= 0:
+        waiting = -2 if waiting > longest // n_steps else 0
+    if waiting == 0:
+        waiting = _find_ends(n_steps, channels, increment, events, filled, begin, clock, end, first)
+    room = first[animals] if waiting >= 0 else 0
+    trains = Trains(np.empty(room, dtype=np.int64), np.empty(room, dtype=np.int32), first, last)
+    if waiting >= 0 and at_once:
+        fill_animals(np.zeros(1, np.int64), window, increment, events, begin, clock, end, trains)
+    return waiting, trains
+
+
+@compiled
+def joined(earlier: Trains, later: Trains) -> Trains:
+    """Return the trains of two windows, of which one follows the other, as those of one."""
+    animals = len(earlier.last)
+    first, last = np.empty(animals + 1, dtype=np.int64), np.empty(animals, dtype=np.int64)
+    room = np.sum(earlier.last - earlier.first[:-1]) + np.sum(later.last - later.first[:-1])
+    step, channel = np.empty(room, dtype=np.int64), np.empty(room, dtype=np.int32)
+    count = 0
+    for animal in range(animals):
+        first[animal] = count
+        for part in (earlier, later):
+            for spike in range(part.first[animal], part.last[animal]):
+                step[count], channel[count] = part.step[spike], part.channel[spike]
+                count += 1
+        last[animal] = count
+    first[animals] = count
+    return Trains(step, channel, first, last)

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.brains.threads import helpers
+from ethospike.brains.simulator.window import Trains
+from ethospike.brains.threads import helpers, share
 from ethospike.errors import BrainError
 from ethospike.randomness import Role, generator_state, random_stream, set_generator_state
 from ethospike.states import State, check_state
@@ -28,11 +29,11 @@ BLOCK = 512
 """Events that a channel draws at a time: large enough for the cost of a call to vanish beside the draws."""
 AHEAD_FROM = 16
 """Channels to draw for that are worth waking a thread: that takes as long as drawing for about four."""
-_LONGEST = 256 * TICKS
-"""Operational time that is dealt with at once; longer windows are cut."""
-
-Trains = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]
-"""Step, animal and channel of each spike, sorted in this order of importance."""
+_LONGEST = 384 * TICKS
+"""Operational time that is dealt with at once; longer windows are cut. With a block of events drawn on top of
+as many that wait, lists do not grow: 384 + 512 is below twice a block."""
+_TOGETHER_FROM = 50
+"""Animals from which several threads write the spikes: a tenth of a millisecond, a window of 100 ms."""
 
 
 @functools.cache
@@ -69,6 +70,8 @@ class GammaSource:
     ahead : bool
         Draw for the next window on a helping thread, while the caller simulates this one. The trains are
         the same; it saves time where the simulation frees the interpreter's lock.
+    threads : int
+        Most threads that write the trains of large groups, which are the same for any number.
 
     Examples
     --------
@@ -88,6 +91,7 @@ class GammaSource:
         dt_ms: float = 0.1,
         keep_coincident: bool = False,
         ahead: bool = False,
+        threads: int = 1,
     ) -> None:
         if channels < 1 or animals < 1:
             raise BrainError(
@@ -112,6 +116,7 @@ class GammaSource:
         self._filled = np.ones(n, dtype=np.int64)
         self._begin = np.zeros(n, dtype=np.int64)
         self._clock = np.zeros(n, dtype=np.int64)
+        self._end = np.zeros(n, dtype=np.int64)  # while a window passes: the first event beyond it
         for row_events, rng in zip(self._events, self._rngs, strict=True):
             # Equilibrium: a uniform part of an interval that is drawn in proportion to its length.
             lag = rng.standard_gamma(shape + 1.0) / shape * rng.random()
@@ -120,12 +125,27 @@ class GammaSource:
         self._ticks_per_hz = dt_ms / 1000 * TICKS
         self._highest_hz = 100 * 1000 / dt_ms
         self._ahead = ahead
+        self._threads = threads
         self._drawing: Future[None] | None = None
         self._rate_hz = np.zeros(n)
         self._increment = np.zeros(n, dtype=np.int64)
 
-    def window(self, first_step: int, n_steps: int, rate_hz: NDArray[np.floating]) -> Trains:
+    def window(
+        self, first_step: int, n_steps: int, rate_hz: NDArray[np.floating]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]:
         """Return the spikes of the steps first_step … first_step + n_steps − 1.
+
+        Parameters and errors as of `trains`.
+
+        Returns
+        -------
+        step, animal, channel : ndarray of int64, int32 and int32, shape (spikes,)
+            Sorted by (step, animal, channel).
+        """
+        return self.trains(first_step, n_steps, rate_hz).by_step()
+
+    def trains(self, first_step: int, n_steps: int, rate_hz: NDArray[np.floating]) -> Trains:
+        """Return the spikes of the steps first_step … first_step + n_steps − 1 by animal.
 
         Parameters
         ----------
@@ -134,11 +154,6 @@ class GammaSource:
         n_steps : int
         rate_hz : ndarray, shape (animals, channels)
             Constant during the window.
-
-        Returns
-        -------
-        step, animal, channel : ndarray of int64, int32 and int32, shape (spikes,)
-            Sorted by (step, animal, channel).
 
         Raises
         ------
@@ -153,24 +168,19 @@ class GammaSource:
             raise BrainError(f"spike source: expected at least 1 step, got {n_steps}")
         self._finish_drawing()
         rates = self._rates(rate_hz)
-        window = first_step, n_steps, self.channels, self.keep_coincident
-        scale = self._highest_hz, self._ticks_per_hz, _LONGEST
-        waiting, spikes = _kernels().pass_window(rates, *scale, window, self._increment, *self._lists())
-        if waiting >= 0:
-            self.step += n_steps
-            if self._ahead and waiting >= AHEAD_FROM:
-                self._drawing = helpers().submit(self._draw, self._short(n_steps))
-            trains: Trains = spikes
-            return trains
-        at_once = self._set_rates(rates)
-        parts = [self._window(min(at_once, n_steps - done)) for done in range(0, n_steps, at_once)]
-        # Twice as much as is dealt with at once is what a block of events lasts.
-        if self._ahead and len(short := self._short(min(n_steps, 2 * at_once))) >= AHEAD_FROM:
-            self._drawing = helpers().submit(self._draw, short)
-        if len(parts) == 1:
-            return parts[0]
-        step, animal, channel = (np.concatenate(column) for column in zip(*parts, strict=True))
-        return step, animal, channel
+        waiting, trains = self._pass(rates, n_steps)
+        if waiting < 0:
+            at_once = self._set_rates(rates)
+            trains = self._draw_and_pass(rates, min(at_once, n_steps))
+            for done in range(at_once, n_steps, at_once):
+                part = self._draw_and_pass(rates, min(at_once, n_steps - done))
+                trains = _kernels().joined(trains, part)
+            n_steps = min(n_steps, 2 * at_once)  # twice as much at once is what a block of events lasts
+        if self._ahead and not 0 <= waiting < AHEAD_FROM:
+            short = self._short(n_steps)
+            if len(short) >= AHEAD_FROM:
+                self._drawing = helpers().submit(self._draw, short)
+        return trains
 
     def state(self) -> State:
         """Return copies of all that the next window depends on, random generators included."""
@@ -234,15 +244,27 @@ class GammaSource:
             )
         return int(_LONGEST // max(1, largest))
 
-    def _window(self, n_steps: int) -> Trains:
-        """Return the spikes of the next `n_steps` steps at the rates that are set."""
+    def _pass(self, rates: NDArray[np.float64], n_steps: int) -> tuple[int, Trains]:
+        """Pass a window if all its events are drawn; return what `kernels.pass_window` does."""
+        together = self._threads if self.animals >= _TOGETHER_FROM else 1
+        scale = self._highest_hz, self._ticks_per_hz, _LONGEST
+        window = self.step + 1, n_steps, self.channels, self.keep_coincident
+        lists = self._increment, self._events, self._filled, self._begin, self._clock, self._end
+        waiting, trains = _kernels().pass_window(rates, scale, window, together == 1, *lists)
+        if waiting < 0:
+            return waiting, trains
+        if together > 1:
+            increment, events, _, *others = lists
+            work = np.zeros(1, np.int64), window, increment, events, *others, trains
+            share(lambda: _kernels().fill_animals(*work), together)
+        self.step += n_steps
+        return waiting, trains
+
+    def _draw_and_pass(self, rates: NDArray[np.float64], n_steps: int) -> Trains:
+        """Draw what the next `n_steps` steps need at the rates that are set, and return their spikes."""
         while len(short := self._short(n_steps)):
             self._draw(short)
-        first_step, self.step = self.step + 1, self.step + n_steps
-        spikes: Trains = _kernels().pass_events(
-            first_step, n_steps, self.channels, self.keep_coincident, self._increment, *self._lists()
-        )
-        return spikes
+        return self._pass(rates, n_steps)[1]
 
     def _short(self, n_steps: int) -> NDArray[np.int64]:
         """Return the channels with too few events for the next `n_steps` steps at the rates that are set."""

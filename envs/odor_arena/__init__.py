@@ -12,14 +12,9 @@ from ethospike.envs.odor_arena.config import (
     features,
 )
 from ethospike.envs.odor_arena.env import OdorArenaEnv, OdorArenaVectorEnv
-from ethospike.envs.odor_arena.larva_body import (
-    BODY_LENGTH_MM,
-    INNER_STEP_MS,
-    MAX_SPEED_MM_S,
-    MAX_TURNER,
-    LarvaBodies,
-)
+from ethospike.envs.odor_arena.larva_body import LarvaBodies
 from ethospike.envs.odor_arena.odor import PEAK_UM, OdorField, OdorSource
+from ethospike.envs.odor_arena.physics import BODY_LENGTH_MM, INNER_STEP_MS, MAX_SPEED_MM_S, MAX_TURNER
 
 __all__ = [
     "BODY_LENGTH_MM",

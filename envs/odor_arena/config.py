@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.envs.odor_arena.larva_body import BODY_LENGTH_MM
 from ethospike.envs.odor_arena.odor import OdorSource
+from ethospike.envs.odor_arena.physics import BODY_LENGTH_MM
 from ethospike.envs.odor_arena.reinforcement import KINDS, Reinforcement
 from ethospike.errors import EnvError
 from ethospike.shown import Shown

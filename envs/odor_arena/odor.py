@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ethospike.envs.odor_arena.larva_body import kernels
 from ethospike.errors import EnvError
 
 PEAK_UM = 2.0
@@ -71,38 +72,42 @@ class OdorField:
         Names in the order of the rows that come out; those of all sources are among them.
     side : ndarray, shape (animals,)
         −1 for an animal with left and right exchanged in its dish, else 1.
+
+    Attributes
+    ----------
+    source_mm : ndarray, shape (2, sources, animals)
+        Sources in the coordinates of each animal's dish, sorted by odor.
+    peak_um : ndarray, shape (sources,)
+    odor : ndarray of int, shape (sources,)
+        Row of the odor of each source.
     """
 
     def __init__(
         self, sources: Sequence[OdorSource], odors: Sequence[str], side: NDArray[np.float64]
     ) -> None:
-        # Rows are sources, sorted by odor, so that the sources of an odor are added in one go.
         ordered = sorted(sources, key=lambda source: odors.index(source.odor))
-        rows = np.array([odors.index(source.odor) for source in ordered], np.intp)
         self._odors = len(odors)
-        self._present, self._first = np.unique(rows, return_index=True)
-        self._adds_up = len(rows) > len(self._present)
-        self._all_present = len(self._present) == len(odors)
         position = np.array([source.position_mm for source in ordered]).reshape(-1, 2).T[:, :, None]
-        self._position_mm = np.concatenate((position[:1] * side, position[1:] * np.ones_like(side)))
-        self._per_mm2 = np.array([-0.5 / source.sigma_mm**2 for source in ordered])[:, None]
-        self._peak_um = np.array([source.peak_um for source in ordered])[:, None]
+        self.source_mm = np.concatenate((position[:1] * side, position[1:] * np.ones_like(side)))
+        self.peak_um = np.array([source.peak_um for source in ordered], dtype=np.float64)
+        self.odor = np.array([odors.index(source.odor) for source in ordered], dtype=np.int64)
+        self._per_mm2 = np.array([-0.5 / source.sigma_mm**2 for source in ordered], dtype=np.float64)
+
+    def falloff(self, position_mm: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the concentration of each source as a share of its peak, shape (sources, animals).
+
+        Positions are of shape (2, animals).
+        """
+        exponent = np.empty(self.source_mm.shape[1:])
+        kernels().exponents(position_mm, self.source_mm, self._per_mm2, exponent)
+        shares: NDArray[np.float64] = np.exp(exponent, out=exponent)
+        return shares
 
     def concentrations_um(self, position_mm: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the concentrations (µM), shape (odors, animals), at positions of shape (2, animals)."""
-        if not len(self._present):
-            return np.zeros((self._odors, position_mm.shape[1]))
-        offset = position_mm[:, None, :] - self._position_mm
-        offset *= offset
-        exponent = offset[0]
-        exponent += offset[1]
-        exponent *= self._per_mm2
-        concentration: NDArray[np.float64] = np.exp(exponent, out=exponent)
-        concentration *= self._peak_um
-        if self._adds_up:
-            concentration = np.add.reduceat(concentration, self._first, axis=0)
-        if self._all_present:
-            return concentration
-        by_odor = np.zeros((self._odors, position_mm.shape[1]))
-        by_odor[self._present] = concentration
-        return by_odor
+        animals = position_mm.shape[1]
+        concentration = np.empty((self._odors, animals))
+        here, agar = np.zeros(animals, np.int64), (np.empty((0, animals)), np.empty((2, 0, animals)))
+        dish = kernels().Dish(self.peak_um, self.odor, *agar, np.empty((0, 3)))
+        kernels().meet(0, here, self.falloff(position_mm), dish, position_mm, concentration)
+        return concentration

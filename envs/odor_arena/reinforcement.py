@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ethospike.envs.odor_arena.larva_body import kernels
 from ethospike.errors import EnvError
 
 KINDS = ("reward", "punishment")
@@ -61,24 +62,34 @@ class ReinforcementField:
     reinforcements : sequence of Reinforcement
     side : ndarray, shape (animals,)
         −1 for an animal with left and right exchanged in its dish, else 1.
+
+    Attributes
+    ----------
+    everywhere : ndarray, shape (2, animals)
+        Strength of reward and punishment without a place.
+    center_mm : ndarray, shape (2, patches, animals)
+        Centers of patches in the coordinates of each animal's dish.
+    patch : ndarray, shape (patches, 3)
+        Place of its kind in `KINDS`, strength, and squared radius (mm²) of each patch.
     """
 
     def __init__(self, reinforcements: Sequence[Reinforcement], side: NDArray[np.float64]) -> None:
-        self._everywhere = np.zeros((len(KINDS), len(side)))
-        self._patches: list[tuple[int, float, float, NDArray[np.float64]]] = []
-        for patch in reinforcements:
-            row = KINDS.index(patch.kind)
-            if patch.radius_mm is None:
-                self._everywhere[row] += patch.strength
+        self.everywhere = np.zeros((len(KINDS), len(side)))
+        patches, centers = [], []
+        for given in reinforcements:
+            kind = KINDS.index(given.kind)
+            if given.radius_mm is None:
+                self.everywhere[kind] += given.strength
             else:
-                center = np.array(patch.center_mm)[:, None] * np.stack((side, np.ones_like(side)))
-                self._patches.append((row, patch.strength, patch.radius_mm**2, center))
+                patches.append((kind, given.strength, given.radius_mm**2))
+                centers.append(np.array(given.center_mm)[:, None] * np.stack((side, np.ones_like(side))))
+        self.patch = np.array(patches, dtype=np.float64).reshape(-1, 3)
+        self.center_mm = np.array(centers).reshape(-1, 2, len(side)).transpose(1, 0, 2).copy()
 
     def strengths(self, position_mm: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return reward and punishment, shape (2, animals), at positions of shape (2, animals)."""
-        strengths = self._everywhere.copy()
-        for row, strength, radius2_mm2, center_mm in self._patches:
-            offset = position_mm - center_mm
-            offset *= offset
-            strengths[row] += strength * (offset[0] + offset[1] <= radius2_mm2)
+        strengths, here = np.empty_like(self.everywhere), np.zeros(position_mm.shape[1], np.int64)
+        no_odors = np.empty(0), np.empty(0, np.int64)
+        dish = kernels().Dish(*no_odors, self.everywhere, self.center_mm, self.patch)
+        kernels().meet(0, here, np.empty((0, len(here))), dish, position_mm, strengths)
         return strengths

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ethospike.envs.odor_arena.config import ArenaConfig, Phase
-from ethospike.envs.odor_arena.larva_body import BODY_LENGTH_MM, middle_of_body_mm
+from ethospike.envs.odor_arena.larva_body import middle_of_body_mm
 from ethospike.envs.odor_arena.odor import OdorField, OdorSource
+from ethospike.envs.odor_arena.physics import BODY_LENGTH_MM
 from ethospike.envs.odor_arena.reinforcement import Reinforcement
 from ethospike.envs.scene import Map, Mark, Moment, Scene, plain_form
 from ethospike.errors import EnvError

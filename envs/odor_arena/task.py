@@ -19,14 +19,26 @@ from numpy.typing import NDArray
 from ethospike.clock import whole_number
 from ethospike.envs.checks import RESET_FIRST, checked_seed, inner_steps
 from ethospike.envs.odor_arena.config import WALL_COLUMN, ArenaConfig, Phase, features
-from ethospike.envs.odor_arena.larva_body import BODY_LENGTH_MM, INNER_STEP_MS, LarvaBodies
+from ethospike.envs.odor_arena.larva_body import LarvaBodies, kernels
 from ethospike.envs.odor_arena.odor import OdorField
+from ethospike.envs.odor_arena.physics import BODY_LENGTH_MM, INNER_STEP_MS
 from ethospike.envs.odor_arena.reinforcement import KINDS, ReinforcementField
 from ethospike.envs.odor_arena.scene import ArenaScene
 from ethospike.errors import EnvError
 from ethospike.randomness import Role, pack_generators, random_stream, unpack_generators
 from ethospike.states import State, check_state
 from ethospike.variables import named
+
+_INFO = (
+    "position_mm",
+    "centroid_mm",
+    "heading_rad",
+    "bend_rad",
+    "speed_mm_s",
+    "angular_velocity_rad_s",
+    "phase",
+)
+"""Entries of `info`, in the order of the last fields of `kernels.Report`."""
 
 
 class ArenaTask:
@@ -72,12 +84,15 @@ class ArenaTask:
         self._control_step = np.zeros(animals, np.int64)
         self._phase = np.zeros(animals, np.int64)
         self._wall_contact = np.zeros(animals, bool)
+        self._terminated = np.zeros(animals, bool)
         self._ready = np.zeros(animals, bool)
         self._senses = np.zeros((len(config.odors) + len(KINDS), animals))
         self._occupied = [0]
         self._may_step = False
         self._until_change = 0
+        self._dishes: list[Any] = []
         self._info: dict[str, NDArray[Any]] = {}
+        self._observation = np.empty((animals, len(self.features)), np.float32)
 
     def _control_steps(self, phase: Phase) -> int:
         """Return the number of control steps of a phase."""
@@ -104,8 +119,7 @@ class ArenaTask:
     @property
     def terminated(self) -> NDArray[np.bool_]:
         """Mask of the animals at the end of the timetable, shape (animals,)."""
-        over: NDArray[np.bool_] = self._control_step >= self._phase_end[-1]
-        return over
+        return self._terminated
 
     def seed(self, seed: int, which: NDArray[np.bool_]) -> None:
         """Give the animals of the mask, shape (animals,), their streams; the first time, all of them get one.
@@ -128,7 +142,7 @@ class ArenaTask:
         self._place(which)
         self._look_at_clock()
         self._sense()
-        self._note()
+        self._report()
 
     def step(self, action: NDArray[np.float64]) -> NDArray[np.float64]:
         """Move for one control step; return reward minus punishment at the heads, shape (animals,).
@@ -145,22 +159,18 @@ class ArenaTask:
         """
         if not self._may_step:
             self._refuse_to_step()
-        self._wall_contact = self._bodies.advance(action[:, 0], action[:, 1], self._inner_steps)
+        self._wall_contact = self._bodies.advance(action, self._inner_steps)
         self._control_step += 1
         self._until_change -= 1
         self._sense()
-        self._note()
-        reward: NDArray[np.float64] = self._senses[-2] - self._senses[-1]
+        reward = self._report()
         if self._until_change == 0:
             self._change_phases()
         return reward
 
     def observation(self) -> NDArray[np.float32]:
         """Return the present observation, shape (animals, features), see `config.features`."""
-        observation = np.empty((self.animals, len(self._senses) + 1), np.float32)
-        observation[:, :WALL_COLUMN] = self._senses.T
-        observation[:, WALL_COLUMN] = self._wall_contact
-        return observation
+        return self._observation
 
     def info(self) -> dict[str, NDArray[Any]]:
         """Return the state of the bodies after the last control step, and its phase."""
@@ -209,6 +219,7 @@ class ArenaTask:
         self._phase = np.minimum(np.searchsorted(self._phase_end, self._control_step, side="right"), last)
         self._look_at_clock()
         self._sense()
+        self._observation = self._observed()
 
     def view(self, which: slice = slice(None)) -> dict[str, Any]:
         """Return the contents of a picture of a dish with some of the animals in it, as it is now.
@@ -243,36 +254,48 @@ class ArenaTask:
 
     def _sense(self) -> None:
         """Bring odors, reward and punishment at the heads up to date."""
-        odors = len(self.config.odors)
         head_mm = self._bodies.head_mm
-        if len(self._occupied) == 1:
-            phase = self._occupied[0]
-            self._senses[:odors] = self._odor_fields[phase].concentrations_um(head_mm)
-            self._senses[odors:] = self._agar[phase].strengths(head_mm)
-            return
+        if not self._dishes:
+            self._dishes = [
+                kernels().Dish(odors.peak_um, odors.odor, agar.everywhere, agar.center_mm, agar.patch)
+                for odors, agar in zip(self._odor_fields, self._agar, strict=True)
+            ]
         for phase in self._occupied:
-            here = self._phase == phase
-            self._senses[:odors, here] = self._odor_fields[phase].concentrations_um(head_mm)[:, here]
-            self._senses[odors:, here] = self._agar[phase].strengths(head_mm)[:, here]
+            falloff = self._odor_fields[phase].falloff(head_mm)
+            kernels().meet(phase, self._phase, falloff, self._dishes[phase], head_mm, self._senses)
 
-    def _note(self) -> None:
-        """Make the arrays that `info` returns; nothing changes them later."""
-        bodies = self._bodies
-        wrapped = np.remainder(bodies.heading_rad + math.pi, 2.0 * math.pi)
-        wrapped -= math.pi
-        self._info = {
-            "position_mm": bodies.head_mm.T.astype(np.float32, order="C"),
-            "centroid_mm": bodies.middle_mm.T.astype(np.float32, order="C"),
-            "heading_rad": wrapped.astype(np.float32),
-            "bend_rad": bodies.bend_rad.astype(np.float32),
-            "speed_mm_s": bodies.speed_mm_s.astype(np.float32),
-            "angular_velocity_rad_s": bodies.angular_velocity_rad_s.astype(np.float32),
-            "phase": self._phase.astype(np.int32),
-        }
+    def _report(self) -> NDArray[np.float64]:
+        """Make the arrays that a control step hands out, which nothing changes later; return the rewards."""
+        bodies, animals, single = self._bodies, self.animals, np.float32
+        report = kernels().Report(
+            np.empty((animals, len(self.features)), single),
+            np.empty(animals),
+            np.empty((animals, 2), single),
+            np.empty((animals, 2), single),
+            np.empty(animals, single),
+            np.empty(animals, single),
+            np.empty(animals, single),
+            np.empty(animals, single),
+            np.empty(animals, np.int32),
+        )
+        senses = self._senses, self._wall_contact, self._phase
+        kernels().report(*senses, *bodies.places(), report)
+        self._observation = report.observation
+        reward: NDArray[np.float64] = report.reward
+        self._info = dict(zip(_INFO, report[2:], strict=True))
+        return reward
+
+    def _observed(self) -> NDArray[np.float32]:
+        """Return a new observation of the present senses."""
+        observation = np.empty((self.animals, len(self.features)), np.float32)
+        observation[:, :WALL_COLUMN] = self._senses.T
+        observation[:, WALL_COLUMN] = self._wall_contact
+        return observation
 
     def _change_phases(self) -> None:
         """Let the next phase begin for the animals at the end of a phase."""
-        ended = (self._control_step == self._phase_end[self._phase]) & ~self.terminated
+        ended = self._control_step == self._phase_end[self._phase]
+        ended &= self._control_step < self._phase_end[-1]
         self._phase[ended] += 1
         put_back = np.array([phase.replace_animals for phase in self.config.phases])
         moved = ended & put_back[self._phase]
@@ -280,12 +303,14 @@ class ArenaTask:
             self._place(moved)
         self._look_at_clock()
         self._sense()
+        self._observation = self._observed()
 
     def _look_at_clock(self) -> None:
         """Update the present phases, the number of steps until the next change, and the permission to step.
 
         There is no further step once an animal is at the end, or if one was never reset.
         """
+        self._terminated = self._control_step >= self._phase_end[-1]
         self._occupied = np.unique(self._phase).tolist()
         self._until_change = int((self._phase_end[self._phase] - self._control_step).min())
         self._may_step = bool(self._ready.all()) and not self.terminated.any()

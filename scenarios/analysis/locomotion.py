@@ -17,7 +17,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.envs.odor_arena.larva_body import BODY_LENGTH_MM
+from ethospike.envs.odor_arena.physics import BODY_LENGTH_MM
 
 CUTOFF_HZ = 2.0
 """Corner of the low-pass filter, first order, forwards and backwards: larvaworld's for tracked larvae."""

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from ethospike.envs.odor_arena import ArenaConfig, Phase
 from ethospike.envs.odor_arena.env import VARIABLES
-from ethospike.envs.odor_arena.larva_body import BODY_LENGTH_MM
+from ethospike.envs.odor_arena.physics import BODY_LENGTH_MM
 from ethospike.envs.odor_arena.scene import ArenaScene
 from ethospike.errors import AnalysisNotInstalled, ScenarioError, nearest
 from ethospike.paths import expanded

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ethospike.agents.larva.locomotion import LocomotionConfig
-from ethospike.envs.odor_arena.larva_body import BODY_LENGTH_MM
+from ethospike.envs.odor_arena.physics import BODY_LENGTH_MM
 from ethospike.errors import ScenarioError
 from ethospike.scenarios.analysis import locomotion as statistics
 from ethospike.scenarios.odor.measures import centroid_mm

@@ -21,7 +21,9 @@ CODE = """if True:
     def of_the_user(x):
         return x + 1
     of_the_user(1)
-    print(readout.preferences(np.ones((1, 2)), 0.5).tolist())
+    preference = np.ones(1)
+    readout.preferences(np.ones((1, 2)), 0.5, preference)
+    print(preference.tolist())
     readout.filter_rates(np.zeros(1, int), np.zeros(1, int), np.zeros(1, int), 0.5, 1.0, np.ones((1, 1)))
 """
 

@@ -43,8 +43,10 @@ env = gymnasium.make("ethospike/OdorArena-v0")
 env.reset(seed=1)
 env.step(env.action_space.sample())
 env.close()
-loaded = {"pygame", "nest", "numba", "zarr", "ethospike.brains", "ethospike.agents"} & set(sys.modules)
+loaded = {"pygame", "nest", "zarr", "ethospike.agents"} & set(sys.modules)
 assert not loaded, f"loaded without need: {loaded}"
+brains = {name for name in sys.modules if name.startswith("ethospike.brains")}
+assert brains == {"ethospike.brains", "ethospike.brains.compiling"}, f"loaded without need: {brains}"
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -17,18 +17,20 @@ RIDDLES = re.compile(r"\b(what|who|whose)\b", re.IGNORECASE)
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 LAYERS: dict[str, tuple[str, ...]] = {
     "brains": (
-        "compiling memory network threads",
-        "circuits simulator spike_trains",
+        "compiling memory network threads turns",
+        "circuits simulator",
+        "spike_trains",
         "conformance genn nest numba",
     ),
     "brains.numba": (
-        "blocks memory muting engine placement roles team",
+        "blocks memory muting engine input_checks placement roles team",
         "cells",
         "bits lists rows",
         "choice",
         "simulator",
     ),
     "envs": (
+        "kernels",
         "checks contract draw scene window",
         "any_env cue_bandit idle task_env",
         "delayed_reach odor_arena",

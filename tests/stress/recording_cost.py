@@ -1,7 +1,7 @@
 """Measures what recorder and live view add to the loop: runs without them, with one and with both, in turn.
 
-    xvfb-run -a python tests/recorders/cost_validation.py --interval-ms 100 --seconds 8 --repetitions 5
-    xvfb-run -a python tests/recorders/cost_validation.py --interval-ms 10 --seconds 5 --repetitions 4
+    xvfb-run -a python tests/stress/recording_cost.py --interval-ms 100 --seconds 8 --repetitions 5
+    xvfb-run -a python tests/stress/recording_cost.py --interval-ms 10 --seconds 5 --repetitions 4
 
 Every run is the same training of the same larvae, in one process and in an order that turns round each time.
 Measured is the loop alone, not its construction: the processor time of its process, and the time on the wall,
@@ -24,7 +24,7 @@ from ethospike.recorders.zarr_recorder import ZarrRecorder
 from ethospike.scenarios.loop import run_closed_loop, start_loop
 from ethospike.scenarios.odor.conditioning import SCENARIO, ConditioningConfig
 from ethospike.scenarios.run.layout import describe
-from ethospike.scenarios.run.runner import Recorders
+from ethospike.scenarios.run.session import Recorders
 
 KINDS = ("loop", "recorder", "view")
 """The loop alone, with the recorder, with recorder and view."""

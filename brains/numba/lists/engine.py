@@ -109,6 +109,8 @@ class ListsEngine:
         self._watched = np.empty(0, dtype=np.int64)
         self._voltages = np.empty((0, animals, 0))
         self._room = np.empty((animals, 0), dtype=np.int64), np.empty((animals, 0), dtype=np.int32)
+        self._counts = np.empty(animals, dtype=np.int64), np.empty(animals, dtype=np.bool_)
+        self._no_current = np.zeros((animals, network.n_current_channels))
 
     # -- the interface ------------------------------------------------------------------------------
 
@@ -192,6 +194,7 @@ class ListsEngine:
             self._plastic,
             self._stepped,
             self._room,
+            self._counts,
             self._voltages,
             self._places,
             self._lessons,
@@ -207,38 +210,39 @@ class ListsEngine:
         if self._room[0].shape[1] < most:
             shape = (self._animals, most)
             self._room = np.empty(shape, dtype=np.int64), np.empty(shape, dtype=np.int32)
-        out = Output(
-            *self._room,
-            spikes=np.empty(self._animals, dtype=np.int64),
-            finite=np.empty(self._animals, dtype=np.bool_),
-            watched=self._watched,
-            voltage=np.empty((n_steps, self._animals, len(self._watched))),
-        )
+        voltage = np.empty((n_steps, self._animals, len(self._watched)))
+        out = Output(*self._room, *self._counts, self._watched, voltage)
         stepped = self._stepped.arrays if self._stepped.code else None
         rules = None if self._lessons is None else self._lessons.arrays
         brain = self._circuit, self._plastic, stepped, rules, lesson
         self._run_on_threads(first_step, n_steps, *brain, window, out)
-        if not out.finite.all():
+        finite, spikes = spike_order.by_step(first_step, n_steps, out, self._neuron_of_slot)
+        if not finite:
             self._report_not_finite(first_step, n_steps)
-        return SpikeBlock(*spike_order.by_step(first_step, n_steps, out, self._neuron_of_slot)), out.voltage
+        return SpikeBlock(*spikes), voltage
 
     def _run_on_threads(self, *arguments: Any) -> None:
         """Call the compiled code on all threads, of which this one is the first."""
-        turn = np.zeros(1, dtype=np.int64)
-        work = (turn, self._order, *arguments)
-        share(lambda: run_animals(*work), self._threads)
+        work = (np.zeros(1, dtype=np.int64), self._order, *arguments)
+        if self._threads == 1:
+            run_animals(*work)
+        else:
+            share(lambda: run_animals(*work), self._threads)
 
     def _window(self, stimulus: Stimulus) -> Window:
-        current_pa = stimulus.current_pa
-        if current_pa is None:
-            current_pa = np.zeros((self._animals, self._network.n_current_channels))
+        current_pa = (
+            self._no_current if stimulus.current_pa is None else plain(stimulus.current_pa, np.float64)
+        )
+        if stimulus.trains is not None:
+            step, channel, first, last = stimulus.trains
+            return Window(step, channel, first, last, current_pa)
         step, channel = plain(stimulus.step, np.int64), plain(stimulus.channel, np.int32)
         if self._animals == 1:
             first = np.array([0, len(step)])
         else:
             animal = plain(stimulus.animal, np.int32)
             step, channel, first = spike_order.by_animal(step, animal, channel, self._animals)
-        return Window(step, channel, first, plain(current_pa, np.float64))
+        return Window(step, channel, first, first[1:], current_pa)
 
     def _report_not_finite(self, first_step: int, n_steps: int) -> None:
         cells = self._circuit.cells.reshape(self._animals, -1, len(ROWS), LANES)[:, :, :4]

@@ -1,4 +1,4 @@
-"""Operations that Numba has no words for, written for its compiler: a call by address, an undivided count."""
+"""A call by address, which Numba has no words for, written for its compiler."""
 
 from __future__ import annotations
 
@@ -27,18 +27,3 @@ def _generate_call(
 
 call_step: Callable[..., int] = intrinsic(_generate_call)
 """Call a model's step: address, addresses of state and constants, weights, current, random number."""
-
-
-def _generate_next_in_turn(context: Any, turn: Any) -> Any:
-    """Return turn[0] and increase it, undivided: no two threads get the same number."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        array = context.make_array(signature.args[0])(context, builder, arguments[0])
-        step = context.get_constant(types.int64, 1)
-        return builder.atomic_rmw("add", array.data, step, "monotonic")
-
-    return types.int64(turn), generate
-
-
-next_in_turn: Callable[..., int] = intrinsic(_generate_next_in_turn)
-"""Return the number in an array of one, and increase it: no two threads get the same."""

@@ -32,11 +32,11 @@ from ethospike.brains.numba.blocks import (
     step_current,
 )
 from ethospike.brains.numba.lists.dopamine_gated import Plastic, learn, note_spikes
-from ethospike.brains.numba.lists.intrinsics import next_in_turn
 from ethospike.brains.numba.lists.layout import Circuit, Output, Window
 from ethospike.brains.numba.lists.plasticity_kernels import Lesson, Rules, teach
 from ethospike.brains.numba.lists.stepped_kernels import Stepped, flush_stepped, is_stepped, step_block
 from ethospike.brains.numba.muting import FREE, drop_silent
+from ethospike.brains.turns import next_in_turn
 
 Array = NDArray[Any]
 
@@ -129,7 +129,7 @@ def _send_inputs(
     animal: int, step: int, event: int, window: Window, circuit: Circuit, targets: Targets
 ) -> int:
     """Send the input spikes of a step to their targets, and return the next event of the window."""
-    last_event = window.first[animal + 1]
+    last_event = window.last[animal]
     links = Links(circuit.channel_dest, circuit.channel_delay, circuit.channel_effect[animal])
     while event < last_event and window.step[event] == step:
         channel = window.channel[event]

@@ -40,6 +40,7 @@ class Window(NamedTuple):
     step: Array  # (spikes,) sorted by (animal, step)
     channel: Array  # (spikes,)
     first: Array  # (animals + 1,) first spike of each animal
+    last: Array  # (animals,) where its spikes end
     current_pa: Array  # (animals, current channels)
 
 

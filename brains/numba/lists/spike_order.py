@@ -31,10 +31,21 @@ def by_animal(step: Array, animal: Array, channel: Array, animals: int) -> tuple
 
 
 @compiled
-def by_step(first_step: int, n_steps: int, out: Output, neuron_of_slot: Array) -> tuple[Array, Array, Array]:
-    """Sort output spikes by (step, animal, neuron): return step, animal, neuron."""
+def by_step(
+    first_step: int, n_steps: int, out: Output, neuron_of_slot: Array
+) -> tuple[bool, tuple[Array, Array, Array]]:
+    """Sort output spikes by (step, animal, neuron).
+
+    Returns
+    -------
+    bool
+        Whether all animals are finite.
+    step, animal, neuron : ndarray, shape (spikes,)
+    """
     place = np.zeros(n_steps + 1, dtype=np.int64)
+    finite = True
     for animal in range(len(out.spikes)):
+        finite &= out.finite[animal]
         for spike in range(out.spikes[animal]):
             place[out.step[animal, spike] - first_step + 1] += 1
     for k in range(n_steps):
@@ -49,4 +60,4 @@ def by_step(first_step: int, n_steps: int, out: Output, neuron_of_slot: Array) -
             place[k] += 1
             step[to], owner[to] = out.step[animal, spike], animal
             neuron[to] = neuron_of_slot[out.slot[animal, spike]]
-    return step, owner, neuron
+    return finite, (step, owner, neuron)
