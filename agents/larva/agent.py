@@ -117,7 +117,7 @@ class LarvaConfig(Shown):
 
 @functools.cache
 def _readout() -> Any:
-    """Return the compiled senses and read-out, loaded on demand; as an attribute they would prevent pickling."""
+    """Return the compiled senses and read-out, loaded on demand: an attribute would prevent pickling."""
     from ethospike.agents.larva import readout
 
     return readout
