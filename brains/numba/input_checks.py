@@ -34,9 +34,12 @@ def spikes_fit(
 def trains_fit(window: tuple[int, int, int], trains: Trains) -> bool:
     """Return whether spikes by animal are sorted by step, inside a window, and of existing channels."""
     first, last, channels = window
-    for animal in range(len(trains.last)):
+    animals, spikes = len(trains.last), min(len(trains.step), len(trains.channel))
+    if len(trains.first) != animals + 1:
+        return False
+    for animal in range(animals):
         before = first
-        if not 0 <= trains.first[animal] <= trains.last[animal] <= len(trains.step):
+        if not 0 <= trains.first[animal] <= trains.last[animal] <= min(trains.first[animal + 1], spikes):
             return False
         for spike in range(trains.first[animal], trains.last[animal]):
             if not before <= trains.step[spike] <= last or not 0 <= trains.channel[spike] < channels:

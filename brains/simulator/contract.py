@@ -488,6 +488,8 @@ class Simulator(ABC):
 
     def _check_stimulus(self, n_steps: int, stimulus: Stimulus) -> None:
         if not self._spikes_fit(n_steps, stimulus):
+            if stimulus.trains is not None:
+                stimulus.trains.check(self.animals)
             self._check_spikes(n_steps, stimulus)
         if stimulus.current_pa is not None:
             expected = (self.animals, self.network.n_current_channels)

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ethospike.errors import BrainError
+
 
 @dataclass(frozen=True, slots=True)
 class SpikeBlock:
@@ -63,6 +65,17 @@ class Trains(NamedTuple):
     """First spike of each animal, shape (animals + 1,)."""
     last: NDArray[np.int64]
     """Where its spikes end, shape (animals,)."""
+
+    def check(self, animals: int) -> None:
+        """Raise `BrainError` unless spikes are given for this number of animals, sorted by step in each."""
+        first, last = self.first, self.last
+        if (len(first), len(last)) != (animals + 1, animals):
+            raise BrainError(f"stimulus: expected spikes by animal of {animals} animals, got {len(last)}")
+        if (first[:-1] > last).any() or (last > first[1:]).any() or first[0] < 0 or last[-1] > len(self.step):
+            raise BrainError(f"stimulus: expected places of spikes in order, got {first} and {last}")
+        for begin, end in zip(first[:-1], last, strict=True):
+            if (np.diff(self.step[begin:end]) < 0).any():
+                raise BrainError("stimulus: expected sorted steps in each animal")
 
     def by_step(self) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]:
         """Return step, animal and channel of the spikes, sorted by (step, animal, channel)."""

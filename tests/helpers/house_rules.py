@@ -17,7 +17,8 @@ RIDDLES = re.compile(r"\b(what|who|whose)\b", re.IGNORECASE)
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 LAYERS: dict[str, tuple[str, ...]] = {
     "brains": (
-        "compiling memory network threads turns",
+        "compiling memory network threads",
+        "held turns",
         "circuits simulator",
         "spike_trains",
         "conformance genn nest numba",

@@ -13,6 +13,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from ethospike.brains.held import Held
 from ethospike.brains.network import (
     NEVER,
     CurrentInput,
@@ -26,7 +27,7 @@ from ethospike.brains.numba.blocks import INBOX, INBOX_START, LANES, ROWS, STATE
 from ethospike.brains.numba.cells import neuron_blocks, not_finite_error, slots_of
 from ethospike.brains.numba.lists import spike_order
 from ethospike.brains.numba.lists.dopamine_gated import Plastic
-from ethospike.brains.numba.lists.kernels import run_animals
+from ethospike.brains.numba.lists.entry import run_animals
 from ethospike.brains.numba.lists.layout import Circuit, Output, Window
 from ethospike.brains.numba.lists.plasticity import Lessons, is_taught
 from ethospike.brains.numba.lists.plasticity_kernels import Lesson
@@ -100,6 +101,8 @@ class ListsEngine:
         self._circuit = self._connect(cells, conductance)
         self._refresh_effects()
         self._plastic = self._plasticity()
+        stepped = self._stepped.arrays if self._stepped.code else None
+        self._held = Held((self._circuit, self._plastic, stepped))
         self._lessons = None
         if any(is_taught(projection) for projection in network.projections):
             self._lessons = Lessons(
@@ -190,6 +193,7 @@ class ListsEngine:
     def close(self) -> None:
         """Give back memory."""
         del (
+            self._held,
             self._circuit,
             self._plastic,
             self._stepped,
@@ -212,10 +216,8 @@ class ListsEngine:
             self._room = np.empty(shape, dtype=np.int64), np.empty(shape, dtype=np.int32)
         voltage = np.empty((n_steps, self._animals, len(self._watched)))
         out = Output(*self._room, *self._counts, self._watched, voltage)
-        stepped = self._stepped.arrays if self._stepped.code else None
         rules = None if self._lessons is None else self._lessons.arrays
-        brain = self._circuit, self._plastic, stepped, rules, lesson
-        self._run_on_threads(first_step, n_steps, *brain, window, out)
+        self._run_on_threads(first_step, n_steps, self._held, rules, lesson, window, out)
         finite, spikes = spike_order.by_step(first_step, n_steps, out, self._neuron_of_slot)
         if not finite:
             self._report_not_finite(first_step, n_steps)

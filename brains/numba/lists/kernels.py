@@ -226,7 +226,7 @@ def _run_animal(
 
 
 @kernel
-def run_animals(
+def run_in_turn(
     turn: Array,
     order: Array,
     first_step: int,

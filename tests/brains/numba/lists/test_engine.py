@@ -24,7 +24,7 @@ from ethospike.brains.network import (
     Uniform,
 )
 from ethospike.brains.numba.lists import engine as lists_engine
-from ethospike.brains.numba.lists import kernels, spike_order
+from ethospike.brains.numba.lists import entry, spike_order
 from ethospike.brains.simulator import (
     Simulator,
     SimulatorSettings,
@@ -261,7 +261,7 @@ def test_models_may_be_mixed_in_any_order() -> None:
 
 
 def test_nothing_is_compiled_for_another_network_seed_or_window() -> None:
-    compiled = (kernels.run_animals, spike_order.by_step, spike_order.by_animal)
+    compiled = (entry.run_animals, spike_order.by_step, spike_order.by_animal)
     with numba_simulator(mushroom_body(MushroomBodyConfig()), animals=2, precision="single") as simulator:
         simulator.run(100, odor_and_reward(100, animals=2))
     before = [len(function.signatures) for function in compiled]
