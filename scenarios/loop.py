@@ -103,6 +103,6 @@ def run_closed_loop(
         )
         loop.control_step, loop.observation = loop.control_step + 1, observation
         ended = body.is_over(terminated, truncated)
-        if (begun := body.pop_begun()).any() and not ended:
+        if np.count_nonzero(begun := body.pop_begun()) and not ended:
             agent.begin_episode(begun)
     return ended

@@ -51,6 +51,22 @@ def rows(small: bool, simulators: list[str]) -> Iterator[Row]:
             yield Row("scenario", "numba", "odor-conditioning", animals, seconds, interval_ms)
 
 
+def larva_rows(small: bool, simulators: list[str]) -> Iterator[Row]:
+    """Return the rows of the larva's closed loop: one animal by parts, whole experiments, large groups.
+
+    Groups above 25 run for less than 30 minutes, in the same proportions of phases.
+    """
+    if "numba" not in simulators:
+        return
+    for interval_ms in (10.0, 100.0):
+        yield Row("loop", "numba", "odor-conditioning", 1, 0.3 if small else 30.0, interval_ms)
+    yield Row("steps", "numba", "ethospike/OdorArena-v0", 1, 0.6 if small else 120.0, 10.0)
+    whole = {(1, 10.0): 1800.0, (1, 100.0): 1800.0, (25, 100.0): 1800.0}
+    groups = {(200, 100.0): 60.0, (1000, 100.0): 18.0, (5000, 100.0): 6.0}
+    for (animals, interval_ms), seconds in ({(1, 100.0): 3.0} if small else whole | groups).items():
+        yield Row("scenario", "numba", "odor-conditioning", animals, seconds, interval_ms)
+
+
 def long_rows(small: bool, simulators: list[str]) -> Iterator[Row]:
     """Return the rows that detect growth of time or memory in a run of 30 minutes (10 minutes on NEST)."""
     for simulator in simulators:
@@ -63,13 +79,14 @@ def run_benchmark(
     small: bool = False,
     long: bool = False,
     scale: bool = False,
+    larvae: bool = False,
     simulators: list[str] | None = None,
     kinds: tuple[str, ...] = (),
 ) -> Path:
     """Measure the rows of the given kinds (all by default), and write the results.
 
-    `long`, `scale` and the kind `fly` each replace the usual rows. `out`.json and `out`.md are rewritten
-    after each row; `scale` and `fly` add a figure, `out`.png.
+    `long`, `scale`, `larvae` and the kind `fly` each replace the usual rows. `out`.json and `out`.md are
+    rewritten after each row; `scale` and `fly` add a figure, `out`.png.
 
     Raises
     ------
@@ -80,10 +97,10 @@ def run_benchmark(
     RunFolderError
         When the results cannot be written.
     """
-    plans = {long_rows: long, scale_rows: scale, fly_rows: "fly" in kinds}
+    plans = {long_rows: long, scale_rows: scale, larva_rows: larvae, fly_rows: "fly" in kinds}
     if sum(plans.values()) > 1:
         raise ScenarioError(
-            "--long, --scale and the kind fly are benchmarks of their own; run one after the other"
+            "--long, --scale, --larvae and the kind fly are benchmarks of their own; run one after the other"
         )
     plan = next((plan for plan, wanted in plans.items() if wanted), rows)
     chosen = simulators or [name for name in SIMULATORS if is_installed(name)]
@@ -167,11 +184,20 @@ TABLES = {
         ],
     ),
     "loop": (
-        "The closed loop against the bare network (one larva, recording included; median of three)",
+        "The closed loop, recorded, against the bare brain: its simulator with plasticity, in windows of the "
+        "same length, with inputs made before (one larva; median of three)",
         [
             *(("simulator", "simulator"), ("control interval ms", "interval_ms")),
-            *(("loop: wall s per s", "wall_per_s"), ("bare network", "bare_wall_per_s")),
+            *(("loop: wall s per s", "wall_per_s"), ("bare brain", "bare_wall_per_s")),
             *(("loop / bare", "loop_over_bare"), ("range", "loop_over_bare_range")),
+            ("peak memory MB", "memory_mb"),
+        ],
+    ),
+    "steps": (
+        "Ten lines of Python: Gymnasium's environment with its wrappers and an agent, nothing recorded",
+        [
+            *(("environment", "title"), ("simulator", "simulator"), ("control interval ms", "interval_ms")),
+            *(("control steps per s", "steps_per_s"), ("wall s per s", "wall_per_s")),
             ("peak memory MB", "memory_mb"),
         ],
     ),
@@ -198,9 +224,10 @@ TABLES = {
         ],
     ),
     "scenario": (
-        "The whole odor-conditioning scenario (30 minutes, recorded)",
+        "The whole odor-conditioning scenario, recorded",
         [
-            *(("animals", "animals"), ("control interval ms", "interval_ms"), ("simulator", "simulator")),
+            *(("animals", "animals"), ("simulated s", "seconds"), ("control interval ms", "interval_ms")),
+            ("simulator", "simulator"),
             *(("whole run s", "whole_s"), ("of that start s", "start_s"), ("wall s per s", "wall_per_s")),
             ("compiling s, once a machine", "compile_s"),
             *(("recording MB", "recording_mb"), ("peak memory MB", "memory_mb"), ("backend", "backend")),

@@ -11,11 +11,15 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import numpy as np
 
+import ethospike.envs  # noqa: F401  # registers the environments
+from ethospike.agents.larva import LarvaAgent
 from ethospike.agents.reacher import ReacherConfig
 from ethospike.brains.circuits.clustered_cortex import PARAMETER_SETS, clustered_cortex
 from ethospike.brains.circuits.mushroom_body import MushroomBodyConfig, mushroom_body
@@ -46,6 +50,8 @@ def measure(row: Row) -> dict[str, Any]:
         return measure_network(row)
     if row.kind == "loop":
         return measure_loop(row)
+    if row.kind == "steps":
+        return measure_steps(row)
     if row.kind == "growth":
         return measure_growth(row)
     if row.kind == "reach":
@@ -103,9 +109,10 @@ def measure_network(row: Row) -> dict[str, Any]:
 
 
 def measure_loop(row: Row) -> dict[str, Any]:
-    """Time the closed loop with recording and the bare network with the same input, in turns.
+    """Time the closed loop with recording and the bare brain with the same input, in turns.
 
-    The bare network has no plasticity and gets all its input at once, in a single call of the simulator.
+    The bare brain is the simulator with plasticity, run in windows of the same length with inputs that were
+    made before.
     """
     config = ConditioningConfig(
         control_interval_ms=row.interval_ms,
@@ -131,6 +138,30 @@ def measure_loop(row: Row) -> dict[str, Any]:
     }
 
 
+def measure_steps(row: Row) -> dict[str, Any]:
+    """Count the control steps a second of the loop that a user writes, through Gymnasium's wrappers.
+
+    The median of five pieces, after a warm-up; nothing is recorded.
+    """
+    env = gymnasium.make(row.network, control_interval_ms=row.interval_ms)
+    steps, rates = round(row.seconds * 1000.0 / row.interval_ms / 6), []
+    with LarvaAgent.for_env(env, seed=1, simulator=row.settings) as agent:
+        observation, _ = env.reset(seed=1)
+        for _ in range(6):
+            begin = time.perf_counter()
+            for _ in range(steps):
+                decision = agent.act(observation)
+                observation, reward, terminated, truncated, _ = env.step(decision.action)
+                agent.learn(float(reward), terminated, truncated)
+            rates.append(steps / (time.perf_counter() - begin))
+    per_s = sorted(rates[1:])[2]
+    return {
+        "steps_per_s": per_s,
+        "wall_per_s": 1000.0 / row.interval_ms / per_s,
+        "memory_mb": peak_memory_mb(),
+    }
+
+
 class _Keep(Recorder):
     """A recorder that keeps every stimulus, counts spikes, and passes the record on."""
 
@@ -148,8 +179,8 @@ class _Keep(Recorder):
         self.inner.close(status)
 
 
-def _time_loop(scenario: Any, config: Any) -> tuple[float, Stimulus, Network]:
-    """Run the closed loop with a recorder; return its time and all the input that it generated."""
+def _time_loop(scenario: Any, config: Any) -> tuple[float, list[Stimulus], Network]:
+    """Run the closed loop with a recorder; return its time and the input of each window."""
     with tempfile.TemporaryDirectory() as folder:
         env, agent = scenario.open(config)
         with agent:
@@ -160,20 +191,16 @@ def _time_loop(scenario: Any, config: Any) -> tuple[float, Stimulus, Network]:
                 run_closed_loop(env, agent, recorder, loop)
                 wall_s = time.perf_counter() - begin
         network = agent.network
-    step, animal, channel = (
-        np.concatenate([getattr(s, key) for s in recorder.stimuli]) for key in ("step", "animal", "channel")
-    )
-    return wall_s, Stimulus(step, animal, channel), network
+    return wall_s, recorder.stimuli, network
 
 
-def _time_bare(network: Network, config: Any, inputs: Stimulus) -> float:
-    """Time one call of the simulator with all the input of a run."""
-    fixed = [dataclasses.replace(p, plasticity=None) for p in network.projections]
-    bare = dataclasses.replace(network, projections=tuple(fixed))
-    n_steps = round(config.odor_s * 1000.0 / config.dt_ms)
-    with open_simulator(bare, config.simulator, seed=config.seed, dt_ms=config.dt_ms) as simulator:
+def _time_bare(network: Network, config: Any, inputs: Sequence[Stimulus]) -> float:
+    """Time the simulator alone with the inputs of a run."""
+    n_steps = round(config.control_interval_ms / config.dt_ms)
+    with open_simulator(network, config.simulator, seed=config.seed, dt_ms=config.dt_ms) as simulator:
         begin = time.perf_counter()
-        simulator.run(n_steps, inputs)
+        for stimulus in inputs:
+            simulator.run(n_steps, stimulus)
         return time.perf_counter() - begin
 
 

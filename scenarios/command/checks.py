@@ -86,6 +86,7 @@ def bench(
     long: bool = False,
     gpu: bool = False,
     scale: bool = False,
+    larvae: bool = False,
     simulators: tuple[str, ...] = (),
     kinds: tuple[str, ...] = (),
     seconds: float = 600.0,
@@ -106,6 +107,9 @@ def bench(
     scale
         Instead: Numba at the published sizes, from 5,000 neurons to 3.6 million as far as memory goes, on one
         core and on all; minutes. Also OUT.png.
+    larvae
+        Instead: the closed loop of larvae on Numba, against the bare brain, from Python, for 30 minutes,
+        and of up to 5,000 at once; minutes.
     simulators
         Only these; by default all that are installed. Not with --gpu.
     kinds
@@ -118,8 +122,10 @@ def bench(
     if gpu:
         from ethospike.scenarios.bench.gpu import run_gpu_benchmark
 
-        if long or scale or simulators:
-            raise ScenarioError("--gpu is a benchmark of its own; leave out --long, --scale and --simulators")
+        if long or scale or larvae or simulators:
+            raise ScenarioError(
+                "--gpu is a benchmark of its own; leave out --long, --scale, --larvae, --simulators"
+            )
         table = run_gpu_benchmark(out, small=small, parts=kinds, seconds=seconds)
         print(table.read_text("utf-8"))
         print(f"written: {table}")
@@ -133,6 +139,7 @@ def bench(
         small=small,
         long=long,
         scale=scale,
+        larvae=larvae,
         simulators=list(simulators),
         kinds=kinds,
     )

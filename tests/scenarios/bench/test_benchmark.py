@@ -44,6 +44,17 @@ def test_the_small_benchmark_measures_every_kind_of_row(tmp_path: Path) -> None:
     assert data["machine"]["versions"]["numba"] in table.read_text()
 
 
+@pytest.mark.simulator("numba")
+def test_the_loop_of_larvae_is_measured_by_parts(tmp_path: Path) -> None:
+    table = run_benchmark(tmp_path / "larvae", small=True, larvae=True, simulators=["numba"])
+    data = json.loads((tmp_path / "larvae.json").read_text())
+    assert [row["kind"] for row in data["rows"]] == ["loop", "loop", "steps", "scenario"]
+    assert not [row for row in data["rows"] if "error" in row]
+    (steps,) = (row for row in data["rows"] if row["kind"] == "steps")
+    assert steps["steps_per_s"] * steps["wall_per_s"] == pytest.approx(100.0)  # control steps of 10 ms
+    assert "Ten lines of Python" in table.read_text()
+
+
 @pytest.mark.simulator("nest")
 def test_a_row_on_nest() -> None:
     result = measure_in_process(Row("network", "nest", "mushroom body", 1, 0.3))
