@@ -60,7 +60,7 @@ class GroupEnv(VectorEnv[Array, Array, Array]):
 
         Environments with several episodes end otherwise.
         """
-        return np.count_nonzero(terminated | truncated) == len(terminated)
+        return bool(np.count_nonzero(terminated | truncated) == len(terminated))
 
     def pop_begun(self) -> Array:
         """Return a mask of the animals with the first observation of an episode, once; shape (animals,).
