@@ -73,20 +73,28 @@ def long_rows(small: bool, simulators: list[str]) -> Iterator[Row]:
         yield Row("growth", simulator, "odor-conditioning", 1, 3.0 if small else 1800.0, 100.0)
 
 
+PLANS = {
+    "usual": rows,
+    "long": long_rows,
+    "scale": scale_rows,
+    "larvae": larva_rows,
+    "fly": fly_rows,
+}
+"""Rows of each benchmark."""
+FIGURES = {"scale": draw_scale, "fly": draw_fly}
+
+
 def run_benchmark(
     out: Path,
     *,
     small: bool = False,
-    long: bool = False,
-    scale: bool = False,
-    larvae: bool = False,
+    plan: str = "usual",
     simulators: list[str] | None = None,
     kinds: tuple[str, ...] = (),
 ) -> Path:
-    """Measure the rows of the given kinds (all by default), and write the results.
+    """Measure the rows of a plan (`PLANS`), of the given kinds (all by default), and write the results.
 
-    `long`, `scale`, `larvae` and the kind `fly` each replace the usual rows. `out`.json and `out`.md are
-    rewritten after each row; `scale` and `fly` add a figure, `out`.png.
+    `out`.json and `out`.md are rewritten after each row; the plans `scale` and `fly` add a figure, `out`.png.
 
     Raises
     ------
@@ -97,16 +105,12 @@ def run_benchmark(
     RunFolderError
         When the results cannot be written.
     """
-    plans = {long_rows: long, scale_rows: scale, larva_rows: larvae, fly_rows: "fly" in kinds}
-    if sum(plans.values()) > 1:
-        raise ScenarioError(
-            "--long, --scale, --larvae and the kind fly are benchmarks of their own; run one after the other"
-        )
-    plan = next((plan for plan, wanted in plans.items() if wanted), rows)
     chosen = simulators or [name for name in SIMULATORS if is_installed(name)]
     for name in chosen:
         simulator_class(name)
-    wanted = list(plan(small, chosen))
+    if plan not in PLANS:
+        raise ScenarioError(f"plan: unknown {plan!r}; {nearest(plan, PLANS)}")
+    wanted = list(PLANS[plan](small, chosen))
     if not wanted:
         raise ScenarioError("bench: no simulator is installed; `ethospike doctor` says how to get one")
     valid = dict.fromkeys(row.kind for row in wanted)
@@ -124,9 +128,8 @@ def run_benchmark(
         write_whole(file, (json.dumps(data, indent=2) + "\n").encode())
         write_whole(table, to_markdown(data).encode())
         print(f"{row.kind} {row.title} on {row.simulator}: {_brief(measured)}", file=sys.stderr, flush=True)
-    for draw, is_wanted in ((draw_scale, scale), (draw_fly, plan is fly_rows)):
-        if is_wanted:
-            draw(data["rows"], beside(out, ".png"))
+    if plan in FIGURES:
+        FIGURES[plan](data["rows"], beside(out, ".png"))
     return table
 
 

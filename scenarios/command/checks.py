@@ -86,7 +86,6 @@ def bench(
     long: bool = False,
     gpu: bool = False,
     scale: bool = False,
-    larvae: bool = False,
     simulators: tuple[str, ...] = (),
     kinds: tuple[str, ...] = (),
     seconds: float = 600.0,
@@ -107,25 +106,21 @@ def bench(
     scale
         Instead: Numba at the published sizes, from 5,000 neurons to 3.6 million as far as memory goes, on one
         core and on all; minutes. Also OUT.png.
-    larvae
-        Instead: the closed loop of larvae on Numba, against the bare brain, from Python, for 30 minutes,
-        and of up to 5,000 at once; minutes.
     simulators
         Only these; by default all that are installed. Not with --gpu.
     kinds
         Only these tables: network, loop, scenario; with --gpu these parts: works, cortex, larvae, grid, rest.
         By default all. `fly` alone: an adult fly's brain of 138,639 point neurons on a synthetic graph, from
-        silence to activity that sustains itself, on one core and on all.
+        silence to the strongest drive. `larvae` alone: their closed loop on Numba, against the bare brain,
+        from Python, for 30 minutes, and of up to 5,000 at once.
     seconds
         With --gpu, the wall time for all of it (s).
     """
     if gpu:
         from ethospike.scenarios.bench.gpu import run_gpu_benchmark
 
-        if long or scale or larvae or simulators:
-            raise ScenarioError(
-                "--gpu is a benchmark of its own; leave out --long, --scale, --larvae, --simulators"
-            )
+        if long or scale or simulators:
+            raise ScenarioError("--gpu is a benchmark of its own; leave out --long, --scale and --simulators")
         table = run_gpu_benchmark(out, small=small, parts=kinds, seconds=seconds)
         print(table.read_text("utf-8"))
         print(f"written: {table}")
@@ -134,14 +129,13 @@ def bench(
         raise ScenarioError("--seconds belongs to --gpu")
     from ethospike.scenarios.bench import benchmark
 
-    table = benchmark.run_benchmark(
-        out,
-        small=small,
-        long=long,
-        scale=scale,
-        larvae=larvae,
-        simulators=list(simulators),
-        kinds=kinds,
-    )
+    alone = [name for name in ("fly", "larvae") if name in kinds]
+    plans = [*(["long"] * long), *(["scale"] * scale), *alone]
+    if len(plans) > 1 or (alone and len(kinds) > 1):
+        raise ScenarioError(
+            "--long, --scale, fly and larvae are benchmarks of their own; run one after the other"
+        )
+    plan, wanted = (plans[0] if plans else "usual"), () if alone else kinds
+    table = benchmark.run_benchmark(out, small=small, plan=plan, simulators=list(simulators), kinds=wanted)
     print(table.read_text("utf-8"))
     print(f"written: {table}")

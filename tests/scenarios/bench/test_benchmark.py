@@ -23,6 +23,7 @@ from ethospike.scenarios.bench.measures import measure
 from ethospike.scenarios.bench.process import measure_in_process
 from ethospike.scenarios.bench.rows import Row, resident_mb
 from ethospike.scenarios.bench.scale import PUBLISHED, scale_rows
+from ethospike.scenarios.command.checks import bench
 
 FLY = Path(__file__).parents[3] / "docs" / "benchmarks"
 
@@ -46,7 +47,7 @@ def test_the_small_benchmark_measures_every_kind_of_row(tmp_path: Path) -> None:
 
 @pytest.mark.simulator("numba")
 def test_the_loop_of_larvae_is_measured_by_parts(tmp_path: Path) -> None:
-    table = run_benchmark(tmp_path / "larvae", small=True, larvae=True, simulators=["numba"])
+    table = run_benchmark(tmp_path / "larvae", small=True, plan="larvae", simulators=["numba"])
     data = json.loads((tmp_path / "larvae.json").read_text())
     assert [row["kind"] for row in data["rows"]] == ["loop", "loop", "steps", "scenario"]
     assert not [row for row in data["rows"] if "error" in row]
@@ -127,7 +128,7 @@ def test_the_full_benchmark_has_the_published_sizes() -> None:
     [
         ({"simulators": ["brian"]}, BrainError, "unknown 'brian'; valid: genn, nest, numba"),
         ({"simulators": ["numba"], "kinds": ("netwerk",)}, ScenarioError, "did you mean 'network'"),
-        ({"scale": True, "long": True}, ScenarioError, "benchmarks of their own"),
+        ({"plan": "scales"}, ScenarioError, "did you mean 'scale'"),
     ],
 )
 def test_what_cannot_be_measured_is_said_before_anything_is(
@@ -136,6 +137,16 @@ def test_what_cannot_be_measured_is_said_before_anything_is(
     monkeypatch.setattr(benchmark, "measure_in_process", lambda row, **_: pytest.fail("measured something"))
     with pytest.raises(error, match=message):
         run_benchmark(tmp_path / "bench", small=True, **wrong)
+
+
+@pytest.mark.parametrize(
+    "several",
+    [{"scale": True, "long": True}, {"scale": True, "kinds": ("fly",)}, {"kinds": ("larvae", "loop")}],
+)
+def test_two_benchmarks_are_not_run_at_once(tmp_path: Path, several: dict) -> None:
+    with pytest.raises(ScenarioError, match="benchmarks of their own"):
+        bench(tmp_path / "bench", small=True, **several)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_benchmark_that_is_interrupted_keeps_its_rows_in_files_of_the_whole_name(
@@ -163,7 +174,7 @@ def test_published_sizes_are_measured_small_and_drawn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(benchmark, "measure_in_process", lambda row, **_: {**vars(row), **measure(row)})
-    table = run_benchmark(tmp_path / "scale", small=True, scale=True)
+    table = run_benchmark(tmp_path / "scale", small=True, plan="scale")
     stored, procedural = json.loads((tmp_path / "scale.json").read_text())["rows"]
     assert (stored["wiring"], procedural["wiring"]) == ("stored", "procedural")
     for row in (stored, procedural):
@@ -179,7 +190,7 @@ def test_an_adult_brain_is_measured_small_and_called_synthetic(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(benchmark, "measure_in_process", lambda row, **_: {**vars(row), **measure(row)})
-    table = run_benchmark(tmp_path / "fly", small=True, kinds=("fly",))
+    table = run_benchmark(tmp_path / "fly", small=True, plan="fly")
     silent, driven = json.loads((tmp_path / "fly.json").read_text())["rows"]
     assert (silent["spikes_per_s"], silent["neurons"], silent["driven"]) == (0.0, 2_000, 0)
     assert driven["spikes_per_s"] > 1_000
