@@ -145,7 +145,7 @@ def test_what_cannot_be_measured_is_said_before_anything_is(
 )
 def test_two_benchmarks_are_not_run_at_once(tmp_path: Path, several: dict) -> None:
     with pytest.raises(ScenarioError, match="benchmarks of their own"):
-        bench(tmp_path / "bench", small=True, **several)
+        bench(out=tmp_path / "bench", small=True, **several)
     assert not list(tmp_path.iterdir())
 
 
