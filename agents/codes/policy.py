@@ -84,12 +84,12 @@ class Policy:
 
         Each animal's generator is used once an entry.
         """
-        draws = np.stack([generator.random(len(self._values)) for generator in generators])
-        chosen = np.zeros_like(probabilities)
+        draws = np.array([generator.random(len(self._values)) for generator in generators])
+        chosen, animals = np.zeros_like(probabilities), np.arange(len(probabilities))
         for column, (begin, end) in enumerate(pairwise(self._ends)):
-            edges = np.cumsum(probabilities[:, begin:end], axis=1)
+            edges = probabilities[:, begin:end].cumsum(axis=1)
             place = np.minimum((draws[:, column, None] >= edges).sum(axis=1), end - begin - 1)
-            chosen[np.arange(len(chosen)), begin + place] = 1.0
+            chosen[animals, begin + place] = 1.0
         return chosen
 
     def chosen(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -59,8 +59,11 @@ class Course:
 
     def choices(self, policy: Policy, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the choice of each animal, shape (animals, n_groups): drawn, or the most probable."""
-        pairs = zip(self.learns.tolist(), self._training, self._evaluation, strict=True)
-        drawn = policy.drawn(probabilities, [first if learns else other for learns, first, other in pairs])
+        generators = self._training
+        if not self.learns.all():
+            pairs = zip(self.learns.tolist(), self._training, self._evaluation, strict=True)
+            generators = [first if learns else other for learns, first, other in pairs]
+        drawn = policy.drawn(probabilities, generators)
         if not self._is_greedy.any():
             return drawn
         return np.where(self._is_greedy[:, None], policy.chosen(probabilities), drawn)
@@ -106,7 +109,8 @@ def checked_rewards(reward: Any, animals: int) -> NDArray[np.float64]:
 
 def per_animal(flag: Any, animals: int) -> NDArray[np.bool_]:
     """Return a flag, or one for each animal, as an array of shape (animals,)."""
-    return np.broadcast_to(np.asarray(flag, bool), (animals,)).copy()
+    flags = np.array(flag, bool)
+    return flags if flags.shape == (animals,) else np.broadcast_to(flags, (animals,)).copy()
 
 
 def check_numbers(config: Any, positive: Sequence[str], at_least_0: Sequence[str] = ()) -> None:

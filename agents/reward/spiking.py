@@ -87,17 +87,21 @@ class FilteredRate:
         self, first: int, n_groups: int, size: int, *, animals: int, tau_ms: float, dt_ms: float
     ) -> None:
         self._first, self._size, self._tau_steps = first, size, tau_ms / dt_ms
+        self._n_neurons = n_groups * size
+        self._decays: dict[int, NDArray[np.float64]] = {}
         self._hz_per_spike = 1000.0 / (tau_ms * size)
         self.rate_hz = np.zeros((animals, n_groups))
 
     def update(self, spikes: SpikeBlock, last_step: int, n_steps: int) -> NDArray[np.float64]:
         """Add the spikes of a window that ends with a step; return a copy of the rates, (animals, groups)."""
-        place = (spikes.neuron - self._first) // self._size
-        mine = (spikes.neuron >= self._first) & (place < self.rate_hz.shape[1])
-        weight = np.exp((spikes.step[mine] - last_step) / self._tau_steps)
-        flat = spikes.animal[mine] * self.rate_hz.shape[1] + place[mine]
-        added = np.bincount(flat, weight, self.rate_hz.size).reshape(self.rate_hz.shape)
-        self.rate_hz = self.rate_hz * np.exp(-n_steps / self._tau_steps) + self._hz_per_spike * added
+        decay = self._decays.get(n_steps)
+        if decay is None:  # by steps before the end; the last is that of the rates of the window before
+            decay = self._decays[n_steps] = np.exp(-np.arange(n_steps + 1) / self._tau_steps)
+        neuron = spikes.neuron - self._first
+        mine = np.flatnonzero((neuron >= 0) & (neuron < self._n_neurons))
+        flat = spikes.animal[mine] * self.rate_hz.shape[1] + neuron[mine] // self._size
+        added = np.bincount(flat, decay[last_step - spikes.step[mine]], self.rate_hz.size)
+        self.rate_hz = self.rate_hz * decay[-1] + self._hz_per_spike * added.reshape(self.rate_hz.shape)
         return self.rate_hz.copy()
 
 

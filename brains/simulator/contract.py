@@ -10,6 +10,7 @@ from __future__ import annotations
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -535,18 +536,27 @@ class Simulator(ABC):
 
     def _check_modulation(self, name: str, values: NDArray[np.float64], n_steps: int) -> None:
         """Raise `BrainError` unless a channel exists, and its values fit it and the window."""
-        channels = self.network.modulation_channels
-        if name not in channels:
-            raise BrainError(f"stimulus.modulation: no rule reads {name!r}; {nearest(name, channels)}")
-        windows = {m.name for m in self.network.modulators if isinstance(m, ModulationChannel)}
-        gates = {p.plasticity.gate for p in self.network.plastic_projections if p.plasticity is not None}
-        expected = (self.animals, channels[name]) if name in gates else (self.animals,)
-        if values.shape != expected and not (name in windows and values.shape == (self.animals, n_steps)):
-            wanted = f"{expected} or {(self.animals, n_steps)}" if name in windows else f"{expected}"
+        forms = self._modulation_forms
+        if name not in forms:
+            raise BrainError(f"stimulus.modulation: no rule reads {name!r}; {nearest(name, forms)}")
+        expected, is_by_step, may_be_nan = forms[name]
+        if values.shape != expected and not (is_by_step and values.shape == (self.animals, n_steps)):
+            wanted = f"{expected} or {(self.animals, n_steps)}" if is_by_step else f"{expected}"
             raise BrainError(f"stimulus.modulation[{name!r}]: expected shape {wanted}, got {values.shape}")
-        may_be_nan = {m.reward for m in self.network.modulators if isinstance(m, TDError)}
-        if not np.isfinite(values).all() and not (name in may_be_nan and not np.isinf(values).any()):
+        if not np.isfinite(values).all() and not (may_be_nan and not np.isinf(values).any()):
             raise BrainError(f"stimulus.modulation[{name!r}]: expected finite numbers, got {values}")
+
+    @cached_property
+    def _modulation_forms(self) -> dict[str, tuple[tuple[int, ...], bool, bool]]:
+        """Shape of each channel of the modulation; it may have a value for each step; it may be NaN."""
+        modulators, plastic = self.network.modulators, self.network.plastic_projections
+        windows = {m.name for m in modulators if isinstance(m, ModulationChannel)}
+        rewards = {m.reward for m in modulators if isinstance(m, TDError)}
+        gates = {p.plasticity.gate for p in plastic if p.plasticity is not None}
+        return {
+            name: ((self.animals, n) if name in gates else (self.animals,), name in windows, name in rewards)
+            for name, n in self.network.modulation_channels.items()
+        }
 
 
 _open: weakref.WeakSet[Simulator] = weakref.WeakSet()

@@ -274,17 +274,19 @@ class Lessons:
             given[m] = values
         points = [last // grid - (first_step - 1) // grid for _, grid in self._modulators]
         self.value = np.zeros((len(points), animals, max(points, default=0)))
-        for name, gate, gain in self._gated:
-            for animal, group in enumerate(self._groups[name]):
-                values = np.asarray(given_of.get(gate, np.zeros((animals, 1))), float)[animal]
-                synapses = self._bounds[name, animal]
-                self.arrays.gate[synapses] = gain * (values[group] if gate in given_of else 0.0)
+        for gate, gain, synapses in self._gated:
+            by_group = gain * np.asarray(given_of[gate], float) if gate in given_of else None
+            for animal, (group, written) in enumerate(synapses):
+                if by_group is None:
+                    written[:] = 0.0
+                else:
+                    np.take(by_group[animal], group, out=written, mode="clip")  # "raise" makes a copy
         return kernels.Lesson(first_step, each, terminal_from, given, self.value)
 
     def _prepare_gates(self) -> None:
         """Set the gates of rules without one, and note the groups of the others' targets."""
-        self._gated: list[tuple[str, str, float]] = []
-        self._groups: dict[str, list[_Ints]] = {}
+        # Gate, gain of the second filter, and for each animal group and gate of each synapse.
+        self._gated: list[tuple[str, float, list[tuple[_Ints, _Floats]]]] = []
         for projection, rule in zip(self._projections, self._rules, strict=True):
             if not isinstance(rule, ThreeFactor):
                 continue
@@ -294,11 +296,10 @@ class Lessons:
             for animal in range(self._animals):
                 self.arrays.gate[self._bounds[name, animal]] = gain
             if rule.gate is not None:
-                self._gated.append((name, rule.gate, gain))
-                self._groups[name] = [
-                    (self.arrays.target[self._bounds[name, animal]] - first_slot) // target.cluster_size
-                    for animal in range(self._animals)
-                ]
+                bounds = [self._bounds[name, animal] for animal in range(self._animals)]
+                groups = [(self.arrays.target[part] - first_slot) // target.cluster_size for part in bounds]
+                synapses = [(g, self.arrays.gate[part]) for g, part in zip(groups, bounds, strict=True)]
+                self._gated.append((rule.gate, gain, synapses))
 
     def modulator_values(self, name: str) -> _Floats:
         """Return the modulator of a projection at the grid points of the last window, (animals, points)."""
