@@ -162,44 +162,6 @@ def check_animals_are_independent(open_network: OpenNetwork) -> None:
 
 
 @check
-def check_state(open_network: OpenNetwork) -> None:
-    """A run that is continued from a saved state is bit-identical; where it cannot be, asking is an error."""
-    for network, stimulus in busy(2000, 2):
-        with open_network(network, seed=SEED, animals=2) as simulator:
-            if not simulator.capabilities.restores_state:
-                expect_raises(simulator.state, SimulatorUnavailable, "state")
-                expect_raises(partial(simulator.set_state, {}), SimulatorUnavailable, "set_state")
-                return
-            simulator.run(1003, window(stimulus, 1, 1003))
-            saved = simulator.state()
-            copies = {key: np.array(value) for key, value in saved.items()}
-            onward = simulator.run(997, window(stimulus, 1004, 997))
-            end = simulator.state()
-        expect_active(onward, 20)
-        for key, value in copies.items():
-            expect(
-                np.array_equal(saved[key], value, equal_nan=True),
-                f"state()[{key!r}] changed while the simulation went on: return copies",
-            )
-        with open_network(network, seed=SEED, animals=2) as simulator:
-            simulator.set_state(copies)
-            expect(simulator.step == 1003, f"after set_state, `step` is {simulator.step} instead of 1003")
-            again = simulator.run(997, window(stimulus, 1004, 997))
-            end_again = simulator.state()
-        expect_same(
-            onward,
-            again,
-            "a continued run differs: spikes under way, refractory counters, currents, eligibility, weights "
-            "and generators are all part of the state",
-        )
-        for key, value in end.items():
-            expect(
-                np.array_equal(end_again[key], value, equal_nan=True),
-                f"state()[{key!r}] differs at the end of a continued run",
-            )
-
-
-@check
 def check_long_clock(open_network: OpenNetwork, steps: int = 2**24) -> None:
     """Spike steps are exact beyond step 2^24, where single-precision time cannot count any more."""
     network = clock()

@@ -15,7 +15,7 @@ the simulator says it cannot do (`Capabilities`) requires that it then refuses.
 
 from __future__ import annotations
 
-from ethospike.brains.conformance import cells, models, plasticity, runs, silence, wiring
+from ethospike.brains.conformance import cells, models, plasticity, runs, silence, states, wiring
 from ethospike.brains.conformance.expectations import (
     CHECKS,
     OpenNetwork,
@@ -25,7 +25,7 @@ from ethospike.brains.conformance.expectations import (
 )
 from ethospike.brains.conformance.specimens import drive, small_deterministic_network
 
-__all__ = ["CHECKS", "cells", "check_parity", "models", "plasticity", "runs", "silence", "wiring"]
+__all__ = ["CHECKS", "cells", "check_parity", "models", "plasticity", "runs", "silence", "states", "wiring"]
 
 
 def check_parity(

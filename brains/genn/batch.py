@@ -6,7 +6,8 @@ GeNN's own parameters are the same in a whole batch, so that parameters in which
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NoReturn
+from dataclasses import replace
+from typing import ClassVar, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from ethospike.brains.genn.library import choose_backend, load
 from ethospike.brains.genn.simulator import GennSimulator
 from ethospike.brains.network import Network, Synapses, Weight
 from ethospike.brains.network.structure import structure
-from ethospike.brains.simulator import SimulatorSettings
+from ethospike.brains.simulator import Capabilities, SimulatorSettings
 from ethospike.errors import BrainError
 
 
@@ -40,6 +41,8 @@ class GennBatch(GennSimulator):
         When the networks differ in more, are plastic, or differ in the sign of a weight; when there are
         several and the backend is the CPU.
     """
+
+    capabilities: ClassVar[Capabilities] = replace(GennSimulator.capabilities, restores_state=False)
 
     def __init__(
         self,

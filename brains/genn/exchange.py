@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ethospike.brains.genn.library import pygenn
+from ethospike.brains.genn.models import NEVER_MS
 from ethospike.brains.network import NEVER, DopamineGated, Events, PlasticSynapses
 from ethospike.brains.simulator import SpikeBlock, Stimulus
 from ethospike.errors import BrainError
+from ethospike.states import State
 
 CURRENT_LAG_STEPS = 2
 """A window's current reaches V_m with its third step, as through NEST's dc_generator (docs/design.md §2)."""
@@ -56,6 +58,15 @@ class SpikeTables:
         for source, n in zip(sources, n_channels, strict=True):
             source.extra_global_params["count"].set_init_values(np.zeros(n_steps * n * animals, np.uint16))
 
+    def state(self) -> State:
+        """Return the spikes that arrive after the last window."""
+        return {"late_step": self._late_step.copy(), "late_column": self._late_column.copy()}
+
+    def set_state(self, state: State) -> None:
+        """Continue from a `state()`; rows of the tables are written before GeNN reads them."""
+        self._late_step = np.array(state["late_step"], np.int64)
+        self._late_column = np.array(state["late_column"], np.int64)
+
     def write(self, done: int, n_steps: int, sent: Stimulus) -> None:
         """Fill the tables for the steps done + 1 … done + n_steps, in which these spikes were sent."""
         step = np.concatenate([self._late_step, sent.step + self._delay[sent.channel]])
@@ -89,6 +100,14 @@ class CurrentTable:
         self._there = np.zeros((CURRENT_LAG_STEPS + 1, n_columns))
         source.extra_global_params["current"].set_init_values(self._there.ravel().astype(dtype))
         source.extra_global_params["begin_ms"].set_init_values(np.zeros(1))
+
+    def state(self) -> NDArray[np.float64]:
+        """Return the currents that act in the first steps of the next window."""
+        return self._before.copy()
+
+    def set_state(self, before: NDArray[Any]) -> None:
+        """Continue from a `state()`; the next window writes the table anew."""
+        self._before, self._there = np.array(before, np.float64), np.full_like(self._there, np.nan)
 
     def write(self, done: int, n_steps: int, dt_ms: float, current_pa: NDArray[np.float64]) -> None:
         """Set the currents of a window that begins after step `done`; shape (columns,)."""
@@ -158,6 +177,11 @@ class PendingPlasticity:
     ----------
     neurons : (slice, slice, slice)
         Sources, targets and modulators among the neurons of an animal.
+
+    Attributes
+    ----------
+    since_ms : float
+        GeNN leaves out events before this time.
     """
 
     LAG_STEPS = 2
@@ -167,7 +191,7 @@ class PendingPlasticity:
     ) -> None:
         self._rule = rule
         self._source, self._target, self._modulator = neurons
-        self._dt_ms = dt_ms
+        self._dt_ms, self.since_ms = dt_ms, NEVER_MS
         n_source = self._source.stop - self._source.start
         self._last_spike_step = np.full((animals, n_source), NEVER, dtype=np.int64)
         self._recent: list[SpikeBlock] = []
@@ -195,6 +219,28 @@ class PendingPlasticity:
         # Spikes are sorted by step, so the last one of a neuron stays.
         last = self._last_spike_step
         last[spikes.animal[inside], spikes.neuron[inside] - self._source.start] = spikes.step[inside]
+
+    def state(self) -> State:
+        """Return the pending events, and the last spikes of sources before them."""
+        pending = self._fold() if self._recent else SpikeBlock.empty()
+        return {
+            "step": pending.step.astype(np.int64),
+            "animal": pending.animal.astype(np.int32),
+            "neuron": pending.neuron.astype(np.int32),
+            "last_spike_step": self._last_spike_step.copy(),
+            "since_ms": np.array(self.since_ms),
+        }
+
+    def set_state(self, state: State, step: int) -> None:
+        """Continue from a `state()` that was saved after `step`."""
+        pending = SpikeBlock(
+            np.array(state["step"], np.int64),
+            np.array(state["animal"], np.int32),
+            np.array(state["neuron"], np.int32),
+        )
+        self._recent, self._step = [pending], step
+        self._last_spike_step[...] = state["last_spike_step"]
+        self.since_ms = float(np.asarray(state["since_ms"]))
 
     def forget(self) -> None:
         """Drop the events: the weights have just been replaced. Their sources stay eligible."""

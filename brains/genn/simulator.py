@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,8 +32,8 @@ from ethospike.brains.genn.library import (
     pygenn,
 )
 from ethospike.brains.genn.models import check_precision
-from ethospike.brains.genn.silencing import Silencing
-from ethospike.brains.genn.states import check_finite, potentials
+from ethospike.brains.genn.silencing import Group
+from ethospike.brains.genn.states import Storing, check_finite, potentials
 from ethospike.brains.network import (
     NUMPY_WIRING_LIMIT,
     DopamineGated,
@@ -69,14 +69,7 @@ more than the window of a small network."""
 logger = logging.getLogger(__name__)
 
 
-class _Group(NamedTuple):
-    """A synapse group of GeNN and which synapses of the projection it holds."""
-
-    group: Any
-    members: NDArray[np.int64]
-
-
-class GennSimulator(Silencing):
+class GennSimulator(Storing):
     """A network on GeNN; see `Simulator`, and docs/simulators.md for the installation.
 
     Examples
@@ -91,7 +84,7 @@ class GennSimulator(Silencing):
 
     name: ClassVar[str] = "genn"
     capabilities: ClassVar[Capabilities] = Capabilities(
-        exact_plasticity=True, records_voltage=True, generates_synapses=True
+        restores_state=True, exact_plasticity=True, records_voltage=True, generates_synapses=True
     )
 
     @classmethod
@@ -128,11 +121,11 @@ class GennSimulator(Silencing):
         self._model.batch_size = len(self._sets)
         self._model.fuse_postsynaptic_models = True
         self._table_steps = self._longest_exchange()
-        self._groups: dict[str, list[_Group]] = {}
+        self._groups: dict[str, list[Group]] = {}
         self._rest: dict[str, NDArray[np.float64]] = {}  # E_L of all neurons, to which `v` is relative
         self._watched, self._seen = np.empty(0, np.int64), list[NDArray[np.float64]]()
         self._pending: dict[str, PendingPlasticity] = {}
-        self._shut = {}
+        self._shut, self._replaced, self._origin = {}, set(), 0
         self._populations = {pop.name: self._add_population(pop) for pop in self.network.populations}
         for projection in self.network.projections:
             if self.network.has_known_synapses(projection):
@@ -289,7 +282,7 @@ class GennSimulator(Silencing):
                     f"for all synapses; use a number, or Numba or NEST"
                 )
             group = self._add_plastic(projection, projection.plasticity, source, target, weight, steps)
-            groups.append(_Group(group, np.arange(len(weight))))
+            groups.append(Group(group, np.arange(len(weight))))
             return
         for receptor, members in (
             ("in_ex", np.flatnonzero(~is_negative[0])),
@@ -300,7 +293,7 @@ class GennSimulator(Silencing):
                 weights = weight[..., members]
                 group = self._add_static(projection, weights, steps[members], receptor, is_learned)
                 _connect(group, source[members], target[members])
-                groups.append(_Group(group, members))
+                groups.append(Group(group, members))
 
     def _add_static(
         self,
@@ -502,7 +495,7 @@ class GennSimulator(Silencing):
                 self._learning.listen(step, animal * np.int64(self.network.n_neurons) + neuron, done + n)
         step, animal, neuron = (np.concatenate(values) for values in zip(*parts, strict=True))
         spikes = SpikeBlock.sorted(step, animal, neuron)
-        if self.step + n_steps >= self._checked + CHECK_EVERY:
+        if not self._checked <= self.step + n_steps < self._checked + CHECK_EVERY:
             self._checked = self.step + n_steps
             check_finite(self.network, self._populations, self._checked)
         for pending in self._pending.values():
@@ -533,48 +526,6 @@ class GennSimulator(Silencing):
     def _voltages(self) -> NDArray[np.float64]:
         shape = (len(self._seen), self.animals, len(self._watched))
         return np.concatenate([np.empty(0), *(seen.ravel() for seen in self._seen)]).reshape(shape)
-
-    # -- weights ------------------------------------------------------------------------------------
-
-    def _weights(self, projection: str) -> NDArray[np.float64]:
-        if self._learning is not None and projection in self._learned:
-            return self._learning.weights(projection, self.animals)
-        if projection in self._shut:
-            return self._shut[projection][1].copy()
-        numbers = [self.n_synapses(projection, animal) for animal in range(self._blocks)]
-        by_set = np.zeros((len(self._sets), sum(numbers)))
-        for group, members in self._groups[projection]:
-            group.vars["w"].pull_from_device()
-            by_set[:, members] = group.vars["w"].values
-        weights = by_set.reshape(self.animals, -1)
-        if projection in self._pending:
-            for animal in range(self.animals):
-                source, target, initial, _ = self._synapses(projection, animal)
-                weights[animal] = self._pending[projection].apply(
-                    animal, source, target, initial, weights[animal]
-                )
-        return weights
-
-    def _set_weights(self, projection: str, weights: NDArray[np.float64]) -> None:
-        check_precision(f"Projection {projection!r}", weights, self._dtype)
-        if self._learning is not None and projection in self._learned:
-            self._learning.set_weights(projection, weights)
-        if projection in self._shut:
-            self._shut[projection] = self._shut[projection][0], weights.copy()
-        self._push(projection, weights.ravel())
-        if projection in self._pending:
-            for group, _ in self._groups[projection]:
-                # GeNN's time of the last step that was simulated.
-                group.set_dynamic_param_value("since_ms", (self.step - 0.5) * self.dt_ms)
-            self._pending[projection].forget()
-
-    def _push(self, projection: str, weights: NDArray[np.float64]) -> None:
-        """Write the weights of all animals, one after the other, into GeNN's memory; 0 for cut synapses."""
-        if projection in self._shut:
-            weights = np.where(self._shut[projection][0], 0.0, weights)
-        for group, members in self._groups[projection]:
-            group.vars["w"].values = weights[members]
-            group.vars["w"].push_to_device()
 
     def _close(self) -> None:
         del self._record

@@ -7,8 +7,7 @@ any other large network. `choice.py` chooses and says why.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +20,7 @@ from ethospike.brains.simulator import Capabilities, Simulator, SpikeBlock, Stim
 from ethospike.brains.simulator.contract import CUT
 from ethospike.brains.threads import cores
 from ethospike.errors import SimulatorUnavailable
-from ethospike.states import State, check_state
+from ethospike.states import State
 
 _INT64, _INT32 = np.dtype(np.int64), np.dtype(np.int32)
 
@@ -56,7 +55,6 @@ class NumbaSimulator(Simulator):
     )
 
     def _build(self) -> None:
-        self._last_voltages: NDArray[np.float64] | None = None  # of the simulator of which this is a copy
         self._engine: Engine = choose_engine(self.network)(
             self.network,
             draw=self._drawn.draw,
@@ -68,17 +66,7 @@ class NumbaSimulator(Simulator):
         )
         self.backend = self._engine.backend
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        built, made, saved = super().__reduce__()
-        voltages = None if self._watch_order is None else self.voltages()
-        return built, made, {**saved, "voltages": voltages}
-
-    def __setstate__(self, saved: dict[str, Any]) -> None:
-        super().__setstate__(saved)
-        self._last_voltages = saved["voltages"]
-
     def _run(self, n_steps: int, stimulus: Stimulus) -> SpikeBlock:
-        self._last_voltages = None
         return self._engine.run(self.step + 1, n_steps, stimulus)
 
     def _spikes_fit(self, n_steps: int, stimulus: Stimulus) -> bool:
@@ -123,35 +111,17 @@ class NumbaSimulator(Simulator):
 
     def _watch(self, neurons: NDArray[np.integer], recordable: str) -> None:
         self._check_is_voltage(recordable)
-        self._last_voltages = None
         self._engine.watch(neurons)
 
     def _voltages(self) -> NDArray[np.float64]:
-        return self._engine.voltages() if self._last_voltages is None else self._last_voltages.copy()
+        return self._engine.voltages()
 
-    def state(self) -> State:
-        """Return copies of all that the next step depends on."""
-        self._check_open()
-        return {"step": np.array(self.step), "level": self._level.copy(), **self._engine.state()}
+    def _state(self) -> State:
+        return self._engine.state()
 
-    def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
-        """Continue bit-identically from a `state()` of a simulator built alike.
-
-        Raises
-        ------
-        BrainError
-            When names, shapes or types of the arrays are not those of this simulator.
-        SimulatorUnavailable
-            After `close`.
-        """
-        self._check_not_closed()
-        kept_here = {"step": np.array(self.step), "level": self._level}
-        check_state({name: array for name, array in state.items() if name in kept_here}, kept_here)
-        self._engine.set_state({name: array for name, array in state.items() if name not in kept_here})
-        self.step = int(np.asarray(state["step"]))
-        self._level = np.array(state["level"], dtype=np.int8)
-        self._engine.silence(self._level)
-        self._broken = False
+    def _set_state(self, state: State, step: int, level: NDArray[np.int8]) -> None:
+        self._engine.set_state(state)
+        self._engine.silence(level)
 
     def _close(self) -> None:
         self._engine.close()

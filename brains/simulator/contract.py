@@ -22,7 +22,7 @@ from ethospike.brains.simulator.synapses import DrawnSynapses
 from ethospike.brains.simulator.window import SpikeBlock, Stimulus
 from ethospike.clock import off_the_grid, whole_number
 from ethospike.errors import BrainError, SimulatorUnavailable, nearest
-from ethospike.states import State
+from ethospike.states import State, check_state
 
 FREE, CUT, SILENT = 0, 1, 2
 """Levels of a neuron: its spikes leave, are recorded but reach nothing, or do not come about."""
@@ -91,6 +91,7 @@ class Simulator(ABC):
         self._drawn = DrawnSynapses(network, seed)
         self._level = np.full((animals, network.n_neurons), FREE, dtype=np.int8)
         self._watch_order: tuple[NDArray[np.integer], str] | None = None
+        self._copied_voltages: NDArray[np.float64] | None = None  # of the simulator of which this is a copy
         self._closed = False
         self._broken = False
         self._build()
@@ -122,6 +123,7 @@ class Simulator(ABC):
         stimulus = Stimulus.none() if stimulus is None else stimulus
         self._check_stimulus(int(n_steps), stimulus)
         self._broken = True  # until the window has ended: before, neurons may be ahead of `step`
+        self._copied_voltages = None
         spikes = self._run(int(n_steps), stimulus)
         self.step += int(n_steps)
         self._broken = False
@@ -253,7 +255,7 @@ class Simulator(ABC):
         if neurons.ndim != 1 or not np.isin(neurons, np.arange(last + 1)).all():
             raise BrainError(f"watch: expected a list of neurons in 0 … {last}, got {neurons}")
         self._watch(neurons, recordable)
-        self._watch_order = neurons, recordable
+        self._watch_order, self._copied_voltages = (neurons, recordable), None
 
     def voltages(self) -> NDArray[np.float64]:
         """Return V_m at the end of each step of the last window in mV, shape (steps, animals, watched).
@@ -268,7 +270,7 @@ class Simulator(ABC):
         if not self.capabilities.records_voltage:
             raise SimulatorUnavailable(f"{self.name} cannot record voltages")
         self._check_open()
-        return self._voltages()
+        return self._voltages() if self._copied_voltages is None else self._copied_voltages.copy()
 
     def modulator_values(self, projection: str) -> NDArray[np.float64]:
         """Return the modulator of a plastic projection at the grid points of the last window.
@@ -301,9 +303,12 @@ class Simulator(ABC):
         SimulatorUnavailable
             When `capabilities.restores_state` is False, or where `run` raises it.
         """
-        raise SimulatorUnavailable(
-            f"{self.name} cannot save its state; the same seed repeats the run exactly"
-        )
+        if not self.capabilities.restores_state:
+            raise SimulatorUnavailable(
+                f"{self.name} cannot save its state; the same seed repeats the run exactly"
+            )
+        self._check_open()
+        return {"step": np.array(self.step), "level": self._level.copy(), **self._state()}
 
     def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
         """Continue bit-identically from a `state()` of a simulator built alike.
@@ -312,14 +317,22 @@ class Simulator(ABC):
 
         Raises
         ------
-        BrainError
+        StateError
             When names, shapes or types of the arrays are not those of `state`.
         SimulatorUnavailable
             When `capabilities.restores_state` is False, or after `close`.
         """
-        raise SimulatorUnavailable(
-            f"{self.name} cannot restore a state; the same seed repeats the run exactly"
-        )
+        if not self.capabilities.restores_state:
+            raise SimulatorUnavailable(
+                f"{self.name} cannot restore a state; the same seed repeats the run exactly"
+            )
+        self._check_not_closed()
+        kept_here = {"step": np.array(self.step), "level": self._level}
+        check_state({name: array for name, array in state.items() if name in kept_here}, kept_here)
+        step, level = int(np.asarray(state["step"])), np.array(state["level"], dtype=np.int8)
+        others = {name: array for name, array in state.items() if name not in kept_here}
+        self._set_state(others, step, level)
+        self.step, self._level, self._broken = step, level, False
 
     def close(self) -> None:
         """Release memory and threads; closing twice is harmless."""
@@ -347,7 +360,8 @@ class Simulator(ABC):
                 f"a {self.name} simulator can be neither copied nor pickled, because it cannot save its "
                 f"state; open another one with the same seed, which repeats the run exactly"
             )
-        saved = {"state": self.state(), "watched": self._watch_order}
+        voltages = None if self._watch_order is None else self.voltages()
+        saved = {"state": self.state(), "watched": self._watch_order, "voltages": voltages}
         made = type(self), self.network, self.settings, self.seed, self.animals, self.dt_ms
         return _built, made, saved
 
@@ -355,6 +369,7 @@ class Simulator(ABC):
         self.set_state(saved["state"])
         if saved["watched"] is not None:
             self.watch(*saved["watched"])
+        self._copied_voltages = saved["voltages"]
 
     # -- for subclasses -----------------------------------------------------------------------------
 
@@ -374,6 +389,14 @@ class Simulator(ABC):
 
     @abstractmethod
     def _close(self) -> None: ...
+
+    def _state(self) -> State:
+        """Return copies of all else that the next step depends on; for `capabilities.restores_state`."""
+        raise NotImplementedError
+
+    def _set_state(self, state: State, step: int, level: NDArray[np.int8]) -> None:
+        """Continue from a `_state` that was saved after `step`, with these levels of neurons."""
+        raise NotImplementedError
 
     def _modulator_values(self, projection: str) -> NDArray[np.float64]:
         """Return the modulator at the grid points of the last window; for simulators with such rules."""

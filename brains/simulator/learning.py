@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ethospike.brains.network import Events, Network, Projection, SynapseReference
 from ethospike.brains.simulator.synapses import Draw
+from ethospike.states import State, join_states, state_of
 
 _Floats = NDArray[np.float64]
 _Ints = NDArray[np.int64]
@@ -166,6 +167,31 @@ class Learning:
         """Return the weights of a projection as of the last step that was heard, (animals, synapses)."""
         self.learn()
         return np.stack([self._references[projection, a].weights_after(self._until) for a in range(animals)])
+
+    def state(self) -> State:
+        """Return the states of all rules, after what was heard, and the weights that were transmitted."""
+        self.learn()
+        rules = {f"{name}/{animal}": rule.state() for (name, animal), rule in self._references.items()}
+        sent = {name: weights.copy() for name, weights in self._sent.items()}
+        return join_states({"rules": join_states(rules), "sent": sent})
+
+    def set_state(self, state: State, step: int) -> dict[str, _Floats]:
+        """Continue from a `state()` that was saved after `step`; return the weights that were transmitted.
+
+        Raises
+        ------
+        StateError
+            When names, shapes or types of a rule's arrays are not those of `state`.
+        """
+        rules = state_of("rules", state)
+        for (name, animal), rule in self._references.items():
+            rule.set_state(state_of(f"{name}/{animal}", rules))
+        self._sent = {
+            name: np.array(weights, np.float64) for name, weights in state_of("sent", state).items()
+        }
+        self._heard, self._learned, self._until = [], step, step
+        self._values = {key: [np.empty(0)] for key in self._references}
+        return self._sent
 
     def transmit(self) -> None:
         """Learn, and tell the simulator the weights that have changed since it was last told."""

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 from reference_simulator import ReferenceSimulator
 
-from ethospike.brains.conformance import cells, models, plasticity, runs, silence, wiring
+from ethospike.brains.conformance import cells, models, plasticity, runs, silence, states, wiring
 from ethospike.brains.simulator import SpikeBlock, Stimulus
 from ethospike.brains.simulator.contract import CUT, FREE, SILENT
 
@@ -87,6 +87,38 @@ class StateWithoutRefractoriness(ReferenceSimulator):
 
 class StateWithoutSpikesUnderWay(ReferenceSimulator):
     ARRAYS = tuple(name for name in ReferenceSimulator.ARRAYS if not name.startswith("ring"))
+
+
+class StateWithoutSilence(ReferenceSimulator):
+    def _set_state(self, state, step, level):
+        super()._set_state(state, step, level)
+        level[:] = FREE
+
+
+class StateWithoutGenerator(ReferenceSimulator):
+    def _set_state(self, state, step, level):
+        super()._set_state({name: array for name, array in state.items() if name != "rng"}, step, level)
+
+
+class StateWithoutTraces(ReferenceSimulator):
+    """The traces of rules stay those of the simulator that is to go on."""
+
+    def _set_state(self, state, step, level):
+        fresh = super()._state()
+        kept = {key: fresh[key] for key in state if "/rule/" in key and not key.endswith("/w")}
+        super()._set_state({**state, **kept}, step, level)
+
+
+class StateWithoutModulators(ReferenceSimulator):
+    def _set_state(self, state, step, level):
+        fresh = super()._state()
+        super()._set_state({**state, **{k: fresh[k] for k in state if k.endswith("/numbers")}}, step, level)
+
+
+class AskingForAStateMoves(ReferenceSimulator):
+    def _state(self):
+        self.V += 0.1
+        return super()._state()
 
 
 class StateIsNoCopy(ReferenceSimulator):
@@ -537,9 +569,14 @@ DEFECTS = [
     (runs.check_animals_are_independent, OneAnimalForAll),
     (runs.check_animals_are_independent, WiringDependsOnGroup),
     (runs.check_animals_are_independent, Crosstalk),
-    (runs.check_state, StateWithoutRefractoriness),
-    (runs.check_state, StateWithoutSpikesUnderWay),
-    (runs.check_state, StateIsNoCopy),
+    (states.check_state, StateWithoutRefractoriness),
+    (states.check_state, StateWithoutSpikesUnderWay),
+    (states.check_state, StateIsNoCopy),
+    (states.check_state, AskingForAStateMoves),
+    (states.check_state_of_models, StateWithoutSilence),
+    (states.check_state_of_models, StateWithoutGenerator),
+    (states.check_state_of_rules, StateWithoutTraces),
+    (states.check_state_of_rules, StateWithoutModulators),
     (runs.check_long_clock, SinglePrecisionClock),
     (runs.check_memory, SpikesKept),
     (runs.check_bad_input_is_refused, InputUnchecked),

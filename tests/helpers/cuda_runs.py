@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ethospike.brains.conformance import CHECKS
-from ethospike.brains.conformance.specimens import FIRE, cell, drive, small_deterministic_network
+from ethospike.brains.conformance.specimens import FIRE, cell, drive, small_deterministic_network, window
 from ethospike.brains.genn.batch import CompiledModel, GennBatch
 from ethospike.brains.genn.library import backends
 from ethospike.brains.network import (
@@ -338,12 +338,28 @@ def same_as_cpu() -> dict[str, Any]:
     return found
 
 
+def continued() -> list[list[list[int]]]:
+    """Return the spikes after a state, of the simulator that saved it and of one that restored it."""
+    network, n_steps = small_deterministic_network(MODEL), 1000
+    sent, found = drive(2 * n_steps), []
+    first, rest = window(sent, 1, n_steps), window(sent, n_steps + 1, n_steps)
+    with open_simulator(network, CUDA, seed=1) as simulator:
+        simulator.run(n_steps, first)
+        saved = simulator.state()
+        found.append(plain(simulator.run(n_steps, rest)))
+    with open_simulator(network, CUDA, seed=1) as simulator:
+        simulator.run(3)  # so that the queues stand elsewhere
+        simulator.set_state(saved)
+        found.append(plain(simulator.run(n_steps, rest)))
+    return found
+
+
 RUNS: dict[str, Callable[[], Any]] = {
     run.__name__: run
     for run in (
         *(batch_wired, batch_drawn, batch_weights, procedural, procedural_recurrent),
         *(compile_wired, compile_drawn_batch, compile_procedural),
-        *(memory, batch_memory, conformance, same_as_cpu),
+        *(memory, batch_memory, conformance, same_as_cpu, continued),
     )
 }
 

@@ -16,6 +16,7 @@ from ethospike.brains.network import NEURON_MODELS, DopamineGated
 from ethospike.brains.simulator import Capabilities, Simulator, SimulatorSettings, SpikeBlock, Stimulus
 from ethospike.brains.simulator.contract import FREE, SILENT
 from ethospike.errors import BrainError
+from ethospike.randomness import generator_state, set_generator_state
 from ethospike.states import State
 
 LEAKY = {"iaf_psc_exp": "current", "iaf_cond_exp": "conductance", "iaf_cond_exp_sfa_rr": "conductance"}
@@ -288,9 +289,10 @@ class ReferenceSimulator(Simulator):
 
     ARRAYS = ("V", "syn_ex", "syn_in", "g_sfa", "refractory", "I_now", "I_next", "ring_ex", "ring_in")
 
-    def state(self) -> State:
-        state = {name: np.array(getattr(self, name)) for name in self.ARRAYS}
-        state["step"] = np.array(self.step)
+    def _state(self) -> State:
+        state = {name: np.array(getattr(self, name)) for name in (*self.ARRAYS, "suppressed")}
+        if self.kind == "stochastic":
+            state["rng"] = generator_state(self.rng)
         for (name, animal), w in self.w.items():
             state[f"{name}/{animal}/w"] = w.copy()
             state[f"{name}/{animal}/trace"] = self.trace[name, animal].copy()
@@ -300,10 +302,11 @@ class ReferenceSimulator(Simulator):
                 state[f"{name}/{animal}/rule/{key}"] = np.array(getattr(rule, key))
         return state
 
-    def set_state(self, state) -> None:
-        for name in self.ARRAYS:
+    def _set_state(self, state, step, level) -> None:
+        for name in (*self.ARRAYS, "suppressed"):
             setattr(self, name, np.array(state[name]))
-        self.step = int(state["step"])
+        if "rng" in state:
+            set_generator_state(self.rng, state["rng"])
         for key in self.w:
             name, animal = key
             self.w[key][:] = state[f"{name}/{animal}/w"]
@@ -313,7 +316,6 @@ class ReferenceSimulator(Simulator):
         for (name, animal), rule in self.rules.items():
             for key in rule.ARRAYS:
                 getattr(rule, key)[...] = state[f"{name}/{animal}/rule/{key}"]
-        self._broken = False
 
     def _close(self) -> None:
         self.ring_ex = self.ring_in = np.empty((0, 0))

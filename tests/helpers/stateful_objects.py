@@ -51,6 +51,7 @@ from ethospike.brains.network.plasticity import (
     PlasticityRule,
     PlasticSynapses,
     SynapseReference,
+    TDError,
     ThreeFactor,
     ThreeFactorSynapses,
 )
@@ -66,6 +67,7 @@ from ethospike.scenarios.odor.crawling import DrivenLarva
 STEPS_BEFORE, STEPS_AFTER = 7, 5
 """Steps before a copy is made, and steps of which the results are compared."""
 NUMBA = SimulatorSettings("numba")
+GENN = SimulatorSettings("genn", genn_backend="cpu")
 Results = list[NDArray[Any]]
 
 
@@ -175,8 +177,8 @@ def _taught(rule: PlasticityRule) -> Network:
     return replace(network, projections=tuple(projections))
 
 
-def _simulator(network: Network, animals: int) -> Simulator:
-    simulator = open_simulator(network, NUMBA, seed=5, animals=animals)
+def _simulator(network: Network, animals: int, settings: SimulatorSettings = NUMBA) -> Simulator:
+    simulator = open_simulator(network, settings, seed=5, animals=animals)
     simulator.watch(np.arange(3))
     return simulator
 
@@ -194,7 +196,9 @@ def _trains(source: Any, number: int) -> Results:
 def _plastic(synapses: SynapseReference, number: int) -> Results:
     first = 100 * number + 1
     steps, neurons = first + np.arange(0, 30, 10), np.arange(3)
-    modulation = {"m": np.array(1.0)} if isinstance(synapses, ThreeFactorSynapses) else {}
+    modulation = {}
+    if isinstance(synapses, ThreeFactorSynapses):
+        modulation = {"m": np.array(1.0), "reward": np.array(1.0)}
     spikes = {
         "source": (steps, neurons),
         "target": (steps + 4, neurons),
@@ -306,6 +310,12 @@ def specimens() -> dict[str, Specimen]:
         "ThreeFactor": Specimen(
             lambda: _reference(ThreeFactor(ModulationChannel("m"), 0.5, A_plus=3.0)), _plastic
         ),
+        "ThreeFactor, filtered spikes": Specimen(
+            lambda: _reference(ThreeFactor(FilteredSpikes("DAN", 50.0), 0.5, A_plus=3.0)), _plastic
+        ),
+        "ThreeFactor, TD error": Specimen(
+            lambda: _reference(ThreeFactor(TDError("DAN", value_per_hz=0.02), 0.5, A_plus=3.0)), _plastic
+        ),
         "NumbaSimulator, lists": Specimen(lambda: _simulator(trained(), 2), _lesson),
         "NumbaSimulator, PairSTDP": Specimen(lambda: _simulator(_taught(PairSTDP()), 2), _lesson),
         "NumbaSimulator, DopamineSTDP": Specimen(
@@ -314,6 +324,7 @@ def specimens() -> dict[str, Specimen]:
         "NumbaSimulator, ThreeFactor": Specimen(
             lambda: _simulator(_taught(ThreeFactor(FilteredSpikes("modulator", 50.0), 0.5)), 2), _lesson
         ),
+        "GennSimulator": Specimen(lambda: _simulator(trained(), 2, GENN), _lesson),
         "NumbaSimulator, bits": Specimen(
             lambda: _simulator(_large("iaf_psc_exp", PairwiseBernoulli(0.9), one_weight), 1), _window
         ),
@@ -336,6 +347,10 @@ PARTS = {
     "VectorTaskEnv": "base class",
     "ArenaTask": "part of the odor arenas",
     "ReachTask": "part of the delayed reaches",
+    "Learning": "part of GennSimulator",
+    "PendingPlasticity": "part of GennSimulator",
+    "SpikeTables": "part of GennSimulator",
+    "CurrentTable": "part of GennSimulator",
     "ListsEngine": "part of NumbaSimulator, lists",
     "BitsEngine": "part of NumbaSimulator, bits",
     "RowsEngine": "part of NumbaSimulator, rows",

@@ -154,6 +154,15 @@ class ModulatorValues:
         self._modulator, self._n, self._grid, self._dt = modulator, n_neurons, grid_steps, dt_ms
         self.trace = self.pending = self.value_before = self.reward_sum = 0.0
 
+    @property
+    def memory(self) -> list[float]:
+        """All that the next values depend on."""
+        return [self.trace, self.pending, self.value_before, self.reward_sum]
+
+    @memory.setter
+    def memory(self, values: list[float]) -> None:
+        self.trace, self.pending, self.value_before, self.reward_sum = values
+
     def values(self, events: Events) -> _Floats:
         """Return the values at the grid points of a window, or of the next part of it."""
         counts = enumerate(events.counts().tolist(), events.first_step)

@@ -7,6 +7,7 @@ is that of Chung & Kozma 2020 (arXiv 2008.13044).
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,7 @@ from ethospike.brains.network.plasticity.modulators import (
 from ethospike.brains.network.plasticity.reference import Events, Moment, PlasticSynapses, SynapseReference
 from ethospike.brains.network.plasticity.rule import PlasticityRule, check_number
 from ethospike.errors import BrainError
+from ethospike.states import State, check_state
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,22 @@ class ThreeFactorSynapses(SynapseReference):
         self.z, self.q = np.zeros(len(self.weight)), np.zeros(len(self.weight))
         self._values = ModulatorValues(rule.modulator, max(1, synapses.n_modulator), self.k.grid_steps, dt_ms)
         self._gate = np.ones(len(self.weight))
+
+    def state(self) -> State:
+        """Return copies of all that changes, by name; `modulator` is the memory of the modulator."""
+        return {**super().state(), "modulator": np.array(self._values.memory)}
+
+    def set_state(self, state: Mapping[str, NDArray[np.generic]]) -> None:
+        """Continue from a `state()` of the same synapses.
+
+        Raises
+        ------
+        StateError
+            When names, shapes or types of the arrays are not those of `state`; then nothing is changed.
+        """
+        check_state(state, self.state())
+        super().set_state({name: state[name] for name in self._arrays()})
+        self._values.memory = np.asarray(state["modulator"], np.float64).tolist()
 
     def _begin(self, events: Events) -> None:
         self.modulator_values = self._values.values(events)

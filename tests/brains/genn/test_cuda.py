@@ -32,7 +32,10 @@ def on_cpu(tmp_path_factory):
     return cuda_device.environment(tmp_path_factory.mktemp("cuda-on-cpu"), on_cpu=True)
 
 
-RUNS = ("same_as_cpu", "batch_wired", "batch_drawn", "batch_weights", "procedural", "procedural_recurrent")
+RUNS = (
+    *("same_as_cpu", "continued"),
+    *("batch_wired", "batch_drawn", "batch_weights", "procedural", "procedural_recurrent"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +66,12 @@ def test_both_backends_give_the_same_spikes(found):
     assert set(spikes) == {"cuda", "cpu"}
     assert len(spikes["cpu"][0]) > 50
     assert spikes["cuda"] == spikes["cpu"]
+
+
+def test_a_saved_state_is_continued(found):
+    onward, again = found["continued"]
+    assert len(onward[0]) > 50
+    assert again == onward
 
 
 @pytest.mark.parametrize("run", ["batch_wired", "batch_drawn"])

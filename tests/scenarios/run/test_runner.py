@@ -206,14 +206,24 @@ def test_the_example_scenario_turns_towards_the_light(tmp_path: Path) -> None:
 EXAMPLE = EXAMPLES / "vehicle.py"
 
 
-def test_the_example_scenario_goes_on_from_a_checkpoint(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "simulator",
+    [
+        pytest.param(["numba"], id="numba"),
+        pytest.param(
+            ["genn", "--simulator.genn-backend", "cpu"], marks=pytest.mark.simulator("genn"), id="genn"
+        ),
+    ],
+)
+def test_the_example_scenario_goes_on_from_a_checkpoint(simulator: list[str], tmp_path: Path) -> None:
     scenario = find_scenario(str(EXAMPLE))
-    config = configure(scenario, ["--duration-s", "3", *INLINE])
+    config = configure(scenario, ["--duration-s", "3", *INLINE[2:], "--simulator.name", *simulator])
     listener = At(12, lambda: os.kill(os.getpid(), signal.SIGINT))
     stopped = run_scenario(
         scenario, config, tmp_path / "stopped", quiet=True, listeners=[lambda layout: listener]
     )
     assert (stopped.status, open_recording(stopped.folder.path).n_steps) == ("stopped", 13)
+    assert (stopped.folder.path / "checkpoint.npz").exists()
     assert resume_scenario(scenario, config, stopped.folder, quiet=True).status == "complete"
     whole = run_scenario(scenario, config, tmp_path / "whole", quiet=True)
     found = arrays(stopped.folder)
