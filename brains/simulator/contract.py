@@ -16,12 +16,13 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ethospike.brains.network import ModulationChannel, Network, Synapses, TDError, steps_of_delay
+from ethospike.brains.network import Network, Synapses, steps_of_delay
+from ethospike.brains.simulator.events import ModulationForms, check_modulation, modulation_forms
 from ethospike.brains.simulator.settings import SIMULATORS, Capabilities, SimulatorSettings
 from ethospike.brains.simulator.synapses import DrawnSynapses
-from ethospike.brains.simulator.window import SpikeBlock, Stimulus
+from ethospike.brains.simulator.window import SpikeBlock, Stimulus, are_below
 from ethospike.clock import off_the_grid, whole_number
-from ethospike.errors import BrainError, SimulatorUnavailable, nearest
+from ethospike.errors import BrainError, SimulatorUnavailable
 from ethospike.states import State, check_state
 
 FREE, CUT, SILENT = 0, 1, 2
@@ -552,47 +553,22 @@ class Simulator(ABC):
                 ("animal", animal, self.animals),
                 ("channel", channel, self.network.n_spike_channels),
             ):
-                if not _are_below(count, values):
+                if not are_below(count, values):
                     raise BrainError(
                         f"stimulus: {what} {values.min()} … {values.max()} is not in 0 … {count - 1}"
                     )
 
     def _check_modulation(self, name: str, values: NDArray[np.float64], n_steps: int) -> None:
         """Raise `BrainError` unless a channel exists, and its values fit it and the window."""
-        forms = self._modulation_forms
-        if name not in forms:
-            raise BrainError(f"stimulus.modulation: no rule reads {name!r}; {nearest(name, forms)}")
-        expected, is_by_step, may_be_nan = forms[name]
-        if values.shape != expected and not (is_by_step and values.shape == (self.animals, n_steps)):
-            wanted = f"{expected} or {(self.animals, n_steps)}" if is_by_step else f"{expected}"
-            raise BrainError(f"stimulus.modulation[{name!r}]: expected shape {wanted}, got {values.shape}")
-        if not np.isfinite(values).all() and not (may_be_nan and not np.isinf(values).any()):
-            raise BrainError(f"stimulus.modulation[{name!r}]: expected finite numbers, got {values}")
+        check_modulation(self._modulation_forms, name, values, (self.animals, n_steps))
 
     @cached_property
-    def _modulation_forms(self) -> dict[str, tuple[tuple[int, ...], bool, bool]]:
-        """Shape of each channel of the modulation; it may have a value for each step; it may be NaN."""
-        modulators, plastic = self.network.modulators, self.network.plastic_projections
-        windows = {m.name for m in modulators if isinstance(m, ModulationChannel)}
-        rewards = {m.reward for m in modulators if isinstance(m, TDError)}
-        gates = {p.plasticity.gate for p in plastic if p.plasticity is not None}
-        return {
-            name: ((self.animals, n) if name in gates else (self.animals,), name in windows, name in rewards)
-            for name, n in self.network.modulation_channels.items()
-        }
+    def _modulation_forms(self) -> ModulationForms:
+        return modulation_forms(self.network, self.animals)
 
 
 _open: weakref.WeakSet[Simulator] = weakref.WeakSet()
 """The simulators of this process that were not closed."""
-
-
-def _are_below(count: int, values: NDArray[np.integer]) -> bool:
-    """Return True if all values, of which there is at least one, are in 0 … count − 1.
-
-    In one pass: as an unsigned number, a negative one is larger than any count.
-    """
-    unsigned = values.view(f"u{values.itemsize}") if values.dtype.kind == "i" else values
-    return bool(np.maximum.reduce(unsigned) < count)
 
 
 def close_all() -> None:

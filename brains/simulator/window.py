@@ -153,3 +153,12 @@ class Stimulus:
     def currents(cls, current_pa: NDArray[np.float64]) -> Self:
         """Make a stimulus of currents alone, shape (animals, current channels)."""
         return cls(np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int32), current_pa)
+
+
+def are_below(count: int, values: NDArray[np.integer]) -> bool:
+    """Return True if all values, of which there is at least one, are in 0 … count − 1.
+
+    In one pass: as an unsigned number, a negative one is larger than any count.
+    """
+    unsigned = values.view(f"u{values.itemsize}") if values.dtype.kind == "i" else values
+    return bool(np.maximum.reduce(unsigned) < count)
