@@ -5,19 +5,27 @@ Runs are small: seconds of two animals. They show that an arm acts, not what it 
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import shutil
 import tempfile
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import tomli_w
+
 from ethospike.brains.simulator import SIMULATORS, SimulatorSettings, is_installed
-from ethospike.errors import EthospikeError
+from ethospike.errors import EthospikeError, RunFolderError
 from ethospike.recorders.recording import open_recording
 from ethospike.scenarios.configuration import configure
 from ethospike.scenarios.registry import find_scenario
+from ethospike.scenarios.run.files import to_plain
+from ethospike.scenarios.run.folder import RunFolder
 from ethospike.scenarios.run.runner import run_scenario
+from ethospike.scenarios.run.signals import RunStopped
 
 NO_FILES: dict[str, Any] = {"animals": 2, "checkpoint_every_s": 0.0, "recorder": {"writer": "inline"}}
 ODOR: dict[str, Any] = {"cycles": 1, "odor_s": 4.0, "blank_s": 4.0, "gap_s": 1.0, "test_s": 3.0}
@@ -69,7 +77,7 @@ class Case:
     folders: Mapping[str, Path]
 
     def run(self, path: Path, **changes: Any) -> dict[str, Any]:
-        """Run it, and return the proof of the arm and the number of spikes."""
+        """Return the proof of the arm and the number of spikes; the run is made unless it is there."""
         name, settings = SCENARIOS[self.task]
         scenario = find_scenario(name)
         arms = [self.arm.format(**self.folders)] if self.arm else []
@@ -77,13 +85,32 @@ class Case:
         config = configure(scenario, layers=[("small", layer)])
         simulator = SimulatorSettings(name=self.simulator)
         config = dataclasses.replace(config, simulator=simulator)
-        result = run_scenario(scenario, config, path, quiet=True, draw=False)
-        proofs = list(result.folder.info.get("arms", {}).values())
+        if not _is_complete(path, config):
+            shutil.rmtree(path, ignore_errors=True)
+            run_scenario(scenario, config, path, quiet=True, draw=False).complete_summary()
+        proofs = list(RunFolder.open(path).info.get("arms", {}).values())
         return {"proof": proofs[0] if proofs else {}, "spikes": open_recording(path).n_spikes}
 
 
-def proofs(simulators: tuple[str, ...] = ()) -> dict[str, Any]:
+def _is_complete(path: Path, config: Any) -> bool:
+    """Return whether a folder holds a complete run of a configuration."""
+    try:
+        folder = RunFolder.open(path)
+        same = folder.config == tomllib.loads(tomli_w.dumps(to_plain(config)))
+        return same and folder.status == "complete"
+    except RunFolderError:
+        return False
+
+
+def proofs(simulators: tuple[str, ...] = (), folder: Path | None = None) -> dict[str, Any]:
     """Run every arm on every task and installed simulator, and every vacuous arm on the first simulator.
+
+    Parameters
+    ----------
+    simulators : tuple of str
+        All that are installed, if empty.
+    folder : Path, optional
+        Where runs are kept; those that are there are not made again. A temporary folder by default.
 
     Returns
     -------
@@ -93,8 +120,8 @@ def proofs(simulators: tuple[str, ...] = ()) -> dict[str, Any]:
     """
     chosen = simulators or tuple(name for name in SIMULATORS if is_installed(name))
     proven: dict[str, Any] = {"simulators": list(chosen), "arms": {}, "vacuous": {}}
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with contextlib.ExitStack() as stack:
+        folder = folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         for task in SCENARIOS:
             for simulator in chosen:
                 _fill(proven, task, simulator, folder / task / simulator)
@@ -103,19 +130,29 @@ def proofs(simulators: tuple[str, ...] = ()) -> dict[str, Any]:
 
 
 def _fill(proven: dict[str, Any], task: str, simulator: str, folder: Path) -> None:
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     partners = {name: folder / name for name in (*PARTNERS, "same")}
-    intact = Case(task, simulator, "", partners).run(folder / "same")
+    columns = [proven["arms"].setdefault(task, {}).setdefault(arm, {}) for arm in ARMS[task]]
+    try:
+        intact = Case(task, simulator, "", partners).run(folder / "same")
+    except RunStopped:
+        raise
+    except EthospikeError as error:  # a simulator that cannot run the task has no arms on it
+        for column in columns:
+            column[simulator] = {"refused": _without(str(error), folder)}
+        return
     for name, changes in PARTNERS.items():
         if task == "odor" or name == "other":
             Case(task, simulator, "", partners).run(folder / name, **changes)
-    for number, arm in enumerate(ARMS[task]):
+    for number, (arm, column) in enumerate(zip(ARMS[task], columns, strict=True)):
         outcome: dict[str, Any] = {"intact_spikes": intact["spikes"]}
         try:
             outcome |= Case(task, simulator, arm, partners).run(folder / f"arm {number}")
+        except RunStopped:
+            raise
         except EthospikeError as error:
             outcome["refused"] = _without(str(error), folder)
-        proven["arms"].setdefault(task, {}).setdefault(arm, {})[simulator] = outcome
+        column[simulator] = outcome
 
 
 def _errors(task: str, simulator: str, folder: Path) -> dict[str, str | None]:
@@ -126,6 +163,8 @@ def _errors(task: str, simulator: str, folder: Path) -> dict[str, str | None]:
         try:
             Case(task, simulator, arm, partners).run(folder / f"vacuous {number}")
             errors[arm] = None
+        except RunStopped:
+            raise
         except EthospikeError as error:
             errors[arm] = _without(str(error), folder)
     return errors

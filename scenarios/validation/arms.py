@@ -185,7 +185,7 @@ def validate(out: Path, settings: Settings, parts: tuple[str, ...] = ()) -> Path
     require_statistics()
     folder = expanded(out)
     functions: dict[str, Any] = {name: partial(_run, name, folder) for name in EXPERIMENTS}
-    functions[PROOFS] = lambda settings: arm_proofs.proofs()
+    functions[PROOFS] = lambda settings: arm_proofs.proofs(folder=folder / PROOFS)
     return run_parts(
         out, settings, parts, Validation(functions, lambda part, chosen: (chosen,), "results", to_markdown)
     )

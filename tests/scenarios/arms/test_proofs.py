@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ethospike.errors import SimulatorUnavailable
+from ethospike.recorders.recorder import Recorder, StepRecord
 from ethospike.scenarios.arms.sham import Sham
 from ethospike.scenarios.arms.table import _problem
+from ethospike.scenarios.run.runner import run_scenario
+from ethospike.scenarios.run.signals import RunStopped
 from ethospike.scenarios.validation import arm_proofs
+
+TINY = {"cycles": 1, "odor_s": 1.0, "blank_s": 0.2, "gap_s": 0.2, "test_s": 0.4}
+"""Settings of odor conditioning for tests of the table itself."""
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +75,61 @@ def test_the_table_names_refusals() -> None:
     text = arm_proofs.to_markdown(found)
     assert "refused: a \\| b" in text
     assert "| odor | `freeze` | NONE |" in text
+
+
+@pytest.mark.simulator("numba")
+def test_runs_that_are_there_are_not_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table of an hour of runs that was interrupted goes on; a run with other settings is made anew."""
+    monkeypatch.setattr(arm_proofs, "SCENARIOS", {"odor": ("odor-conditioning", dict(TINY))})
+    monkeypatch.setattr(arm_proofs, "ARMS", {"odor": ("sham", "silence KC")})
+    monkeypatch.setattr(arm_proofs, "VACUOUS", {})
+    first = arm_proofs.proofs(("numba",), tmp_path)
+    assert first["arms"]["odor"]["silence KC"]["numba"]["proof"]["touched"] > 0
+    (tmp_path / "odor" / "numba" / "arm 1" / "run.json").write_text('{"status": "running"}')  # killed
+    made = []
+
+    def run(scenario: Any, config: Any, path: Path, **options: Any) -> Any:
+        made.append(path.name)
+        return run_scenario(scenario, config, path, **options)
+
+    monkeypatch.setattr(arm_proofs, "run_scenario", run)
+    assert arm_proofs.proofs(("numba",), tmp_path) == first
+    assert made == ["arm 1"]
+    arm_proofs.SCENARIOS["odor"][1]["test_s"] = 0.8
+    assert arm_proofs.proofs(("numba",), tmp_path)["arms"] != first["arms"]
+    assert len(made) == 1 + 5
+
+
+def test_a_simulator_without_a_task_says_why_in_each_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arm_proofs, "SCENARIOS", {"reward": arm_proofs.SCENARIOS["reward"]})
+
+    def refused(*_: Any, **__: Any) -> Any:
+        raise SimulatorUnavailable("it lacks the rule")
+
+    monkeypatch.setattr(arm_proofs, "run_scenario", refused)
+    found = arm_proofs.proofs(("numba",), tmp_path)
+    assert found["arms"]["reward"].keys() == set(arm_proofs.ARMS["reward"])
+    assert "| reward | `freeze` | refused: it lacks the rule |" in arm_proofs.to_markdown(found)
+
+
+@pytest.mark.simulator("numba")
+def test_a_signal_ends_the_table_and_is_no_refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that a signal has cut short would pass for a run with fewer spikes."""
+
+    def run(scenario: Any, config: Any, path: Path, **options: Any) -> Any:
+        signals = [] if not config.arm else [lambda layout: Stop()]
+        return run_scenario(scenario, config, path, listeners=signals, **options)
+
+    class Stop(Recorder):
+        def record(self, record: StepRecord) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        def close(self, status: str = "complete") -> None:
+            pass
+
+    monkeypatch.setattr(arm_proofs, "SCENARIOS", {"odor": ("odor-conditioning", TINY)})
+    monkeypatch.setattr(arm_proofs, "run_scenario", run)
+    with pytest.raises(RunStopped):
+        arm_proofs.proofs(("numba",), tmp_path)
