@@ -70,7 +70,7 @@ def test_both_backends_give_the_same_spikes(found):
 
 def test_a_saved_state_is_continued(found):
     onward, again = found["continued"]
-    assert len(onward[0]) > 50
+    assert len(onward[0]) > 20
     assert again == onward
 
 
