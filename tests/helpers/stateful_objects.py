@@ -167,7 +167,7 @@ def _lesson(simulator: Simulator, number: int) -> Results:
     part = type(whole)(whole.step[mine], whole.animal[mine], whole.channel[mine])
     spikes = simulator.run(200, part)
     weights = [simulator.weights(p.name) for p in simulator.network.plastic_projections]
-    return [spikes.step, spikes.animal, spikes.neuron, *weights]
+    return [spikes.step, spikes.animal, spikes.neuron, simulator.voltages(), *weights]
 
 
 def _taught(rule: PlasticityRule) -> Network:

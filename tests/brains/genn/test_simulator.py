@@ -180,6 +180,17 @@ def test_the_backend_is_chosen_explicitly_and_named():
             open_simulator(relay(), SimulatorSettings("genn", genn_backend=absent), seed=1)
 
 
+def test_watching_changes_no_spike_and_other_quantities_are_refused():
+    network, fire = relay(weight=1000.0), spikes(np.arange(3, 300, 50), np.arange(6))
+    with open_simulator(network, GENN, seed=1) as one, open_simulator(network, GENN, seed=1) as other:
+        one.watch(np.arange(12, 24))
+        assert_same(one.run(300, fire), other.run(300, fire), at_least=6)
+        assert one.voltages().shape == (300, 1, 12)
+        assert np.ptp(one.voltages()[:, 0], axis=0).max() > 1.0
+        with pytest.raises(BrainError, match="genn records V_m, got 'g_ex'; NEST records others"):
+            one.watch(np.array([0]), "g_ex")
+
+
 @pytest.mark.parametrize("model", LEAKY)
 def test_a_state_that_is_not_finite_is_an_error_that_names_the_neuron(model):
     """A conductance that overflows once silenced its neuron without a word."""

@@ -37,6 +37,13 @@ def test_the_engine_is_chosen_by_model_and_size() -> None:
     assert choose(Network([Population("E", 30_000, "iaf_psc_delta")])) is ListsEngine
 
 
+def test_other_quantities_than_potentials_are_refused() -> None:
+    with open_simulator(dense_network(3), SimulatorSettings("numba"), seed=1) as simulator:
+        simulator.watch(np.array([0]))
+        with pytest.raises(BrainError, match="numba records V_m, got 'I_syn'; NEST records others"):
+            simulator.watch(np.array([0]), "I_syn")
+
+
 def test_a_choice_gives_the_reason_against_each_other_engine() -> None:
     network = dense_network(3000, "iaf_cond_exp")
     chosen = choose(network)
