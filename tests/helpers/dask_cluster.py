@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Self
 
 import psutil
-
-START_S = 60.0
+from places import PATIENCE_S
 
 
 class DaskCluster:
@@ -24,7 +23,7 @@ class DaskCluster:
         self._file = folder / "scheduler.json"
         self._workers: list[subprocess.Popen[bytes]] = []
         self._scheduler = self._start("scheduler", "--port", "0", "--host", "127.0.0.1", "--no-dashboard")
-        deadline = time.monotonic() + START_S
+        deadline = time.monotonic() + PATIENCE_S
         while not self._file.exists() or not self._file.read_text().endswith("}"):
             if time.monotonic() > deadline or self._scheduler.poll() is not None:
                 raise RuntimeError("the scheduler does not start")

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from places import EXAMPLES
+from places import EXAMPLES, PATIENCE_S
 
 from ethospike.brains.compiling import WORDS
 from ethospike.scenarios.command.app import main
@@ -281,11 +281,11 @@ def test_a_run_that_a_signal_stops_says_so_to_the_shell(number: int, code: int, 
     words = ["--cycles", "100", "--simulator", "numba", "--out", str(tmp_path / "run"), "--quiet"]
     command = [sys.executable, "-m", "ethospike.scenarios", "run", "odor-conditioning", *words]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE_S
         while not (tmp_path / "run" / "recording.zarr").exists() and time.monotonic() < deadline:
             time.sleep(0.05)
         process.send_signal(number)
-        shown, error = process.communicate(timeout=60)
+        shown, error = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, error.replace(f"{WORDS}\n", "")) == (code, "")
     assert shown.startswith("stopped: ")
     assert RunFolder.open(tmp_path / "run").status == "stopped"

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from places import PATIENCE_S
 
 from ethospike.recorders.recording import open_recording
 from ethospike.scenarios.command.app import main
@@ -59,7 +60,7 @@ def ethospike(
         capture_output=True,
         encoding="utf-8",
         errors="replace",
-        timeout=300,
+        timeout=PATIENCE_S,
         check=False,
     )
 
@@ -187,7 +188,7 @@ def test_the_self_test_passes_anywhere(
         env={**os.environ, **environment},
         capture_output=True,
         check=False,
-        timeout=300,
+        timeout=PATIENCE_S,
     )
     assert done.returncode == 0, done.stderr
     assert shell or b"self-test passed in" in done.stdout

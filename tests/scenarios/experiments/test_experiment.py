@@ -13,7 +13,7 @@ import pandas as pd
 import psutil
 import pytest
 from group_scenario import own
-from places import HELPERS
+from places import HELPERS, PATIENCE_S
 
 from ethospike.errors import ScenarioError
 from ethospike.scenarios.command.app import main
@@ -125,7 +125,7 @@ def test_a_killed_experiment_ends_with_the_same_tables(undisturbed: Path, file: 
         [*words, "--quiet", "--wait-s", "0.2", "--workers", "1"], start_new_session=True
     )
     try:
-        deadline = time.monotonic() + 240.0
+        deadline = time.monotonic() + PATIENCE_S
         while len(list(out.glob("tasks/*/result.json"))) < 2:
             assert process.poll() is None, "the experiment ended before it could be killed"
             assert time.monotonic() < deadline, "the experiment does not get on"

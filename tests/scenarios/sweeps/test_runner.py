@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 import pytest
 from dask_cluster import DaskCluster
-from places import DOCS, HELPERS
+from places import DOCS, HELPERS, PATIENCE_S
 
 from ethospike.errors import ScenarioError
 from ethospike.scenarios.command.app import main
@@ -48,7 +48,7 @@ def finished(out: Path) -> int:
 
 
 def wait_until_finished(out: Path, count: int, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + PATIENCE_S
     while finished(out) < count:
         assert time.monotonic() < deadline, "the sweep does not get on"
         assert process.poll() is None, "the sweep ended too early"
@@ -118,7 +118,7 @@ def test_two_workers_lose_and_repeat_nothing_when_one_is_killed(
             workers += [one] if "spawn_main" in " ".join(one.cmdline()) else []
     assert len(workers) == 2
     workers[0].kill()
-    output = process.communicate(timeout=120)[0]
+    output = process.communicate(timeout=PATIENCE_S)[0]
     assert process.returncode == 0, output
     assert open_table(out).identical(open_table(undisturbed))
     lines = log.read_text().splitlines()
@@ -149,7 +149,7 @@ def test_ctrl_c_ends_a_sweep_quietly(tmp_path: Path, started: list[subprocess.Po
     process = start(sweep_words(out, "--workers", "2", "--wait-s", "0.2"), started)
     wait_until_finished(out, 2, process)
     os.killpg(process.pid, signal.SIGINT)
-    output = process.communicate(timeout=60)[0]
+    output = process.communicate(timeout=PATIENCE_S)[0]
     assert process.returncode == 130
     assert output.splitlines() == ["ethospike: interrupted"]
     assert Sweep.open(out).waiting()
@@ -245,7 +245,7 @@ def test_workers_that_come_late_or_never(tmp_path: Path, monkeypatch: pytest.Mon
         adding = threading.Timer(0.2, cluster.scale, [2])  # when tasks for one have been handed out
         adding.start()
         assert next(results)["status"] == "done"
-        deadline = time.monotonic() + 60.0
+        deadline = time.monotonic() + PATIENCE_S
         while len(cluster.scheduler.workers) < 2:
             assert time.monotonic() < deadline
             time.sleep(0.05)
@@ -266,7 +266,7 @@ def test_a_cluster_that_dies(undisturbed: Path, tmp_path: Path, started: list[su
         cluster.start_workers()
         wait_until_finished(out, before + 2, process)
         cluster.kill_scheduler()
-        (line,) = process.communicate(timeout=60)[0].splitlines()
+        (line,) = process.communicate(timeout=PATIENCE_S)[0].splitlines()
         assert process.returncode == 1
         assert line.startswith(f"ethospike: the scheduler {cluster.address} is gone")
         kept = {path: path.stat().st_mtime_ns for path in out.glob("tasks/*/result.json")}
@@ -285,7 +285,6 @@ def test_a_scheduler_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     toy = find_scenario(TOY)
     plan = Plan([{"x": x, "wait_s": 0.1} for x in range(12)])
     sweep = Sweep.create(tmp_path / "sweep", toy, configure(toy), plan)
-    monkeypatch.setattr(sweep_workers, "CONNECT_S", 5.0)  # it is waited for at the end, too
 
     def run_until_it_hangs(cluster: DaskCluster) -> None:
         with sweep_workers.open_workers(scheduler=cluster.address) as run:
@@ -295,9 +294,13 @@ def test_a_scheduler_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
             cluster.freeze_scheduler()
             list(results)
 
-    cluster = DaskCluster(tmp_path / "cluster")
-    with cluster, pytest.raises(ScenarioError, match="cannot be reached any more"):
-        run_until_it_hangs(cluster)
+    for connect_s in (5.0, 40.0, 300.0):  # it is waited for at the end, too; on busy cores 5 s are too few
+        monkeypatch.setattr(sweep_workers, "CONNECT_S", connect_s)
+        with DaskCluster(tmp_path / f"cluster{connect_s}") as cluster, pytest.raises(ScenarioError) as told:
+            run_until_it_hangs(cluster)
+        if "does not answer" not in str(told.value):
+            break
+    assert "cannot be reached any more" in str(told.value)
     assert finished(tmp_path / "sweep") < 12
 
 

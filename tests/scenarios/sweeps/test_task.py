@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from places import HELPERS
+from places import HELPERS, PATIENCE_S
 
 from ethospike.errors import RunFolderError
 from ethospike.recorders.lock import WriterLock
@@ -100,7 +100,7 @@ def test_a_killed_task_counts_as_not_begun(tmp_path: Path) -> None:
     code = "import sys; from pathlib import Path\n"
     code += "from ethospike.scenarios.sweeps.task import run_task; run_task(Path(sys.argv[1]), 0)"
     process = subprocess.Popen([sys.executable, "-c", code, str(sweep.path)])
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while not (sweep.folder(0) / "run" / "recording.zarr").exists():
         assert time.monotonic() < deadline
         assert process.poll() is None
