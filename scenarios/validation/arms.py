@@ -221,7 +221,7 @@ def _run(name: str, folder: Path, settings: Settings) -> dict[str, Any]:
 
 def to_markdown(results: Mapping[str, Any]) -> str:
     """Return the results as tables, each with the command that produced it."""
-    lines = []
+    lines = ["# Control arms", ""]
     for name, title in TITLES.items():
         if name in results:
             machine, data = results[name]["machine"], results[name]["results"]
