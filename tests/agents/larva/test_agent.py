@@ -450,6 +450,7 @@ def test_a_state_that_does_not_fit_changes_nothing(make: MakeLarva) -> None:
 def test_a_simulator_without_state_says_so(make: MakeLarva, monkeypatch: pytest.MonkeyPatch) -> None:
     larva = make()
     monkeypatch.setattr(WeightedSimulator, "state", Simulator.state)
+    monkeypatch.setattr(WeightedSimulator, "capabilities", Capabilities())
     with pytest.raises(SimulatorUnavailable, match="cannot save its state"):
         larva.state()
 

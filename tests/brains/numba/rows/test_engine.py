@@ -59,7 +59,12 @@ def open_engine(network, *, engine=RowsEngine, threads=1, precision="double", **
         return open_simulator(network, settings, **given)
 
 
-OF_LISTS = ("check_rules", "check_learned_weights_act", "check_bad_modulation_is_refused")
+OF_LISTS = (
+    "check_rules",
+    "check_state_of_rules",
+    "check_learned_weights_act",
+    "check_bad_modulation_is_refused",
+)
 """Checks of rules that the engine of rows does not run: networks with them get the lists."""
 
 
