@@ -223,7 +223,7 @@ def pass_window(
 
 @compiled
 def joined(earlier: Trains, later: Trains) -> Trains:
-    """Return the trains of two windows, of which one follows the other, as those of one."""
+    """Return the trains of two consecutive windows as those of a single window."""
     animals = len(earlier.last)
     first, last = np.empty(animals + 1, dtype=np.int64), np.empty(animals, dtype=np.int64)
     room = np.sum(earlier.last - earlier.first[:-1]) + np.sum(later.last - later.first[:-1])

@@ -175,7 +175,7 @@ class GammaSource:
             for done in range(at_once, n_steps, at_once):
                 part = self._draw_and_pass(rates, min(at_once, n_steps - done))
                 trains = _kernels().joined(trains, part)
-            n_steps = min(n_steps, 2 * at_once)  # twice as much at once is what a block of events lasts
+            n_steps = min(n_steps, 2 * at_once)  # longer than a block of events lasts, none is drawn ahead
         if self._ahead and not 0 <= waiting < AHEAD_FROM:
             short = self._short(n_steps)
             if len(short) >= AHEAD_FROM:
@@ -245,7 +245,7 @@ class GammaSource:
         return int(_LONGEST // max(1, largest))
 
     def _pass(self, rates: NDArray[np.float64], n_steps: int) -> tuple[int, Trains]:
-        """Pass a window if all its events are drawn; return what `kernels.pass_window` does."""
+        """Pass a window if all its events are drawn; return the results of `kernels.pass_window`."""
         together = self._threads if self.animals >= _TOGETHER_FROM else 1
         scale = self._highest_hz, self._ticks_per_hz, _LONGEST
         window = self.step + 1, n_steps, self.channels, self.keep_coincident
@@ -261,7 +261,7 @@ class GammaSource:
         return waiting, trains
 
     def _draw_and_pass(self, rates: NDArray[np.float64], n_steps: int) -> Trains:
-        """Draw what the next `n_steps` steps need at the rates that are set, and return their spikes."""
+        """Draw the events of the next `n_steps` steps at the rates that are set, and return their spikes."""
         while len(short := self._short(n_steps)):
             self._draw(short)
         return self._pass(rates, n_steps)[1]

@@ -223,7 +223,7 @@ def report(
     stride_mm: Array,
     out: Report,
 ) -> None:
-    """Write what a control step hands out; parameters as of `advance` and `meet`."""
+    """Write the results of a control step; parameters as of `advance` and `meet`."""
     features = len(senses)
     for animal in range(len(stride_mm)):
         for feature in range(features):
