@@ -46,7 +46,7 @@ def _made(value: Any) -> Any:
 @overload(_made)
 def _compile_made(value: Any) -> Any:
     """Return the code of `_made` for the type of a value."""
-    kind: Any = HeldType([("value", value)])  # type: ignore[no-untyped-call]
+    kind: Any = HeldType([("value", value)])  # type: ignore[no-untyped-call]  # Numba has no types
 
     def made(value: Any) -> Any:
         held: Any = structref.new(kind)

@@ -21,4 +21,4 @@ def _generate_next_in_turn(context: Any, turn: Any) -> Any:
 
 
 next_in_turn: Callable[..., int] = intrinsic(_generate_next_in_turn)
-"""Return the number in an array of one, and increase it: no two threads get the same."""
+"""Return the only entry of an array, and increase it; each thread gets another number."""

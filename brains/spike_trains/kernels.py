@@ -194,7 +194,7 @@ def pass_window(
         Highest rate (Hz), ticks a step for each Hz, and operational time (ticks) that may be dealt with in
         one window.
     window : (int, int, int, bool)
-        First step, steps, channels of an animal, and whether spikes of one step and channel are kept apart.
+        First step, steps, channels of an animal, and whether several spikes in a step and channel are kept.
     at_once : bool
         Write the spikes and advance the clocks; otherwise `fill_animals` must be called.
 

@@ -175,7 +175,7 @@ class GammaSource:
             for done in range(at_once, n_steps, at_once):
                 part = self._draw_and_pass(rates, min(at_once, n_steps - done))
                 trains = _kernels().joined(trains, part)
-            n_steps = min(n_steps, 2 * at_once)  # longer than a block of events lasts, none is drawn ahead
+            n_steps = min(n_steps, 2 * at_once)  # a block of events lasts no longer
         if self._ahead and not 0 <= waiting < AHEAD_FROM:
             short = self._short(n_steps)
             if len(short) >= AHEAD_FROM:
